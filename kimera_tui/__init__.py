@@ -1,0 +1,1 @@
+"""Kimera TUI: the operations console for Celery that lives in a terminal."""

@@ -1,0 +1,95 @@
+"""The three parts every engine has, as protocols: publish a message, watch it, let it go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from kimera_tui.process.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One task message, in the words of Celery's ``send_task``."""
+
+    task_id: str
+    name: str
+    """Full Celery task name, route included."""
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """``queue``, ``countdown``, ``priority``, ... as ``apply_async`` names them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What one worker answered to a revoke."""
+
+    worker: str
+    answer: str
+    ok: bool
+
+
+class Publisher(Protocol):
+    """Brings messages to the broker."""
+
+    async def publish(self, message: Message) -> None:
+        """Return once the broker acknowledged the message.
+
+        Raises:
+            NotSerialisable: the arguments can't be written; nothing was sent.
+            BrokerUnavailable: the broker refused or didn't answer; nothing was sent.
+            PublishUncertain: the connection was lost halfway.
+        """
+
+
+class Watcher(Protocol):
+    """Notices how tasks end."""
+
+    def watch(
+        self, task_id: str, poll_start: float, max_poll: float
+    ) -> asyncio.Future[Outcome]:
+        """Return a future that gets the task's outcome; called before the publish.
+
+        Args:
+            task_id: The task to watch.
+            poll_start: Seconds before the first poll; each later one waits twice as long.
+            max_poll: The longest wait between two polls, in seconds.
+        """
+
+    def unwatch(self, task_id: str) -> None:
+        """Stop watching; the future is cancelled if it hasn't got its outcome."""
+
+
+class Releaser(Protocol):
+    """Frees what finished tasks hold, and revokes."""
+
+    def release(self, task_id: str) -> None:
+        """Have the finished task revoked, then its result forgotten, in the next batch."""
+
+    async def revoke(
+        self, task_ids: Sequence[str], *, terminate: bool = False, signal: str = "SIGTERM"
+    ) -> Sequence[Receipt]:
+        """Revoke now and return which workers acknowledged; empty when none answered."""
+
+    async def settle(self) -> None:
+        """Return once everything handed to ``release`` so far is released."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Publisher, watcher and releaser of one broker and result backend."""
+
+    publisher: Publisher
+    watcher: Watcher
+    releaser: Releaser
+    close: Closer
+
+
+class Closer(Protocol):
+    """Ends an engine's connections and threads."""
+
+    def __call__(self) -> None:
+        """Close without waiting; safe to call when the engine's loop is gone."""

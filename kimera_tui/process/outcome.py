@@ -1,0 +1,71 @@
+"""How a task ended, read from what the result backend stores, whatever shape that has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+SUCCESS: Final = "SUCCESS"
+FAILURE: Final = "FAILURE"
+REVOKED: Final = "REVOKED"
+READY: Final = frozenset({SUCCESS, FAILURE, REVOKED})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One look at a task's stored state; final when ``ready``."""
+
+    state: str
+    """Celery's word: SUCCESS, FAILURE, REVOKED, STARTED, RETRY or a custom state."""
+    result: Any = None
+    """The task's result, or the meta of a custom state."""
+    error_type: str = ""
+    error_message: str = ""
+    traceback: str = ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the task has ended."""
+        return self.state in READY
+
+
+def unreadable(why: str) -> Outcome:
+    """An ended task whose stored result can't be read: a failure that says why."""
+    return Outcome(FAILURE, error_type="UnreadableResult", error_message=why)
+
+
+def read_meta(raw: bytes | str) -> Outcome:
+    """Read a JSON result meta as Celery stores it; never raises, imports no exception class."""
+    try:
+        meta = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        return unreadable(f"the stored result is not JSON ({type(error).__name__})")
+    return outcome_of(meta)
+
+
+def outcome_of(meta: object) -> Outcome:
+    """The outcome a decoded result meta tells."""
+    if not isinstance(meta, Mapping):
+        return unreadable("the stored result is not a JSON object")
+    state = meta.get("status")
+    if not isinstance(state, str) or not state:
+        return unreadable("the stored result has no `status`")
+    result = meta.get("result")
+    traceback = meta.get("traceback")
+    traceback = traceback if isinstance(traceback, str) else ""
+    if state in (FAILURE, REVOKED, "RETRY"):
+        error_type, error_message = _error_of(result)
+        return Outcome(state, None, error_type, error_message, traceback)
+    return Outcome(state, result)
+
+
+def _error_of(result: object) -> tuple[str, str]:
+    """Type and message of a stored exception, as text."""
+    if not isinstance(result, Mapping) or "exc_type" not in result:
+        return ("Exception", "" if result is None else str(result))
+    message = result.get("exc_message")
+    if isinstance(message, list | tuple):
+        message = ", ".join(str(part) for part in message)
+    return (str(result["exc_type"]), "" if message is None else str(message))
