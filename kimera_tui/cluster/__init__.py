@@ -1,0 +1,1 @@
+"""What the workers and the broker tell about themselves."""

@@ -1,0 +1,1 @@
+"""What the environment, .env and friends.yaml say."""

@@ -1,0 +1,1 @@
+"""A private server and demo workers for who has no broker yet; nothing heavy is loaded here."""

@@ -48,9 +48,7 @@ class Publisher(Protocol):
 class Watcher(Protocol):
     """Notices how tasks end."""
 
-    def watch(
-        self, task_id: str, poll_start: float, max_poll: float
-    ) -> asyncio.Future[Outcome]:
+    def watch(self, task_id: str, poll_start: float, max_poll: float) -> asyncio.Future[Outcome]:
         """Return a future that gets the task's outcome; called before the publish.
 
         Args:

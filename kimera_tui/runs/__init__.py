@@ -1,0 +1,1 @@
+"""Runs: what was launched, told as a fold of events."""

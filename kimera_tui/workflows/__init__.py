@@ -1,0 +1,1 @@
+"""Workflows: trees of tasks, and the runner that walks them."""

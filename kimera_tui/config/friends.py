@@ -1,0 +1,152 @@
+"""Friends: the services an operator knows, as friends.yaml describes them."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from kimera_tui.config.yaml_source import Key, Source, read_yaml
+from kimera_tui.errors import ConfigError, UnknownFriend
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[\w.:-]+$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Param(_Strict):
+    """One parameter of a task, as the form asks for it."""
+
+    type: Literal["string", "int", "float", "bool", "date", "json", "enum"] = "string"
+    required: bool = False
+    default: Any = None
+    values: list[Any] = Field(default_factory=list)
+    """The choices of an ``enum``."""
+    description: str = ""
+    secret: bool = False
+    """Never shown, never written down."""
+
+
+class TaskInfo(_Strict):
+    """What friends.yaml tells about one task."""
+
+    doc: str = ""
+    params: dict[str, Param] = Field(default_factory=dict)
+
+
+class Friend(_Strict):
+    """One service: where its tasks live and how to treat it."""
+
+    route: Name
+    """Module path put before a task's name."""
+    queue: Name
+    broker: str | None = None
+    """Its own broker, else the default one; ``${NAME}`` is taken from the environment."""
+    backend: str | None = None
+    description: str = ""
+    danger: bool = False
+    read_only: bool = False
+    timeout: Annotated[float, Field(gt=0, strict=False)] = 30
+    """Seconds; the default of this friend's tasks."""
+    tasks: dict[Name, TaskInfo] = Field(default_factory=dict)
+
+    def as_mapping(self) -> dict[str, Any]:
+        """What was set, as the plain mapping of ``TaskManager.friends``."""
+        return self.model_dump(exclude_none=True)
+
+
+class _FriendsFile(_Strict):
+    friends: dict[Name, Friend] = Field(default_factory=dict)
+
+
+def friends_path(environ: Mapping[str, str]) -> Path:
+    """Which friends.yaml counts: the one named, the app's, the app folder's, or the one here."""
+    if named := environ.get("KIMERA_FRIENDS"):
+        return Path(named)
+    if app_path := environ.get("APP_PATH"):
+        inside = Path(app_path) / "app" / "config" / "friends.yaml"
+        return inside if inside.exists() else Path(app_path) / "friends.yaml"
+    return Path("friends.yaml")
+
+
+def load_friends(path: Path) -> dict[str, Friend]:
+    """Read friends.yaml; a file that doesn't exist means no friends.
+
+    Raises:
+        ConfigError: the file is malformed; the message names file, line and key.
+    """
+    if not path.exists():
+        return {}
+    source = read_yaml(path)
+    if source.data is None:
+        return {}
+    try:
+        return _FriendsFile.model_validate(source.data).friends
+    except ValidationError as error:
+        problems = [_sentence(path, source, problem) for problem in error.errors()]
+        raise ConfigError(problems[0], hint="\n".join(problems[1:])) from error
+
+
+def find_friend(friends: Mapping[str, Any], name: str) -> Any:
+    """The friend's configuration, or UnknownFriend with the nearest names."""
+    try:
+        return friends[name]
+    except KeyError:
+        raise UnknownFriend(f"No friend `{name}`.{near(name, friends)}") from None
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """A sentence that names what was probably meant, or an empty string."""
+    matches = difflib.get_close_matches(word, list(known), n=3, cutoff=0.5)
+    return f" Near: {', '.join(f'`{match}`' for match in matches)}." if matches else ""
+
+
+def expand(value: str, friend: str) -> str:
+    """Put environment variables in for ``${NAME}``.
+
+    Raises:
+        ConfigError: a variable isn't set; the message names friend and variable.
+    """
+
+    def variable(match: re.Match[str]) -> str:
+        try:
+            return os.environ[match[1]]
+        except KeyError:
+            raise ConfigError(
+                f"Friend `{friend}`: environment variable {match[1]} is not set."
+            ) from None
+
+    return re.sub(r"\$\{(\w+)\}", variable, value)
+
+
+def _sentence(path: Path, source: Source, problem: Mapping[str, Any]) -> str:
+    where: Key = tuple(part for part in problem["loc"] if part != "[key]")
+    dotted = ".".join(str(part) for part in where) or "the file"
+    start = f"{path}, line {source.line_of(where)}: {dotted}"
+    match problem["type"]:
+        case "extra_forbidden":
+            known = _keys_at(where)
+            return f"{start}: unknown key '{where[-1]}'.{near(str(where[-1]), known)}"
+        case "missing":
+            return f"{start}: is required."
+        case "string_type":
+            return f"{start}: must be text; quote it."
+        case "string_pattern_mismatch" | "string_too_short":
+            return f"{start}: only letters, digits, `_`, `.`, `:` and `-`, and not empty."
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return f"{start}: must be a mapping of keys to values."
+        case _:
+            return f"{start}: {problem['msg']}."
+
+
+def _keys_at(where: Key) -> Iterable[str]:
+    """The keys that would have been right where an unknown one stands."""
+    by_depth: dict[int, type[BaseModel]] = {1: _FriendsFile, 3: Friend, 5: TaskInfo, 7: Param}
+    return by_depth.get(len(where), Friend).model_fields

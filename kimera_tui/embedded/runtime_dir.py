@@ -1,0 +1,116 @@
+"""Where an embedded broker's sockets and logs live: a private directory with a short name."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Final
+
+from kimera_tui.config.paths import private_dir
+from kimera_tui.embedded.errors import EmbeddedError
+from kimera_tui.errors import ConfigError
+
+DIRECTORY_VARIABLE: Final = "KIMERA_RUNTIME_DIR"
+SOCKET_NAME: Final = "broker.sock"
+LEASE_NAME: Final = "lease.sock"
+LONGEST_SOCKET_PATH: Final = 100
+"""Bytes; the system's own limit is 104 on macOS and 108 on Linux."""
+
+_INSTANCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
+
+
+def instance_dir(instance: str) -> Path:
+    """Make the directory of the instance of that name (0700, ours) and return it.
+
+    Raises:
+        EmbeddedError: the name isn't usable, or the place isn't safe.
+    """
+    if not _INSTANCE.fullmatch(instance):
+        raise EmbeddedError(
+            f"{instance!r} can't name an embedded broker: use up to 40 letters, digits, - _ or ."
+        )
+    directory = _place(instance)
+    for _ in range(20):
+        try:
+            _check_base(directory.parent)
+            # Not private_dir alone: it would make a missing base with an open mode.
+            directory.mkdir(mode=0o700, exist_ok=True)
+            return private_dir(directory)
+        except FileNotFoundError:
+            continue  # a supervisor that ends removed the directory meanwhile
+        except (OSError, ConfigError) as error:
+            raise EmbeddedError(
+                f"The embedded broker can't use {directory}: {error}",
+                hint=f"Set {DIRECTORY_VARIABLE} to a directory of yours.",
+            ) from error
+    raise EmbeddedError(f"{directory} keeps disappearing.")
+
+
+def try_lock(directory: Path) -> int | None:
+    """Lock the directory and return its descriptor, or None when a supervisor holds it.
+
+    The lock is on the directory itself, so there is no lock file to leave behind. None too when
+    the directory was removed after it was opened: the lock would be on something nobody sees.
+    """
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), directory.lstat()):
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(descriptor)
+    return None
+
+
+def own_base(directory: Path) -> list[Path]:
+    """The directory above, to be removed when it is empty, unless the user named it."""
+    base = directory.parent
+    return [base] if base == _fallback() or not os.environ.get(DIRECTORY_VARIABLE) else []
+
+
+def _place(instance: str) -> Path:
+    """The wanted directory, or a short one when its sockets' paths would be too long."""
+    wanted = _base() / instance
+    if len(os.fsencode(wanted / SOCKET_NAME)) <= LONGEST_SOCKET_PATH:
+        return wanted
+    # The digest keeps two long directories with instances of the same name apart.
+    digest = hashlib.sha256(os.fsencode(wanted)).hexdigest()[:12]
+    return _fallback() / f"{instance[:24]}-{digest}"
+
+
+def _base() -> Path:
+    named = os.environ.get(DIRECTORY_VARIABLE)
+    if named:
+        return Path(named).absolute()
+    session = os.environ.get("XDG_RUNTIME_DIR")
+    return Path(session).absolute() / "kimera" if session else _fallback()
+
+
+def _fallback() -> Path:
+    return Path("/tmp") / f"kimera-{os.getuid()}"  # noqa: S108  owner and mode are checked
+
+
+def _check_base(base: Path) -> None:
+    """Make the base if it is missing; accept an existing one only if nobody can swap our part.
+
+    Raises:
+        ConfigError: somebody else could put something of theirs in our place.
+    """
+    if own_base(base / "any"):
+        private_dir(base)
+        return
+    base.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = base.stat()
+    # A directory that the user names may be shared like /tmp: its mode is left as it is.
+    if found.st_uid not in (os.getuid(), 0):
+        raise ConfigError(f"{base} belongs to somebody else.")
+    if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
+        raise ConfigError(f"others can write to {base}.")

@@ -1,0 +1,18 @@
+"""The engine: TaskManager, TaskParams and what they raise and announce; knows no screen."""
+
+from __future__ import annotations
+
+from kimera_tui.errors import CeleryDisabled, TaskFailed, TaskRevoked, TimeoutException
+from kimera_tui.process.helpers import Helpers
+from kimera_tui.process.task_manager import TaskManager
+from kimera_tui.process.task_params import TaskParams
+
+__all__ = [
+    "CeleryDisabled",
+    "Helpers",
+    "TaskFailed",
+    "TaskManager",
+    "TaskParams",
+    "TaskRevoked",
+    "TimeoutException",
+]

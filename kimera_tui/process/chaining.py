@@ -1,0 +1,55 @@
+"""What the chains have in common: they are checked whole, and every error names its step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kimera_tui.config.friends import find_friend
+from kimera_tui.errors import KimeraError, UsageError
+from kimera_tui.process.announcer import Announcer
+from kimera_tui.process.events import ChainAdvanced
+from kimera_tui.process.task_params import TaskParams
+
+
+def checked_chain(tasks: Sequence[TaskParams], friends: Mapping[str, Any]) -> list[TaskParams]:
+    """The chain as a list, or the error that keeps all of it from being sent."""
+    steps = list(tasks)
+    if len(steps) < 2:
+        raise UsageError("A chain needs at least two tasks; nothing was sent.")
+    for position, params in enumerate(steps):
+        try:
+            find_friend(friends, params.friend)
+        except KimeraError as error:
+            raise placed(error, position, steps) from None
+    return steps
+
+
+def place(position: int, steps: Sequence[TaskParams]) -> str:
+    """Where in the chain, in words."""
+    params = steps[position]
+    return f"step {position + 1} of {len(steps)} ({params.friend}.{params.task_name})"
+
+
+def placed(error: Exception, position: int, steps: Sequence[TaskParams]) -> Exception:
+    """The same error, saying at which step it happened."""
+    if isinstance(error, KimeraError):
+        error.place = place(position, steps)
+    else:
+        error.add_note(place(position, steps))
+    return error
+
+
+def advanced(
+    announcer: Announcer, ids: Sequence[str], position: int, steps: Sequence[TaskParams]
+) -> None:
+    """Announce that a step's result goes into the next one."""
+    announcer.tell(
+        ChainAdvanced(
+            at=announcer.now(),
+            task_id=ids[position],
+            next_task_id=ids[position + 1],
+            next_task=steps[position + 1].task_name,
+            place=place(position + 1, steps),
+        )
+    )

@@ -1,0 +1,103 @@
+"""Which engine a friend's tasks go through: one for each broker and result backend."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from kimera_tui.config.friends import expand
+from kimera_tui.config.urls import check_backend_url, check_broker_url
+from kimera_tui.errors import CeleryDisabled
+from kimera_tui.process.announcer import Announcer
+from kimera_tui.process.celery_app import make_app
+from kimera_tui.process.engine import Engine
+from kimera_tui.process.redis_engine import redis_engine
+from kimera_tui.process.thread_engine import thread_engine
+
+
+class EngineRoom:
+    """Builds Celery apps and engines when they are first needed, for the loop that needs them."""
+
+    def __init__(self, enabled: bool, broker: str, backend: str, announcer: Announcer) -> None:
+        self._default = (broker, backend)
+        self._announcer = announcer
+        self._enabled = enabled
+        self._apps: dict[tuple[str, str], Any] = {}
+        self._engines: dict[tuple[str, str], Engine] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._building = threading.Lock()
+
+    @property
+    def app(self) -> Any:
+        """The Celery app of the default broker; None when Celery is off."""
+        return self._app(self._default) if self._enabled else None
+
+    @app.setter
+    def app(self, app: Any) -> None:
+        self.close()
+        self._enabled = app is not None
+        self._apps = {self._default: app}
+
+    def require_celery(self) -> None:
+        """Raise CeleryDisabled when Celery is off."""
+        if not self._enabled:
+            raise CeleryDisabled
+
+    async def engine(self, friend: str = "", entry: Mapping[str, Any] | None = None) -> Engine:
+        """The engine of a friend, or the default one.
+
+        Raises:
+            CeleryDisabled: Celery is off.
+            ConfigError: the friend's own broker or backend URL is wrong.
+        """
+        self.require_celery()
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self.close()
+            self._loop = loop
+        route = self._route(friend, entry or {})
+        if route not in self._engines:
+            if route not in self._apps:  # importing celery takes half a second: not on the loop
+                await asyncio.to_thread(self._app, route)
+            if route not in self._engines:
+                self._engines[route] = engine_for(self._apps[route], self._announcer)
+        return self._engines[route]
+
+    async def settle(self) -> None:
+        """Return once everything that has ended is released."""
+        if self._loop is asyncio.get_running_loop():
+            for engine in list(self._engines.values()):
+                await engine.releaser.settle()
+
+    def close(self) -> None:
+        """Close all engines; the next use makes new ones."""
+        for engine in self._engines.values():
+            engine.close()
+        self._engines.clear()
+        self._loop = None
+
+    def _app(self, route: tuple[str, str]) -> Any:
+        with self._building:
+            if route not in self._apps:
+                self._apps[route] = make_app(*route)
+            return self._apps[route]
+
+    def _route(self, friend: str, entry: Mapping[str, Any]) -> tuple[str, str]:
+        """Broker and backend URL; a friend's own Redis broker keeps its results too."""
+        own_broker, own_backend = entry.get("broker"), entry.get("backend")
+        if not own_broker and not own_backend:
+            return self._default
+        broker, backend = self._default
+        if own_broker:
+            broker = check_broker_url(expand(own_broker, friend))
+            backend = broker if broker.startswith(("redis", "sentinel")) else backend
+        if own_backend:
+            backend = check_backend_url(expand(own_backend, friend))
+        return broker, backend
+
+
+def engine_for(app: Any, announcer: Announcer) -> Engine:
+    """The fastest engine that is right for the app: Redis where it can be, else the thread."""
+    return redis_engine(app, announcer) or thread_engine(app, announcer)

@@ -1,0 +1,69 @@
+"""What a broker's or backend's exception means, in one sentence for people."""
+
+from __future__ import annotations
+
+import socket
+
+from kimera_tui.config.urls import mask_urls
+from kimera_tui.errors import BrokerUnavailable
+
+_BY_TEXT = (
+    ("NOAUTH", "wants a password"),
+    ("Authentication required", "wants a password"),
+    ("WRONGPASS", "refused the password"),
+    ("invalid password", "refused the password"),
+    ("invalid username-password", "refused the password"),
+    ("ACCESS_REFUSED", "refused the password"),
+    ("NOPERM", "does not permit this user to do that"),
+    ("READONLY", "is a read-only replica: nothing was sent"),
+    ("OOM", "is out of memory: nothing was sent"),
+    ("LOADING", "is loading its data: try again in a moment"),
+    ("max number of clients", "has no free connection"),
+    ("wrong version number", "does not speak TLS here: use redis://"),
+    ("CERTIFICATE_VERIFY_FAILED", "has a certificate that cannot be verified"),
+    ("Name or service not known", "has a host name that nobody knows"),
+    ("nodename nor servname", "has a host name that nobody knows"),
+    ("Connection refused", "is not there (connection refused)"),
+    ("No such file", "is not there (no such socket)"),
+    ("Connection closed by server", "closed the connection"),
+    ("Connection reset", "closed the connection"),
+)
+_SILENT = ("timed out", "Timeout", "timeout")
+_CONNECTION_ERRORS = {
+    "OperationalError", "ConnectionError", "AuthenticationError", "AccessRefused",
+    "ResponseError", "NoPermissionError", "OutOfMemoryError", "ReadOnlyError", "BusyLoadingError",
+    "MaxClientsError", "RecoverableConnectionError", "NotAllowed", "BatchPublishError",
+}  # fmt: skip
+
+
+def broker_failure(error: BaseException, where: str = "") -> BrokerUnavailable | None:
+    """The error to raise for a connection's exception, or None when it isn't one.
+
+    Args:
+        error: What the client library raised; exceptions it was raised from count too.
+        where: The server's URL; its password is hidden.
+    """
+    chain: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in chain:
+        chain.append(link)
+        link = link.__cause__ or link.__context__
+    if not any(_is_connection_error(link) for link in chain):
+        return None
+    at = f" at {mask_urls(where)}" if where else ""
+    return BrokerUnavailable(f"The broker{at} {_what(chain)}.")
+
+
+def _is_connection_error(error: BaseException) -> bool:
+    names = {base.__name__ for base in type(error).__mro__}
+    return isinstance(error, OSError | socket.timeout) or bool(names & _CONNECTION_ERRORS)
+
+
+def _what(chain: list[BaseException]) -> str:
+    text = " | ".join(f"{type(link).__name__} {link}" for link in chain)
+    for mark, meaning in _BY_TEXT:
+        if mark in text:
+            return meaning
+    if any(mark in text for mark in _SILENT):
+        return "did not answer in time"
+    return f"cannot be used: {mask_urls(str(chain[0]))}"

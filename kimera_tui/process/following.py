@@ -1,0 +1,181 @@
+"""From a dispatched task to its end: the wait, the callbacks, the release."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kimera_tui.errors import TaskFailed, TaskRevoked, TimeoutException
+from kimera_tui.process.announcer import Announcer
+from kimera_tui.process.engine import Engine
+from kimera_tui.process.events import (
+    CallbackFailed,
+    CallbackFinished,
+    CallbackStarted,
+    Failed,
+    FinishedLate,
+    RemotelyRevoked,
+    Succeeded,
+    TimedOut,
+    WatchStopped,
+)
+from kimera_tui.process.outcome import REVOKED, SUCCESS, Outcome
+from kimera_tui.process.task_params import Callback
+
+
+@dataclass(slots=True)
+class Followed:
+    """One dispatched task and what shall happen when it ends."""
+
+    task_id: str
+    task: str
+    friend: str
+    outcome: asyncio.Future[Outcome]
+    engine: Engine
+    callback: Callback | None = None
+    func: Callable[[Any], Any] | None = None
+    timeout: float | None = None
+    """Seconds from the dispatch; None waits without a limit."""
+
+
+@dataclass(slots=True)
+class Follower:
+    """Follows dispatched tasks on the running loop."""
+
+    announcer: Announcer
+    _background: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def follow(self, followed: Followed) -> Any:
+        """Wait for the task's end and return its result.
+
+        Raises:
+            TaskFailed: the task raised.
+            TaskRevoked: it was revoked.
+            TimeoutException: it did not end in time; a late end is still announced.
+        """
+        outcome = followed.outcome
+        if followed.timeout is None:
+            await outcome
+        else:
+            await asyncio.wait({outcome}, timeout=followed.timeout)
+        if not outcome.done():
+            raise self._timed_out(followed, followed.timeout or 0)
+        return await self._ended(followed, outcome.result())
+
+    def stopped(self, followed: Followed) -> None:
+        """Nobody waits any more: stop watching."""
+        followed.engine.watcher.unwatch(followed.task_id)
+        self.announcer.tell(WatchStopped(at=self.announcer.now(), task_id=followed.task_id))
+
+    async def _ended(self, followed: Followed, outcome: Outcome) -> Any:
+        at, task_id = self.announcer.now(), followed.task_id
+        if outcome.state == SUCCESS:
+            if self.announcer.heard:
+                self.announcer.tell(Succeeded(at=at, task_id=task_id, result=outcome.result))
+            try:
+                await self._call_back(followed, outcome.result)
+            finally:
+                followed.engine.releaser.release(task_id)
+            return outcome.result
+        if outcome.state == REVOKED:
+            reason = outcome.error_message
+            self.announcer.tell(RemotelyRevoked(at=at, task_id=task_id, reason=reason))
+            raise TaskRevoked(followed.task, task_id, reason)
+        error = (outcome.error_type, outcome.error_message, outcome.traceback)
+        self.announcer.tell(
+            Failed(
+                at=at,
+                task_id=task_id,
+                error_type=outcome.error_type,
+                error_message=outcome.error_message,
+                traceback=outcome.traceback,
+            )
+        )
+        raise TaskFailed(followed.task, task_id, *error)
+
+    async def _call_back(self, followed: Followed, result: Any) -> None:
+        if followed.callback is not None:
+            await self.run_callback(followed.task_id, followed.callback, result)
+        if followed.func is not None:
+            func = followed.func
+
+            async def call(value: Any) -> None:
+                func(value)
+
+            await self.run_callback(followed.task_id, call, result, name=callback_name(func))
+
+    async def run_callback(
+        self, task_id: str, callback: Callback, value: Any, *, name: str = ""
+    ) -> None:
+        """Await a callback and say how it went; what it raises is raised again."""
+        name = name or callback_name(callback)
+        self.announcer.tell(
+            CallbackStarted(at=self.announcer.now(), task_id=task_id, callback=name)
+        )
+        try:
+            await callback(value)
+        except Exception as error:
+            self.announcer.tell(
+                CallbackFailed(
+                    at=self.announcer.now(),
+                    task_id=task_id,
+                    callback=name,
+                    error=f"{type(error).__name__}: {error}",
+                )
+            )
+            raise
+        self.announcer.tell(
+            CallbackFinished(at=self.announcer.now(), task_id=task_id, callback=name)
+        )
+
+    def _timed_out(self, followed: Followed, seconds: float) -> TimeoutException:
+        self.announcer.tell(
+            TimedOut(at=self.announcer.now(), task_id=followed.task_id, seconds=seconds)
+        )
+        self._in_background(self._await_late(followed))
+        return TimeoutException(followed.task, followed.friend, seconds, followed.task_id)
+
+    def call_when_ended(self, handles: Sequence[asyncio.Task[Any]], callback: Callback) -> None:
+        """Schedule a callback with all results or exceptions for when all handles have ended."""
+
+        async def deliver() -> None:
+            if handles:
+                await asyncio.wait(handles)
+            results = [
+                asyncio.CancelledError() if each.cancelled() else each.exception() or each.result()
+                for each in handles
+            ]
+            await self.run_callback("", callback, results)
+
+        self._in_background(deliver())
+
+    def _in_background(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
+            self._background.discard(task)
+            if not task.cancelled():
+                task.exception()  # a callback's error is told as an event
+
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._background.add(task)
+        task.add_done_callback(ended)
+
+    async def _await_late(self, followed: Followed) -> None:
+        """Announce the end of a task that nobody waits for any more; its result stays."""
+        outcome = await followed.outcome
+        error = f"{outcome.error_type}: {outcome.error_message}" if outcome.error_type else ""
+        self.announcer.tell(
+            FinishedLate(
+                at=self.announcer.now(),
+                task_id=followed.task_id,
+                state=outcome.state,
+                result=outcome.result,
+                error=error,
+            )
+        )
+
+
+def callback_name(callback: object) -> str:
+    """What to call a callback on screen."""
+    return str(getattr(callback, "__qualname__", "") or type(callback).__qualname__)

@@ -1,0 +1,45 @@
+"""Many calls at once: started in slices, gathered in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+SLICE = 64
+"""How many tasks one turn of the loop starts, so that the screen keeps breathing."""
+
+
+async def start_in_slices(
+    perform: Callable[[T], Coroutine[Any, Any, Any]], items: Sequence[T]
+) -> list[asyncio.Task[Any]]:
+    """Start ``perform(item)`` for every item as a task of its own."""
+    loop = asyncio.get_running_loop()
+    tasks = []
+    for count, item in enumerate(items, 1):
+        tasks.append(loop.create_task(perform(item)))
+        if count % SLICE == 0:
+            await asyncio.sleep(0)
+    return tasks
+
+
+async def gather_in_order(tasks: Sequence[asyncio.Task[Any]]) -> list[Any]:
+    """Results or exceptions of all tasks, in the order given; cancelling cancels them all."""
+    try:
+        return [await _result_of(task) for task in tasks]
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def _result_of(task: asyncio.Task[Any]) -> Any:
+    try:
+        return await task
+    except asyncio.CancelledError as error:
+        current = asyncio.current_task()
+        if current is not None and current.cancelling():
+            raise
+        return error
+    except Exception as error:  # noqa: BLE001 - an exception is a result here
+        return error

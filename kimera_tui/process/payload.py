@@ -1,0 +1,51 @@
+"""Why a task's arguments can't be sent, in a sentence that names the place."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kimera_tui.errors import NotSerialisable
+
+# What kombu's JSON writes, besides JSON's own types.
+_WRITABLE = (
+    str, int, float, bool, type(None), bytes, datetime.datetime, datetime.date, datetime.time,
+    decimal.Decimal, uuid.UUID, enum.Enum,
+)  # fmt: skip
+
+
+def not_serialisable(args: Sequence[Any], kwargs: Mapping[str, Any], why: str) -> NotSerialisable:
+    """The error for arguments that the serializer refused, naming the value that it can't write.
+
+    Args:
+        args: The positional arguments.
+        kwargs: The named arguments.
+        why: What the serializer said, used when no single value can be named.
+    """
+    for position, value in enumerate(args, 1):
+        if culprit := _find(value, f"argument {position}", frozenset()):
+            return NotSerialisable(f"{culprit}; nothing was sent.")
+    for name, value in kwargs.items():
+        if culprit := _find(value, f"argument `{name}`", frozenset()):
+            return NotSerialisable(f"{culprit}; nothing was sent.")
+    return NotSerialisable(f"The arguments cannot be sent: {why}; nothing was sent.")
+
+
+def _find(value: Any, place: str, above: frozenset[int]) -> str:
+    if isinstance(value, _WRITABLE) or hasattr(value, "__json__"):
+        return ""
+    if id(value) in above:
+        return f"{place}: contains itself"
+    below = above | {id(value)}
+    if isinstance(value, Mapping):
+        found = (_find(child, f"{place}.{key}", below) for key, child in value.items())
+    elif isinstance(value, list | tuple):
+        found = (_find(child, f"{place}[{index}]", below) for index, child in enumerate(value))
+    else:
+        instead = "; use a list" if isinstance(value, set | frozenset) else ""
+        return f"{place}: a {type(value).__name__} cannot be sent{instead}"
+    return next(filter(None, found), "")

@@ -1,0 +1,346 @@
+"""TaskManager: the seed's one door to Celery, on the event loop that it shares with the screen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from kimera_tui.config.bootstrap import Bootstrap, load_env
+from kimera_tui.errors import UsageError
+from kimera_tui.process.announcer import Announcer
+from kimera_tui.process.bus import EventBus
+from kimera_tui.process.chaining import advanced, checked_chain, place, placed
+from kimera_tui.process.clock import Clock, SystemClock, new_id
+from kimera_tui.process.dispatching import Dispatcher
+from kimera_tui.process.engine import Receipt
+from kimera_tui.process.engine_room import EngineRoom
+from kimera_tui.process.events import RevokeSent
+from kimera_tui.process.feeding import feed
+from kimera_tui.process.following import Follower
+from kimera_tui.process.gathering import gather_in_order, start_in_slices
+from kimera_tui.process.helpers import Helpers
+from kimera_tui.process.task_params import (
+    Callback,
+    TaskParams,
+    check_timeout,
+    is_async_callable,
+)
+
+
+class TaskManager:
+    """Sends tasks to friends and tells how they end.
+
+    A singleton: ``TaskManager() is TaskManager()``. Making it reads the configuration and does no
+    network I/O. It works from whichever event loop calls it, one running loop at a time.
+    """
+
+    events: ClassVar[EventBus] = EventBus()
+    """Everything that happens, as frozen dataclasses of ``kimera_tui.process.events``."""
+
+    _instance: ClassVar[TaskManager | None] = None
+    _start_from: ClassVar[tuple[Bootstrap | None, Clock, Callable[[], str]]] = (
+        None,
+        SystemClock(),
+        new_id,
+    )
+
+    def __new__(cls) -> TaskManager:
+        """Return the singleton, made at the first call."""
+        if cls._instance is None:
+            manager = super().__new__(cls)
+            manager._set_up(*cls._start_from)
+            cls._instance = manager
+        return cls._instance
+
+    @classmethod
+    def reset(
+        cls,
+        bootstrap: Bootstrap | None = None,
+        *,
+        clock: Clock | None = None,
+        new_id: Callable[[], str] = new_id,
+    ) -> None:
+        """Forget the singleton; the next ``TaskManager()`` starts from the given configuration.
+
+        Args:
+            bootstrap: What to start from; None reads ``.env`` and the environment again.
+            clock: Where the time comes from.
+            new_id: Makes task ids.
+        """
+        if cls._instance is not None:
+            cls._instance._room.close()
+        cls._instance = None
+        cls._start_from = (bootstrap, clock or SystemClock(), new_id)
+
+    def _set_up(
+        self, bootstrap: Bootstrap | None, clock: Clock, new_id: Callable[[], str]
+    ) -> None:
+        if bootstrap is None:
+            load_env()
+            bootstrap = Bootstrap()
+        self.friends: dict[str, Any] = {
+            name: friend.as_mapping() for name, friend in bootstrap.friends.items()
+        }
+        self._announcer = Announcer(self.events, clock)
+        self._new_id = new_id
+        self._follower = Follower(self._announcer)
+        self._room = EngineRoom(
+            bootstrap.celery_on,
+            bootstrap.celery_broker,
+            bootstrap.celery_backend,
+            self._announcer,
+        )
+        self._dispatcher = Dispatcher(self._room, self._announcer, self._follower)
+
+    @property
+    def celery_app(self) -> Any:
+        """The Celery app, or None when Celery is off. Can be set, to a stand-in too."""
+        return self._room.app
+
+    @celery_app.setter
+    def celery_app(self, app: Any) -> None:
+        self._room.app = app
+
+    async def send_async(
+        self,
+        task_name: str,
+        friend: str,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        callback: Callback | None = None,
+        func: Callable[[Any], Any] | None = None,
+        poll_start: float = 0.1,
+        max_poll: float = 1,
+        *,
+        task_id: str | None = None,
+        timeout: float | None = None,
+        **options: Any,
+    ) -> asyncio.Task[Any]:
+        """Publish a task and return the background task that waits for its end.
+
+        Args:
+            task_name: Function on the friend, without the friend's route.
+            friend: Name of a configured friend.
+            args: Positional arguments.
+            kwargs: Named arguments.
+            callback: Async callable, awaited with the result when the task succeeds.
+            func: Callable, called with the result after the callback.
+            poll_start: Seconds before the first poll of the result.
+            max_poll: The longest wait between two polls, in seconds.
+            task_id: The task's id; a new one when None.
+            timeout: Seconds to wait for the end; None waits without a limit.
+            **options: ``queue``, ``countdown``, ``eta``, ``expires``, ``priority``, ... as
+                Celery's ``apply_async`` names them.
+
+        Raises:
+            CeleryDisabled: Celery is off.
+            UnknownFriend: no friend of that name is configured.
+            UsageError: the call is wrong; nothing was sent.
+            BrokerUnavailable: the broker did not take the message.
+        """
+        check_timeout(timeout)
+        followed = await self._dispatcher.dispatch(
+            self.friends,
+            friend,
+            task_name,
+            task_id or self._new_id(),
+            args=args,
+            kwargs=kwargs,
+            options=options,
+            polling=(poll_start, max_poll),
+        )
+        followed.callback, followed.func, followed.timeout = callback, func, timeout
+        return self._dispatcher.follow_in_task(followed)
+
+    async def send_await(
+        self,
+        task_name: str,
+        friend: str,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        timeout: float | None = 30,
+        poll_start: float = 0.1,
+        max_poll: float = 1,
+        *,
+        task_id: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """Publish a task, wait for its end and return its result.
+
+        Args:
+            task_name: Function on the friend, without the friend's route.
+            friend: Name of a configured friend.
+            args: Positional arguments.
+            kwargs: Named arguments.
+            timeout: Seconds to wait; afterwards the remote task is left to run, and its end is
+                still announced.
+            poll_start: Seconds before the first poll of the result.
+            max_poll: The longest wait between two polls, in seconds.
+            task_id: The task's id; a new one when None.
+            **options: As in ``send_async``.
+
+        Raises:
+            TaskFailed: the task raised.
+            TaskRevoked: it was revoked.
+            TimeoutException: it did not end in time.
+            KimeraError: what ``send_async`` raises.
+        """
+        check_timeout(timeout)
+        followed = await self._dispatcher.dispatch(
+            self.friends,
+            friend,
+            task_name,
+            task_id or self._new_id(),
+            args=args,
+            kwargs=kwargs,
+            options=options,
+            polling=(poll_start, max_poll),
+        )
+        followed.timeout = timeout
+        return await self._dispatcher.follow(followed)
+
+    async def paraSyncTasks(self, taskList: Sequence[TaskParams]) -> list[Any]:
+        """Send all at once; return results or exceptions, in the order given."""
+        return await gather_in_order(await start_in_slices(self._perform, taskList))
+
+    async def paraTasks(
+        self,
+        taskList: Sequence[TaskParams],
+        gather_callback: Callback | None = None,
+    ) -> list[Any]:
+        """Send all at once, each with its own callback.
+
+        Returns:
+            With a ``gather_callback`` the list of handles, at once: the callback is scheduled
+            with the list of results or exceptions when all have ended. Without one, that list.
+        """
+        handles = await start_in_slices(self._perform, taskList)
+        if gather_callback is None:
+            return await gather_in_order(handles)
+        if not is_async_callable(gather_callback):
+            raise UsageError("gather_callback must be an async callable.")
+        self._follower.call_when_ended(handles, gather_callback)
+        return list(handles)
+
+    async def chainSyncTasks(self, taskList: Sequence[TaskParams]) -> Any:
+        """Send one after the other, each fed with the result before it; return the last result.
+
+        Raises:
+            UsageError: fewer than two tasks, or an unknown friend; nothing was sent.
+            KimeraError: a step failed; the message names its place.
+        """
+        steps = self._checked_chain(taskList)
+        ids = [self._new_id() for _ in steps]
+        result: Any = None
+        for position, params in enumerate(steps):
+            args, kwargs = feed(params.args, params.kwargs, result)
+            try:
+                result = await self._perform(params, args, kwargs, ids[position])
+            except Exception as error:  # noqa: BLE001 - raised again, with its place
+                raise placed(error, position, steps) from None
+            Helpers.sysPrint(f"{place(position, steps)} returned", result)
+            if position + 1 < len(steps):
+                advanced(self._announcer, ids, position, steps)
+        return result
+
+    async def chainTasks(self, taskList: Sequence[TaskParams]) -> asyncio.Task[Any]:
+        """The same without waiting: callbacks carry each result to the next task.
+
+        Returns:
+            The handle of the first task, at once. A failing step ends the chain; its error is an
+            event and is raised from the handle of that step.
+
+        Raises:
+            UsageError: fewer than two tasks, or an unknown friend; nothing was sent.
+        """
+        steps = self._checked_chain(taskList)
+        ids = [self._new_id() for _ in steps]
+        return await self._send_step(steps, ids, 0, None)
+
+    def _get_callback_wrapper(
+        self, steps: Sequence[TaskParams], ids: Sequence[str], position: int
+    ) -> Callback:
+        """The callback of a chain's step: awaits the step's own, then sends the next step."""
+        params = steps[position]
+
+        async def carry_on(result: Any) -> None:
+            if params.callback is not None:
+                await params.callback(result)
+            if position + 1 < len(steps):
+                advanced(self._announcer, ids, position, steps)
+                handle = await self._send_step(steps, ids, position + 1, result)
+                # Nobody holds the later handles: their errors are told as events.
+                handle.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+        carry_on.__qualname__ = f"chain {place(position, steps)}"
+        return carry_on
+
+    async def revoke(
+        self, task_id: str, terminate: bool = False, signal: str = "SIGTERM"
+    ) -> Sequence[Receipt]:
+        """Revoke a task, and with ``terminate`` end it while it runs.
+
+        Returns:
+            Which workers acknowledged; empty when none answered. An acknowledgement doesn't say
+            that the task was theirs.
+        """
+        engine = self._dispatcher.engine_of(task_id) or await self._room.engine()
+        receipts = await engine.releaser.revoke([task_id], terminate=terminate, signal=signal)
+        self._announcer.tell(
+            RevokeSent(
+                at=self._announcer.now(),
+                task_id=task_id,
+                terminate=terminate,
+                receipts=tuple(receipts),
+                asked=True,
+            )
+        )
+        return receipts
+
+    async def settle(self) -> None:
+        """Return once everything that has ended is released."""
+        await self._room.settle()
+
+    async def aclose(self) -> None:
+        """Release what is pending and close all connections; the next call opens them again."""
+        await self._room.settle()
+        self._room.close()
+
+    async def _perform(
+        self,
+        params: TaskParams,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        task_id: str | None = None,
+    ) -> Any:
+        """Send one TaskParams, wait for its end, return its result."""
+        followed = await self._dispatcher.dispatch(
+            self.friends,
+            params.friend,
+            params.task_name,
+            task_id or self._new_id(),
+            args=params.args if args is None else args,
+            kwargs=params.kwargs if kwargs is None else kwargs,
+        )
+        followed.callback, followed.timeout = params.callback, params.timeout
+        return await self._dispatcher.follow(followed)
+
+    async def _send_step(
+        self, steps: Sequence[TaskParams], ids: Sequence[str], position: int, result: Any
+    ) -> asyncio.Task[Any]:
+        params = steps[position]
+        args, kwargs = feed(params.args, params.kwargs, result)
+        return await self.send_async(
+            params.task_name,
+            params.friend,
+            args,
+            kwargs,
+            self._get_callback_wrapper(steps, ids, position),
+            task_id=ids[position],
+            timeout=params.timeout,
+        )
+
+    def _checked_chain(self, tasks: Sequence[TaskParams]) -> list[TaskParams]:
+        self._room.require_celery()
+        return checked_chain(tasks, self.friends)
