@@ -138,7 +138,7 @@ class EmbeddedBroker:
                 alone = lease.hear(time.monotonic() + _REQUEST_SECONDS)["left"] == 0
                 if alone:
                     lease.wait_until_closed(deadline)
-            except OSError:
+            except (OSError, KeyError):
                 sweep(info.directory)
                 alone = True
             finally:

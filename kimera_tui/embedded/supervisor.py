@@ -21,14 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-FILES: Final = (
-    "lease.sock",
-    "broker.sock",
-    "server.log",
-    "worker.log",
-    "supervisor.log",
-    "dump.rdb",
-)
+LOGS: Final = ("server.log", "worker.log", "supervisor.log")
+FILES: Final = (*LOGS, "lease.sock", "broker.sock", "dump.rdb")
 """All that an instance keeps in its directory."""
 
 LOG_LIMIT: Final = 4_000_000
@@ -36,6 +30,7 @@ LOG_LIMIT: Final = 4_000_000
 
 _TICK = 1.0
 _SERVER_SECONDS = 10.0
+_PING_SECONDS = 0.003
 _WARM_SECONDS = 2.0
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 15.0
@@ -97,15 +92,14 @@ class Child:
         self._process = None
 
     def _bury(self, process: subprocess.Popen[bytes], now: float) -> None:
-        code, wanted = process.poll(), self._kill_at is not None
         self.kill()
-        self._kill_at = None
+        wanted, self._kill_at = self._kill_at is not None, None
         if wanted:
             return
         self.failures = 1 if now - self._started > _STEADY_SECONDS else self.failures + 1
         pause = min(_FIRST_PAUSE * 2 ** (self.failures - 1), _LONGEST_PAUSE)
         self._due = now + pause
-        _log(f"the {self.name} ended (code {code}); it starts again in {pause:g} s")
+        _log(f"the {self.name} ended (code {process.returncode}); it starts again in {pause:g} s")
 
 
 class Supervisor:
@@ -118,19 +112,18 @@ class Supervisor:
         self._leases: dict[socket.socket, bytes] = {first: b""}
         self._selector = selectors.DefaultSelector()
         self._listener: socket.socket | None = None
-        self._lifeline: int | None = None
+        self._lifeline = os.pipe()
         self._ending = False
         self._server = Child("server", self._start_server)
         self._worker = Child("worker", self._start_worker) if plan["worker_argv"] else None
+        self._children = [child for child in (self._server, self._worker) if child is not None]
 
     def run(self) -> None:
         """Serve until the last lease is gone, then leave nothing behind."""
         try:
             wake = self._catch_signals()
-            self._server.tick(time.monotonic())
-            if self._worker is not None:
-                # Before the server is up: the worker's imports take the longest.
-                self._worker.tick(time.monotonic())
+            # The worker's imports take the longest, so it doesn't wait for the server.
+            self._due()
             if self._server_answers():
                 self._serve(wake)
         except Exception as error:
@@ -167,28 +160,22 @@ class Supervisor:
         return process
 
     def _start_worker(self, starts: int) -> subprocess.Popen[bytes]:
-        reader, writer = os.pipe()
-        argv = [*self._plan["worker_argv"], "--lifeline", str(reader)]
+        # We hold the pipe's other end and never write: it closes when we die, on any system.
+        argv = [*self._plan["worker_argv"], "--lifeline", str(self._lifeline[0])]
         if starts:
             argv.append("--restore")
-        try:
-            with (self._directory / "worker.log").open("ab") as log:
-                return subprocess.Popen(
-                    argv,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    cwd="/",
-                    env=self._plan["worker_env"],
-                    start_new_session=True,
-                    pass_fds=(reader,),
-                    preexec_fn=_die_with_parent(),
-                )
-        finally:
-            os.close(reader)
-            if self._lifeline is not None:
-                os.close(self._lifeline)
-            self._lifeline = writer
+        with (self._directory / "worker.log").open("ab") as log:
+            return subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=self._plan["worker_env"],
+                start_new_session=True,
+                pass_fds=self._lifeline[:1],
+                preexec_fn=_die_with_parent(),
+            )
 
     def _server_answers(self) -> bool:
         """Wait for the server's first answer; tells the console when there is none."""
@@ -199,7 +186,7 @@ class Supervisor:
             if self._server.pid is None:
                 why = "ended at once"
                 break
-            time.sleep(0.003)
+            time.sleep(_PING_SECONDS)
         said = tail(self._directory / "server.log", 5)
         _send(self._first, {"error": f"{self._plan['server']} {why}. {said}".strip()})
         return False
@@ -224,11 +211,11 @@ class Supervisor:
     def _due(self) -> float:
         """Look after the children; returns seconds until that is to be done again."""
         now = time.monotonic()
-        waits = [child.tick(now) for child in (self._server, self._worker) if child is not None]
+        waits = [child.tick(now) for child in self._children]
         if self._server.failures > _SERVER_TRIES:
             _log("the server keeps ending: giving up")
             self._ending = True
-        for log in self._directory.glob("*.log"):
+        for log in map(self._directory.joinpath, LOGS):
             with contextlib.suppress(OSError):
                 if log.stat().st_size > LOG_LIMIT:
                     os.truncate(log, 0)
@@ -243,12 +230,9 @@ class Supervisor:
             _send(lease, self._state())
 
     def _hear(self, lease: socket.socket) -> None:
-        try:
+        data = b""
+        with contextlib.suppress(OSError):
             data = lease.recv(4096)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
         if not data:
             self._selector.unregister(lease)
             self._leases.pop(lease, None)
@@ -273,8 +257,7 @@ class Supervisor:
     def _state(self) -> dict[str, Any]:
         worker = self._worker
         return {
-            "url": self._plan["url"],
-            "server": self._plan["server"],
+            **{key: self._plan[key] for key in ("url", "server")},
             "supervisor_pid": os.getpid(),
             "server_pid": self._server.pid,
             "worker_pid": worker.pid if worker else None,
@@ -286,10 +269,8 @@ class Supervisor:
     def _end(self) -> None:
         if self._listener is not None:
             self._listener.close()
-        for child in (self._worker, self._server):
-            if child is not None:
-                # Nothing of the demo is kept, so there is nothing to end gently.
-                child.kill()
+        for child in self._children:
+            child.kill()  # nothing of the demo is kept, so there is nothing to end gently
         clear(self._directory)
         for directory in (self._directory, *map(Path, self._plan["remove_if_empty"])):
             with contextlib.suppress(OSError):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kimera_tui.config.friends import find_friend
-from kimera_tui.errors import PublishUncertain, UsageError
+from kimera_tui.errors import KimeraError, PublishUncertain, UsageError
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.engine import Engine, Message
 from kimera_tui.process.engine_room import EngineRoom
@@ -52,11 +52,15 @@ class Dispatcher:
             options: What ``apply_async`` takes besides.
             polling: First and longest wait between two polls, in seconds.
         """
-        self._room.require_celery()
-        entry = find_friend(friends, friend)
-        if not task_name:
-            raise UsageError("The task name is empty.")
-        engine = await self._room.engine(friend, entry)
+        try:
+            self._room.require_celery()
+            entry = find_friend(friends, friend)
+            if not task_name:
+                raise UsageError("The task name is empty.")
+            engine = await self._room.engine(friend, entry)
+        except KimeraError as error:
+            self._refused(task_id, error)
+            raise
         message = Message(
             task_id=task_id,
             name=f"{entry['route']}.{task_name}",
@@ -94,6 +98,16 @@ class Dispatcher:
         handle.add_done_callback(lambda done: self._let_go(followed, done.cancelled()))
         return handle
 
+    def _refused(self, task_id: str, error: Exception) -> None:
+        self._announcer.tell(
+            Refused(
+                at=self._announcer.now(),
+                task_id=task_id,
+                reason=str(error),
+                uncertain=isinstance(error, PublishUncertain),
+            )
+        )
+
     def _let_go(self, followed: Followed, cancelled: bool) -> None:
         self._in_flight.pop(followed.task_id, None)
         if cancelled:
@@ -117,10 +131,7 @@ class Dispatcher:
         try:
             await engine.publisher.publish(message)
         except Exception as error:
-            uncertain = isinstance(error, PublishUncertain)
-            told.tell(
-                Refused(at=told.now(), task_id=task_id, reason=str(error), uncertain=uncertain)
-            )
+            self._refused(task_id, error)
             raise
         if told.heard:
             told.tell(

@@ -1,0 +1,108 @@
+"""Which workers are there, what they consume and what they know, asked with a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kimera_tui.process.call_thread import CallThread
+
+DEADLINE = 1.0
+"""Seconds that workers have for their answers."""
+FULL_LOOK_EVERY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    """What the workers answered at one moment; no answer is not the same as no worker."""
+
+    at: float
+    """When it was asked, in seconds since the epoch."""
+    queues: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Queues consumed, by worker."""
+    tasks: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Registered tasks, by worker."""
+    problem: str = ""
+    """Why nobody could be asked, or an empty string."""
+
+    @property
+    def workers(self) -> list[str]:
+        """Who answered."""
+        return sorted(self.queues)
+
+    def consumers(self, queue: str) -> list[str]:
+        """The workers that consume a queue."""
+        return sorted(worker for worker, consumed in self.queues.items() if queue in consumed)
+
+    def knows(self, task: str) -> bool | None:
+        """Whether a worker has the task registered; None when no worker has told."""
+        if not self.tasks:
+            return None
+        return any(task in known for known in self.tasks.values())
+
+    def findings(self, queue: str, task: str) -> list[str]:
+        """What stands against sending a task now, in sentences."""
+        if self.problem:
+            return [self.problem]
+        if not self.queues:
+            return ["No worker answered: nobody may take this task."]
+        found = []
+        total = len(self.queues)
+        if not self.consumers(queue):
+            found.append(f"No worker consumes queue {queue} (0 of {total} workers).")
+        elif self.knows(task) is False:
+            found.append(f"No worker has {task} registered.")
+        return found
+
+
+class Inspector:
+    """Asks the workers of one Celery app, on a thread of its own."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._thread = CallThread("kimera-inspect")
+        self._known = 0
+        self._looks = 0
+
+    async def look(self, deadline: float = DEADLINE) -> ClusterView:
+        """Ask all workers; never raises, and returns soon after the deadline."""
+        asked = self._thread.call(self._ask, deadline)
+        try:
+            return await asyncio.wait_for(asked, deadline * 2 + 10)
+        except TimeoutError:
+            return ClusterView(at=time.time(), problem="The broker did not answer in time.")
+
+    def close(self) -> None:
+        """Let the thread end."""
+        self._thread.close()
+
+    def _ask(self, deadline: float) -> ClusterView:
+        from kimera_tui.process.failures import broker_failure
+
+        at = time.time()
+        try:
+            # With the number of answers to expect an inspection ends with the last of them; every
+            # few looks one goes without, to find workers that are new.
+            limit = self._known if self._looks % FULL_LOOK_EVERY else None
+            self._looks += 1
+            inspect = self._app.control.inspect(timeout=deadline, limit=limit or None)
+            queues = {
+                worker: frozenset(str(queue["name"]) for queue in consumed)
+                for worker, consumed in (inspect.active_queues() or {}).items()
+            }
+            if not queues:
+                self._known = 0
+                return ClusterView(at=at)
+            inspect.limit = len(queues)
+            tasks = {
+                worker: frozenset(str(name).split(" ", 1)[0] for name in names)
+                for worker, names in (inspect.registered() or {}).items()
+            }
+        except Exception as error:  # noqa: BLE001 - whatever it is, the view says so
+            failure = broker_failure(error)
+            return ClusterView(at=at, problem=str(failure or f"Cannot ask the workers: {error}"))
+        self._known = len(queues)
+        return ClusterView(at=at, queues=queues, tasks=tasks)

@@ -1,0 +1,140 @@
+"""The run book: every run of this console, each step folded from the events, newest last."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from kimera_tui.process.events import TaskEvent
+from kimera_tui.runs.events import RunEnded, RunStarted, StepSkipped
+from kimera_tui.runs.plan import Node
+from kimera_tui.runs.state import StepState, begin, fold, interrupted
+from kimera_tui.runs.status import Status
+
+MAX_RUNS = 500
+"""The oldest ended runs leave the book beyond this many."""
+
+# When several steps of a run ended badly, the first of these names the run.
+_WORST = (
+    Status.FAILED,
+    Status.UNCERTAIN,
+    Status.TIMED_OUT,
+    Status.REVOKED,
+    Status.INTERRUPTED,
+    Status.FINISHED_LATE,
+    Status.UNREACHABLE,
+    Status.SKIPPED,
+)
+
+
+@dataclass(slots=True)
+class RunState:
+    """One run: its plan and what is known of each step."""
+
+    run_id: str
+    name: str
+    plan: Node
+    started: float
+    steps: dict[str, StepState] = field(default_factory=dict)
+    ended: float | None = None
+    _counts: Counter[Status] = field(default_factory=Counter)
+
+    @property
+    def status(self) -> Status:
+        """The run's state, told from its steps'."""
+        if self.ended is None:
+            waiting = self._counts[Status.WAITING] == len(self.steps)
+            return Status.WAITING if waiting else Status.RUNNING
+        return next((status for status in _WORST if self._counts[status]), Status.DONE)
+
+    @property
+    def done(self) -> int:
+        """How many steps are done."""
+        return self._counts[Status.DONE]
+
+    def count(self, status: Status) -> int:
+        """How many steps stand at a status."""
+        return self._counts[status]
+
+    def put(self, step: StepState) -> None:
+        """Take a step's new state in."""
+        old = self.steps.get(step.path)
+        if old is not None:
+            self._counts[old.status] -= 1
+        self._counts[step.status] += 1
+        self.steps[step.path] = step
+
+
+class RunBook:
+    """Folds events into runs; only ``apply`` changes it, and always to the same end.
+
+    The states of steps are folded purely (``runs.state.fold``). The book around them is changed in
+    place: a run of ten thousand steps mustn't be copied for each of its events.
+    """
+
+    def __init__(self, max_runs: int = MAX_RUNS) -> None:
+        self.runs: dict[str, RunState] = {}
+        self._places: dict[str, tuple[str, str]] = {}
+        self._max_runs = max_runs
+
+    def place_of(self, task_id: str) -> tuple[RunState, StepState] | None:
+        """The run and the step that a task belongs to."""
+        place = self._places.get(task_id)
+        if place is None:
+            return None
+        run = self.runs[place[0]]
+        return run, run.steps[place[1]]
+
+    def apply(self, event: object) -> str | None:
+        """Fold one event in; returns the id of the run that it changed."""
+        match event:
+            case RunStarted():
+                self._start(event)
+                return event.run_id
+            case StepSkipped() if event.run_id in self.runs:
+                run = self.runs[event.run_id]
+                run.put(fold(run.steps[event.path], event))
+                return run.run_id
+            case RunEnded() if event.run_id in self.runs:
+                run = self.runs[event.run_id]
+                for step in list(run.steps.values()):
+                    run.put(interrupted(step, event.at))
+                run.ended = event.at
+                return run.run_id
+            case TaskEvent():
+                return self._fold_task(event)
+        return None
+
+    def apply_all(self, events: Iterable[object]) -> set[str]:
+        """Fold events in; returns the ids of all runs that changed."""
+        return {run_id for event in events if (run_id := self.apply(event)) is not None}
+
+    def _start(self, event: RunStarted) -> None:
+        run = RunState(event.run_id, event.name, event.plan, event.at)
+        for path, task in event.plan.leaves():
+            run.put(begin(path, task, event.at))
+            self._places[task.task_id] = (run.run_id, path)
+        self.runs[run.run_id] = run
+        self._forget_oldest()
+
+    def _fold_task(self, event: TaskEvent) -> str | None:
+        place = self.place_of(event.task_id)
+        if place is None:
+            return None
+        run, step = place
+        after = fold(step, event)
+        if after is step:
+            return None
+        run.put(after)
+        return run.run_id
+
+    def _forget_oldest(self) -> None:
+        if len(self.runs) <= self._max_runs:
+            return
+        oldest = next((run for run in self.runs.values() if run.ended is not None), None)
+        if oldest is None:
+            return
+        del self.runs[oldest.run_id]
+        for step in oldest.steps.values():
+            self._places.pop(step.task_id, None)

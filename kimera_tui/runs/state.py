@@ -1,0 +1,163 @@
+"""The state of a step as a pure fold: ``fold(state, event)`` says what is true after the event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kimera_tui.process import events as e
+from kimera_tui.runs.events import StepSkipped
+from kimera_tui.runs.plan import PlannedTask
+from kimera_tui.runs.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class StepState:
+    """What is known of one step."""
+
+    path: str
+    task_id: str
+    friend: str
+    task_name: str
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    timeout: float | None
+    since: float
+    """When it came into its status, in seconds since the epoch."""
+    status: Status = Status.WAITING
+    cause: str = ""
+    """Why it is where it is, for people."""
+    source: str = "engine"
+    """Who said so: ``engine`` or ``backend``."""
+    sent_at: float | None = None
+    ended_at: float | None = None
+    polls: int = 0
+    next_poll: float = 0.0
+    progress: tuple[float, float] | None = None
+    result: Any = None
+    error_type: str = ""
+    error_message: str = ""
+    traceback: str = ""
+    released: bool = False
+
+    @property
+    def name(self) -> str:
+        """What to call the step."""
+        return f"{self.friend}.{self.task_name}"
+
+
+def begin(path: str, task: PlannedTask, at: float) -> StepState:
+    """The state of a planned step of which nothing has happened yet."""
+    return StepState(
+        path=path,
+        task_id=task.task_id,
+        friend=task.friend,
+        task_name=task.task_name,
+        args=task.args,
+        kwargs=task.kwargs,
+        timeout=task.timeout,
+        since=at,
+    )
+
+
+def fold(step: StepState, event: e.TaskEvent | StepSkipped) -> StepState:
+    """The step after the event; terminal states are final, but a late end is still noted."""
+    match event:
+        case e.Polled():
+            return replace(step, polls=event.attempt, next_poll=event.next_delay)
+        case e.Forgotten():
+            return replace(step, released=True)
+        case e.FinishedLate() if step.status is Status.TIMED_OUT:
+            return _finished_late(step, event)
+        case e.CallbackFailed():
+            return replace(step, cause=f"its callback failed: {event.error}")
+    return step if step.status.ended else _moved(step, event)
+
+
+def _moved(step: StepState, event: e.TaskEvent | StepSkipped) -> StepState:
+    match event:
+        case e.Sending():
+            step = replace(step, args=event.args, kwargs=event.kwargs)
+            return _now(step, Status.SENDING, event, f"to queue {event.queue}")
+        case e.Dispatched():
+            step = replace(step, sent_at=event.at)
+            return _now(step, Status.QUEUED, event, f"in queue {event.queue}")
+        case e.Resent():
+            return replace(step, cause="published again after a lost reply; queued once")
+        case e.Refused():
+            status = Status.UNCERTAIN if event.uncertain else Status.FAILED
+            step = replace(step, error_type="NotSent", error_message=event.reason)
+            return _now(step, status, event, event.reason)
+        case e.StateSeen():
+            return _state_seen(step, event)
+        case e.Succeeded():
+            return _now(replace(step, result=event.result), Status.DONE, event, "", "backend")
+        case e.Failed():
+            step = replace(
+                step,
+                error_type=event.error_type,
+                error_message=event.error_message,
+                traceback=event.traceback,
+            )
+            return _now(step, Status.FAILED, event, _error_cause(step), "backend")
+        case e.RemotelyRevoked():
+            return _now(step, Status.REVOKED, event, event.reason or "revoked", "backend")
+        case e.TimedOut():
+            return _now(step, Status.TIMED_OUT, event, f"after {event.seconds:g} s; still running")
+        case e.WatchStopped():
+            return _now(step, Status.INTERRUPTED, event, "nobody waits for it any more")
+        case StepSkipped():
+            status = Status.UNREACHABLE if event.unreachable else Status.SKIPPED
+            return _now(step, status, event, event.because)
+    return step
+
+
+def _now(
+    step: StepState, status: Status, event: e.Event, cause: str, source: str = "engine"
+) -> StepState:
+    ended_at = event.at if status.ended else None
+    return replace(
+        step, status=status, since=event.at, cause=cause, source=source, ended_at=ended_at
+    )
+
+
+def _state_seen(step: StepState, event: e.StateSeen) -> StepState:
+    match event.state:
+        case "STARTED":
+            meta = event.meta if isinstance(event.meta, Mapping) else {}
+            worker = meta.get("hostname")
+            return _now(step, Status.RUNNING, event, f"on {worker}" if worker else "", "backend")
+        case "RETRY":
+            return _now(step, Status.RETRYING, event, "will be tried again", "backend")
+    step = replace(step, progress=progress_of(event.meta))
+    return _now(step, Status.PROGRESS, event, event.state, "backend")
+
+
+def progress_of(meta: Any) -> tuple[float, float] | None:
+    """Done and total of a custom state's meta, where it has numbers by one of their usual names."""
+    if not isinstance(meta, Mapping):
+        return None
+    done, total = meta.get("current", meta.get("done")), meta.get("total")
+    if isinstance(done, int | float) and isinstance(total, int | float) and total > 0:
+        return float(done), float(total)
+    return None
+
+
+def interrupted(step: StepState, at: float) -> StepState:
+    """The step when its run stops: what had not ended is interrupted."""
+    if step.status.ended:
+        return step
+    return replace(
+        step, status=Status.INTERRUPTED, since=at, ended_at=at, cause="the run was stopped"
+    )
+
+
+def _error_cause(step: StepState) -> str:
+    return f"{step.error_type}: {step.error_message}"
+
+
+def _finished_late(step: StepState, event: e.FinishedLate) -> StepState:
+    cause = event.error or f"ended with {event.state} after its time-out"
+    step = replace(step, result=event.result, error_message=event.error)
+    return _now(step, Status.FINISHED_LATE, event, cause, "backend")
