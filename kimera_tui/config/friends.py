@@ -102,6 +102,12 @@ def find_friend(friends: Mapping[str, Any], name: str) -> Any:
         raise UnknownFriend(f"No friend `{name}`.{near(name, friends)}") from None
 
 
+def secret_params(entry: Mapping[str, Any], task_name: str) -> frozenset[str]:
+    """Names of the parameters that a friend's configuration declares secret."""
+    params = (entry.get("tasks") or {}).get(task_name, {}).get("params") or {}
+    return frozenset(name for name, param in params.items() if param.get("secret"))
+
+
 def near(word: str, known: Iterable[str]) -> str:
     """A sentence that names what was probably meant, or an empty string."""
     matches = difflib.get_close_matches(word, list(known), n=3, cutoff=0.5)

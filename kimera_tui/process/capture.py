@@ -18,7 +18,7 @@ Command = tuple[bytes, bytes, bytes]
 Commands = tuple[Command, ...]
 
 
-class NeedsServer(Exception):  # noqa: N818 - not an error: the way to the other capture
+class NeedsServer(Exception):
     """Only the server knows to which queues this exchange is bound."""
 
 
@@ -36,7 +36,7 @@ class Capture:
 
     def __init__(self, app: Celery, *, ask_server: bool = False) -> None:
         self._app = app
-        connection = app.connection_for_write()
+        connection: Any = app.connection_for_write()
         connection.transport_cls = _CapturingTransport
         self._channel: _CapturingChannel = connection.default_channel
         self._channel.ask_server = ask_server
@@ -152,7 +152,7 @@ class _NotingClient:
         return lambda **kwargs: None
 
 
-class _CapturingChannel(kombu_redis.Channel):  # type: ignore[misc]
+class _CapturingChannel(kombu_redis.Channel):
     ask_server = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -163,8 +163,8 @@ class _CapturingChannel(kombu_redis.Channel):  # type: ignore[misc]
         return _NotingClient(self)
 
     def real_client(self) -> Any:
-        return super()._create_client()
+        return super()._create_client()  # type: ignore[misc]
 
 
-class _CapturingTransport(kombu_redis.Transport):  # type: ignore[misc]
+class _CapturingTransport(kombu_redis.Transport):
     Channel = _CapturingChannel

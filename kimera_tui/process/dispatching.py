@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kimera_tui.config.friends import find_friend
+from kimera_tui.config.friends import find_friend, secret_params
 from kimera_tui.errors import KimeraError, PublishUncertain, UsageError
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.engine import Engine, Message
@@ -71,7 +71,7 @@ class Dispatcher:
         outcome = engine.watcher.watch(task_id, *polling)
         self._in_flight[task_id] = engine
         try:
-            await self._publish(engine, message, friend)
+            await self._publish(engine, message, friend, secret_params(entry, task_name))
         except BaseException:
             engine.watcher.unwatch(task_id)
             self._in_flight.pop(task_id, None)
@@ -113,7 +113,9 @@ class Dispatcher:
         if cancelled:
             self._follower.stopped(followed)
 
-    async def _publish(self, engine: Engine, message: Message, friend: str) -> None:
+    async def _publish(
+        self, engine: Engine, message: Message, friend: str, secret: frozenset[str]
+    ) -> None:
         told, task_id = self._announcer, message.task_id
         queue = str(message.options["queue"])
         if told.heard:
@@ -126,6 +128,7 @@ class Dispatcher:
                     queue=queue,
                     args=tuple(message.args),
                     kwargs=dict(message.kwargs),
+                    secret=secret,
                 )
             )
         try:

@@ -41,27 +41,27 @@ class Endpoint:
             OSError: nobody is there; ``TimeoutError`` after ``CONNECT_SECONDS``.
         """
         connection = self.kind(**self.options)
+        opening: Any = connection
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                await connection.connect()
+                await opening.connect()
             return Wire(_taken_from(connection), on_lost, on_push)
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
 
 
-def _taken_from(connection: asyncio_redis.AbstractConnection) -> asyncio.Transport:
-    """The transport of a connection, which no longer owns it.
+def _taken_from(connection: asyncio_redis.AbstractConnection) -> asyncio.StreamWriter:
+    """The writer of a connection, which no longer owns it.
 
     redis-py's reader costs 58 µs a message, most of it for a time-out object per reply; ours
     takes over behind its handshake. The two attributes are the only private ones we touch.
     """
-    writer = connection._writer  # noqa: SLF001
+    writer = connection._writer
     if writer is None:
         raise ConnectionError("closed")
-    connection._reader = connection._writer = None  # noqa: SLF001
-    transport: asyncio.Transport = writer.transport
-    return transport
+    connection._reader = connection._writer = None
+    return writer
 
 
 def endpoint_of(connection_class: type, options: Mapping[str, Any]) -> Endpoint:
@@ -84,5 +84,6 @@ def endpoint_of(connection_class: type, options: Mapping[str, Any]) -> Endpoint:
 
 def backend_endpoint(app: Celery) -> Endpoint:
     """Where the app's results are."""
-    options = app.backend.connparams
+    backend: Any = app.backend
+    options = backend.connparams
     return endpoint_of(options.get("connection_class", redis.Connection), options)

@@ -34,6 +34,8 @@ class Sending(TaskEvent):
     queue: str
     args: Sequence[Any]
     kwargs: dict[str, Any]
+    secret: frozenset[str] = frozenset()
+    """Names in ``kwargs`` whose values are never shown or written down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""A connection that comes back: opened on first use, re-opened with a growing pause after a loss."""
+"""A connection that comes back: opened on first use, re-opened with a growing pause."""
 
 from __future__ import annotations
 

@@ -94,7 +94,8 @@ class RedisPublisher:
         self._outbox: deque[_Entry] = deque()
         self._flushing = False
         self._background: set[asyncio.Task[None]] = set()
-        self._thread = CallThread("kimera-render")
+        self.thread = CallThread("kimera-render")
+        """Where messages are rendered that only the server knows how to route."""
         self._scripts = True
         self._one_at_a_time = asyncio.Lock()
 
@@ -124,8 +125,7 @@ class RedisPublisher:
         return f"{self._marker_prefix}{task_id}".encode()
 
     def close(self) -> None:
-        """Refuse what is still waiting, and let the thread end."""
-        self._thread.close()
+        """Refuse what is still waiting; on the engine's loop."""
         waiting, self._outbox = list(self._outbox), deque()
         self._refuse(waiting, BrokerUnavailable("The engine was closed: nothing was sent."))
         for task in self._background:
@@ -138,6 +138,9 @@ class RedisPublisher:
 
     def _flush(self) -> None:
         """Render and write one slice; the rest has its turn after the loop had one."""
+        if not self._outbox:
+            self._flushing = False
+            return None
         wire = self._link.wire
         if wire is None or not wire.has_room:
             return self._spawn(self._flush_when_possible())
@@ -146,10 +149,7 @@ class RedisPublisher:
             offers = [(self.marker(entry.message.task_id), entry.commands) for entry in entries]
             self._before_write()
             self._offer(_Slice(entries, offers))
-        if self._outbox:
-            asyncio.get_running_loop().call_soon(self._flush)
-        else:
-            self._flushing = False
+        asyncio.get_running_loop().call_soon(self._flush)
         return None
 
     async def _flush_when_possible(self) -> None:
@@ -193,7 +193,7 @@ class RedisPublisher:
             return self._late.render(entry.message)
 
         try:
-            entry.commands = await self._thread.call(render)
+            entry.commands = await self.thread.call(render)
         except Exception as error:  # noqa: BLE001 - see above
             return self._fail(entry, error)
         if not entry.commands:
@@ -214,7 +214,7 @@ class RedisPublisher:
 
     def _answered(self, portion: _Slice, reply: asyncio.Future[list[Any]]) -> None:
         if reply.cancelled():
-            return
+            return None
         if (lost := reply.exception()) is not None:
             portion.doubtful = True
             return self._spawn(self._offer_again(portion, lost))
@@ -301,7 +301,7 @@ class RedisPublisher:
             return error
         if type(error).__name__ in ("EncodeError", "SerializationError"):
             return not_serialisable(message.args, message.kwargs, str(error))
-        if isinstance(error, OSError) or isinstance(error, ResponseError):
+        if isinstance(error, OSError | ResponseError):
             return as_unavailable(error, self._link.endpoint)
         return error
 

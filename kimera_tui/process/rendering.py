@@ -111,7 +111,7 @@ def _shape_of(message: Message) -> Hashable | None:
     for name, value in options.items():
         if name not in _FIXED_OPTIONS or not isinstance(value, str | int | float | None):
             return None
-        shape += [name, type(value), value]
+        shape += [name, type(value).__name__, value]
     return tuple(shape)
 
 

@@ -73,9 +73,7 @@ class TaskManager:
         cls._instance = None
         cls._start_from = (bootstrap, clock or SystemClock(), new_id)
 
-    def _set_up(
-        self, bootstrap: Bootstrap | None, clock: Clock, new_id: Callable[[], str]
-    ) -> None:
+    def _set_up(self, bootstrap: Bootstrap | None, clock: Clock, new_id: Callable[[], str]) -> None:
         if bootstrap is None:
             load_env()
             bootstrap = Bootstrap()

@@ -25,7 +25,7 @@ _encode = JSONEncoder().encode
 _quote = json.encoder.encode_basestring_ascii
 
 
-class NotTemplatable(Exception):  # noqa: N818 - not an error: the way to the genuine path
+class NotTemplatable(Exception):
     """The message hasn't the layout that a template can fill in."""
 
 
@@ -165,9 +165,7 @@ class _Tags:
 
 def _uuid4(digits: str) -> str:
     variant = "89ab"[int(digits[16], 16) & 3]
-    return (
-        f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
-    )
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 new_tag = _Tags()

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import hiredis
 from redis.exceptions import ResponseError
@@ -47,19 +47,20 @@ class Wire(asyncio.Protocol):
     """An open connection: speaks RESP 2 over a transport that somebody else opened.
 
     Args:
-        transport: Connected and authenticated; the wire takes it over.
+        writer: Connected and authenticated; the wire takes its transport over.
         on_lost: Called once, with the reason, when the connection ends without ``close``.
         on_push: Gets every reply of a subscription; a wire with it takes no calls.
     """
 
     def __init__(
         self,
-        transport: asyncio.Transport,
+        writer: asyncio.StreamWriter,
         on_lost: Callable[[Wire, Exception], None],
         on_push: Push | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._transport = transport
+        self._writer = writer  # a writer that nobody holds closes its transport
+        self._transport = transport = cast("asyncio.Transport", writer.transport)
         self._on_lost = on_lost
         self._on_push = on_push
         self._reader = hiredis.Reader()
@@ -70,7 +71,10 @@ class Wire(asyncio.Protocol):
         self._heard_at = self._loop.time()
         self._watchdog: asyncio.TimerHandle | None = None
         self._why: Exception | None = None
+        self._answer_due = False
         self.open = True
+        self.server = b""
+        """The server's run id, once somebody has asked: it changes with every restart."""
         transport.set_write_buffer_limits(high=_WRITE_BUFFER)
         transport.set_protocol(self)
 
@@ -111,6 +115,7 @@ class Wire(asyncio.Protocol):
     def expect_answer(self) -> None:
         """From now on, silence for ``SILENCE_SECONDS`` ends the connection."""
         self._heard_at = self._loop.time()
+        self._answer_due = True
         if self._watchdog is None:
             self._watchdog = self._loop.call_later(SILENCE_SECONDS, self._look_for_silence)
 
@@ -144,8 +149,9 @@ class Wire(asyncio.Protocol):
     def _parse(self) -> None:
         """Hand over replies for at most ``PARSE_SECONDS``, then go on in the next loop turn."""
         if not self.open:
-            return
+            return None
         self._heard_at = self._loop.time()
+        self._answer_due = False
         until = time.perf_counter() + PARSE_SECONDS
         take, gets = self._on_push or self._answer, self._reader.gets
         count = 0
@@ -182,7 +188,7 @@ class Wire(asyncio.Protocol):
 
     def _look_for_silence(self) -> None:
         self._watchdog = None
-        if not self.open or (not self._calls and self._on_push is None):
+        if not self.open or not (self._calls or self._answer_due):
             return
         left = self._heard_at + SILENCE_SECONDS - self._loop.time()
         if left > 0:

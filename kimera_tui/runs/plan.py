@@ -18,6 +18,8 @@ class PlannedTask:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     timeout: float | None = None
     """Seconds."""
+    secret: frozenset[str] = frozenset()
+    """Names in ``kwargs`` whose values are never shown or written down."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ class StepState:
     args: Sequence[Any]
     kwargs: Mapping[str, Any]
     timeout: float | None
+    secret: frozenset[str]
+    """Names in ``kwargs`` whose values are never shown or written down."""
     since: float
     """When it came into its status, in seconds since the epoch."""
     status: Status = Status.WAITING
@@ -57,6 +59,7 @@ def begin(path: str, task: PlannedTask, at: float) -> StepState:
         args=task.args,
         kwargs=task.kwargs,
         timeout=task.timeout,
+        secret=task.secret,
         since=at,
     )
 
@@ -78,7 +81,9 @@ def fold(step: StepState, event: e.TaskEvent | StepSkipped) -> StepState:
 def _moved(step: StepState, event: e.TaskEvent | StepSkipped) -> StepState:
     match event:
         case e.Sending():
-            step = replace(step, args=event.args, kwargs=event.kwargs)
+            step = replace(
+                step, args=event.args, kwargs=event.kwargs, secret=step.secret | event.secret
+            )
             return _now(step, Status.SENDING, event, f"to queue {event.queue}")
         case e.Dispatched():
             step = replace(step, sent_at=event.at)

@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from kimera_tui.config.friends import secret_params
 from kimera_tui.errors import TaskRevoked
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.clock import Clock, new_id
 from kimera_tui.process.feeding import feed
 from kimera_tui.process.task_manager import TaskManager
+from kimera_tui.process.task_params import TaskParams
 from kimera_tui.runs.events import RunEnded, RunStarted, StepSkipped
 from kimera_tui.runs.plan import Node, PlannedTask
 from kimera_tui.workflows.document import Chain, Para, Step, Task, Workflow
@@ -30,7 +32,7 @@ class Runner:
     def start(self, workflow: Workflow) -> str:
         """Start a run; returns its id. Every step is announced before anything is sent."""
         run_id = self._new_id()
-        plan = plan_of(workflow.root, self._new_id)
+        plan = plan_of(workflow.root, self._new_id, self._secret)
         self._announcer.tell(
             RunStarted(at=self._announcer.now(), run_id=run_id, name=workflow.name, plan=plan)
         )
@@ -38,6 +40,9 @@ class Runner:
         self._runs[run_id] = task
         task.add_done_callback(lambda ended: self._ended(run_id, ended))
         return run_id
+
+    def _secret(self, params: TaskParams) -> frozenset[str]:
+        return secret_params(self._manager.friends.get(params.friend, {}), params.task_name)
 
     async def result(self, run_id: str) -> Any:
         """Wait for a run of this runner and return its result, or raise what ended it."""
@@ -134,26 +139,38 @@ class Runner:
                 )
 
 
-def plan_of(step: Step, new_id: Callable[[], str], path: str = "") -> Node:
-    """The run's tree for a workflow's, with an id for each task."""
+def plan_of(
+    step: Step,
+    new_id: Callable[[], str],
+    secret: Callable[[TaskParams], frozenset[str]] = lambda _: frozenset(),
+    path: str = "",
+) -> Node:
+    """The run's tree for a workflow's, with an id for each task.
+
+    Args:
+        step: The root of the workflow's tree, or of a part of it.
+        new_id: Makes the tasks' ids.
+        secret: Tells which of a call's named arguments are secret.
+        path: Where the part stands in the whole.
+    """
     match step:
         case Task():
-            params = step.params
-            return Node(
-                "task",
-                path,
-                task=PlannedTask(
-                    new_id(),
-                    params.friend,
-                    params.task_name,
-                    tuple(params.args),
-                    dict(params.kwargs),
-                    params.timeout,
-                ),
-            )
+            return Node("task", path, task=_planned(step.params, new_id(), secret(step.params)))
         case Chain() | Para():
             children = tuple(
-                plan_of(child, new_id, f"{path}/{position}" if path else str(position))
+                plan_of(child, new_id, secret, f"{path}/{position}" if path else str(position))
                 for position, child in enumerate(step.steps)
             )
             return Node("chain" if isinstance(step, Chain) else "para", path, children)
+
+
+def _planned(params: TaskParams, task_id: str, secret: frozenset[str]) -> PlannedTask:
+    return PlannedTask(
+        task_id,
+        params.friend,
+        params.task_name,
+        tuple(params.args),
+        dict(params.kwargs),
+        params.timeout,
+        secret,
+    )

@@ -100,14 +100,20 @@ def test_configuration_of_old_servers_has_no_newer_words() -> None:
     assert 'rename-command DEBUG ""' in text
 
 
-def test_client_side_loads_no_celery() -> None:
-    """The console starts it beside painting its first screen."""
-    heavy = ("celery", "kombu", "redis", "pydantic", "yaml", "textual", "rich")
+@pytest.mark.parametrize(
+    ("module_name", "heavy"),
+    [
+        ("broker", ("celery", "kombu", "redis", "pydantic", "yaml", "textual", "rich")),
+        ("worker", ("pydantic", "textual", "rich", "prompt_toolkit")),
+    ],
+)
+def test_loads_nothing_heavy(module_name: str, heavy: tuple[str, ...]) -> None:
+    """The first screen is painted beside the start, and the demo should be there soon."""
     script = (
-        "import sys; import kimera_tui.embedded.broker;"
+        f"import sys; import kimera_tui.embedded.{module_name};"
         f"sys.exit(str([name for name in {heavy!r} if name in sys.modules] or ''))"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
     assert ended.stderr.strip() == ""

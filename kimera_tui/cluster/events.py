@@ -1,0 +1,27 @@
+"""What is seen of the broker and its workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kimera_tui.cluster.inspector import ClusterView
+from kimera_tui.process.events import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerChanged(Event):
+    """The console's broker came into another phase."""
+
+    phase: Literal["starting", "ready", "failed"]
+    label: str
+    """Which broker, without secrets."""
+    message: str = ""
+    """What is wrong, when it failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSeen(Event):
+    """The workers were asked."""
+
+    view: ClusterView

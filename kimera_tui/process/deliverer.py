@@ -1,0 +1,65 @@
+"""Wakes those who wait for results, as many per loop turn as the loop can bear."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+
+from kimera_tui.process.outcome import Outcome
+
+LONG_TURN = 0.006
+SHORT_TURN = 0.003
+FEWEST, MOST = 8, 1024
+
+
+class Deliverer:
+    """Hands outcomes to futures in portions.
+
+    A portion's cost is what its callbacks do, and only the next turn's time shows that: a turn
+    over ``LONG_TURN`` seconds halves the portion, one under ``SHORT_TURN`` lets it grow.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[asyncio.Future[Outcome], Outcome]] = deque()
+        self._portion = 64
+        self._left = self._portion
+        self._turn_began = 0.0
+        self._counting = False
+
+    def deliver(self, future: asyncio.Future[Outcome], outcome: Outcome) -> None:
+        """Have the future get its outcome; at once while this turn's portion lasts."""
+        if not self._counting:
+            self._counting = True
+            self._next_turn()
+        if self._left > 0 and not self._waiting:
+            self._hand_over(future, outcome)
+        else:
+            self._waiting.append((future, outcome))
+
+    def _hand_over(self, future: asyncio.Future[Outcome], outcome: Outcome) -> None:
+        self._left -= 1
+        if not future.done():
+            future.set_result(outcome)
+
+    def _next_turn(self) -> None:
+        self._turn_began = time.perf_counter()
+        asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        idle = self._left == self._portion and not self._waiting
+        self._adapt()
+        self._left = self._portion
+        while self._waiting and self._left > 0:
+            self._hand_over(*self._waiting.popleft())
+        if idle:
+            self._counting = False
+        else:
+            self._next_turn()
+
+    def _adapt(self) -> None:
+        turn = time.perf_counter() - self._turn_began
+        if turn > LONG_TURN:
+            self._portion = max(FEWEST, self._portion // 2)
+        elif turn < SHORT_TURN and self._waiting:
+            self._portion = min(MOST, self._portion + FEWEST)

@@ -1,0 +1,95 @@
+"""Puts the parts of the Redis engine together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+
+from kimera_tui.process.announcer import Announcer
+from kimera_tui.process.capture import Capture
+from kimera_tui.process.endpoint import backend_endpoint
+from kimera_tui.process.engine import Engine
+from kimera_tui.process.known_workers import KnownWorkers
+from kimera_tui.process.link import Health, Link
+from kimera_tui.process.publish_script import MARKER
+from kimera_tui.process.publisher import RedisPublisher
+from kimera_tui.process.releaser import RedisReleaser
+from kimera_tui.process.rendering import Rendering
+from kimera_tui.process.revoker import Revoker
+from kimera_tui.process.watcher import RedisWatcher
+from kimera_tui.process.wire import Wire, pack
+
+
+def build(app: Celery, announcer: Announcer) -> Engine:
+    """An engine for an app whose broker and result backend are one Redis server each."""
+    return _Parts(app, announcer).engine
+
+
+class _Parts:
+    """The parts of one engine and how they hold together."""
+
+    def __init__(self, app: Celery, announcer: Announcer) -> None:
+        capture = Capture(app)
+        prefix = capture.key_prefix
+        backend: Any = app.backend
+        control: Any = app.control
+        key_prefix: bytes = backend.task_keyprefix
+        health = Health("result backend", announcer)
+        self._broker = Link(capture.endpoint, Health("broker", announcer), on_open=_ask_for_run_id)
+        results = backend_endpoint(app)
+        self._backend = Link(results, health)
+        self._watcher = RedisWatcher(
+            results, self._backend, health, key_prefix, announcer, lambda: self._releaser.start()
+        )
+        self._publisher = RedisPublisher(
+            self._broker,
+            Rendering(app, capture),
+            lambda: Capture(app, ask_server=True),
+            f"{prefix}{MARKER}",
+            announcer,
+            self._watcher.flush,
+        )
+        pidbox = control.mailbox.exchange.name
+        workers = KnownWorkers(
+            f"{prefix}_kombu.binding.{pidbox}".encode(), capture.separator, f".{pidbox}"
+        )
+        self._revoker = Revoker(app, self._broker, workers)
+        self._releaser = RedisReleaser(
+            self._revoker,
+            self._broker,
+            self._backend,
+            self._publisher.marker,
+            key_prefix,
+            announcer,
+            self._ended,
+        )
+        self.engine = Engine(self._publisher, self._watcher, self._releaser, self._close)
+
+    def _close(self) -> None:
+        """Close from wherever: on the engine's own loop, on another one, or after its end."""
+        loop = self._releaser.loop
+        if loop is None or loop.is_closed():
+            self._end_threads()
+        else:
+            loop.call_soon_threadsafe(self._releaser.cancel)
+
+    def _ended(self) -> None:
+        """On the engine's loop, after the last release."""
+        self._publisher.close()
+        self._watcher.close()
+        self._broker.close()
+        self._backend.close()
+        self._end_threads()
+
+    def _end_threads(self) -> None:
+        self._publisher.thread.close()
+        self._revoker.close()
+
+
+async def _ask_for_run_id(wire: Wire) -> None:
+    reply: Any = (await wire.call(pack(b"INFO", b"server")))[0]
+    if isinstance(reply, bytes):  # a user without the right to ask stays without an answer
+        for line in reply.splitlines():
+            if line.startswith(b"run_id:"):
+                wire.server = line[7:]

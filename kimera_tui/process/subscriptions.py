@@ -1,0 +1,129 @@
+"""One connection subscribed to the result channels of exactly the tasks that are watched."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from kimera_tui.process.endpoint import Endpoint
+from kimera_tui.process.link import Health, Link
+from kimera_tui.process.wire import Wire, pack
+
+PER_COMMAND = 500
+CONFIRM_SECONDS = 5.0
+HEARTBEAT_SECONDS = 10.0
+_LINGER_SECONDS = 0.2
+
+
+class Subscriptions:
+    """Subscribes and unsubscribes in batches, and again after a loss.
+
+    Args:
+        endpoint: Where the results are.
+        health: Whom to tell of losses.
+        watched: All keys that are to be subscribed, asked after each connect.
+        on_message: Gets key and stored result.
+        on_ready: Called once the server confirmed everything after a connect: what happened
+            before that has to be read.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        health: Health,
+        watched: Callable[[], Iterable[bytes]],
+        on_message: Callable[[bytes, bytes], None],
+        on_ready: Callable[[], None],
+    ) -> None:
+        self._watched = watched
+        self._on_message = on_message
+        self._on_ready = on_ready
+        self._link = Link(endpoint, health, on_push=self._pushed, on_open=self._opened)
+        self._wire: Wire | None = None
+        self._unconfirmed = 0
+        self._confirmed = asyncio.Event()
+        self._fresh: list[bytes] = []
+        self._stale: list[bytes] = []
+        self._leaving: asyncio.TimerHandle | None = None
+        self._heart: asyncio.TimerHandle | None = None
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every watched task is known to be subscribed."""
+        return self._link.wire is not None
+
+    def add(self, key: bytes) -> None:
+        """Subscribe to the key, with the next ``flush`` at the latest."""
+        if not self._fresh:
+            self._link.open()
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._fresh.append(key)
+
+    def remove(self, key: bytes) -> None:
+        """Unsubscribe from the key, some time soon."""
+        self._stale.append(key)
+        if self._leaving is None:
+            loop = asyncio.get_running_loop()
+            self._leaving = loop.call_later(_LINGER_SECONDS, self._leave)
+
+    def flush(self) -> None:
+        """Write the subscriptions that are still waiting."""
+        fresh, self._fresh = self._fresh, []
+        if self._wire is not None:  # otherwise the next connect subscribes to everything watched
+            self._write(self._wire, b"SUBSCRIBE", fresh)
+
+    def close(self) -> None:
+        """Close for good."""
+        for timer in (self._leaving, self._heart):
+            if timer is not None:
+                timer.cancel()
+        self._wire = None
+        self._link.close()
+
+    def _leave(self) -> None:
+        self._leaving = None
+        stale, self._stale = self._stale, []
+        if self._wire is not None:
+            self._write(self._wire, b"UNSUBSCRIBE", stale)
+
+    def _write(self, wire: Wire, command: bytes, keys: list[bytes]) -> None:
+        for start in range(0, len(keys), PER_COMMAND):
+            wire.send(pack(command, *keys[start : start + PER_COMMAND]))
+
+    async def _opened(self, wire: Wire) -> None:
+        """Subscribe to everything and wait until the server has confirmed it."""
+        keys = list(self._watched())
+        self._fresh.clear()
+        self._wire = wire
+        self._unconfirmed = len(keys)
+        self._confirmed.clear()
+        for start in range(0, len(keys), PER_COMMAND):
+            wire.send(pack(b"SUBSCRIBE", *keys[start : start + PER_COMMAND]))
+            await asyncio.sleep(0)
+        if keys:
+            wire.expect_answer()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._confirmed.wait(), CONFIRM_SECONDS)
+        self._on_ready()
+        self._beat()
+
+    def _pushed(self, reply: Any) -> None:
+        kind = reply[0] if isinstance(reply, list) else b""
+        if kind == b"message":
+            self._on_message(reply[1], reply[2])
+        elif kind == b"subscribe":
+            self._unconfirmed -= 1
+            if self._unconfirmed == 0:
+                self._confirmed.set()
+
+    def _beat(self) -> None:
+        """Make a dead connection show itself."""
+        if self._heart is not None:
+            self._heart.cancel()
+        if self._wire is not None and self._wire.open:
+            self._wire.send(pack(b"PING"))
+            self._wire.expect_answer()
+            loop = asyncio.get_running_loop()
+            self._heart = loop.call_later(HEARTBEAT_SECONDS, self._beat)

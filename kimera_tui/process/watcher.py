@@ -1,0 +1,241 @@
+"""Notices how tasks end, on a Redis result backend: pushed at once, polled to be sure."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kimera_tui.errors import BrokerUnavailable
+from kimera_tui.process.announcer import Announcer
+from kimera_tui.process.deliverer import Deliverer
+from kimera_tui.process.endpoint import Endpoint
+from kimera_tui.process.events import Polled, StateSeen
+from kimera_tui.process.link import Health, Link
+from kimera_tui.process.outcome import Outcome
+from kimera_tui.process.results import PER_COMMAND, look_up, read_result
+from kimera_tui.process.subscriptions import Subscriptions
+from kimera_tui.process.wheel import TimerWheel
+
+POLLS_PER_SECOND = 2000
+"""Ids asked per second when so many are in flight that each task's own back-off would ask more."""
+CROWD = 1000
+"""Up to this many in flight, each task's own back-off is kept to the letter."""
+LONGEST_STRETCH = 30.0
+READ_SECONDS = 0.003
+PATIENCE = 30.0
+_AWAY_PAUSE = 0.5
+
+
+class _Watch:
+    """One task that somebody waits for."""
+
+    __slots__ = ("attempt", "delay", "future", "key", "max_poll", "seen")
+
+    def __init__(
+        self, key: bytes, future: asyncio.Future[Outcome], delay: float, max_poll: float
+    ) -> None:
+        self.key = key
+        self.future = future
+        self.delay = delay
+        self.max_poll = max_poll
+        self.attempt = 0
+        self.seen: tuple[str, Any] | None = None
+
+
+class RedisWatcher:
+    """Watches tasks by the keys under which their results are stored and announced.
+
+    Args:
+        endpoint: Where the results are.
+        link: The connection for reading results.
+        health: Whom to tell when the subscription is lost.
+        key_prefix: What comes before a task id in its result's key.
+        announcer: Where polls and states are told.
+        on_use: Called with each new watch.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        link: Link,
+        health: Health,
+        key_prefix: bytes,
+        announcer: Announcer,
+        on_use: Callable[[], None],
+    ) -> None:
+        self._link = link
+        self._on_use = on_use
+        self._prefix = key_prefix
+        self._announcer = announcer
+        self._watches: dict[bytes, _Watch] = {}
+        self._wheel: TimerWheel[_Watch] = TimerWheel()
+        self._deliverer = Deliverer()
+        self._subscriptions = Subscriptions(
+            endpoint, health, lambda: self._watches, self._pushed, self._read_all_soon
+        )
+        self._timer: asyncio.TimerHandle | None = None
+        self._polling: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    def watch(self, task_id: str, poll_start: float, max_poll: float) -> asyncio.Future[Outcome]:
+        """Return a future that gets the task's outcome; see ``engine.Watcher``."""
+        key = self._prefix + task_id.encode()
+        known = self._watches.get(key)
+        if known is not None:
+            return known.future
+        loop = asyncio.get_running_loop()
+        watch = _Watch(key, loop.create_future(), min(poll_start, max_poll), max_poll)
+        self._watches[key] = watch
+        self._on_use()
+        self._subscriptions.add(key)
+        self._schedule(watch)
+        return watch.future
+
+    def unwatch(self, task_id: str) -> None:
+        """Stop watching; cancels the future."""
+        watch = self._watches.pop(self._prefix + task_id.encode(), None)
+        if watch is not None:
+            watch.future.cancel()
+            self._subscriptions.remove(watch.key)
+
+    def flush(self) -> None:
+        """Write what is still to be subscribed; the publisher calls this before it writes."""
+        self._subscriptions.flush()
+
+    def close(self) -> None:
+        """Stop; the futures of tasks that are still watched stay as they are."""
+        for handle in (self._timer, self._polling, self._reading):
+            if handle is not None:
+                handle.cancel()
+        self._timer = None
+        self._subscriptions.close()
+
+    def _pushed(self, key: bytes, raw: bytes) -> None:
+        watch = self._watches.get(key)
+        if watch is not None:
+            self._seen(watch, read_result(key, raw))
+
+    def _seen(self, watch: _Watch, outcome: Outcome) -> None:
+        if outcome.ready:
+            del self._watches[watch.key]
+            self._subscriptions.remove(watch.key)
+            self._deliverer.deliver(watch.future, outcome)
+            return
+        look = (outcome.state, outcome.result)
+        if look != watch.seen:
+            watch.seen = look
+            if self._announcer.heard:
+                self._announcer.tell(
+                    StateSeen(
+                        at=self._announcer.now(),
+                        task_id=self._task_id(watch),
+                        state=outcome.state,
+                        meta=_meta_of(outcome),
+                    )
+                )
+
+    def _task_id(self, watch: _Watch) -> str:
+        return watch.key[len(self._prefix) :].decode()
+
+    def _schedule(self, watch: _Watch) -> None:
+        """Put the next poll into the wheel, after the watch's delay."""
+        crowd = len(self._watches)
+        if crowd > CROWD and self._subscriptions.healthy:
+            watch.delay = max(watch.delay, min(crowd / POLLS_PER_SECOND, LONGEST_STRETCH))
+        self._wheel.add(asyncio.get_running_loop().time() + watch.delay, watch)
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        due = self._wheel.next_at
+        if due is None or self._polling is not None:
+            return
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(due, self._start_polling)
+
+    def _start_polling(self) -> None:
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        self._polling = loop.create_task(self._poll_due(), name="kimera watcher")
+
+    async def _poll_due(self) -> None:
+        try:
+            now = asyncio.get_running_loop().time()
+            due = [each for each in self._wheel.take_due(now) if not each.future.done()]
+            due = [each for each in due if each.key in self._watches]
+            for start in range(0, len(due), PER_COMMAND):
+                await self._poll(due[start : start + PER_COMMAND])
+        finally:
+            self._polling = None
+            self._set_timer()
+
+    async def _poll(self, watches: Sequence[_Watch]) -> None:
+        try:
+            found = await self._look_up(watches)
+        except (BrokerUnavailable, ConnectionError):
+            # No wait ends because of an outage: the same poll is due again.
+            await asyncio.sleep(_AWAY_PAUSE)
+            for watch in watches:
+                self._schedule(watch)
+            return
+        until = time.perf_counter() + READ_SECONDS
+        for watch, outcome in zip(watches, found, strict=True):
+            if watch.key in self._watches and not watch.future.done():
+                self._polled(watch, outcome)
+            if time.perf_counter() > until:
+                await asyncio.sleep(0)
+                until = time.perf_counter() + READ_SECONDS
+
+    def _polled(self, watch: _Watch, outcome: Outcome | None) -> None:
+        watch.attempt += 1
+        if outcome is not None and outcome.ready:
+            watch.delay = 0.0
+        else:
+            watch.delay = min(watch.delay * 2, watch.max_poll)
+            self._schedule(watch)
+        if self._announcer.heard:
+            self._announcer.tell(
+                Polled(
+                    at=self._announcer.now(),
+                    task_id=self._task_id(watch),
+                    attempt=watch.attempt,
+                    state=outcome.state if outcome else "",
+                    next_delay=watch.delay,
+                )
+            )
+        if outcome is not None:
+            self._seen(watch, outcome)
+
+    def _read_all_soon(self) -> None:
+        if self._watches and self._reading is None:
+            loop = asyncio.get_running_loop()
+            self._reading = loop.create_task(self._read_all(), name="kimera re-read")
+
+    async def _read_all(self) -> None:
+        """Read everything watched: who was deaf for a while has to look."""
+        try:
+            watches = list(self._watches.values())
+            for start in range(0, len(watches), PER_COMMAND):
+                portion = watches[start : start + PER_COMMAND]
+                for watch, outcome in zip(portion, await self._look_up(portion), strict=True):
+                    if outcome is not None and watch.key in self._watches:
+                        self._seen(watch, outcome)
+                await asyncio.sleep(0)
+        except (BrokerUnavailable, ConnectionError):
+            return  # the polls will do it
+        finally:
+            self._reading = None
+
+    async def _look_up(self, watches: Sequence[_Watch]) -> list[Outcome | None]:
+        wire = await self._link.connected(PATIENCE)
+        return await look_up(wire, [watch.key for watch in watches])
+
+
+def _meta_of(outcome: Outcome) -> Any:
+    if outcome.error_type:
+        return {"error_type": outcome.error_type, "error_message": outcome.error_message}
+    return outcome.result

@@ -1,0 +1,56 @@
+"""Secrets are hidden wherever values are shown or written down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from kimera_tui.config.urls import MASK, mask_urls
+
+# Names that say "secret" as a whole word or as a part between underscores.
+_SECRET_NAME = re.compile(
+    r"(?:^|[_\-.])(?:password|passwd|passphrase|pwd|secret|secrets|token|tokens|api_?key|"
+    r"access_?key|private_?key|auth|authorization|credential|credentials|cookie|session|"
+    r"session_?id|csrf_?token|bearer|dsn)(?:$|[_\-.])",
+    re.IGNORECASE,
+)
+_SECRET_TEXT = re.compile(
+    r"(?:\bBearer\s+[\w.~+/=-]{8,}|\bAKIA[0-9A-Z]{16}\b|"
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)|"
+    r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)",
+    re.DOTALL,
+)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a key's name says that its value is a secret."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def redact(value: Any, secret: Collection[str] = ()) -> Any:
+    """A copy of the value with every secret in it hidden.
+
+    Args:
+        value: Anything that JSON can say, and mappings and sequences of it.
+        secret: Names of keys that are secret besides those whose name says so.
+    """
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, Mapping):
+        return {
+            key: MASK
+            if isinstance(key, str) and (key in secret or is_secret_name(key))
+            else redact(child, secret)
+            for key, child in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [redact(child, secret) for child in value]
+    return value
+
+
+def redact_text(text: str) -> str:
+    """The text without URL passwords, bearer tokens, private keys and the like."""
+    if "://" in text:
+        text = mask_urls(text)
+    return _SECRET_TEXT.sub(MASK, text)

@@ -1,0 +1,104 @@
+"""The one registry of actions: bindings, palette, help and footer are all made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.binding import Binding, BindingType
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something the operator can do."""
+
+    id: str
+    keys: str
+    """Keys, separated by commas; the first is the one that is shown."""
+    action: str
+    """Name of the method behind it, without ``action_``, with its arguments."""
+    title: str
+    help: str
+    scope: str
+    """Where it can be done: ``app``, the name of a mode, or of a kind of pane."""
+    footer: bool = False
+    priority: bool = False
+    """Wins over what a focused field would do with the key."""
+    display: str = ""
+    """How the key is written, where Textual's own name for it is not what people say."""
+
+    def binding(self) -> Binding:
+        """The binding for Textual."""
+        return Binding(
+            self.keys,
+            self.action,
+            self.title,
+            show=self.footer,
+            priority=self.priority,
+            tooltip=self.help,
+            key_display=self.display or None,
+            id=self.id,
+        )
+
+
+SCOPES = {
+    "app": "Everywhere",
+    "friends": "Friends",
+    "compose": "Compose",
+    "live": "Live",
+    "cluster": "Cluster",
+    "lines": "In lists and panes",
+    "events": "In the event pane",
+}
+
+ACTIONS: tuple[Action, ...] = (
+    Action("help", "question_mark,f1", "help", "Help", "All keys", "app", True, display="?"),
+    Action("mode-friends", "1", "switch_mode('friends')", "Friends", "Services and tasks", "app"),
+    Action("mode-compose", "2", "switch_mode('compose')", "Compose", "Chains and paras", "app"),
+    Action("mode-live", "3", "switch_mode('live')", "Live", "Runs and events as they come", "app"),
+    Action("mode-cluster", "5", "switch_mode('cluster')", "Cluster", "Workers and queues", "app"),
+    Action("quit", "ctrl+q", "quit", "Quit", "Leave Kimera", "app", True, True),
+    Action(
+        "send", "ctrl+r", "send", "Send", "Send the task of the form", "friends", True, True
+    ),
+    Action(
+        "to-composer", "ctrl+t", "to_composer", "To composer",
+        "Add the task of the form to the composer", "friends", True, True,
+    ),
+    Action("back", "escape", "back", "Back", "Back to the tree", "friends"),
+    Action("run", "ctrl+r", "run", "Run", "Run what is composed", "compose", True, True),
+    Action("add", "a", "add", "Add", "Add a task", "compose", True),
+    Action("edit", "e,enter", "edit", "Edit", "Edit the step", "compose", True),
+    Action("remove", "d,delete", "remove", "Remove", "Remove the step", "compose", True),
+    Action("turn", "t", "turn", "Chain/para", "Turn a chain into a para and back", "compose", True),
+    Action("step-up", "K,shift+up", "move(-1)", "Move up", "Move the step up", "compose"),
+    Action("step-down", "J,shift+down", "move(1)", "Move down", "Move the step down", "compose"),
+    Action(
+        "output", "o", "toggle_output", "Output", "Events or input/output, where there is no room"
+        " for both", "live", True,
+    ),
+    Action(
+        "only-run", "r", "toggle_only_run", "This run", "Events of the selected run, or of all",
+        "live", True,
+    ),
+    Action("yank", "y", "yank", "Copy", "Copy the selected step's result or error", "live", True),
+    Action("refresh", "r", "refresh", "Ask again", "Ask the workers now", "cluster", True),
+    Action("up", "up,k", "cursor(-1)", "Up", "One line up", "lines"),
+    Action("down", "down,j", "cursor(1)", "Down", "One line down", "lines"),
+    Action("page-up", "pageup,ctrl+b", "page(-1)", "Page up", "One page up", "lines"),
+    Action("page-down", "pagedown,ctrl+f", "page(1)", "Page down", "One page down", "lines"),
+    Action("top", "home,g", "top", "First", "To the first line", "lines"),
+    Action("bottom", "end,G", "bottom", "Last", "To the last line; events follow again", "lines"),
+    Action("left", "left,h", "sideways(-8)", "Left", "Scroll to the left", "lines"),
+    Action("right", "right,l", "sideways(8)", "Right", "Scroll to the right", "lines"),
+    Action("pause", "space", "pause", "Pause", "Hold the pane still, and go on", "events", True),
+)  # fmt: skip
+
+
+def actions_of(scope: str) -> list[Action]:
+    """The actions of a scope."""
+    return [action for action in ACTIONS if action.scope == scope]
+
+
+def bindings(scope: str) -> list[BindingType]:
+    """The bindings of a scope, for a class's ``BINDINGS``."""
+    return [action.binding() for action in actions_of(scope)]

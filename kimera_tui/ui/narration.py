@@ -1,0 +1,124 @@
+"""Every event of the engine in words: its kind, its style and one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kimera_tui.cluster.events import BrokerChanged
+from kimera_tui.process import events as e
+from kimera_tui.runs import events as r
+from kimera_tui.runs.redaction import redact
+from kimera_tui.runs.state import progress_of
+from kimera_tui.ui.text import compact, safe
+
+Words = tuple[str, str, str]
+"""Kind, style, text."""
+
+
+def narrate(event: object) -> Words | None:
+    """Kind, style and safe text of an event; None for events that are no news to people."""
+    teller = _TELLERS.get(type(event))
+    return None if teller is None else teller(event)
+
+
+def _sending(event: e.Sending) -> Words:
+    shown = redact(event.kwargs, event.secret)
+    args = ", ".join(
+        [compact(redact(value), 60) for value in event.args]
+        + [f"{safe(key, 40)}={compact(value, 60)}" for key, value in shown.items()]
+    )
+    return "sending", "active", f"{safe(event.task)}({args}) to queue {safe(event.queue)}"
+
+
+def _polled(event: e.Polled) -> Words:
+    state = safe(event.state, 40) or "nothing yet"
+    then = f", next in {event.next_delay:g} s" if event.next_delay else ""
+    return "polled", "dim", f"attempt {event.attempt}: {state}{then}"
+
+
+def _state(event: e.StateSeen) -> Words:
+    match event.state:
+        case "STARTED":
+            worker = event.meta.get("hostname") if isinstance(event.meta, dict) else None
+            return "started", "active", f"on {safe(worker, 80)}" if worker else "by a worker"
+        case "RETRY":
+            return "retry", "warning", "failed, and will be tried again"
+    if (progress := progress_of(event.meta)) is not None:
+        done, total = progress
+        return "progress", "active", f"{safe(event.state, 40)} {done:g}/{total:g}"
+    return "progress", "active", f"{safe(event.state, 40)} {compact(event.meta)}"
+
+
+def _failed(event: e.Failed) -> Words:
+    return "failed", "bad", f"{safe(event.error_type, 80)}: {safe(event.error_message, 300)}"
+
+
+def _late(event: e.FinishedLate) -> Words:
+    what = safe(event.error, 200) or compact(event.result)
+    return "late", "warning", f"finished late: {safe(event.state, 40)} {what}"
+
+
+def _revoke(event: e.RevokeSent) -> Words:
+    who = ", ".join(safe(receipt.worker, 60) for receipt in event.receipts if receipt.ok)
+    what = "terminate" if event.terminate else "revoke"
+    why = "" if event.asked else " (release)"
+    return "revoked", "dim", f"{what}{why}: {who or 'no worker'} acknowledged"
+
+
+def _refused(event: e.Refused) -> Words:
+    if event.uncertain:
+        return "uncertain", "warning", safe(event.reason, 300)
+    return "refused", "bad", safe(event.reason, 300)
+
+
+def _callback_failed(event: e.CallbackFailed) -> Words:
+    return "callback", "bad", f"{safe(event.callback, 80)} failed: {safe(event.error, 200)}"
+
+
+def _lost(event: e.ConnectionLost) -> Words:
+    return "lost", "bad", f"{event.which}: {safe(event.reason, 200)}"
+
+
+def _broker(event: BrokerChanged) -> Words:
+    style = {"ready": "good", "failed": "bad"}.get(event.phase, "active")
+    text = f"{event.label} {event.phase}" + (f": {event.message}" if event.message else "")
+    return "broker", style, safe(text, 400)
+
+
+def _skipped(event: r.StepSkipped) -> Words:
+    return "skipped", "dim", f"step {event.path}: {safe(event.because, 200)}"
+
+
+def _run_ended(event: r.RunEnded) -> Words:
+    return ("run", "bad", f"ended: {safe(event.error, 300)}") if event.error else (
+        "run", "good", "ended well"
+    )  # fmt: skip
+
+
+_TELLERS: dict[type[Any], Callable[[Any], Words]] = {
+    e.Sending: _sending,
+    e.Dispatched: lambda event: ("dispatched", "queued", f"acknowledged, in {safe(event.queue)}"),
+    e.Refused: _refused,
+    e.Resent: lambda event: ("resent", "warning", "the reply got lost; queued once"),
+    e.Polled: _polled,
+    e.StateSeen: _state,
+    e.Succeeded: lambda event: ("succeeded", "good", compact(redact(event.result))),
+    e.Failed: _failed,
+    e.RemotelyRevoked: lambda event: ("revoked", "bad", safe(event.reason, 200) or "by somebody"),
+    e.TimedOut: lambda event: ("timed out", "warning", f"after {event.seconds:g} s; still running"),
+    e.FinishedLate: _late,
+    e.WatchStopped: lambda event: ("stopped", "warning", "nobody waits for it any more"),
+    e.CallbackStarted: lambda event: ("callback", "dim", f"{safe(event.callback, 80)} begins"),
+    e.CallbackFinished: lambda event: ("callback", "key", f"{safe(event.callback, 80)} finished"),
+    e.CallbackFailed: _callback_failed,
+    e.ChainAdvanced: lambda event: ("fed", "key", f"into {safe(event.place, 200)}"),
+    e.Forgotten: lambda event: ("forgotten", "dim", "result removed from the backend"),
+    e.RevokeSent: _revoke,
+    e.ConnectionLost: _lost,
+    e.ConnectionBack: lambda event: ("back", "good", f"{event.which} answers again"),
+    r.RunStarted: lambda event: ("run", "strong", f"started: {safe(event.name, 200)}"),
+    r.StepSkipped: _skipped,
+    r.RunEnded: _run_ended,
+    BrokerChanged: _broker,
+}

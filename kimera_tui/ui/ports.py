@@ -1,0 +1,36 @@
+"""What the screen asks of the rest of the house; the command line hands it in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from kimera_tui.config.friends import Friend
+from kimera_tui.process.bus import EventBus
+from kimera_tui.process.clock import Clock
+from kimera_tui.workflows.document import Workflow
+
+
+class Services(Protocol):
+    """The parts behind the screen."""
+
+    friends: Mapping[str, Friend]
+    friends_file: Path
+    friends_problem: str
+    """Why friends.yaml could not be read, or an empty string."""
+    bus: EventBus
+    clock: Clock
+
+    async def start(self) -> None:
+        """Bring the broker up; progress and failure are told as events."""
+
+    async def launch(self, workflow: Workflow) -> str:
+        """Start a run as soon as the broker is there; returns the run's id.
+
+        Raises:
+            KimeraError: the broker never came up.
+        """
+
+    async def close(self) -> None:
+        """Stop watching, close connections, and let an embedded broker go."""

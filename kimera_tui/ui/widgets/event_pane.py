@@ -1,0 +1,125 @@
+"""The event pane: a ring of what the engine says as it happens, newest at the bottom."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.binding import BindingType
+
+from kimera_tui.ui.actions import bindings
+from kimera_tui.ui.text import clock_time, content
+from kimera_tui.ui.widgets.lines import Line, LineView
+
+RING = 5000
+"""How many events the pane remembers."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventLine:
+    """One event as the pane shows it; all texts are safe."""
+
+    at: float
+    run_id: str
+    who: str
+    kind: str
+    style: str
+    text: str
+
+
+class EventPane(LineView):
+    """Streams events; scrolling up holds the view, the end follows again."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("events")
+    has_cursor: ClassVar[bool] = False
+    empty_text = (
+        "What the engine does appears here as it happens:\npolls, states, callbacks, revokes."
+    )
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._ring: deque[EventLine] = deque(maxlen=RING)
+        self._shown: list[EventLine] = []
+        self._held: list[EventLine] = []
+        self._unseen = 0
+        self.paused = False
+        self.only_run: str | None = None
+        """Shows one run's events only, or all with None."""
+
+    def on_mount(self) -> None:
+        """Give the pane its title."""
+        self._title()
+
+    def line_count(self) -> int:
+        """How many events are shown."""
+        return len(self._shown)
+
+    def line_at(self, index: int) -> Line:
+        """Time, step, kind and words of an event."""
+        line = self._shown[index]
+        return (
+            (f" {clock_time(line.at)} ", "dim"),
+            (f"{line.who[:20]:<20} ", "key"),
+            (f"{line.kind:<10} ", line.style),
+            (line.text, line.style if line.style in ("bad", "warning", "dim") else ""),
+        )
+
+    def add(self, lines: Sequence[EventLine]) -> None:
+        """Take new events in."""
+        if self.paused:
+            self._held.extend(lines)
+            del self._held[:-RING]
+            self._title()
+            return
+        self._ring.extend(lines)
+        fresh = [line for line in lines if self._wanted(line)]
+        if not fresh:
+            return
+        following = self.is_vertical_scroll_end
+        self._shown.extend(fresh)
+        if (surplus := len(self._shown) - RING) > 0:
+            del self._shown[:surplus]
+        self._unseen = 0 if following else self._unseen + len(fresh)
+        self.lines_changed()
+        if following:
+            self.scroll_end(animate=False, immediate=True, x_axis=False)
+        self._title()
+
+    def show_run(self, run_id: str | None) -> None:
+        """Show the events of one run, or of all."""
+        self.only_run = run_id
+        self._shown = [line for line in self._ring if self._wanted(line)]
+        self._unseen = 0
+        self.lines_changed()
+        self.scroll_end(animate=False, immediate=True, x_axis=False)
+        self._title()
+
+    def action_pause(self) -> None:
+        """Hold the pane, or let it go on with everything that came meanwhile."""
+        self.paused = not self.paused
+        if not self.paused:
+            held, self._held = self._held, []
+            self.add(held)
+        self._title()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Reaching the end means that everything has been seen."""
+        super().watch_scroll_y(old_value, new_value)
+        if self._unseen and self.is_vertical_scroll_end:
+            self._unseen = 0
+            self._title()
+
+    def _wanted(self, line: EventLine) -> bool:
+        return self.only_run is None or line.run_id == self.only_run
+
+    def _title(self) -> None:
+        scope = "all runs" if self.only_run is None else "this run"
+        self.border_title = content("Events · " + scope)
+        if self.paused:
+            self.border_subtitle = content(f"PAUSED · {len(self._held)} waiting")
+        elif self._unseen:
+            self.border_subtitle = content(f"+{self._unseen} new")
+        else:
+            self.border_subtitle = None

@@ -1,0 +1,200 @@
+"""Line views: panes painted line by line, which stay fast where tables and logs don't."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from kimera_tui.ui.actions import bindings
+
+Span = tuple[str, str]
+"""A safe text and the name of a component class, or an empty name."""
+Line = Sequence[Span]
+
+STYLE_NAMES = ("dim", "active", "queued", "good", "bad", "warning", "strong", "key")
+
+
+class LineView(ScrollView, can_focus=True):
+    """Shows lines of styled text; subclasses say how many there are and what is on each.
+
+    The texts must be safe already (``ui.text``): they go to the terminal as they are.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("lines")
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{name}" for name in STYLE_NAMES} | {
+        "line--cursor",
+        "line--cursor-blurred",
+    }
+    DEFAULT_CSS = """
+    LineView {
+        background: $surface;
+        color: $foreground;
+        scrollbar-size-vertical: 1;
+        scrollbar-size-horizontal: 1;
+        & .line--dim { color: $foreground 60%; }
+        & .line--active { color: $accent; }
+        & .line--queued { color: $secondary; }
+        & .line--good { color: $success; }
+        & .line--bad { color: $error; text-style: bold; }
+        & .line--warning { color: $warning; }
+        & .line--strong { text-style: bold; }
+        & .line--key { color: $primary; }
+        & .line--cursor { background: $primary 30%; text-style: bold; }
+        & .line--cursor-blurred { background: $foreground 12%; }
+    }
+    """
+    has_cursor: ClassVar[bool] = True
+    empty_text: str = ""
+    """What stands there instead of lines: what the pane is for, and what to do next."""
+
+    class Selected(Message):
+        """The cursor came to another line."""
+
+        def __init__(self, view: LineView, index: int) -> None:
+            super().__init__()
+            self.view = view
+            self.index = index
+
+        @property
+        def control(self) -> LineView:
+            """The view."""
+            return self.view
+
+    class Opened(Selected):
+        """A line was chosen with enter or a double click."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.cursor = 0
+
+    # What subclasses provide
+
+    def line_count(self) -> int:
+        """How many lines there are."""
+        raise NotImplementedError
+
+    def line_at(self, index: int) -> Line:
+        """What is on a line."""
+        raise NotImplementedError
+
+    # Painting
+
+    def lines_changed(self) -> None:
+        """Take the lines in anew: another number of them, other texts."""
+        count = self.line_count()
+        self.cursor = max(0, min(self.cursor, count - 1))
+        width = max((self._width_of(index) for index in self._measured()), default=0)
+        self.virtual_size = Size(width, count)
+        self.refresh()
+
+    def _measured(self) -> range:
+        """Lines whose width counts; with very many, the last ones stand for all."""
+        count = self.line_count()
+        return range(max(0, count - 500), count)
+
+    def _width_of(self, index: int) -> int:
+        return sum(cell_len(text) for text, _ in self.line_at(index))
+
+    def render_line(self, y: int) -> Strip:
+        """Paint one line of the visible part."""
+        scroll_x, scroll_y = self.scroll_offset
+        width, index = self.scrollable_content_region.width, scroll_y + y
+        base = self.rich_style
+        if index >= self.line_count():
+            return self._blank(y, width, base)
+        if self.has_cursor and index == self.cursor:
+            name = "line--cursor" if self.has_focus else "line--cursor-blurred"
+            base += self.get_component_rich_style(name)
+        segments = [
+            Segment(text, base + self._style(name) if name else base)
+            for text, name in self.line_at(index)
+        ]
+        strip = Strip(segments).crop_extend(scroll_x, scroll_x + width, base)
+        return strip.apply_offsets(scroll_x, index)
+
+    def _blank(self, y: int, width: int, base: Style) -> Strip:
+        lines = self.empty_text.split("\n") if self.line_count() == 0 else []
+        if y < len(lines):
+            strip = Strip([Segment(f" {lines[y]}", base + self._style("dim"))])
+            return strip.crop_extend(0, width, base)
+        return Strip.blank(width, base)
+
+    def _style(self, name: str) -> Style:
+        return self.get_component_rich_style(f"line--{name}", partial=True)
+
+    # Moving
+
+    def move_cursor(self, index: int) -> None:
+        """Put the cursor on a line and bring it into view."""
+        count = self.line_count()
+        index = max(0, min(index, count - 1))
+        if count == 0 or index == self.cursor:
+            return
+        old, self.cursor = self.cursor, index
+        self.refresh_line(old - self.scroll_offset.y)
+        self.refresh_line(index - self.scroll_offset.y)
+        self.refresh()
+        self.scroll_to_region(
+            Region(self.scroll_offset.x, index, 1, 1), animate=False, force=True, immediate=True
+        )
+        self.post_message(self.Selected(self, index))
+
+    def action_cursor(self, by: int) -> None:
+        """Move the cursor, or scroll where there is none."""
+        if self.has_cursor:
+            self.move_cursor(self.cursor + by)
+        else:
+            self.scroll_relative(y=by, animate=False)
+
+    def action_page(self, by: int) -> None:
+        """Move by a page."""
+        page = max(1, self.size.height - 1)
+        self.action_cursor(by * page)
+
+    def action_top(self) -> None:
+        """Go to the first line."""
+        self.move_cursor(0)
+        if not self.has_cursor:
+            self.scroll_home(animate=False)
+
+    def action_bottom(self) -> None:
+        """Go to the last line."""
+        self.move_cursor(self.line_count() - 1)
+        if not self.has_cursor:
+            self.scroll_end(animate=False)
+
+    def action_sideways(self, by: int) -> None:
+        """Scroll to the side."""
+        self.scroll_relative(x=by, animate=False)
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor where the mouse is; a double click opens."""
+        index = event.y + self.scroll_offset.y
+        if not self.has_cursor or index >= self.line_count():
+            return
+        self.move_cursor(index)
+        if event.chain == 2:
+            self.post_message(self.Opened(self, index))
+
+    def key_enter(self) -> None:
+        """Open the line under the cursor."""
+        if self.has_cursor and self.line_count():
+            self.post_message(self.Opened(self, self.cursor))
+
+    def on_focus(self) -> None:
+        """Show the cursor as active."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """Show the cursor as resting."""
+        self.refresh()

@@ -1,0 +1,91 @@
+"""A step's input and output: the call as it went out, then the result or the error."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from kimera_tui.runs.redaction import redact, redact_text
+from kimera_tui.runs.state import StepState
+from kimera_tui.runs.status import Status
+from kimera_tui.ui.text import compact, pretty, safe
+from kimera_tui.ui.widgets.lines import Line, LineView
+
+_HAS_RESULT = (Status.DONE, Status.FINISHED_LATE)
+
+
+class PayloadView(LineView):
+    """Shows what went into a step and what came out."""
+
+    has_cursor: ClassVar[bool] = False
+    empty_text = "Select a step to see what goes in and what comes out."
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._lines: list[Line] = []
+        self._shown: tuple[Any, ...] | None = None
+        self.border_title = "Input / Output"
+
+    def line_count(self) -> int:
+        """How many lines the payload takes."""
+        return len(self._lines)
+
+    def line_at(self, index: int) -> Line:
+        """One line of it."""
+        return self._lines[index]
+
+    def show_step(self, step: StepState | None) -> None:
+        """Show a step; nothing is formatted again as long as nothing of it changed."""
+        facts = (
+            None
+            if step is None
+            else (step.task_id, step.status, id(step.result), id(step.kwargs), step.cause)
+        )
+        if facts == self._shown:
+            return
+        other_step = facts is None or self._shown is None or facts[0] != self._shown[0]
+        self._shown = facts
+        self._lines = [] if step is None else describe_step(step)
+        self.lines_changed()
+        if other_step:
+            self.scroll_home(animate=False)
+
+
+def describe_step(step: StepState) -> list[Line]:
+    """The lines that tell a step's input, state and output."""
+    lines: list[Line] = [
+        ((" task    ", "dim"), (safe(step.name, 200), "strong")),
+        ((" id      ", "dim"), (safe(step.task_id, 80), "")),
+        ((" args    ", "dim"), (compact(redact(step.args), 2000), "")),
+        ((" kwargs  ", "dim"), (compact(redact(step.kwargs, step.secret), 2000), "")),
+    ]
+    if step.timeout is not None:
+        lines.append(((" timeout ", "dim"), (f"{step.timeout:g} s", "")))
+    if step.polls:
+        lines.append(((" polls   ", "dim"), (str(step.polls), "")))
+    if step.cause:
+        lines.append(((" why     ", "dim"), (safe(step.cause, 1000), "")))
+    if step.status in _HAS_RESULT and not step.error_message:
+        lines.append((("", ""),))
+        lines.append(((" result", "good"),))
+        lines += [((f"   {line}", ""),) for line in pretty(redact(step.result))]
+    elif step.error_type:
+        lines.append((("", ""),))
+        lines.append(((f" {safe(step.error_type, 200)}", "bad"),))
+        lines += _block(step.error_message, "bad")
+        if step.traceback:
+            lines.append((("", ""),))
+            lines.append(((" remote traceback", "dim"),))
+            lines += _block(step.traceback, "")
+    return lines
+
+
+def _block(text: str, style: str) -> list[Line]:
+    shown = safe(redact_text(text), 65_536, lines=True)
+    return [((f"   {line}", style),) for line in shown.rstrip("\n").split("\n")]
+
+
+def yankable(step: StepState) -> str:
+    """What copying a step gives: its result as JSON, or its error, without secrets."""
+    if step.error_type:
+        return redact_text(f"{step.error_type}: {step.error_message}\n{step.traceback}".rstrip())
+    return "\n".join(pretty(redact(step.result), 1_000_000))

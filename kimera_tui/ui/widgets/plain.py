@@ -1,0 +1,60 @@
+"""Textual's widgets with markup off: the only ones that screens may use for text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.text import Text
+from textual.widgets import Button, Label, OptionList, Static, Tree
+from textual.widgets.option_list import Option
+
+from kimera_tui.ui.text import content, label
+
+
+class PlainStatic(Static):
+    """A Static whose text is always shown as it is, made safe."""
+
+    def __init__(self, text: object = "", **kwargs: Any) -> None:
+        super().__init__(content(text, lines=True), markup=False, **kwargs)
+
+    def say(self, text: object) -> None:
+        """Show another text."""
+        self.update(content(text, lines=True))
+
+
+class PlainLabel(Label):
+    """A Label whose text is always shown as it is, made safe."""
+
+    def __init__(self, text: object = "", **kwargs: Any) -> None:
+        super().__init__(content(text), markup=False, **kwargs)
+
+    def say(self, text: object) -> None:
+        """Show another text."""
+        self.update(content(text))
+
+
+class PlainButton(Button):
+    """A Button with a plain label."""
+
+    def __init__(self, text: str, **kwargs: Any) -> None:
+        super().__init__(content(text), **kwargs)
+
+
+class PlainOptions(OptionList):
+    """A list of plain texts to choose from."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(markup=False, **kwargs)
+
+    def offer(self, choices: list[tuple[str, str]]) -> None:
+        """Show other choices, as pairs of text and id."""
+        self.clear_options()
+        self.add_options([Option(content(text), id=key) for text, key in choices])
+
+
+class PlainTree(Tree[Any]):
+    """A Tree whose labels are plain; a str would be read as markup."""
+
+    def process_label(self, label_text: str | Text) -> Text:
+        """Make a label safe, whatever it was given as."""
+        return label(label_text) if isinstance(label_text, str) else label_text

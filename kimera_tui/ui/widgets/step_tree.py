@@ -1,0 +1,76 @@
+"""The steps of a run as a tree, all of them from the first moment, each with its state."""
+
+from __future__ import annotations
+
+from kimera_tui.runs.book import RunState
+from kimera_tui.runs.plan import Node
+from kimera_tui.runs.state import StepState
+from kimera_tui.runs.status import Status
+from kimera_tui.ui.text import safe, took
+from kimera_tui.ui.theme import GLYPHS, STYLES
+from kimera_tui.ui.widgets.lines import Line, LineView
+
+BAR = 10
+"""Cells of a progress bar."""
+
+
+class StepTree(LineView):
+    """Shows one run's plan with the state of each step."""
+
+    empty_text = "Select a run to see its steps."
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._run: RunState | None = None
+        self._rows: list[tuple[int, Node]] = []
+        self._now = 0.0
+        self.border_title = "Steps"
+
+    def show_run(self, run: RunState | None, now: float) -> None:
+        """Show a run at a moment."""
+        if run is not self._run:
+            self._run = run
+            self._rows = list(run.plan.walk()) if run is not None else []
+            self.cursor = next(
+                (index for index, (_, node) in enumerate(self._rows) if node.task is not None), 0
+            )
+        self._now = now
+        self.lines_changed()
+
+    @property
+    def selected(self) -> StepState | None:
+        """The step under the cursor; None on a chain's or para's own line."""
+        if self._run is None or not self._rows:
+            return None
+        return self._run.steps.get(self._rows[self.cursor][1].path)
+
+    def line_count(self) -> int:
+        """How many nodes the plan has."""
+        return len(self._rows)
+
+    def line_at(self, index: int) -> Line:
+        """A node: its place in the tree, name, state and cause."""
+        depth, node = self._rows[index]
+        indent = " " + "  " * depth
+        if node.task is None:
+            word = "one after the other" if node.kind == "chain" else "all at once"
+            return ((indent, ""), (f"{node.kind} ", "key"), (word, "dim"))
+        step = self._run.steps[node.path] if self._run is not None else None
+        return [] if step is None else [(indent, ""), *step_line(step, self._now)]
+
+
+def step_line(step: StepState, now: float) -> Line:
+    """A step's glyph, name, state, time and cause."""
+    style = STYLES[step.status]
+    spans = [(f"{GLYPHS[step.status]} ", style), (f"{safe(step.name, 80)}  ", "strong")]
+    spans.append((step.status.value, style))
+    if step.status is Status.PROGRESS and step.progress is not None:
+        done, total = step.progress
+        filled = round(BAR * min(1.0, max(0.0, done / total)))
+        bar = "━" * filled + "─" * (BAR - filled)
+        spans.append((f" {bar} {done:g}/{total:g}", style))
+    if step.sent_at is not None:
+        spans.append((f"  {took((step.ended_at or now) - step.sent_at)}", "dim"))
+    if step.cause:
+        spans.append((f"  {safe(step.cause, 300)}", "dim"))
+    return spans

@@ -1,0 +1,214 @@
+"""The form of a task: a field for each parameter, its errors below it, and the call it makes."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.message import Message
+from textual.widgets import Input
+
+from kimera_tui.config.friends import Friend, Param, TaskInfo
+from kimera_tui.errors import UsageError
+from kimera_tui.process.task_params import TaskParams
+from kimera_tui.runs.redaction import is_secret_name, redact
+from kimera_tui.ui.text import safe
+from kimera_tui.ui.widgets.plain import PlainLabel, PlainStatic
+from kimera_tui.workflows.fields import (
+    parse_args,
+    parse_kwargs,
+    parse_param,
+    parse_timeout,
+    text_of,
+)
+
+
+class Field(Vertical):
+    """One labelled input with room for its error."""
+
+    def __init__(
+        self, title: str, read: Callable[[str], Any], value: str, hint: str, *, secret: bool = False
+    ) -> None:
+        super().__init__(classes="field")
+        self._head = title
+        self._read = read
+        self._value = value
+        self._hint = hint
+        self._secret = secret
+
+    def compose(self) -> ComposeResult:
+        """Title, input, error."""
+        yield PlainLabel(self._head, classes="field-title")
+        yield Input(
+            self._value, placeholder=safe(self._hint, 200), password=self._secret, compact=True
+        )
+        yield PlainLabel(classes="field-error")
+
+    @property
+    def input(self) -> Input:
+        """Where it is typed."""
+        return self.query_one(Input)
+
+    def value(self) -> Any:
+        """What was typed, read; UsageError where it can't be."""
+        return self._read(self.input.value)
+
+    def complain(self, problem: str) -> None:
+        """Show what is wrong, or nothing."""
+        error = self.query_one(".field-error", PlainLabel)
+        error.say(problem)
+        error.display = bool(problem)
+        self.set_class(bool(problem), "-wrong")
+
+
+class TaskForm(VerticalScroll, can_focus=False):
+    """Builds TaskParams from what is typed."""
+
+    class Changed(Message):
+        """The call changed."""
+
+    def __init__(
+        self,
+        friend: str,
+        config: Friend,
+        task_name: str,
+        given: TaskParams | None = None,
+    ) -> None:
+        super().__init__(classes="task-form")
+        self.friend = friend
+        self.task_name = task_name
+        self._info = config.tasks.get(task_name, TaskInfo())
+        self._params = {
+            name: _param_field(name, param, given) for name, param in self._info.params.items()
+        }
+        self._args, self._kwargs, self._timeout = _common_fields(config, self._info, given)
+
+    @property
+    def fields(self) -> list[Field]:
+        """All fields, from the top."""
+        return [*self._params.values(), self._args, self._kwargs, self._timeout]
+
+    def compose(self) -> ComposeResult:
+        """The task's description, its parameters, then what every task has."""
+        yield PlainStatic(f"{self.friend}.{self.task_name}", classes="form-title")
+        if self._info.doc:
+            yield PlainStatic(self._info.doc, classes="form-doc")
+        yield from self.fields
+        yield PlainStatic(classes="form-preview")
+
+    def on_mount(self) -> None:
+        """Show the call as it stands."""
+        self._preview()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Check again at every key."""
+        event.stop()
+        self._preview()
+
+    def focus_first(self) -> None:
+        """Put the cursor into the first field."""
+        self.fields[0].input.focus()
+
+    def collect(self) -> TaskParams | None:
+        """The call, or None when a field is wrong; the first wrong one gets the focus."""
+        params, wrong = self._collect()
+        if wrong:
+            wrong[0].input.focus()
+            wrong[0].scroll_visible(animate=False)
+        return params
+
+    def _collect(self) -> tuple[TaskParams | None, list[Field]]:
+        read: dict[Field, Any] = {}
+        wrong = []
+        for field in self.fields:
+            try:
+                read[field] = field.value()
+                field.complain("")
+            except UsageError as error:
+                field.complain(str(error))
+                wrong.append(field)
+        if not wrong and (twice := self._params.keys() & read[self._kwargs].keys()):
+            self._kwargs.complain(f"`{min(twice)}` has a field of its own above.")
+            wrong.append(self._kwargs)
+        if wrong:
+            return None, wrong
+        named = {name: read[field] for name, field in self._params.items()}
+        kwargs = {name: value for name, value in named.items() if value is not None}
+        return (
+            TaskParams(
+                friend=self.friend,
+                task_name=self.task_name,
+                args=read[self._args],
+                kwargs={**kwargs, **read[self._kwargs]},
+                timeout=read[self._timeout],
+            ),
+            [],
+        )
+
+    def _preview(self) -> None:
+        params, _ = self._collect()
+        text = command_line(params, self._info) if params is not None else ""
+        self.query_one(".form-preview", PlainStatic).say(text)
+        self.post_message(self.Changed())
+
+
+def _param_field(name: str, param: Param, given: TaskParams | None) -> Field:
+    def read(text: str) -> Any:
+        if text.strip():
+            return parse_param(name, param, text)
+        if param.required:
+            raise UsageError(f"{name} is required.")
+        return None  # an empty field sends nothing
+
+    choices = f" {'|'.join(map(str, param.values))}" if param.values else ""
+    return Field(
+        f"{name}  {param.type}{choices}{', required' if param.required else ''}",
+        read,
+        text_of(param) if given is None else _typed(given.kwargs.get(name), param),
+        param.description,
+        secret=param.secret or is_secret_name(name),
+    )
+
+
+def _common_fields(
+    config: Friend, info: TaskInfo, given: TaskParams | None
+) -> tuple[Field, Field, Field]:
+    """The fields for args, kwargs and timeout, which every task has."""
+    args, kwargs, timeout = "", "", config.timeout
+    if given is not None:
+        rest = {name: value for name, value in given.kwargs.items() if name not in info.params}
+        args = json.dumps(given.args, default=str) if given.args else ""
+        kwargs = json.dumps(rest, default=str) if rest else ""
+        timeout = given.timeout
+    more = "more " if info.params else ""
+    return (
+        Field(f"{more}args  JSON list", parse_args, args, "[1, 2]"),
+        Field(f"{more}kwargs  JSON object", parse_kwargs, kwargs, '{"day": 1}'),
+        Field("timeout  seconds, or 5m, 1h30m", parse_timeout, f"{timeout:g}", "30"),
+    )
+
+
+def command_line(params: TaskParams, info: TaskInfo) -> str:
+    """The command that makes the same call; secrets are hidden."""
+    secret = {name for name, param in info.params.items() if param.secret}
+    words = ["kimera-tui", "send", params.friend, params.task_name]
+    if params.args:
+        words += ["--args", json.dumps(redact(params.args), ensure_ascii=False, default=str)]
+    if params.kwargs:
+        shown = redact(params.kwargs, secret)
+        words += ["--kwargs", json.dumps(shown, ensure_ascii=False, default=str)]
+    words += ["--timeout", f"{params.timeout:g}"]
+    return shlex.join(words)
+
+
+def _typed(value: Any, param: Param) -> str:
+    """How a value that was given before is typed."""
+    if value is None:
+        return ""
+    if isinstance(value, str) and param.type != "json":
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)

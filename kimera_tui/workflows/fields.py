@@ -1,0 +1,173 @@
+"""From what a person typed to values that can be sent; every refusal is one sentence."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import re
+from typing import Any
+
+from kimera_tui.config.friends import Param
+from kimera_tui.errors import UsageError
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 40
+MAX_SECONDS = 720 * 3600
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+_TASK_NAME = re.compile(r"[A-Za-z0-9_.:-]+")
+
+
+def parse_args(text: str) -> list[Any]:
+    """The positional arguments in a JSON list; nothing typed means none."""
+    value = parse_json(text, "Arguments") if text.strip() else []
+    if not isinstance(value, list):
+        raise UsageError("Arguments must be a JSON list, like [1, 2].")
+    return value
+
+
+def parse_kwargs(text: str) -> dict[str, Any]:
+    """The named arguments in a JSON object; nothing typed means none."""
+    value = parse_json(text, "Named arguments") if text.strip() else {}
+    if not isinstance(value, dict):
+        raise UsageError('Named arguments must be a JSON object, like {"day": "2026-01-31"}.')
+    return value
+
+
+def parse_json(text: str, what: str) -> Any:
+    """A JSON value that can be sent.
+
+    Raises:
+        UsageError: it isn't JSON, names a key twice, or holds what can't be sent.
+    """
+    if len(text) > MAX_BYTES:
+        raise UsageError(f"{what}: {len(text)} characters; the most is {MAX_BYTES}.")
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        seen: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in seen:
+                raise UsageError(f"{what}: `{key}` is given twice.")
+            seen[key] = value
+        return seen
+
+    def refuse(constant: str) -> Any:
+        raise UsageError(f"{what}: {constant} cannot be sent.")
+
+    try:
+        value = json.loads(text, object_pairs_hook=once, parse_constant=refuse)
+    except json.JSONDecodeError as error:
+        raise UsageError(
+            f"{what}: not JSON: line {error.lineno} column {error.colno}: {error.msg}."
+        ) from error
+    except RecursionError as error:
+        raise UsageError(f"{what}: nested deeper than {MAX_DEPTH}.") from error
+    except ValueError as error:  # an integer of thousands of digits
+        raise UsageError(f"{what}: number too large.") from error
+    _check(value, what, 0)
+    return value
+
+
+def _check(value: Any, what: str, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise UsageError(f"{what}: nested deeper than {MAX_DEPTH}.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"{what}: number too large.")
+    if isinstance(value, dict | list):
+        for child in value.values() if isinstance(value, dict) else value:
+            _check(child, what, depth + 1)
+
+
+def parse_timeout(text: str) -> float:
+    """Seconds of a duration such as 30, 30s, 5m or 1h30m."""
+    stripped = text.strip()
+    match = _DURATION.fullmatch(stripped)
+    if stripped.startswith("-") and _DURATION.fullmatch(stripped[1:]):
+        raise UsageError("Timeout wants a time over 0.")
+    if not stripped or match is None:
+        raise UsageError(f"Timeout: `{text}` is no duration; write 30s, 5m or 1h30m.")
+    hours, minutes, seconds = (float(part) if part else 0.0 for part in match.groups())
+    total = hours * 3600 + minutes * 60 + seconds
+    if total <= 0:
+        raise UsageError("Timeout wants a time over 0.")
+    if total > MAX_SECONDS:
+        raise UsageError("Timeout: the most is 720h.")
+    return total
+
+
+def check_task_name(name: str) -> str:
+    """The name, or a sentence about what is wrong with it."""
+    if not name.strip():
+        raise UsageError("Task name is empty.")
+    if len(name) > 255:
+        raise UsageError("Task name is over 255 characters.")
+    if any(character.isspace() for character in name):
+        raise UsageError("Task name has a space.")
+    if not _TASK_NAME.fullmatch(name):
+        raise UsageError("Task name has a character outside A-Z a-z 0-9 _ . : -.")
+    return name
+
+
+def parse_param(name: str, param: Param, text: str) -> Any:
+    """The value of one declared parameter.
+
+    Raises:
+        UsageError: the text is not of the parameter's type; the sentence begins with its name.
+    """
+    stripped = text.strip()
+    match param.type:
+        case "int" if re.fullmatch(r"[+-]?\d{1,300}", stripped):
+            return int(stripped)
+        case "int":
+            raise UsageError(f"{name}: `{stripped}` is no whole number.")
+        case "float":
+            return _number(name, stripped)
+        case "bool" if stripped.lower() in ("true", "false", "yes", "no"):
+            return stripped.lower() in ("true", "yes")
+        case "bool":
+            raise UsageError(f"{name}: true or false.")
+        case "date":
+            return _date(name, stripped)
+        case "json":
+            return parse_json(text, name)
+        case "enum":
+            return _choice(name, param, stripped)
+    return text
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise UsageError(f"{name}: `{text}` is no number.") from None
+    if not math.isfinite(number):
+        raise UsageError(f"{name}: {text} cannot be sent.")
+    return number
+
+
+def _date(name: str, text: str) -> str:
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        raise UsageError(f"{name}: write a date as 2026-01-31.")
+    try:
+        datetime.date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{name}: no such date.") from None
+    return text
+
+
+def _choice(name: str, param: Param, text: str) -> Any:
+    for value in param.values:
+        if str(value) == text:
+            return value
+    raise UsageError(f"{name}: one of {', '.join(map(str, param.values))}.")
+
+
+def text_of(param: Param) -> str:
+    """What a parameter's field shows at first."""
+    if param.default is None:
+        return ""
+    if param.type == "json":
+        return json.dumps(param.default, ensure_ascii=False)
+    if isinstance(param.default, bool):
+        return "true" if param.default else "false"
+    return str(param.default)

@@ -1,0 +1,41 @@
+"""One server and one worker for all tests of this directory, per test process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from .console import Console
+from .servers import Server, server_binary, worker
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    if server_binary() is None:
+        pytest.skip("no redis-server or valkey-server here")
+    running = Server(tmp_path_factory.mktemp("redis")).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def lab(server: Server) -> Iterator[Server]:
+    """The server, with a worker on it; counts of executions are in database 5."""
+    with worker(server.url(), server.url(), server.url(5)):
+        yield server
+
+
+@pytest.fixture
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that a test may break."""
+    if server_binary() is None:
+        pytest.skip("no redis-server or valkey-server here")
+    running = Server(tmp_path_factory.mktemp("own")).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+async def console(lab: Server) -> Console:
+    return Console(lab.url())

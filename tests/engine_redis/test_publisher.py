@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from kimera_tui.errors import BrokerUnavailable, KimeraError, NotSerialisable, PublishUncertain
+from kimera_tui.process.clock import new_id
+from kimera_tui.process.events import ConnectionLost, Resent
+from kimera_tui.process.publish_script import MARKER_SECONDS
+
+from .console import Console, until
+from .servers import Proxy, Server, free_port
+
+FAR = "nobody-consumes-this"
+
+
+async def test_the_same_task_is_queued_once(server: Server) -> None:
+    console, client = Console(server.url(3)), server.client(3)
+    task_id = new_id()
+    for _ in range(3):
+        await console.publish("a.b", 1, task_id=task_id, queue=FAR)
+    assert client.llen(FAR) == 1
+    assert 0 < client.ttl(f"kimera:pub:{task_id}") <= MARKER_SECONDS
+    client.flushdb()
+
+
+async def test_a_thousand_at_once_are_queued_in_order(server: Server) -> None:
+    console, client = Console(server.url(3)), server.client(3)
+    ids = [new_id() for _ in range(1000)]
+    await asyncio.gather(*(console.publish("a.b", 1, task_id=each, queue=FAR) for each in ids))
+    messages = [text.decode() for text in client.lrange(FAR, 0, -1)]
+    assert [each in message for each, message in zip(reversed(ids), messages, strict=True)]
+    assert len(messages) == 1000
+    assert await console.engine.publisher.published([ids[0], "never"]) == {
+        ids[0]: True, "never": False,
+    }  # fmt: skip
+    client.flushdb()
+
+
+async def test_the_key_prefix_goes_before_everything(server: Server) -> None:
+    options = {"global_keyprefix": "team:"}
+    console, client = Console(server.url(3), broker_transport_options=options), server.client(3)
+    task_id = await console.publish("a.b", 1, queue=FAR, priority=6)
+    assert client.llen(f"team:{FAR}\x06\x166") == 1
+    assert client.exists(f"team:kimera:pub:{task_id}")
+    assert all(key.startswith(b"team:") for key in client.keys())
+    client.flushdb()
+
+
+async def test_what_json_cannot_write_is_refused_by_name(server: Server) -> None:
+    console = Console(server.url(3))
+    for _ in range(4):  # by the genuine path and by the template's
+        with pytest.raises(NotSerialisable, match="argument 2: a set cannot be sent"):
+            await console.publish("a.b", 1, {2}, queue=FAR)
+        await console.publish("a.b", 1, 2, queue=FAR)
+    assert server.client(3).llen(FAR) == 4
+    server.client(3).flushdb()
+
+
+async def test_nobody_there_is_said_at_once() -> None:
+    port = free_port()
+    console = Console(f"redis://127.0.0.1:{port}/0")
+    before = asyncio.get_running_loop().time()
+    with pytest.raises(BrokerUnavailable, match=f"127.0.0.1:{port} is not there"):
+        await console.publish("a.b", 1)
+    assert asyncio.get_running_loop().time() - before < 1
+    assert console.of(ConnectionLost)[0].which == "broker"
+
+
+async def test_a_silent_server_is_given_up_in_five_seconds() -> None:
+    silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    console = Console(f"redis://127.0.0.1:{silent.sockets[0].getsockname()[1]}/0")
+    before = asyncio.get_running_loop().time()
+    with pytest.raises(BrokerUnavailable, match="did not answer"):
+        await console.publish("a.b", 1)
+    assert asyncio.get_running_loop().time() - before < 5.5
+    silent.close()
+
+
+async def test_refusals_are_one_plain_sentence(own_server: Server) -> None:
+    console, client = Console(own_server.url()), own_server.client()
+    await console.publish("a.b", 1, queue=FAR)
+    client.config_set("maxmemory", "1")
+    with pytest.raises(BrokerUnavailable, match="is out of memory: nothing was sent"):
+        await console.publish("a.b", 1, queue=FAR)
+    client.config_set("maxmemory", "0")
+    client.set("a-string", "x")
+    with pytest.raises(BrokerUnavailable, match="WRONGTYPE"):
+        await console.publish("a.b", 1, queue="a-string", task_id="marker-goes")
+    assert not client.exists("kimera:pub:marker-goes")
+    client.replicaof("127.0.0.1", free_port())
+    with pytest.raises(BrokerUnavailable, match="is a read-only replica: nothing was sent"):
+        await console.publish("a.b", 1, queue=FAR)
+    client.replicaof("NO", "ONE")
+    await console.publish("a.b", 1, queue=FAR)
+    assert client.llen(FAR) == 2
+
+
+async def test_without_the_right_to_eval_transactions_do_it(
+    own_server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = own_server.client()
+    client.acl_setuser(
+        "app", enabled=True, passwords=["+secret"], keys=["*"], channels=["*"],
+        commands=["+@all", "-eval", "-evalsha", "-script"],
+    )  # fmt: skip
+    console = Console(own_server.url().replace("redis://", "redis://app:secret@"))
+    ids = [new_id() for _ in range(40)]
+    for _ in range(2):
+        await asyncio.gather(*(console.publish("a.b", 1, task_id=each, queue=FAR) for each in ids))
+    assert client.llen(FAR) == 40
+    assert "permits no EVAL" in caplog.text
+    client.set("a-string", "x")
+    with pytest.raises(BrokerUnavailable):
+        await console.publish("a.b", 1, queue="a-string")
+
+
+async def test_a_lost_reply_is_offered_again_and_queued_once(server: Server) -> None:
+    client = server.client(3)
+    async with Proxy(server.port) as proxy:
+        console = Console(proxy.url(3), server.url(3))
+        await console.publish("a.b", 0, queue=FAR)
+        proxy.lose_reply_to = b"EVAL"
+        task_id = await console.publish("a.b", 1, queue=FAR)
+        assert [event.task_id for event in console.of(Resent)] == [task_id]
+        assert client.llen(FAR) == 2
+        assert console.count()["ConnectionLost"] == console.count()["ConnectionBack"] == 1
+        client.flushdb()
+
+
+async def test_a_lost_transaction_is_offered_again_too(own_server: Server) -> None:
+    client = own_server.client()
+    client.acl_setuser(
+        "app", enabled=True, passwords=["+secret"], keys=["*"], channels=["*"],
+        commands=["+@all", "-eval"],
+    )  # fmt: skip
+    async with Proxy(own_server.port) as proxy:
+        console = Console(proxy.url().replace("redis://", "redis://app:secret@"))
+        await console.publish("a.b", 0, queue=FAR)
+        proxy.lose_reply_to = b"EXEC"
+        await console.publish("a.b", 1, queue=FAR)
+        assert client.llen(FAR) == 2
+        assert console.count()["Resent"] == 1
+
+
+async def test_a_lost_reply_and_no_way_back_is_uncertain(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kimera_tui.process.publisher.DOUBT_SECONDS", 0.5)
+    async with Proxy(server.port) as proxy:
+        console = Console(proxy.url(3), server.url(3))
+        await console.publish("a.b", 0, queue=FAR)
+        proxy.lose_reply_to, proxy.refuse = b"EVAL", True
+        with pytest.raises(PublishUncertain, match="may or may not be queued"):
+            await console.publish("a.b", 1, queue=FAR)
+    server.client(3).flushdb()
+
+
+async def test_a_restart_without_memory_makes_an_open_publish_uncertain(
+    own_server: Server,
+) -> None:
+    async with Proxy(own_server.port) as proxy:
+        console = Console(proxy.url(), own_server.url())
+        await console.publish("a.b", 0, queue=FAR)
+        proxy.lose_reply_to, proxy.refuse = b"EVAL", True
+        lost = asyncio.ensure_future(console.publish("a.b", 1, queue=FAR))
+        await until(lambda: console.of(ConnectionLost))
+        await asyncio.to_thread(own_server.stop)
+        await asyncio.to_thread(own_server.start)
+        proxy.refuse = False
+        with pytest.raises(PublishUncertain, match="restarted"):
+            await lost
+        assert own_server.client().llen(FAR) == 0
+
+
+async def test_a_publish_waits_out_a_short_outage(own_server: Server) -> None:
+    console = Console(own_server.url())
+    await console.publish("a.b", 0, queue=FAR)
+    await asyncio.to_thread(own_server.stop)
+    await until(lambda: console.of(ConnectionLost))
+    waiting = asyncio.ensure_future(console.publish("a.b", 1, queue=FAR))
+    await asyncio.sleep(0.3)
+    await asyncio.to_thread(own_server.start)
+    await waiting
+    assert own_server.client().llen(FAR) == 1
+
+
+async def test_a_cancelled_publish_that_was_not_written_is_not_sent(server: Server) -> None:
+    console = Console(server.url(3))
+    sending = asyncio.ensure_future(console.publish("a.b", 1, queue=FAR))
+    await asyncio.sleep(0)
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    await console.publish("a.b", 2, queue=FAR)
+    assert server.client(3).llen(FAR) == 1
+    server.client(3).flushdb()
+
+
+@pytest.mark.parametrize("options", [{"queue": 5}, {"countdown": "soon"}, {"bogus_serializer": 1}])
+async def test_odd_options_raise_or_send_as_send_task_does(
+    server: Server, options: dict[str, Any]
+) -> None:
+    console = Console(server.url(3))
+    options = {"serializer": "bogus"} if "bogus_serializer" in options else options
+    with pytest.raises(Exception) as ours:  # noqa: PT011
+        await console.publish("a.b", 1, **options)
+    with pytest.raises(Exception) as theirs:  # noqa: PT011
+        console.app.send_task("a.b", [1], **options)
+    assert isinstance(ours.value, KimeraError) or type(ours.value) is type(theirs.value)
