@@ -1,1 +1,20 @@
 """Kimera TUI: the operations console for Celery that lives in a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kimera_tui.process import TaskManager, TaskParams, TimeoutException
+
+__all__ = ["TaskManager", "TaskParams", "TimeoutException"]
+
+
+def __getattr__(name: str) -> Any:
+    # The embedded worker and the command line import this package too: the engine is loaded only
+    # by those who name it.
+    if name in __all__:
+        from kimera_tui import process
+
+        return getattr(process, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

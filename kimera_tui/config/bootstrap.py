@@ -22,6 +22,10 @@ def load_env() -> None:
 class Bootstrap:
     """Configuration of the engine.
 
+    Args:
+        environ: Where to read from; the process's environment when None.
+        friends: The friends, where they have been read already.
+
     Attributes:
         celery_on: Whether Celery is used at all (``CELERY=1``).
         celery_broker: Broker URL (``BROKER_URL``).
@@ -33,15 +37,19 @@ class Bootstrap:
         ConfigError: a URL or friends.yaml is malformed.
     """
 
-    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str] | None = None,
+        friends: Mapping[str, Friend] | None = None,
+    ) -> None:
         environ = os.environ if environ is None else environ
         self.celery_on = environ.get("CELERY", "").strip() == "1"
         self.celery_broker = check_broker_url(environ.get("BROKER_URL") or DEFAULT_URL)
         self.celery_backend = check_backend_url(
             environ.get("RESULT_BACKEND") or _backend_beside(self.celery_broker)
         )
-        self.friends: dict[str, Friend] = {}
-        if self.celery_on:
+        self.friends: dict[str, Friend] = dict(friends or {})
+        if self.celery_on and friends is None:
             self.friends = load_friends(friends_path(environ))
 
 

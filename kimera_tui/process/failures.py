@@ -24,6 +24,7 @@ _BY_TEXT = (
     ("Name or service not known", "has a host name that nobody knows"),
     ("nodename nor servname", "has a host name that nobody knows"),
     ("Connection refused", "is not there (connection refused)"),
+    ("Connect call failed", "is not there (connection refused)"),
     ("No such file", "is not there (no such socket)"),
     ("Connection closed by server", "closed the connection"),
     ("Connection reset", "closed the connection"),

@@ -48,6 +48,7 @@ end
 return answers
 """
 _TRIES = 5
+_PUSHES = (b"LPUSH", b"PUBLISH")
 _SECONDS = b"%d" % MARKER_SECONDS
 
 Offer = tuple[bytes, Commands]
@@ -97,8 +98,26 @@ async def by_transaction(wire: Wire, offers: Sequence[Offer]) -> list[Any]:
             why = next(reply for reply in queued if isinstance(reply, ResponseError))
             return [str(why).encode()] * len(offers)
         if done is not None:
-            return [1 if found == 0 else 0 for found in exist]
+            answers = dict(zip((marker for marker, _ in fresh), _answers(fresh, done), strict=True))
+            if failed := [marker for marker, answer in answers.items() if answer != 1]:
+                await wire.call(pack(b"DEL", *failed))
+            return [answers.get(marker, 0) for marker in markers]
     raise WireLost("somebody else kept publishing the same tasks")
+
+
+def _answers(offers: Sequence[Offer], done: Sequence[Any]) -> list[Any]:
+    """Per task 1, or why its push was refused, from what EXEC returned."""
+    answers: list[Any] = []
+    replies = iter(done)
+    for _, commands in offers:
+        answer: Any = 1
+        next(replies)  # the marker's
+        for verb, _, _ in commands:
+            reply = next(replies)
+            if verb in _PUSHES and answer == 1 and isinstance(reply, Exception):
+                answer = str(reply).encode()
+        answers.append(answer)
+    return answers
 
 
 def _transaction(offers: Sequence[Offer]) -> tuple[bytes, int]:

@@ -241,8 +241,9 @@ class RedisPublisher:
                 entry.done.set_result(None)
 
     def _refused(self, portion: _Slice, refusal: ResponseError) -> None:
-        if self._scripts and forbids_scripts(refusal):
-            logger.warning("The broker permits no EVAL: publishing with WATCH and MULTI instead.")
+        if forbids_scripts(refusal):
+            if self._scripts:
+                logger.warning("The broker permits no EVAL: publishing with WATCH and MULTI.")
             self._scripts = False
             return self._offer(portion)
         if "LOADING" in str(refusal) and time.monotonic() - portion.since < PATIENCE:

@@ -15,6 +15,14 @@ from kimera_tui.runs.status import Status
 MAX_RUNS = 500
 """The oldest ended runs leave the book beyond this many."""
 
+_IN_FLIGHT = (
+    Status.SENDING,
+    Status.QUEUED,
+    Status.RUNNING,
+    Status.PROGRESS,
+    Status.RETRYING,
+)
+
 # When several steps of a run ended badly, the first of these names the run.
 _WORST = (
     Status.FAILED,
@@ -53,9 +61,10 @@ class RunState:
         """How many steps are done."""
         return self._counts[Status.DONE]
 
-    def count(self, status: Status) -> int:
-        """How many steps stand at a status."""
-        return self._counts[status]
+    @property
+    def in_flight(self) -> int:
+        """How many steps were sent and have not ended."""
+        return sum(self._counts[status] for status in _IN_FLIGHT)
 
     def put(self, step: StepState) -> None:
         """Take a step's new state in."""

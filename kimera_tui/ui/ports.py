@@ -32,5 +32,8 @@ class Services(Protocol):
             KimeraError: the broker never came up.
         """
 
+    def ask_workers(self) -> None:
+        """Have the workers asked now rather than at the next turn."""
+
     async def close(self) -> None:
         """Stop watching, close connections, and let an embedded broker go."""

@@ -56,7 +56,8 @@ class Console:
     async def publish(self, name: str = "lab.tasks.add", *args: Any, **options: Any) -> str:
         task_id = options.pop("task_id", None) or new_id()
         kwargs = options.pop("kwargs", {})
-        await self.engine.publisher.publish(Message(task_id, name, args, kwargs, options))
+        positional = options.pop("args", args)
+        await self.engine.publisher.publish(Message(task_id, name, positional, kwargs, options))
         return task_id
 
     @property

@@ -24,6 +24,14 @@ class Vitals:
         """With the broker in another phase."""
         return replace(self, broker=broker)
 
+    def with_view(self, view: ClusterView) -> Vitals:
+        """With the workers' latest answers."""
+        return replace(self, view=view)
+
+    def counted(self, in_flight: int, events: int, dropped: int) -> Vitals:
+        """With so many more events, so many tasks in flight and so many events lost in all."""
+        return replace(self, in_flight=in_flight, events=self.events + events, dropped=dropped)
+
 
 class StatusLine(PlainStatic):
     """One line at the bottom of every mode."""

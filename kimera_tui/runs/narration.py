@@ -10,7 +10,7 @@ from kimera_tui.process import events as e
 from kimera_tui.runs import events as r
 from kimera_tui.runs.redaction import redact
 from kimera_tui.runs.state import progress_of
-from kimera_tui.ui.text import compact, safe
+from kimera_tui.safetext import compact, safe
 
 Words = tuple[str, str, str]
 """Kind, style, text."""

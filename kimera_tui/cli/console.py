@@ -1,0 +1,25 @@
+"""Opens the console."""
+
+from __future__ import annotations
+
+import sys
+
+from kimera_tui.cli.output import fail
+from kimera_tui.errors import UsageError
+
+
+def open_console() -> None:
+    """Run the console on the real parts until the operator leaves it."""
+    if not sys.stdin.isatty() or not sys.stdout.isatty():
+        fail(
+            UsageError(
+                "No terminal here: the console needs one.",
+                hint="Without a screen: kimera-tui send FRIEND TASK --json",
+            )
+        )
+    from kimera_tui.cli.parts import Parts
+    from kimera_tui.ui.app import KimeraApp
+
+    app = KimeraApp(Parts())
+    app.run()
+    sys.exit(app.return_code or 0)

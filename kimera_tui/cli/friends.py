@@ -1,0 +1,46 @@
+"""``kimera-tui friends``: who there is to send to."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from kimera_tui.cli.output import data, fail, narrate
+from kimera_tui.config.friends import Friend
+from kimera_tui.config.urls import mask_urls
+from kimera_tui.errors import ConfigError, KimeraError
+from kimera_tui.safetext import safe
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+def friends(as_json: bool) -> None:
+    """List the friends and their tasks."""
+    from kimera_tui.cli.friends_file import which_friends
+
+    try:
+        path, found = which_friends(os.environ)
+    except KimeraError as error:
+        fail(error)
+    if not found:
+        fail(ConfigError(f"No friends: {path} does not exist or names none."))
+    narrate(f"{len(found)} friends in {path}")
+    for name, friend in found.items():
+        if as_json:
+            data(_public(name, friend), as_json=True)
+        else:
+            click.echo(_row(name, friend))
+
+
+def _public(name: str, friend: Friend) -> dict[str, object]:
+    entry = friend.model_dump(exclude_none=True, exclude={"broker", "backend"})
+    if friend.broker is not None:
+        entry["broker"] = mask_urls(friend.broker)
+    return {"friend": name, **entry}
+
+
+def _row(name: str, friend: Friend) -> str:
+    head = f"{safe(name):<14} queue {safe(friend.queue):<14} {safe(friend.description)}".rstrip()
+    tasks = [f"  {safe(task):<14} {safe(info.doc)}".rstrip() for task, info in friend.tasks.items()]
+    return "\n".join([head, *tasks])

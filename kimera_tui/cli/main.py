@@ -1,0 +1,32 @@
+"""The ``kimera-tui`` command: with nothing after it the console opens."""
+
+from __future__ import annotations
+
+import click
+
+from kimera_tui.cli.friends import friends
+from kimera_tui.cli.logs import log_to_file
+from kimera_tui.cli.send import send
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="kimera-tui")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Operate Celery from the terminal.
+
+    With no command the console opens. BROKER_URL and RESULT_BACKEND name your broker; without
+    them Kimera starts a private one with demo friends.
+    """
+    from kimera_tui.config.bootstrap import load_env
+
+    load_env()
+    log_to_file()
+    if context.invoked_subcommand is None:
+        from kimera_tui.cli.console import open_console
+
+        open_console()
+
+
+main.add_command(send)
+main.add_command(friends)

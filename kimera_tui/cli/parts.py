@@ -1,0 +1,145 @@
+"""The real parts, put together: broker, engine, runner and inspector, brought up when needed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Mapping
+
+from kimera_tui.cli.friends_file import which_file
+from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
+from kimera_tui.cluster.inspector import Inspector
+from kimera_tui.config.bootstrap import Bootstrap
+from kimera_tui.config.friends import Friend, load_friends
+from kimera_tui.config.urls import mask_urls
+from kimera_tui.embedded.broker import EmbeddedBroker
+from kimera_tui.errors import BrokerUnavailable, ConfigError, KimeraError
+from kimera_tui.process import TaskManager
+from kimera_tui.process.bus import EventBus
+from kimera_tui.process.clock import Clock, SystemClock
+from kimera_tui.workflows.document import Workflow
+from kimera_tui.workflows.runner import Runner
+
+ASK_EVERY = 5.0
+"""Seconds between two looks at the workers."""
+ASK_AT_START = 0.5
+"""Seconds between two looks as long as no worker has answered."""
+
+
+class Parts:
+    """What stands behind the screen and behind the commands.
+
+    Making it reads friends.yaml and nothing else. ``start`` brings the broker up: the operator's
+    own when ``BROKER_URL`` is set, else the embedded one.
+    """
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self._environ = dict(os.environ if environ is None else environ)
+        self.bus: EventBus = TaskManager.events
+        self.clock: Clock = SystemClock()
+        self.embedded = not self._environ.get("BROKER_URL")
+        self.friends: Mapping[str, Friend] = {}
+        self.friends_problem = ""
+        self.friends_file = which_file(self._environ)
+        try:
+            self.friends = load_friends(self.friends_file)
+        except ConfigError as error:
+            self.friends_problem = "\n".join(filter(None, [str(error), error.hint]))
+        self._broker: EmbeddedBroker | None = None
+        self._manager: TaskManager | None = None
+        self._runner: Runner | None = None
+        self._inspector: Inspector | None = None
+        self._up = asyncio.Event()
+        self._failure: KimeraError | None = None
+        self._ask_now = asyncio.Event()
+        self._asking: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Bring the broker up and keep asking the workers; failure is told as an event."""
+        label = "embedded broker" if self.embedded else mask_urls(self._environ["BROKER_URL"])
+        self._tell(BrokerChanged(at=self.clock.now(), phase="starting", label=label))
+        try:
+            label = await self._bring_up() or label
+        except KimeraError as error:
+            self._failure = error
+            self._tell(
+                BrokerChanged(at=self.clock.now(), phase="failed", label=label, message=str(error))
+            )
+        else:
+            self._tell(BrokerChanged(at=self.clock.now(), phase="ready", label=label))
+            self._asking = asyncio.get_running_loop().create_task(self._keep_asking())
+        finally:
+            self._up.set()
+
+    async def launch(self, workflow: Workflow) -> str:
+        """Start a run as soon as the broker is up; returns its id."""
+        return (await self.runner()).start(workflow)
+
+    async def runner(self) -> Runner:
+        """The runner, once the broker is up; raises what kept it from coming up."""
+        await self._up.wait()
+        if self._runner is None:
+            raise self._failure or BrokerUnavailable("The broker is not there.")
+        return self._runner
+
+    async def manager(self) -> TaskManager:
+        """The TaskManager, once the broker is up."""
+        await self.runner()
+        return TaskManager()
+
+    async def inspector(self) -> Inspector:
+        """The inspector of the default broker, once that is up."""
+        await self.runner()
+        if self._inspector is None:
+            raise BrokerUnavailable("The broker is not there.")
+        return self._inspector
+
+    def ask_workers(self) -> None:
+        """Have the workers asked now."""
+        self._ask_now.set()
+
+    async def close(self) -> None:
+        """Stop watching, release what is pending, and drop the lease on the embedded broker."""
+        if self._asking is not None:
+            self._asking.cancel()
+        if self._runner is not None:
+            await self._runner.stop()
+        if self._inspector is not None:
+            self._inspector.close()
+        if self._manager is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._manager.aclose(), 2)
+        if self._broker is not None:
+            await asyncio.to_thread(self._broker.stop)
+
+    async def _bring_up(self) -> str:
+        """Start what is to be started; returns the broker's name when that is known only now."""
+        environ = {**self._environ, "CELERY": "1"}
+        label = ""
+        if self.embedded:
+            self._broker = EmbeddedBroker()
+            info = await asyncio.to_thread(self._broker.start)
+            environ |= {"BROKER_URL": info.url, "RESULT_BACKEND": info.url}
+            label = f"embedded {info.server}"
+        TaskManager.reset(Bootstrap(environ, self.friends), clock=self.clock)
+        manager = TaskManager()
+        app = await asyncio.to_thread(lambda: manager.celery_app)
+        self._inspector = Inspector(app)
+        self._manager = manager
+        self._runner = Runner(manager, self.clock)
+        return label
+
+    async def _keep_asking(self) -> None:
+        if self._inspector is None:
+            return
+        while True:
+            view = await self._inspector.look()
+            self._tell(ClusterSeen(at=self.clock.now(), view=view))
+            self._ask_now.clear()
+            pause = ASK_EVERY if view.workers else ASK_AT_START
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ask_now.wait(), pause)
+
+    def _tell(self, event: object) -> None:
+        self.bus.publish(event)

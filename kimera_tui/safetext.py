@@ -1,0 +1,67 @@
+"""Outside text made safe: what a terminal would act on becomes a visible picture of itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+LIMIT = 4096
+"""The most characters of one outside text on screen."""
+
+PAGE = 65_536
+"""The most characters of a payload that is opened whole."""
+
+# Bidirectional controls, zero-width characters, tags and separators: printable to str, but they
+# move, hide or reorder what stands around them.
+_INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200c\u200e\u200f\u2028\u2029"
+    "\u202a-\u202e\u2060-\u2064\u2066-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
+    "\U000e0000-\U000e0fff"
+)
+_UNSAFE = re.compile(rf"[\x00-\x1f\x7f-\x9f\ud800-\udfff{_INVISIBLE}]")
+_UNSAFE_BUT_LINES = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{_INVISIBLE}]")
+
+
+def _picture(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "␡"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def safe(value: object, limit: int = LIMIT, *, lines: bool = False) -> str:
+    """The value as text that no terminal acts on.
+
+    Args:
+        value: Anything; what isn't text is shown with ``str``.
+        limit: The most characters kept; the rest is counted.
+        lines: Keep line ends and tabs (as spaces), for panes that show several lines.
+    """
+    text = value if isinstance(value, str) else str(value)
+    cut = len(text) - limit
+    if cut > 0:
+        text = text[:limit]
+    if not text.isprintable() or _UNSAFE.search(text):
+        text = (_UNSAFE_BUT_LINES if lines else _UNSAFE).sub(_picture, text)
+        text = text.expandtabs(4) if lines else text
+    return f"{text}… {cut:,} more characters" if cut > 0 else text
+
+
+def compact(value: Any, limit: int = 120) -> str:
+    """A value on one line, as JSON where it is JSON."""
+    return safe(_json(value, None), limit)
+
+
+def pretty(value: Any, limit: int = PAGE) -> list[str]:
+    """A value on as many lines as it needs, indented, each line safe."""
+    return safe(_json(value, 2), limit, lines=True).split("\n")
+
+
+def _json(value: Any, indent: int | None) -> str:
+    try:
+        return json.dumps(value, indent=indent, ensure_ascii=False, default=repr)
+    except (ValueError, RecursionError):
+        return repr(value)

@@ -1,0 +1,159 @@
+"""The console: modes, themes, and the state that every mode is drawn from."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, ClassVar
+
+from textual.app import App
+from textual.binding import BindingType
+from textual.command import CommandPalette
+from textual.screen import Screen
+
+from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
+from kimera_tui.errors import KimeraError
+from kimera_tui.process.events import TaskEvent
+from kimera_tui.runs.book import RunBook
+from kimera_tui.runs.events import RunEvent
+from kimera_tui.runs.narration import narrate
+from kimera_tui.ui.actions import bindings
+from kimera_tui.ui.commands import ActionCommands
+from kimera_tui.ui.ports import Services
+from kimera_tui.ui.pump import Pump
+from kimera_tui.ui.screens.base import ModeScreen
+from kimera_tui.ui.screens.cluster import ClusterScreen
+from kimera_tui.ui.screens.compose import ComposeScreen
+from kimera_tui.ui.screens.friends import FriendsScreen
+from kimera_tui.ui.screens.live import LiveScreen
+from kimera_tui.ui.screens.modals import Help
+from kimera_tui.ui.text import safe
+from kimera_tui.ui.theme import DARK, LIGHT
+from kimera_tui.ui.widgets.event_pane import RING, EventLine
+from kimera_tui.ui.widgets.status_line import Vitals
+from kimera_tui.workflows.document import Draft, Workflow
+
+
+class KimeraApp(App[int]):
+    """The console on the services that it is given."""
+
+    TITLE = "Kimera"
+    CSS_PATH = "kimera.tcss"
+    MODES: ClassVar[dict[str, type[Screen[Any]]]] = {  # type: ignore[assignment]
+        "friends": FriendsScreen,
+        "compose": ComposeScreen,
+        "live": LiveScreen,
+        "cluster": ClusterScreen,
+    }
+    DEFAULT_MODE = "friends"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("app")
+    COMMANDS: ClassVar[set[Any]] = {ActionCommands}
+
+    def __init__(self, services: Services) -> None:
+        super().__init__()
+        self.services = services
+        self.book = RunBook()
+        self.vitals = Vitals()
+        self.draft = Draft()
+        self._pump = Pump(services.bus, self.take_in)
+        self._backlog: deque[EventLine] = deque(maxlen=RING)
+        self._wanted_run: str | None = None
+
+    def on_mount(self) -> None:
+        """Paint first; broker, workers and libraries come up beside the painted screen."""
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DARK.name
+        self.run_worker(self._pump.run(), group="pump", exclusive=True)
+        self.call_after_refresh(self._start_services)
+        self.set_interval(1.0, self._tick)
+
+    def _start_services(self) -> None:
+        self.run_worker(self.services.start(), group="services")
+
+    async def on_unmount(self) -> None:
+        """Let the services go."""
+        await self.services.close()
+
+    # News
+
+    def take_in(self, events: list[Any], dropped: int) -> None:
+        """Fold events into the state and tell the mode that is on."""
+        changed = self.book.apply_all(events)
+        lines = [line for event in events if (line := self._line(event)) is not None]
+        self._backlog.extend(lines)
+        vitals = self.vitals
+        for event in events:
+            if isinstance(event, BrokerChanged):
+                vitals = vitals.with_broker(event)
+            elif isinstance(event, ClusterSeen):
+                vitals = vitals.with_view(event.view)
+        self.vitals = vitals.counted(self._in_flight(), len(lines), dropped)
+        if isinstance(self.screen, ModeScreen) and self.screen.is_mounted:
+            self.screen.news(changed, lines)
+
+    def _line(self, event: object) -> EventLine | None:
+        words = narrate(event)
+        if words is None:
+            return None
+        kind, style, text = words
+        run_id = who = ""
+        if isinstance(event, TaskEvent) and (place := self.book.place_of(event.task_id)):
+            run, step = place
+            run_id, who = run.run_id, step.task_name
+        elif isinstance(event, RunEvent):
+            run_id, who = event.run_id, "run"
+        at = getattr(event, "at", 0.0)
+        return EventLine(at, run_id, safe(who, 60), kind, style, text)
+
+    def _in_flight(self) -> int:
+        return sum(run.in_flight for run in self.book.runs.values() if run.ended is None)
+
+    def take_backlog(self) -> list[EventLine]:
+        """Events that the event pane hasn't been given yet."""
+        lines = list(self._backlog)
+        self._backlog.clear()
+        return lines
+
+    def take_wanted_run(self) -> str | None:
+        """The run to put the cursor on, once."""
+        if self._wanted_run not in self.book.runs:
+            return None
+        wanted, self._wanted_run = self._wanted_run, None
+        return wanted
+
+    def _tick(self) -> None:
+        """Ages and elapsed times go on when nothing happens."""
+        if isinstance(self.screen, ModeScreen) and self.screen.is_mounted:
+            self.screen.news(set(), [])
+
+    # What modes ask for
+
+    async def launch(self, workflow: Workflow) -> None:
+        """Start a run and watch it in Live."""
+        self.run_worker(self._launch(workflow), group="launch", exit_on_error=False)
+
+    async def _launch(self, workflow: Workflow) -> None:
+        try:
+            self._wanted_run = await self.services.launch(workflow)
+        except KimeraError as error:
+            self.complain(str(error))
+            return
+        await self.switch_mode("live")
+
+    def flash(self, text: str) -> None:
+        """Say a routine thing."""
+        self.notify(text, timeout=3)
+
+    def complain(self, text: str) -> None:
+        """Say what went wrong."""
+        self.notify(text, severity="error", timeout=8)
+
+    def notify(self, message: str, **kwargs: Any) -> None:
+        """Show a toast; its text is made safe and never read as markup."""
+        kwargs["markup"] = False
+        super().notify(safe(message, 600), **kwargs)
+
+    def action_help(self) -> None:
+        """Show all keys."""
+        if not isinstance(self.screen, Help | CommandPalette):
+            self.push_screen(Help())

@@ -1,0 +1,69 @@
+"""What all modes share: the bar of modes, the status line, the footer, and news from the pump."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import getters
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from kimera_tui.ui.widgets.status_line import StatusLine
+from kimera_tui.ui.widgets.top_bar import TopBar
+
+if TYPE_CHECKING:
+    from kimera_tui.ui.app import KimeraApp
+    from kimera_tui.ui.widgets.event_pane import EventLine
+
+
+class ModeScreen(Screen[None]):
+    """One mode. Subclasses compose their content and draw themselves from the app's book."""
+
+    SCOPE: ClassVar[str] = ""
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it as an instance's
+        (0, "-narrow"), (100, "-normal"), (160, "-wide"),
+    ]  # fmt: skip
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
+
+    status = getters.query_one(StatusLine)
+
+    @property
+    def kimera(self) -> KimeraApp:
+        """The app, as what it is."""
+        return cast("KimeraApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        """Bar, content, status, footer."""
+        yield TopBar(self.SCOPE)
+        with Container(id="content"):
+            yield from self.compose_content()
+        yield StatusLine()
+        yield Footer()
+
+    def compose_content(self) -> ComposeResult:
+        """What the mode shows."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        """Draw what is known already."""
+        self.draw()
+
+    def on_screen_resume(self) -> None:
+        """Draw what happened while another mode was on."""
+        if self.is_mounted:
+            self.draw()
+
+    def draw(self) -> None:
+        """Draw everything anew from the app's book."""
+        self.draw_status()
+
+    def draw_status(self) -> None:
+        """Draw the status line."""
+        self.status.show(self.kimera.vitals, self.kimera.services.clock.now())
+
+    def news(self, changed: set[str], lines: Sequence[EventLine]) -> None:
+        """Take news in while this mode is on: changed runs, and events in words."""
+        self.draw_status()

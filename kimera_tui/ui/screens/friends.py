@@ -1,0 +1,201 @@
+"""Mode 1: the services an operator knows, their tasks, and the form that sends one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual import getters, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
+from textual.widgets import Tree
+
+from kimera_tui.config.friends import Friend
+from kimera_tui.process.task_params import TaskParams
+from kimera_tui.ui.actions import bindings
+from kimera_tui.ui.screens.base import ModeScreen
+from kimera_tui.ui.text import label
+from kimera_tui.ui.widgets.event_pane import EventLine
+from kimera_tui.ui.widgets.plain import PlainStatic, PlainTree
+from kimera_tui.ui.widgets.task_form import TaskForm
+from kimera_tui.workflows.document import single
+
+FORM_DELAY = 0.08
+"""Seconds that the cursor rests on a task before its form is built."""
+
+
+class FriendsScreen(ModeScreen):
+    """Browses friends and sends single tasks."""
+
+    SCOPE: ClassVar[str] = "friends"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("friends")
+    AUTO_FOCUS: ClassVar[str | None] = "#friends-tree"
+
+    friends_tree = getters.query_one("#friends-tree", PlainTree)
+    detail = getters.query_one("#friend-detail", Vertical)
+    preflight = getters.query_one("#preflight", PlainStatic)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._form_timer: Timer | None = None
+
+    def compose_content(self) -> ComposeResult:
+        """The tree, and beside it the form."""
+        tree = PlainTree("friends", id="friends-tree")
+        tree.show_root = False
+        tree.guide_depth = 2
+        with Horizontal(id="friends"):
+            yield tree
+            with Vertical(id="friend-pane"):
+                yield Vertical(id="friend-detail")
+                yield PlainStatic(id="preflight")
+
+    def on_mount(self) -> None:
+        """Fill the tree."""
+        self.friends_tree.border_title = "Friends"
+        self.query_one("#friend-pane").border_title = "Task"
+        self._fill_tree()
+        super().on_mount()
+
+    def draw(self) -> None:
+        """Draw health and findings anew."""
+        super().draw()
+        self._draw_health()
+        self._draw_preflight()
+
+    def news(self, changed: set[str], lines: Sequence[EventLine]) -> None:
+        """Workers may have answered."""
+        super().news(changed, lines)
+        self._draw_health()
+        self._draw_preflight()
+
+    # The tree
+
+    def _fill_tree(self) -> None:
+        services = self.kimera.services
+        if services.friends_problem:
+            self._say_problem(services.friends_problem)
+        elif not services.friends:
+            self._say_problem(
+                f"No friends yet.\n\nDescribe the services you send tasks to in"
+                f" {services.friends_file}; docs/friends.md shows how."
+            )
+        for name, friend in services.friends.items():
+            node = self.friends_tree.root.add(self._friend_label(name, friend), data=(name, ""))
+            node.expand()
+            for task in friend.tasks:
+                node.add_leaf(label(task), data=(name, task))
+            if not friend.tasks:
+                node.add_leaf(Text("any task", style="italic"), data=(name, "?"))
+        if first := next(
+            (leaf for node in self.friends_tree.root.children for leaf in node.children), None
+        ):
+            self.friends_tree.call_after_refresh(self.friends_tree.move_cursor, first)
+
+    def _say_problem(self, text: str) -> None:
+        self.detail.mount(PlainStatic(text, classes="problem"))
+
+    def _friend_label(self, name: str, friend: Friend) -> Text:
+        view = self.kimera.vitals.view
+        text = label(name, "bold")
+        if friend.broker is not None:
+            text.append("  own broker", style="dim")
+        elif view is not None and not view.problem:
+            workers = len(view.consumers(friend.queue))
+            text.append(
+                f"  {workers}w" if workers else "  no worker", "green" if workers else "red"
+            )
+        if friend.danger:
+            text.append("  danger", style="bold red")
+        return text
+
+    def _draw_health(self) -> None:
+        friends: Mapping[str, Friend] = self.kimera.services.friends
+        for node in self.friends_tree.root.children:
+            name = node.data[0] if node.data else ""
+            if name in friends:
+                wanted = self._friend_label(name, friends[name])
+                if node.label != wanted:
+                    node.set_label(wanted)
+
+    # The form
+
+    @on(Tree.NodeHighlighted, "#friends-tree")
+    def _rest_on(self, event: Tree.NodeHighlighted[tuple[str, str]]) -> None:
+        if self._form_timer is not None:
+            self._form_timer.stop()
+        data = event.node.data
+        if data is not None and data[1]:
+            self._form_timer = self.set_timer(FORM_DELAY, lambda: self._show_form(*data))
+
+    @on(Tree.NodeSelected, "#friends-tree")
+    async def _open(self, event: Tree.NodeSelected[tuple[str, str]]) -> None:
+        data = event.node.data
+        if data is None or not data[1]:
+            return
+        await self._show_form(*data)
+        self._form().focus_first()
+
+    async def _show_form(self, friend: str, task: str, given: TaskParams | None = None) -> None:
+        shown = self._form_or_none()
+        if (
+            given is None
+            and shown is not None
+            and (shown.friend, shown.task_name) == (friend, task)
+        ):
+            return
+        config = self.kimera.services.friends[friend]
+        async with self.batch():
+            await self.detail.remove_children()
+            await self.detail.mount(TaskForm(friend, config, task, given))
+        self._draw_preflight()
+
+    def _form_or_none(self) -> TaskForm | None:
+        return self.query_one_optional(TaskForm)
+
+    def _form(self) -> TaskForm:
+        return self.query_one(TaskForm)
+
+    def _draw_preflight(self) -> None:
+        form, vitals = self._form_or_none(), self.kimera.vitals
+        if form is None:
+            self.preflight.say("")
+            return
+        friend = self.kimera.services.friends[form.friend]
+        if friend.broker is not None:
+            self.preflight.say("This friend has a broker of its own, whose workers are not asked.")
+            return
+        if vitals.view is None:
+            self.preflight.say(f"Queue {friend.queue}: the workers have not been asked yet.")
+            self.preflight.set_classes("")
+            return
+        found = vitals.view.findings(friend.queue, f"{friend.route}.{form.task_name}")
+        if found:
+            self.preflight.say("⚠ " + " ".join(found))
+        else:
+            workers = ", ".join(vitals.view.consumers(friend.queue))
+            self.preflight.say(f"✓ Queue {friend.queue} is consumed by {workers}.")
+        self.preflight.set_class(bool(found), "-warning")
+
+    # What can be done
+
+    async def action_send(self) -> None:
+        """Send the task of the form, and watch it in Live."""
+        form = self._form_or_none()
+        if form is not None and (params := form.collect()) is not None:
+            await self.kimera.launch(single(params))
+
+    def action_to_composer(self) -> None:
+        """Add the task of the form to the composer."""
+        form = self._form_or_none()
+        if form is not None and (params := form.collect()) is not None:
+            self.kimera.draft = self.kimera.draft.added(params)
+            count = len(self.kimera.draft.steps)
+            self.kimera.flash(f"Added to the composer (2) as step {count}.")
+
+    def action_back(self) -> None:
+        """Go back to the tree."""
+        self.friends_tree.focus()

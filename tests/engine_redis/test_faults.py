@@ -1,0 +1,114 @@
+"""Broken wires and servers: nothing lost, nothing doubled, and it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from kimera_tui.process.clock import new_id
+from kimera_tui.process.events import ConnectionBack, ConnectionLost, Resent
+
+from .console import Console, until
+from .servers import Proxy, Server, worker
+
+
+def executions(server: Server, ids: list[str]) -> list[int]:
+    counts = server.client(5).hmget("runs", ids)
+    return [int(count or 0) for count in counts]
+
+
+async def test_cut_every_100_ms_nothing_is_lost_and_nothing_doubled(lab: Server) -> None:
+    async with Proxy(lab.port) as proxy:
+        console, ids = Console(proxy.url()), [new_id() for _ in range(600)]
+
+        async def keep_cutting() -> None:
+            while True:
+                await asyncio.sleep(0.1)
+                proxy.cut()
+
+        async def one(number: int) -> int:
+            await asyncio.sleep(number * 0.004)
+            outcome = await console.call(
+                "add", number, task_id=ids[number], poll=(0.1, 0.5), release=False
+            )
+            return int(outcome.result)
+
+        cutting = asyncio.ensure_future(keep_cutting())
+        results = await asyncio.gather(*(one(number) for number in range(len(ids))))
+        cutting.cancel()
+        assert results == list(range(len(ids)))
+        assert executions(lab, ids) == [1] * len(ids)
+        assert proxy.cuts > 15
+        assert len(console.of(ConnectionLost)) > 5
+
+
+async def test_every_reply_of_a_burst_lost_once(lab: Server) -> None:
+    async with Proxy(lab.port) as proxy:
+        console, ids = Console(proxy.url()), [new_id() for _ in range(30)]
+        for number, each in enumerate(ids):
+            proxy.lose_reply_to = each.encode()
+            outcome = await console.call("add", number, task_id=each, release=False)
+            assert outcome.result == number
+        assert executions(lab, ids) == [1] * len(ids)
+        assert len(console.of(Resent)) == len(ids)
+
+
+async def test_a_server_that_stops_for_two_seconds_ends_no_wait(lab: Server) -> None:
+    console, ids = Console(lab.url()), [new_id() for _ in range(20)]
+    await console.call("add", 1)
+    lab.freeze()
+    try:
+        calls = asyncio.gather(
+            *(console.call("add", 1, task_id=each, release=False) for each in ids)
+        )
+        await asyncio.sleep(2)
+        assert not calls.done()
+    finally:
+        lab.thaw()
+    assert [outcome.result for outcome in await calls] == [1] * 20
+    assert executions(lab, ids) == [1] * 20
+
+
+async def test_a_restart_with_aof_goes_on_where_it_was(own_server: Server) -> None:
+    own_server.stop()
+    own_server.options = ["--appendonly", "yes", "--appendfsync", "always"]
+    own_server.start()
+    url = own_server.url()
+    console, ids = Console(url), [new_id() for _ in range(50)]
+    for each in ids:
+        await console.publish("lab.tasks.add", 1, task_id=each)
+    waiting = [console.engine.watcher.watch(each, 0.1, 0.5) for each in ids]
+    await asyncio.to_thread(own_server.stop)
+    await until(lambda: {event.which for event in console.of(ConnectionLost)} >= {"broker"})
+    await asyncio.to_thread(own_server.start)
+    for each in ids:  # whoever doubts offers again: each is queued already
+        await console.publish("lab.tasks.add", 1, task_id=each)
+    with_worker = worker(url, url, own_server.url(5), name="w2")
+    await asyncio.to_thread(with_worker.__enter__)
+    try:
+        outcomes = await asyncio.wait_for(asyncio.gather(*waiting), 20)
+    finally:
+        await asyncio.to_thread(with_worker.__exit__, None, None, None)
+    assert [outcome.result for outcome in outcomes] == [1] * 50
+    assert executions(own_server, ids) == [1] * 50
+    assert {event.which for event in console.of(ConnectionBack)} == {"broker", "result backend"}
+
+
+async def test_broker_and_backend_fail_and_return_each_on_its_own(
+    own_server: Server, server: Server
+) -> None:
+    console = Console(server.url(6), own_server.url())
+    await console.publish("a.b", queue="far")
+    future = console.engine.watcher.watch(new_id(), 0.1, 0.2)
+    await asyncio.sleep(0.3)
+    await asyncio.to_thread(own_server.stop)
+    await until(lambda: console.of(ConnectionLost))
+    before = time.monotonic()
+    await console.publish("a.b", queue="far")  # a dead backend doesn't hold up a publish
+    assert time.monotonic() - before < 0.5
+    await asyncio.to_thread(own_server.start)
+    await until(lambda: console.of(ConnectionBack), 8)
+    assert [event.which for event in console.of(ConnectionLost)] == ["result backend"]
+    assert [event.which for event in console.of(ConnectionBack)] == ["result backend"]
+    assert not future.done()
+    server.client(6).flushdb()
