@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from kimera_tui.cli.friends_file import which_file
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
-from kimera_tui.cluster.inspector import Inspector
+from kimera_tui.cluster.inspector import ANSWER_SECONDS, Inspector
 from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.friends import Friend, load_friends
 from kimera_tui.config.urls import mask_urls
@@ -23,8 +23,8 @@ from kimera_tui.workflows.runner import Runner
 
 ASK_EVERY = 5.0
 """Seconds between two looks at the workers."""
-ASK_AT_START = 0.5
-"""Seconds between two looks as long as no worker has answered."""
+ASK_AT_START = 0.3
+"""Seconds for an answer, and between two looks, as long as no worker has answered."""
 
 
 class Parts:
@@ -133,11 +133,13 @@ class Parts:
     async def _keep_asking(self) -> None:
         if self._inspector is None:
             return
+        answered = False
         while True:
-            view = await self._inspector.look()
+            view = await self._inspector.look(ANSWER_SECONDS if answered else ASK_AT_START)
+            answered = bool(view.workers)
             self._tell(ClusterSeen(at=self.clock.now(), view=view))
             self._ask_now.clear()
-            pause = ASK_EVERY if view.workers else ASK_AT_START
+            pause = ASK_EVERY if answered else ASK_AT_START
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ask_now.wait(), pause)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from kimera_tui.process.call_thread import CallThread
 
-DEADLINE = 1.0
+ANSWER_SECONDS = 1.0
 """Seconds that workers have for their answers."""
 FULL_LOOK_EVERY = 4
 
@@ -67,7 +67,7 @@ class Inspector:
         self._known = 0
         self._looks = 0
 
-    async def look(self, deadline: float = DEADLINE) -> ClusterView:
+    async def look(self, deadline: float = ANSWER_SECONDS) -> ClusterView:
         """Ask all workers; never raises, and returns soon after the deadline."""
         asked = self._thread.call(self._ask, deadline)
         try:

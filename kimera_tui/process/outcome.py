@@ -37,12 +37,28 @@ def unreadable(why: str) -> Outcome:
 
 
 def read_meta(raw: bytes | str) -> Outcome:
-    """Read a JSON result meta as Celery stores it; never raises, imports no exception class."""
+    """Read a JSON result meta as Celery stores it; never raises, imports no exception class.
+
+    Dates, decimals, UUIDs and bytes come back as what they were, as with Celery's own ``get``.
+    """
+    text = raw.decode(errors="replace") if isinstance(raw, bytes) else raw
     try:
-        meta = json.loads(raw)
+        meta = json.loads(text, object_hook=_typed if '"__type__"' in text else None)
     except (ValueError, RecursionError) as error:
         return unreadable(f"the stored result is not JSON ({type(error).__name__})")
     return outcome_of(meta)
+
+
+def _typed(stored: dict[str, Any]) -> Any:
+    """The value behind kombu's ``{"__type__": ..., "__value__": ...}``, or the dict itself."""
+    if stored.keys() != {"__type__", "__value__"}:
+        return stored
+    from kombu.utils.json import object_hook
+
+    try:
+        return object_hook(stored)
+    except Exception:  # noqa: BLE001 - a type that we don't know, or a value that isn't one
+        return stored
 
 
 def outcome_of(meta: object) -> Outcome:

@@ -46,6 +46,12 @@ class KimeraApp(App[int]):
     }
     DEFAULT_MODE = "friends"
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it as an instance's
+        (0, "-narrow"),
+        (100, "-normal"),
+        (160, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
     COMMANDS: ClassVar[set[Any]] = {ActionCommands}
 
     def __init__(self, services: Services) -> None:

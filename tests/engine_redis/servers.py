@@ -169,6 +169,8 @@ class Proxy:
             await asyncio.gather(
                 self._forward(reader, back, lost, True), self._forward(there, writer, lost, False)
             )
+        except asyncio.CancelledError:
+            return  # asyncio's streams would log it as an error
         finally:
             self._pairs.discard(pair)
             for end in pair:

@@ -36,8 +36,9 @@ SCALARS = (
 )
 VALUES = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 OPTIONS = st.fixed_dictionaries(
@@ -48,7 +49,9 @@ OPTIONS = st.fixed_dictionaries(
         "headers": st.dictionaries(st.sampled_from(["x", "y-z"]), st.text(max_size=5)),
         "countdown": st.integers(1, 5000),
         "eta": st.datetimes(
-            dt.datetime(2030, 1, 1), dt.datetime(2040, 1, 1), timezones=st.just(dt.UTC)
+            dt.datetime(2030, 1, 1),  # noqa: DTZ001
+            dt.datetime(2040, 1, 1),  # noqa: DTZ001
+            timezones=st.just(dt.UTC),
         ),
         "expires": st.integers(1, 5000),
         "time_limit": st.integers(1, 99),
@@ -107,9 +110,7 @@ class Twins:
                 self.plain.send_task(name, args, kwargs, task_id=task_id, **options)
             else:
                 self.runner.run(
-                    self.console.publish(
-                        name, args=args, kwargs=kwargs, task_id=task_id, **options
-                    )
+                    self.console.publish(name, args=args, kwargs=kwargs, task_id=task_id, **options)
                 )
             found.append(queued(client, task_id))
         return found[0], found[1]
@@ -123,7 +124,7 @@ def queued(client: Any, task_id: str) -> dict[str, Any]:
             lives = client.pttl(key)
             texts = [text.decode() for text in client.lrange(key, 0, -1)]
             lists[key] = (lives > 0, [level(json.loads(text), task_id) for text in texts])
-    bindings = {key for key in client.keys("_kombu.binding.*")}
+    bindings = set(client.keys("_kombu.binding.*"))
     return {"lists": lists, "bindings": bindings}
 
 

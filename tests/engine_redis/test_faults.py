@@ -46,7 +46,7 @@ async def test_every_reply_of_a_burst_lost_once(lab: Server) -> None:
     async with Proxy(lab.port) as proxy:
         console, ids = Console(proxy.url()), [new_id() for _ in range(30)]
         for number, each in enumerate(ids):
-            proxy.lose_reply_to = each.encode()
+            proxy.lose_reply_to = f"kimera:pub:{each}".encode()
             outcome = await console.call("add", number, task_id=each, release=False)
             assert outcome.result == number
         assert executions(lab, ids) == [1] * len(ids)

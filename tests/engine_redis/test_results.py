@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import datetime as dt
 import json
+import uuid
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kombu.utils.json import dumps
 
 from kimera_tui.process.outcome import Outcome
 from kimera_tui.process.results import LARGEST, read_result
@@ -55,10 +60,31 @@ def test_no_meta_raises(raw: bytes | str) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"[" * 100_000, b'{"status":' * 5_000, b'{"status": "SUCCESS", "result": 1' + b"0" * 9999]
+    "raw",
+    [b"[" * 100_000, b'{"status":' * 5_000, b'{"status": "SUCCESS", "result": 1' + b"0" * 9999],
+    ids=["lists", "objects", "number"],
 )
 def test_depth_and_huge_numbers_are_a_failure_not_a_crash(raw: bytes) -> None:
     assert read_result(b"key", raw).state == "FAILURE"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        dt.datetime(2026, 1, 2, 3, tzinfo=dt.UTC),
+        dt.date(2026, 1, 2),
+        dt.time(1, 2),
+        Decimal("1.50"),
+        uuid.UUID(int=7),
+        b"bytes",
+        {"__type__": "unheard of", "__value__": 1},
+        {"__type__": "uuid", "__value__": "not one"},
+    ],
+    ids=str,
+)
+def test_typed_results_are_what_celerys_get_returns(value: Any) -> None:
+    raw = dumps({"status": "SUCCESS", "result": [{"at": value}]})
+    assert read_result(b"key", raw.encode()).result == [{"at": value}]
 
 
 def test_a_stored_exception_stays_text() -> None:

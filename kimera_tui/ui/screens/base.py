@@ -23,10 +23,6 @@ class ModeScreen(Screen[None]):
     """One mode. Subclasses compose their content and draw themselves from the app's book."""
 
     SCOPE: ClassVar[str] = ""
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it as an instance's
-        (0, "-narrow"), (100, "-normal"), (160, "-wide"),
-    ]  # fmt: skip
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
 
     status = getters.query_one(StatusLine)
 

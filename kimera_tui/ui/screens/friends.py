@@ -103,7 +103,7 @@ class FriendsScreen(ModeScreen):
         text = label(name, "bold")
         if friend.broker is not None:
             text.append("  own broker", style="dim")
-        elif view is not None and not view.problem:
+        elif view is not None and view.workers:
             workers = len(view.consumers(friend.queue))
             text.append(
                 f"  {workers}w" if workers else "  no worker", "green" if workers else "red"

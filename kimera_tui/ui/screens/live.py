@@ -34,10 +34,12 @@ class LiveScreen(ModeScreen):
     def compose_content(self) -> ComposeResult:
         """Runs and steps above, events and output below."""
         with Container(id="live"):
-            yield RunsTable(id="runs")
-            yield StepTree(id="step-tree")
-            yield EventPane(id="events")
-            yield PayloadView(id="output")
+            with Container(id="upper"):
+                yield RunsTable(id="runs")
+                yield StepTree(id="step-tree")
+            with Container(id="lower"):
+                yield EventPane(id="events")
+                yield PayloadView(id="output")
 
     def on_mount(self) -> None:
         """Show what happened before this mode was opened for the first time."""

@@ -44,6 +44,7 @@ class EventPane(LineView):
         self._shown: list[EventLine] = []
         self._held: list[EventLine] = []
         self._unseen = 0
+        self._follow = True
         self.paused = False
         self.only_run: str | None = None
         """Shows one run's events only, or all with None."""
@@ -61,7 +62,7 @@ class EventPane(LineView):
         line = self._shown[index]
         return (
             (f" {clock_time(line.at)} ", "dim"),
-            (f"{line.who[:20]:<20} ", "key"),
+            (f"{line.who[:12]:<12} ", "key"),
             (f"{line.kind:<10} ", line.style),
             (line.text, line.style if line.style in ("bad", "warning", "dim") else ""),
         )
@@ -77,14 +78,12 @@ class EventPane(LineView):
         fresh = [line for line in lines if self._wanted(line)]
         if not fresh:
             return
-        following = self.is_vertical_scroll_end
         self._shown.extend(fresh)
         if (surplus := len(self._shown) - RING) > 0:
             del self._shown[:surplus]
-        self._unseen = 0 if following else self._unseen + len(fresh)
+        self._unseen = 0 if self._follow else self._unseen + len(fresh)
         self.lines_changed()
-        if following:
-            self.scroll_end(animate=False, immediate=True, x_axis=False)
+        self._to_end_if_following()
         self._title()
 
     def show_run(self, run_id: str | None) -> None:
@@ -92,8 +91,9 @@ class EventPane(LineView):
         self.only_run = run_id
         self._shown = [line for line in self._ring if self._wanted(line)]
         self._unseen = 0
+        self._follow = True
         self.lines_changed()
-        self.scroll_end(animate=False, immediate=True, x_axis=False)
+        self._to_end_if_following()
         self._title()
 
     def action_pause(self) -> None:
@@ -105,11 +105,22 @@ class EventPane(LineView):
         self._title()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Reaching the end means that everything has been seen."""
+        """Scrolling up holds the view; reaching the end follows again."""
         super().watch_scroll_y(old_value, new_value)
-        if self._unseen and self.is_vertical_scroll_end:
+        at_end = self.is_vertical_scroll_end
+        if at_end or new_value < old_value:
+            self._follow = at_end
+        if self._follow and self._unseen:
             self._unseen = 0
             self._title()
+
+    def on_resize(self) -> None:
+        """Another height must not end the following."""
+        self._to_end_if_following()
+
+    def _to_end_if_following(self) -> None:
+        if self._follow:
+            self.scroll_end(animate=False, immediate=True, x_axis=False)
 
     def _wanted(self, line: EventLine) -> bool:
         return self.only_run is None or line.run_id == self.only_run

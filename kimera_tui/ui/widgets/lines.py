@@ -40,7 +40,7 @@ class LineView(ScrollView, can_focus=True):
         background: $surface;
         color: $foreground;
         scrollbar-size-vertical: 1;
-        scrollbar-size-horizontal: 1;
+        scrollbar-size-horizontal: 0;
         & .line--dim { color: $foreground 60%; }
         & .line--active { color: $accent; }
         & .line--queued { color: $secondary; }

@@ -69,5 +69,5 @@ def _workers(vitals: Vitals, now: float) -> str:
     count = len(vitals.view.workers)
     age = took(max(0.0, now - vitals.view.at))
     if not count:
-        return f"no worker answered, {age} ago"
+        return f"no worker has answered, asked {age} ago"
     return f"{count} worker{'s' if count != 1 else ''}, {age} ago"

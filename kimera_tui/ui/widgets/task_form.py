@@ -111,7 +111,7 @@ class TaskForm(VerticalScroll, can_focus=False):
 
     def focus_first(self) -> None:
         """Put the cursor into the first field."""
-        self.fields[0].input.focus()
+        self.fields[0].input.focus(scroll_visible=False)
 
     def collect(self) -> TaskParams | None:
         """The call, or None when a field is wrong; the first wrong one gets the focus."""
@@ -186,8 +186,8 @@ def _common_fields(
         timeout = given.timeout
     more = "more " if info.params else ""
     return (
-        Field(f"{more}args  JSON list", parse_args, args, "[1, 2]"),
-        Field(f"{more}kwargs  JSON object", parse_kwargs, kwargs, '{"day": 1}'),
+        Field(f"{more}args  JSON list", parse_args, args, "none; like [1, 2]"),
+        Field(f"{more}kwargs  JSON object", parse_kwargs, kwargs, 'none; like {"day": 1}'),
         Field("timeout  seconds, or 5m, 1h30m", parse_timeout, f"{timeout:g}", "30"),
     )
 
