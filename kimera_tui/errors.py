@@ -79,7 +79,10 @@ class TaskFailed(KimeraError):
     def __init__(
         self, task: str, task_id: str, error_type: str, error_message: str, traceback: str = ""
     ) -> None:
-        super().__init__(f"{task} failed: {error_type}: {error_message}")
+        if error_type == "NotRegistered":
+            super().__init__(f"The worker does not know task {task} (NotRegistered).")
+        else:
+            super().__init__(f"{task} failed: {error_type}: {error_message}")
         self.task = task
         self.task_id = task_id
         self.error_type = error_type

@@ -8,8 +8,8 @@ import click
 
 from kimera_tui.cli.output import data, fail, narrate
 from kimera_tui.config.friends import Friend
-from kimera_tui.config.urls import mask_urls
 from kimera_tui.errors import ConfigError, KimeraError
+from kimera_tui.redaction import mask_urls
 from kimera_tui.safetext import safe
 
 

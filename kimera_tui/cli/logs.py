@@ -8,8 +8,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from kimera_tui.config.paths import log_file, private_dir
-from kimera_tui.config.urls import mask_urls
 from kimera_tui.errors import ConfigError
+from kimera_tui.redaction import mask_urls
 from kimera_tui.safetext import safe
 
 MAX_BYTES = 2 << 20

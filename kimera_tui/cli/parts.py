@@ -9,15 +9,15 @@ from collections.abc import Mapping
 
 from kimera_tui.cli.friends_file import which_file
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
-from kimera_tui.cluster.inspector import ANSWER_SECONDS, Inspector
+from kimera_tui.cluster.inspector import ANSWER_SECONDS, ClusterView, Inspector
 from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.friends import Friend, load_friends
-from kimera_tui.config.urls import mask_urls
 from kimera_tui.embedded.broker import EmbeddedBroker
 from kimera_tui.errors import BrokerUnavailable, ConfigError, KimeraError
 from kimera_tui.process import TaskManager
 from kimera_tui.process.bus import EventBus
 from kimera_tui.process.clock import Clock, SystemClock
+from kimera_tui.redaction import mask_urls
 from kimera_tui.workflows.document import Workflow
 from kimera_tui.workflows.runner import Runner
 
@@ -50,6 +50,7 @@ class Parts:
         self._manager: TaskManager | None = None
         self._runner: Runner | None = None
         self._inspector: Inspector | None = None
+        self._view: ClusterView | None = None
         self._up = asyncio.Event()
         self._failure: KimeraError | None = None
         self._ask_now = asyncio.Event()
@@ -127,7 +128,7 @@ class Parts:
         app = await asyncio.to_thread(lambda: manager.celery_app)
         self._inspector = Inspector(app)
         self._manager = manager
-        self._runner = Runner(manager, self.clock)
+        self._runner = Runner(manager, self.clock, findings=self._findings)
         return label
 
     async def _keep_asking(self) -> None:
@@ -136,12 +137,20 @@ class Parts:
         answered = False
         while True:
             view = await self._inspector.look(ANSWER_SECONDS if answered else ASK_AT_START)
+            self._view = view
             answered = bool(view.workers)
             self._tell(ClusterSeen(at=self.clock.now(), view=view))
             self._ask_now.clear()
             pause = ASK_EVERY if answered else ASK_AT_START
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ask_now.wait(), pause)
+
+    def _findings(self, friend: str, task_name: str) -> list[str]:
+        """What the workers' latest answers say against a task; nothing where none answered yet."""
+        config, view = self.friends.get(friend), self._view
+        if config is None or config.broker is not None or view is None or not view.workers:
+            return []
+        return view.findings(config.queue, f"{config.route}.{task_name}")
 
     def _tell(self, event: object) -> None:
         self.bus.publish(event)

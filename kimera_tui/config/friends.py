@@ -70,10 +70,12 @@ def friends_path(environ: Mapping[str, str]) -> Path:
     """Which friends.yaml counts: the one named, the app's, the app folder's, or the one here."""
     if named := environ.get("KIMERA_FRIENDS"):
         return Path(named)
-    if app_path := environ.get("APP_PATH"):
-        inside = Path(app_path) / "app" / "config" / "friends.yaml"
-        return inside if inside.exists() else Path(app_path) / "friends.yaml"
-    return Path("friends.yaml")
+    here = Path("friends.yaml")
+    if not (app_path := environ.get("APP_PATH")):
+        return here
+    app = Path(app_path)
+    candidates = (app / "app" / "config" / "friends.yaml", app / "friends.yaml")
+    return next((path for path in candidates if path.exists()), here)
 
 
 def load_friends(path: Path) -> dict[str, Friend]:

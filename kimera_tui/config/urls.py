@@ -1,4 +1,4 @@
-"""Broker and result-backend URLs: checked before any library sees them, masked before anybody."""
+"""Broker and result-backend URLs, checked before any library sees them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,8 @@ BACKEND_SCHEMES = (
     "redis", "rediss", "redis+socket", "sentinel", "rpc", "db", "file", "cache", "memcached",
     "mongodb", "elasticsearch", "s3", "dynamodb", "azureblockblob", "gs", "django-db",
 )  # fmt: skip
-MASK = "••••"
 
 _ESCAPED = {"#": "%23", "/": "%2F", "?": "%3F"}
-_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*://)(?P<user>[^\s:/@]*):(?P<password>[^\s;]*)@")
-_SECRET_QUERY = re.compile(r"(?i)([?&](?:password|passwd|token|secret|credential)[\w-]*=)[^&\s;]*")
-
-
-def mask_urls(text: str) -> str:
-    """The text with the password of every URL in it hidden, also of those that don't parse."""
-    masked = _USERINFO.sub(rf"\g<scheme>\g<user>:{MASK}@", text)
-    return _SECRET_QUERY.sub(rf"\g<1>{MASK}", masked)
 
 
 def check_broker_url(url: str) -> str:

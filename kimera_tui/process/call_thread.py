@@ -43,6 +43,8 @@ class CallThread:
             error: BaseException | None = None
             try:
                 value = function()
+            except StopIteration as raised:  # a future can't carry one
+                error = RuntimeError(f"StopIteration: {raised}")
             except Exception as raised:  # noqa: BLE001 - handed to whoever awaits the future
                 error = raised
             except BaseException as raised:  # noqa: BLE001 - a stored SystemExit mustn't end us

@@ -24,13 +24,14 @@ def make_app(broker: str, backend: str) -> Any:
         "health_check_interval": 25,
     }
     is_redis = broker.startswith(("redis", "sentinel"))
-    app = Celery(
-        "kimera",
-        broker=_with_certificate_check(broker),
-        backend=_with_certificate_check(backend),
-        set_as_current=False,
-    )
+    broker, backend = _with_certificate_check(broker), _with_certificate_check(backend)
+    app = Celery("kimera", broker=broker, backend=backend, set_as_current=False)
+    # Celery lets CELERY_BROKER_URL and CELERY_RESULT_BACKEND of the environment win over what it
+    # was told; these two ways of telling it are stronger.
+    app.backend_cls = backend
     app.conf.update(
+        broker_read_url=broker,
+        broker_write_url=broker,
         accept_content=["json"],
         result_accept_content=["json"],
         task_serializer="json",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from kimera_tui.config.friends import find_friend
 from kimera_tui.errors import KimeraError, UsageError
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.events import ChainAdvanced
 from kimera_tui.process.task_params import TaskParams
+
+E = TypeVar("E", bound=BaseException)
 
 
 def checked_chain(tasks: Sequence[TaskParams], friends: Mapping[str, Any]) -> list[TaskParams]:
@@ -31,10 +33,10 @@ def place(position: int, steps: Sequence[TaskParams]) -> str:
     return f"step {position + 1} of {len(steps)} ({params.friend}.{params.task_name})"
 
 
-def placed(error: Exception, position: int, steps: Sequence[TaskParams]) -> Exception:
-    """The same error, saying at which step it happened."""
+def placed(error: E, position: int, steps: Sequence[TaskParams]) -> E:
+    """The same error, saying at which step it happened; what it says already stays."""
     if isinstance(error, KimeraError):
-        error.place = place(position, steps)
+        error.place = error.place or place(position, steps)
     else:
         error.add_note(place(position, steps))
     return error

@@ -1,46 +1,47 @@
-"""Wakes those who wait for results, as many per loop turn as the loop can bear."""
+"""Wakes those who wait, as many per loop turn as the loop can bear."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import deque
+from typing import Generic, TypeVar
 
-from kimera_tui.process.outcome import Outcome
+T = TypeVar("T")
 
-LONG_TURN = 0.006
-SHORT_TURN = 0.003
-FEWEST, MOST = 8, 1024
+LONG_TURN = 0.005
+SHORT_TURN = 0.0025
+FEWEST, MOST = 8, 256
 
 
-class Deliverer:
-    """Hands outcomes to futures in portions.
+class Deliverer(Generic[T]):
+    """Sets the results of futures in portions.
 
     A portion's cost is what its callbacks do, and only the next turn's time shows that: a turn
     over ``LONG_TURN`` seconds halves the portion, one under ``SHORT_TURN`` lets it grow.
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[asyncio.Future[Outcome], Outcome]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[T], T]] = deque()
         self._portion = 64
         self._left = self._portion
         self._turn_began = 0.0
         self._counting = False
 
-    def deliver(self, future: asyncio.Future[Outcome], outcome: Outcome) -> None:
-        """Have the future get its outcome; at once while this turn's portion lasts."""
+    def deliver(self, future: asyncio.Future[T], value: T) -> None:
+        """Have the future get its value; at once while this turn's portion lasts."""
         if not self._counting:
             self._counting = True
             self._next_turn()
         if self._left > 0 and not self._waiting:
-            self._hand_over(future, outcome)
+            self._hand_over(future, value)
         else:
-            self._waiting.append((future, outcome))
+            self._waiting.append((future, value))
 
-    def _hand_over(self, future: asyncio.Future[Outcome], outcome: Outcome) -> None:
+    def _hand_over(self, future: asyncio.Future[T], value: T) -> None:
         self._left -= 1
         if not future.done():
-            future.set_result(outcome)
+            future.set_result(value)
 
     def _next_turn(self) -> None:
         self._turn_began = time.perf_counter()

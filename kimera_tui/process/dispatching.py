@@ -7,12 +7,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kimera_tui.config.friends import find_friend, secret_params
-from kimera_tui.errors import KimeraError, PublishUncertain, UsageError
+from kimera_tui.errors import KimeraError, PublishUncertain, TimeoutException, UsageError
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.engine import Engine, Message
 from kimera_tui.process.engine_room import EngineRoom
 from kimera_tui.process.events import Dispatched, Refused, Sending
 from kimera_tui.process.following import Followed, Follower
+
+SHORTEST_POLL = 0.01
+"""Seconds; a poll that is due at once, again and again, would keep a processor busy."""
+MOST_LEFT_RUNNING = 10_000
+"""How many tasks that nobody waits for any more can still be found to be revoked."""
+_Home = tuple[str, Mapping[str, Any]]
+"""A task's friend and what is configured for it."""
 
 
 class Dispatcher:
@@ -22,11 +29,13 @@ class Dispatcher:
         self._room = room
         self._announcer = announcer
         self._follower = follower
-        self._in_flight: dict[str, Engine] = {}
+        self._in_flight: dict[str, _Home] = {}
+        self._left_running: dict[str, _Home] = {}
 
-    def engine_of(self, task_id: str) -> Engine | None:
-        """The engine of a task in flight."""
-        return self._in_flight.get(task_id)
+    async def engine_of(self, task_id: str) -> Engine:
+        """The engine of a task in flight or left to run without us; else the default one."""
+        home = self._in_flight.get(task_id) or self._left_running.get(task_id) or ("", {})
+        return await self._room.engine(*home)
 
     async def dispatch(
         self,
@@ -68,34 +77,40 @@ class Dispatcher:
             kwargs=kwargs or {},
             options={"queue": entry["queue"], **(options or {})},
         )
-        outcome = engine.watcher.watch(task_id, *polling)
-        self._in_flight[task_id] = engine
+        home = (friend, entry)
+        outcome = engine.watcher.watch(task_id, *(max(each, SHORTEST_POLL) for each in polling))
+        self._in_flight[task_id] = home
         try:
             await self._publish(engine, message, friend, secret_params(entry, task_name))
-        except BaseException:
+        except BaseException as error:
             engine.watcher.unwatch(task_id)
             self._in_flight.pop(task_id, None)
+            if isinstance(error, asyncio.CancelledError | PublishUncertain):
+                self._leave_running(task_id, home)
             raise
         return Followed(task_id, message.name, friend, outcome, engine)
 
     async def follow(self, followed: Followed) -> Any:
         """Wait inline for the end of a dispatched call and return its result."""
-        cancelled = False
         try:
-            return await self._follower.follow(followed)
-        except asyncio.CancelledError:
-            cancelled = True
+            result = await self._follower.follow(followed)
+        except BaseException as error:
+            self._let_go(followed, error)
             raise
-        finally:
-            self._let_go(followed, cancelled)
+        self._let_go(followed)
+        return result
 
     def follow_in_task(self, followed: Followed) -> asyncio.Task[Any]:
         """The same as a background task."""
         handle = asyncio.get_running_loop().create_task(
-            self._follower.follow(followed), name=f"kimera {followed.task_id}"
+            self.follow(followed), name=f"kimera {followed.task_id}"
         )
-        # A task cancelled before its first step never runs the coroutine's own clean-up.
-        handle.add_done_callback(lambda done: self._let_go(followed, done.cancelled()))
+
+        def ended(done: asyncio.Task[Any]) -> None:
+            # A task cancelled before its first step never runs the coroutine's own clean-up.
+            self._let_go(followed, asyncio.CancelledError() if done.cancelled() else None)
+
+        handle.add_done_callback(ended)
         return handle
 
     def _refused(self, task_id: str, error: Exception) -> None:
@@ -108,10 +123,20 @@ class Dispatcher:
             )
         )
 
-    def _let_go(self, followed: Followed, cancelled: bool) -> None:
-        self._in_flight.pop(followed.task_id, None)
-        if cancelled:
+    def _let_go(self, followed: Followed, error: BaseException | None = None) -> None:
+        home = self._in_flight.pop(followed.task_id, None)
+        if home is None:  # let go already
+            return
+        if isinstance(error, asyncio.CancelledError | TimeoutException):
+            self._leave_running(followed.task_id, home)
+        if isinstance(error, asyncio.CancelledError):
             self._follower.stopped(followed)
+
+    def _leave_running(self, task_id: str, home: _Home) -> None:
+        """Remember where the task is: it may still be revoked."""
+        if len(self._left_running) >= MOST_LEFT_RUNNING:
+            del self._left_running[next(iter(self._left_running))]
+        self._left_running[task_id] = home
 
     async def _publish(
         self, engine: Engine, message: Message, friend: str, secret: frozenset[str]

@@ -59,10 +59,10 @@ class EngineRoom:
             self._loop = loop
         route = self._route(friend, entry or {})
         if route not in self._engines:
-            if route not in self._apps:  # importing celery takes half a second: not on the loop
-                await asyncio.to_thread(self._app, route)
+            # Importing celery and redis takes most of a second: not on the loop.
+            engine = await asyncio.to_thread(self._engine, route)
             if route not in self._engines:
-                self._engines[route] = engine_for(self._apps[route], self._announcer)
+                self._engines[route] = engine
         return self._engines[route]
 
     async def settle(self) -> None:
@@ -83,6 +83,9 @@ class EngineRoom:
             if route not in self._apps:
                 self._apps[route] = make_app(*route)
             return self._apps[route]
+
+    def _engine(self, route: tuple[str, str]) -> Engine:
+        return engine_for(self._app(route), self._announcer)
 
     def _route(self, friend: str, entry: Mapping[str, Any]) -> tuple[str, str]:
         """Broker and backend URL; a friend's own Redis broker keeps its results too."""

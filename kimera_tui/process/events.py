@@ -56,6 +56,13 @@ class Refused(TaskEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Noticed(TaskEvent):
+    """Something that stands against the task's success, such as a queue that nobody consumes."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resent(TaskEvent):
     """The acknowledgement got lost, so the same message was offered again; it is queued once."""
 

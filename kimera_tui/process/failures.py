@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 
-from kimera_tui.config.urls import mask_urls
 from kimera_tui.errors import BrokerUnavailable
+from kimera_tui.redaction import mask_urls
 
 _BY_TEXT = (
     ("NOAUTH", "wants a password"),
@@ -31,7 +31,7 @@ _BY_TEXT = (
 )
 _SILENT = ("timed out", "Timeout", "timeout")
 _CONNECTION_ERRORS = {
-    "OperationalError", "ConnectionError", "AuthenticationError", "AccessRefused",
+    "OperationalError", "ConnectionError", "TimeoutError", "AuthenticationError", "AccessRefused",
     "ResponseError", "NoPermissionError", "OutOfMemoryError", "ReadOnlyError", "BusyLoadingError",
     "MaxClientsError", "RecoverableConnectionError", "NotAllowed", "BatchPublishError",
 }  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from kimera_tui.redaction import redact
+
 _log = logging.getLogger("kimera")
 
 
@@ -12,5 +14,5 @@ class Helpers:
 
     @staticmethod
     def sysPrint(*values: object) -> None:  # noqa: N802 - the name is a contract
-        """Write values to the log, never onto the screen of a running console."""
-        _log.info(" ".join(str(value) for value in values))
+        """Write values to the log, without their secrets; never onto the console's screen."""
+        _log.info(" ".join(str(redact(value)) for value in values))

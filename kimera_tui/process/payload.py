@@ -16,6 +16,7 @@ _WRITABLE = (
     str, int, float, bool, type(None), bytes, datetime.datetime, datetime.date, datetime.time,
     decimal.Decimal, uuid.UUID, enum.Enum,
 )  # fmt: skip
+_KEYS = (str, int, float, bool, type(None))
 
 
 def not_serialisable(args: Sequence[Any], kwargs: Mapping[str, Any], why: str) -> NotSerialisable:
@@ -26,11 +27,14 @@ def not_serialisable(args: Sequence[Any], kwargs: Mapping[str, Any], why: str) -
         kwargs: The named arguments.
         why: What the serializer said, used when no single value can be named.
     """
-    for position, value in enumerate(args, 1):
-        if culprit := _find(value, f"argument {position}", frozenset()):
-            return NotSerialisable(f"{culprit}; nothing was sent.")
-    for name, value in kwargs.items():
-        if culprit := _find(value, f"argument `{name}`", frozenset()):
+    places = [(f"argument {position}", value) for position, value in enumerate(args, 1)]
+    places += [(f"argument `{name}`", value) for name, value in kwargs.items()]
+    for place, value in places:
+        try:
+            culprit = _find(value, place, frozenset())
+        except RecursionError:
+            culprit = f"{place}: nested too deep"
+        if culprit:
             return NotSerialisable(f"{culprit}; nothing was sent.")
     return NotSerialisable(f"The arguments cannot be sent: {why}; nothing was sent.")
 
@@ -42,6 +46,9 @@ def _find(value: Any, place: str, above: frozenset[int]) -> str:
         return f"{place}: contains itself"
     below = above | {id(value)}
     if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, _KEYS):
+                return f"{place}: a {type(key).__name__} cannot be the key of an object"
         found = (_find(child, f"{place}.{key}", below) for key, child in value.items())
     elif isinstance(value, list | tuple):
         found = (_find(child, f"{place}[{index}]", below) for index, child in enumerate(value))

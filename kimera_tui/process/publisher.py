@@ -16,6 +16,7 @@ from kimera_tui.errors import BrokerUnavailable, KimeraError, PublishUncertain, 
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.call_thread import CallThread
 from kimera_tui.process.capture import Capture, Commands, NeedsServer
+from kimera_tui.process.deliverer import Deliverer
 from kimera_tui.process.engine import Message
 from kimera_tui.process.events import Resent
 from kimera_tui.process.link import Link, as_unavailable
@@ -26,7 +27,7 @@ from kimera_tui.process.wire import Wire, pack
 
 logger = logging.getLogger(__name__)
 
-SLICE_SECONDS = 0.002
+SLICE_SECONDS = 0.0015
 """The most time that one loop turn spends on rendering."""
 SLICE_BYTES = 512 * 1024
 PATIENCE = 4.0
@@ -96,6 +97,7 @@ class RedisPublisher:
         self._background: set[asyncio.Task[None]] = set()
         self.thread = CallThread("kimera-render")
         """Where messages are rendered that only the server knows how to route."""
+        self._acknowledged: Deliverer[None] = Deliverer()
         self._scripts = True
         self._one_at_a_time = asyncio.Lock()
 
@@ -167,6 +169,7 @@ class RedisPublisher:
     def _rendered_entries(self) -> list[_Entry]:
         until, size = time.perf_counter() + SLICE_SECONDS, 0
         entries: list[_Entry] = []
+        self._rendering.look_around()
         while self._outbox:
             entry = self._outbox.popleft()
             if entry.done.done():  # nobody waits any more, and nothing was sent
@@ -237,8 +240,8 @@ class RedisPublisher:
         for entry, answer in zip(portion.entries, answers, strict=True):
             if isinstance(answer, bytes):
                 self._fail(entry, ResponseError(answer.decode(errors="replace")))
-            elif not entry.done.done():
-                entry.done.set_result(None)
+            else:
+                self._acknowledged.deliver(entry.done, None)
 
     def _refused(self, portion: _Slice, refusal: ResponseError) -> None:
         if forbids_scripts(refusal):

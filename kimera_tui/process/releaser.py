@@ -90,7 +90,8 @@ class RedisReleaser:
 
     async def settle(self) -> None:
         """Return once everything handed over so far is released, or given up."""
-        self._hurry.set()
+        if not self._idle.is_set():
+            self._hurry.set()
         await self._idle.wait()
 
     def cancel(self) -> None:

@@ -45,11 +45,27 @@ class Rendering:
         self._capture = capture
         self._shapes: dict[Hashable, _Shape] = {}
         self._original = _is_celerys_own(app)
+        self._may_use_templates = False
+
+    def look_around(self) -> None:
+        """Find out whether anything but the arguments decides what a message looks like.
+
+        To be called before every slice: somebody may have connected a signal meanwhile.
+        """
+        self._may_use_templates = (
+            self._original
+            and not signals.before_task_publish.receivers
+            and not signals.after_task_publish.receivers
+            and not signals.task_sent.receivers
+            and not self._app.conf.task_send_sent_event
+            and self._app.current_worker_task is None
+            and all(isinstance(route, MapRoute) for route in self._app.amqp.routes or ())
+        )
 
     def render(self, message: Message) -> Commands:
         """The commands that publish the message; raises what ``send_task`` raises."""
         key = _shape_of(message)
-        if key is None or not self._may_use_templates():
+        if key is None or not self._may_use_templates:
             return self._capture.render(message)
         shape = self._shapes.get(key)
         if shape is None:
@@ -79,18 +95,6 @@ class Rendering:
         except (NotTemplatable, TypeError, ValueError, KeyError, RecursionError):
             return None
         return template if _same(filled, genuine) else None
-
-    def _may_use_templates(self) -> bool:
-        """Whether nothing but the arguments decides what a message looks like and who is told."""
-        return (
-            self._original
-            and not signals.before_task_publish.receivers
-            and not signals.after_task_publish.receivers
-            and not signals.task_sent.receivers
-            and not self._app.conf.task_send_sent_event
-            and self._app.current_worker_task is None
-            and all(isinstance(route, MapRoute) for route in self._app.amqp.routes or ())
-        )
 
 
 def _is_celerys_own(app: Celery) -> bool:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
+
+import hiredis
 
 from kimera_tui.process.endpoint import Endpoint
 from kimera_tui.process.link import Health, Link
 from kimera_tui.process.wire import Wire, pack
+
+logger = logging.getLogger(__name__)
 
 PER_COMMAND = 500
 CONFIRM_SECONDS = 5.0
@@ -42,6 +47,7 @@ class Subscriptions:
         self._on_ready = on_ready
         self._link = Link(endpoint, health, on_push=self._pushed, on_open=self._opened)
         self._wire: Wire | None = None
+        self._refused = False
         self._unconfirmed = 0
         self._confirmed = asyncio.Event()
         self._fresh: list[bytes] = []
@@ -52,7 +58,7 @@ class Subscriptions:
     @property
     def healthy(self) -> bool:
         """Whether every watched task is known to be subscribed."""
-        return self._link.wire is not None
+        return self._link.wire is not None and not self._refused
 
     def add(self, key: bytes) -> None:
         """Subscribe to the key, with the next ``flush`` at the latest."""
@@ -99,6 +105,7 @@ class Subscriptions:
         self._wire = wire
         self._unconfirmed = len(keys)
         self._confirmed.clear()
+        self._refused = False
         for start in range(0, len(keys), PER_COMMAND):
             wire.send(pack(b"SUBSCRIBE", *keys[start : start + PER_COMMAND]))
             await asyncio.sleep(0)
@@ -117,6 +124,11 @@ class Subscriptions:
             self._unconfirmed -= 1
             if self._unconfirmed == 0:
                 self._confirmed.set()
+        elif isinstance(reply, hiredis.ReplyError) and not self._refused:
+            # A user without the right to these channels: the polls have to do, at their full rate.
+            logger.warning("The result backend permits no subscription: %s", reply)
+            self._refused = True
+            self._confirmed.set()
 
     def _beat(self) -> None:
         """Make a dead connection show itself."""

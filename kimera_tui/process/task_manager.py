@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from kimera_tui.config.bootstrap import Bootstrap, load_env
-from kimera_tui.errors import UsageError
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.bus import EventBus
 from kimera_tui.process.chaining import advanced, checked_chain, place, placed
@@ -199,7 +198,12 @@ class TaskManager:
         return await self._dispatcher.follow(followed)
 
     async def paraSyncTasks(self, taskList: Sequence[TaskParams]) -> list[Any]:
-        """Send all at once; return results or exceptions, in the order given."""
+        """Send all at once; return results or exceptions, in the order given.
+
+        Raises:
+            CeleryDisabled: Celery is off.
+        """
+        self._room.require_celery()
         return await gather_in_order(await start_in_slices(self._perform, taskList))
 
     async def paraTasks(
@@ -210,14 +214,17 @@ class TaskManager:
         """Send all at once, each with its own callback.
 
         Returns:
-            With a ``gather_callback`` the list of handles, at once: the callback is scheduled
-            with the list of results or exceptions when all have ended. Without one, that list.
+            With a coroutine function as ``gather_callback`` the list of handles, at once: it is
+            scheduled with the list of results or exceptions when all have ended. Otherwise that
+            list, awaited.
+
+        Raises:
+            CeleryDisabled: Celery is off.
         """
+        self._room.require_celery()
         handles = await start_in_slices(self._perform, taskList)
-        if gather_callback is None:
+        if gather_callback is None or not is_async_callable(gather_callback):
             return await gather_in_order(handles)
-        if not is_async_callable(gather_callback):
-            raise UsageError("gather_callback must be an async callable.")
         self._follower.call_when_ended(handles, gather_callback)
         return list(handles)
 
@@ -267,9 +274,7 @@ class TaskManager:
                 await params.callback(result)
             if position + 1 < len(steps):
                 advanced(self._announcer, ids, position, steps)
-                handle = await self._send_step(steps, ids, position + 1, result)
-                # Nobody holds the later handles: their errors are told as events.
-                handle.add_done_callback(lambda done: done.cancelled() or done.exception())
+                await self._send_step(steps, ids, position + 1, result)
 
         carry_on.__qualname__ = f"chain {place(position, steps)}"
         return carry_on
@@ -283,7 +288,7 @@ class TaskManager:
             Which workers acknowledged; empty when none answered. An acknowledgement doesn't say
             that the task was theirs.
         """
-        engine = self._dispatcher.engine_of(task_id) or await self._room.engine()
+        engine = await self._dispatcher.engine_of(task_id)
         receipts = await engine.releaser.revoke([task_id], terminate=terminate, signal=signal)
         self._announcer.tell(
             RevokeSent(
@@ -329,15 +334,26 @@ class TaskManager:
     ) -> asyncio.Task[Any]:
         params = steps[position]
         args, kwargs = feed(params.args, params.kwargs, result)
-        return await self.send_async(
-            params.task_name,
-            params.friend,
-            args,
-            kwargs,
-            self._get_callback_wrapper(steps, ids, position),
-            task_id=ids[position],
-            timeout=params.timeout,
-        )
+        try:
+            handle = await self.send_async(
+                params.task_name,
+                params.friend,
+                args,
+                kwargs,
+                self._get_callback_wrapper(steps, ids, position),
+                task_id=ids[position],
+                timeout=params.timeout,
+            )
+        except Exception as error:  # noqa: BLE001 - raised again, with its place
+            raise placed(error, position, steps) from None
+
+        def ended(done: asyncio.Task[Any]) -> None:
+            # Nobody holds the later handles: their errors are told as events.
+            if not done.cancelled() and (error := done.exception()) is not None:
+                placed(error, position, steps)
+
+        handle.add_done_callback(ended)
+        return handle
 
     def _checked_chain(self, tasks: Sequence[TaskParams]) -> list[TaskParams]:
         self._room.require_celery()

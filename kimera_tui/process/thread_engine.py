@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import heapq
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from kimera_tui.errors import KimeraError, PublishUncertain
@@ -16,7 +17,7 @@ from kimera_tui.process.call_thread import CallThread
 from kimera_tui.process.engine import Engine, Message, Receipt
 from kimera_tui.process.events import Forgotten, Polled, RevokeSent, StateSeen
 from kimera_tui.process.failures import broker_failure
-from kimera_tui.process.outcome import READY, Outcome, outcome_of, unreadable
+from kimera_tui.process.outcome import READY, SUCCESS, Outcome, outcome_of, unreadable
 from kimera_tui.process.payload import not_serialisable
 
 PUBLISH_DEADLINE = 15.0
@@ -107,7 +108,7 @@ class ThreadWatcher:
     def watch(self, task_id: str, poll_start: float, max_poll: float) -> asyncio.Future[Outcome]:
         """Poll the task until it has ended."""
         loop = asyncio.get_running_loop()
-        watch = _Watch(loop.create_future(), poll_start, max_poll)
+        watch = _Watch(loop.create_future(), min(poll_start, max_poll), max_poll)
         self._watches[task_id] = watch
         self._schedule(task_id, watch)
         if self._task is None or self._task.done():
@@ -138,8 +139,14 @@ class ThreadWatcher:
             ids: list[str] = []
             while self._due and self._due[0][0] <= now and len(ids) < POLLS_PER_CALL:
                 task_id = heapq.heappop(self._due)[2]
-                if task_id in self._watches:
+                if (watch := self._watches.get(task_id)) is None:
+                    continue
+                if task_id in self._handles:
                     ids.append(task_id)
+                else:  # still being published: nothing can be asked yet
+                    self._schedule(task_id, watch)
+            if not ids:
+                continue
             handles = [self._handles.get(task_id) for task_id in ids]
             outcomes = await self._thread.call(_look_all, handles)
             for task_id, outcome in zip(ids, outcomes, strict=True):
@@ -165,6 +172,8 @@ class ThreadWatcher:
             )
         if ended and outcome is not None:
             del self._watches[task_id]
+            if outcome.state != SUCCESS:  # those that succeed are released by and by
+                self._handles.pop(task_id, None)
             if not watch.future.done():
                 watch.future.set_result(outcome)
             return
@@ -227,22 +236,31 @@ class ThreadReleaser:
             while self._pending:
                 ids, self._pending = self._pending, []
                 with contextlib.suppress(Exception):  # results go by themselves when they expire
-                    receipts = await self._control.call(self._revoke, ids, False, "SIGTERM")
-                    await self._thread.call(self._forget, ids)
-                    self._tell_released(ids, receipts)
+                    await self._release(ids)
 
-    def _tell_released(self, ids: Sequence[str], receipts: Sequence[Receipt]) -> None:
+    async def _release(self, ids: list[str]) -> None:
+        receipts: Sequence[Receipt] | None = None
+        try:
+            receipts = await self._control.call(self._revoke, ids, False, "SIGTERM")
+        except Exception as error:
+            # A revoke that comes after its result is gone would leave a REVOKED result behind.
+            if broker_failure(error) is not None:
+                raise
+        await self._thread.call(self._forget, ids)
+        self._tell_released(ids, receipts)
+
+    def _tell_released(self, ids: Sequence[str], receipts: Sequence[Receipt] | None) -> None:
         if not self._announcer.heard:
             return
         at = self._announcer.now()
         for task_id in ids:
-            self._announcer.tell(RevokeSent(at=at, task_id=task_id, receipts=tuple(receipts)))
+            if receipts is not None:
+                self._announcer.tell(RevokeSent(at=at, task_id=task_id, receipts=tuple(receipts)))
             self._announcer.tell(Forgotten(at=at, task_id=task_id))
 
     def _forget(self, ids: list[str]) -> None:
-        for task_id in ids:
-            if (handle := self._handles.pop(task_id, None)) is not None:
-                handle.forget()
+        handles = [self._handles.pop(task_id, None) for task_id in ids]
+        _each(handle.forget for handle in handles if handle is not None)
 
     def _revoke(self, ids: list[str], terminate: bool, signal: str) -> Sequence[Receipt]:
         control = getattr(self._app, "control", None)
@@ -259,10 +277,24 @@ class ThreadReleaser:
             receipts = [receipt for reply in replies or [] for receipt in read_receipts(reply)]
             self._workers = len(receipts) or None
             return receipts
-        for task_id in ids:
-            if (handle := self._handles.get(task_id)) is not None:
-                handle.revoke(**({"terminate": True, "signal": signal} if terminate else {}))
+        how = {"terminate": True, "signal": signal} if terminate else {}
+        handles = [self._handles.get(task_id) for task_id in ids]
+        _each(partial(handle.revoke, **how) for handle in handles if handle is not None)
         return []
+
+
+def _each(calls: Iterable[Callable[[], Any]]) -> None:
+    """Make all calls; the last error is raised afterwards, and one of the broker's at once."""
+    failed: Exception | None = None
+    for call in calls:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - one task's trouble isn't the others'
+            failed = error
+            if broker_failure(error) is not None:
+                break
+    if failed is not None:
+        raise failed
 
 
 def read_receipts(reply: Any) -> list[Receipt]:

@@ -12,6 +12,7 @@ from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.deliverer import Deliverer
 from kimera_tui.process.endpoint import Endpoint
 from kimera_tui.process.events import Polled, StateSeen
+from kimera_tui.process.gc_truce import GcTruce
 from kimera_tui.process.link import Health, Link
 from kimera_tui.process.outcome import Outcome
 from kimera_tui.process.results import PER_COMMAND, look_up, read_result
@@ -71,7 +72,8 @@ class RedisWatcher:
         self._announcer = announcer
         self._watches: dict[bytes, _Watch] = {}
         self._wheel: TimerWheel[_Watch] = TimerWheel()
-        self._deliverer = Deliverer()
+        self._deliverer: Deliverer[Outcome] = Deliverer()
+        self._truce = GcTruce(self._watches)
         self._subscriptions = Subscriptions(
             endpoint, health, lambda: self._watches, self._pushed, self._read_all_soon
         )
@@ -89,16 +91,17 @@ class RedisWatcher:
         watch = _Watch(key, loop.create_future(), min(poll_start, max_poll), max_poll)
         self._watches[key] = watch
         self._on_use()
+        self._truce.note_task()
         self._subscriptions.add(key)
         self._schedule(watch)
         return watch.future
 
     def unwatch(self, task_id: str) -> None:
         """Stop watching; cancels the future."""
-        watch = self._watches.pop(self._prefix + task_id.encode(), None)
+        watch = self._watches.get(self._prefix + task_id.encode())
         if watch is not None:
             watch.future.cancel()
-            self._subscriptions.remove(watch.key)
+            self._drop(watch)
 
     def flush(self) -> None:
         """Write what is still to be subscribed; the publisher calls this before it writes."""
@@ -110,7 +113,12 @@ class RedisWatcher:
             if handle is not None:
                 handle.cancel()
         self._timer = None
+        self._truce.end()
         self._subscriptions.close()
+
+    def _drop(self, watch: _Watch) -> None:
+        del self._watches[watch.key]
+        self._subscriptions.remove(watch.key)
 
     def _pushed(self, key: bytes, raw: bytes) -> None:
         watch = self._watches.get(key)
@@ -119,8 +127,7 @@ class RedisWatcher:
 
     def _seen(self, watch: _Watch, outcome: Outcome) -> None:
         if outcome.ready:
-            del self._watches[watch.key]
-            self._subscriptions.remove(watch.key)
+            self._drop(watch)
             self._deliverer.deliver(watch.future, outcome)
             return
         look = (outcome.state, outcome.result)

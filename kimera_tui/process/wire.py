@@ -11,7 +11,7 @@ from typing import Any, cast
 import hiredis
 from redis.exceptions import ResponseError
 
-PARSE_SECONDS = 0.002
+PARSE_SECONDS = 0.0015
 """The most time that one loop turn spends on reading replies."""
 SILENCE_SECONDS = 5.0
 """A server that owes replies and says nothing for this long counts as lost."""

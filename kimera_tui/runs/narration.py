@@ -7,8 +7,8 @@ from typing import Any
 
 from kimera_tui.cluster.events import BrokerChanged
 from kimera_tui.process import events as e
+from kimera_tui.redaction import redact
 from kimera_tui.runs import events as r
-from kimera_tui.runs.redaction import redact
 from kimera_tui.runs.state import progress_of
 from kimera_tui.safetext import compact, safe
 
@@ -100,13 +100,14 @@ _TELLERS: dict[type[Any], Callable[[Any], Words]] = {
     e.Sending: _sending,
     e.Dispatched: lambda event: ("dispatched", "queued", f"acknowledged, in {safe(event.queue)}"),
     e.Refused: _refused,
+    e.Noticed: lambda event: ("warning", "warning", safe(event.text, 300)),
     e.Resent: lambda event: ("resent", "warning", "the reply got lost; queued once"),
     e.Polled: _polled,
     e.StateSeen: _state,
     e.Succeeded: lambda event: ("succeeded", "good", compact(redact(event.result))),
     e.Failed: _failed,
     e.RemotelyRevoked: lambda event: ("revoked", "bad", safe(event.reason, 200) or "by somebody"),
-    e.TimedOut: lambda event: ("timed out", "warning", f"after {event.seconds:g} s; still running"),
+    e.TimedOut: lambda event: ("timed out", "warning", f"no end after {event.seconds:g} s"),
     e.FinishedLate: _late,
     e.WatchStopped: lambda event: ("stopped", "warning", "nobody waits for it any more"),
     e.CallbackStarted: lambda event: ("callback", "dim", f"{safe(event.callback, 80)} begins"),

@@ -88,6 +88,8 @@ def _moved(step: StepState, event: e.TaskEvent | StepSkipped) -> StepState:
         case e.Dispatched():
             step = replace(step, sent_at=event.at)
             return _now(step, Status.QUEUED, event, f"in queue {event.queue}")
+        case e.Noticed():
+            return replace(step, cause=event.text)
         case e.Resent():
             return replace(step, cause="published again after a lost reply; queued once")
         case e.Refused():
@@ -109,7 +111,9 @@ def _moved(step: StepState, event: e.TaskEvent | StepSkipped) -> StepState:
         case e.RemotelyRevoked():
             return _now(step, Status.REVOKED, event, event.reason or "revoked", "backend")
         case e.TimedOut():
-            return _now(step, Status.TIMED_OUT, event, f"after {event.seconds:g} s; still running")
+            began = step.status in (Status.RUNNING, Status.PROGRESS, Status.RETRYING)
+            then = "still running" if began else "not started yet"
+            return _now(step, Status.TIMED_OUT, event, f"after {event.seconds:g} s; {then}")
         case e.WatchStopped():
             return _now(step, Status.INTERRUPTED, event, "nobody waits for it any more")
         case StepSkipped():
@@ -159,6 +163,8 @@ def interrupted(step: StepState, at: float) -> StepState:
 
 
 def _error_cause(step: StepState) -> str:
+    if step.error_type == "NotRegistered":
+        return "the worker does not know this task"
     return f"{step.error_type}: {step.error_message}"
 
 

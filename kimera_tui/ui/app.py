@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, ClassVar
 
+from rich.text import Text
 from textual.app import App
 from textual.binding import BindingType
 from textual.command import CommandPalette
@@ -18,6 +19,7 @@ from kimera_tui.runs.events import RunEvent
 from kimera_tui.runs.narration import narrate
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.commands import ActionCommands
+from kimera_tui.ui.crash import report_crash
 from kimera_tui.ui.ports import Services
 from kimera_tui.ui.pump import Pump
 from kimera_tui.ui.screens.base import ModeScreen
@@ -79,6 +81,10 @@ class KimeraApp(App[int]):
     async def on_unmount(self) -> None:
         """Let the services go."""
         await self.services.close()
+
+    def flush(self) -> None:
+        """Take in what waits on the bus now."""
+        self._pump.flush()
 
     # News
 
@@ -158,6 +164,12 @@ class KimeraApp(App[int]):
         """Show a toast; its text is made safe and never read as markup."""
         kwargs["markup"] = False
         super().notify(safe(message, 600), **kwargs)
+
+    def _fatal_error(self) -> None:
+        # Textual would print a traceback with the values of all variables, secrets included.
+        sentence = report_crash(self._exception or RuntimeError("unknown"))
+        self._exit_renderables.append(Text(sentence))
+        self._close_messages_no_wait()
 
     def action_help(self) -> None:
         """Show all keys."""

@@ -10,6 +10,7 @@ from kimera_tui.config.friends import secret_params
 from kimera_tui.errors import TaskRevoked
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.clock import Clock, new_id
+from kimera_tui.process.events import Noticed
 from kimera_tui.process.feeding import feed
 from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.process.task_params import TaskParams
@@ -17,13 +18,21 @@ from kimera_tui.runs.events import RunEnded, RunStarted, StepSkipped
 from kimera_tui.runs.plan import Node, PlannedTask
 from kimera_tui.workflows.document import Chain, Para, Step, Task, Workflow
 
+Findings = Callable[[str, str], Sequence[str]]
+"""What stands against a friend's task, as far as is known now, in sentences."""
+
 
 class Runner:
     """Launches workflows as runs, each in a background task of the running loop."""
 
     def __init__(
-        self, manager: TaskManager, clock: Clock, new_id: Callable[[], str] = new_id
+        self,
+        manager: TaskManager,
+        clock: Clock,
+        new_id: Callable[[], str] = new_id,
+        findings: Findings = lambda friend, task_name: [],
     ) -> None:
+        self._findings = findings
         self._manager = manager
         self._announcer = Announcer(manager.events, clock)
         self._new_id = new_id
@@ -105,6 +114,8 @@ class Runner:
             task_id=task.task_id,
             timeout=task.timeout,
         )
+        for text in self._findings(task.friend, task.task_name):
+            self._announcer.tell(Noticed(at=self._announcer.now(), task_id=task.task_id, text=text))
         await handle
         return arrived[0]
 

@@ -30,6 +30,11 @@ def rendering(**conf: Any) -> tuple[Rendering, Capture]:
     return Rendering(app, capture), capture
 
 
+def render(found: Rendering, message: Message) -> Any:
+    found.look_around()
+    return found.render(message)
+
+
 def is_template(found: Rendering) -> bool:
     return any(shape.template is not None for shape in found._shapes.values())
 
@@ -47,7 +52,7 @@ def test_the_second_message_of_a_shape_makes_a_template_the_third_uses_it() -> N
     capture_render = capture.render
     capture.render = lambda message: (rendered.append(message.task_id), capture_render(message))[1]
     for number in range(5):
-        found.render(Message(f"id-{number}", "a.b", [number]))
+        render(found, Message(f"id-{number}", "a.b", [number]))
     assert is_template(found)
     assert "id-1" in rendered
     assert "id-2" not in rendered
@@ -61,7 +66,7 @@ def test_the_second_message_of_a_shape_makes_a_template_the_third_uses_it() -> N
 def test_shapes_whose_text_changes_get_no_template(options: dict[str, Any]) -> None:
     found, _ = rendering()
     for number in range(3):
-        found.render(Message(f"id-{number}", "a.b", [number], {}, options))
+        render(found, Message(f"id-{number}", "a.b", [number], {}, options))
     assert not is_template(found)
 
 
@@ -79,14 +84,14 @@ def test_shapes_whose_text_changes_get_no_template(options: dict[str, Any]) -> N
 def test_settings_that_templates_do_not_know_go_the_genuine_way(conf: dict[str, Any]) -> None:
     found, _ = rendering(**conf)
     for number in range(4):
-        assert found.render(Message(f"id-{number}", "a.b", [number]))
+        assert render(found, Message(f"id-{number}", "a.b", [number]))
     assert not is_template(found)
 
 
 def test_publish_signals_are_sent_for_every_message() -> None:
     found, _ = rendering()
     for number in range(3):
-        found.render(Message(f"id-{number}", "a.b", [number]))
+        render(found, Message(f"id-{number}", "a.b", [number]))
     seen = []
 
     def listen(sender: str, headers: dict[str, Any], **rest: Any) -> None:
@@ -95,7 +100,7 @@ def test_publish_signals_are_sent_for_every_message() -> None:
 
     signals.before_task_publish.connect(listen)
     try:
-        commands = found.render(Message("id-9", "a.b", [9]))
+        commands = render(found, Message("id-9", "a.b", [9]))
     finally:
         signals.before_task_publish.disconnect(listen)
     assert seen == ["id-9"]
@@ -115,7 +120,7 @@ def test_a_template_that_differs_from_the_genuine_message_is_not_used() -> None:
 
     capture.render = changing
     for number in range(4):
-        found.render(Message(f"id-{number}", "a.b", [number]))
+        render(found, Message(f"id-{number}", "a.b", [number]))
     assert not is_template(found)
 
 
@@ -131,7 +136,7 @@ def test_a_replaced_send_task_is_asked_every_time(monkeypatch: pytest.MonkeyPatc
     app.__class__ = Traced
     found = Rendering(app, Capture(app))
     for number in range(4):
-        found.render(Message(f"id-{number}", "a.b", [number]))
+        render(found, Message(f"id-{number}", "a.b", [number]))
     assert len(calls) == 4
 
 

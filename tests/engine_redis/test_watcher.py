@@ -180,3 +180,19 @@ async def test_a_silent_backend_ends_no_wait(
     await until(lambda: console.of(ConnectionBack), 8)
     store(own_server.client(), task_id, success())
     assert (await asyncio.wait_for(future, 5)).result == 1
+
+
+async def test_without_the_right_to_subscribe_the_polls_do_it(
+    own_server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    own_server.client().acl_setuser(
+        "app", enabled=True, passwords=["+secret"], keys=["*"], commands=["+@all"],
+        reset_channels=True,
+    )  # fmt: skip
+    console = Console(own_server.url().replace("redis://", "redis://app:secret@"))
+    task_id = new_id()
+    future = console.engine.watcher.watch(task_id, 0.1, 0.2)
+    await until(lambda: len(console.of(Polled)) == 2)
+    store(own_server.client(), task_id, success("polled"))
+    assert (await asyncio.wait_for(future, 3)).result == "polled"
+    assert "permits no subscription" in caplog.text

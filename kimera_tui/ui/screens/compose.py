@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 
 from kimera_tui.process.task_params import TaskParams
-from kimera_tui.runs.redaction import redact
+from kimera_tui.redaction import redact
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.screens.base import ModeScreen
 from kimera_tui.ui.screens.modals import EditStep, PickTask

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from kimera_tui.runs.redaction import redact, redact_text
+from kimera_tui.redaction import redact, redact_text
 from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
 from kimera_tui.ui.text import compact, pretty, safe
@@ -55,8 +56,8 @@ def describe_step(step: StepState) -> list[Line]:
     lines: list[Line] = [
         ((" task    ", "dim"), (safe(step.name, 200), "strong")),
         ((" id      ", "dim"), (safe(step.task_id, 80), "")),
-        ((" args    ", "dim"), (compact(redact(step.args), 2000), "")),
-        ((" kwargs  ", "dim"), (compact(redact(step.kwargs, step.secret), 2000), "")),
+        *_values("args", {str(n): value for n, value in enumerate(redact(step.args))}),
+        *_values("kwargs", redact(step.kwargs, step.secret)),
     ]
     if step.timeout is not None:
         lines.append(((" timeout ", "dim"), (f"{step.timeout:g} s", "")))
@@ -77,6 +78,18 @@ def describe_step(step: StepState) -> list[Line]:
             lines.append(((" remote traceback", "dim"),))
             lines += _block(step.traceback, "")
     return lines
+
+
+def _values(title: str, values: Mapping[str, Any]) -> list[Line]:
+    """Arguments, one a line under their title."""
+    if not values:
+        return [((f" {title:<8}", "dim"), ("none", "dim"))]
+    width = min(16, max(len(name) for name in values))
+    heads = [f" {title:<8}", *[" " * 9] * (len(values) - 1)]
+    return [
+        ((head, "dim"), (f"{safe(name, 40):<{width}} ", "key"), (compact(value, 2000), ""))
+        for head, (name, value) in zip(heads, values.items(), strict=True)
+    ]
 
 
 def _block(text: str, style: str) -> list[Line]:

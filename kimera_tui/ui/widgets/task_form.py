@@ -15,7 +15,7 @@ from textual.widgets import Input
 from kimera_tui.config.friends import Friend, Param, TaskInfo
 from kimera_tui.errors import UsageError
 from kimera_tui.process.task_params import TaskParams
-from kimera_tui.runs.redaction import is_secret_name, redact
+from kimera_tui.redaction import is_secret_name, redact
 from kimera_tui.ui.text import safe
 from kimera_tui.ui.widgets.plain import PlainLabel, PlainStatic
 from kimera_tui.workflows.fields import (

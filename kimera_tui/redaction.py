@@ -6,13 +6,15 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from kimera_tui.config.urls import MASK, mask_urls
+MASK = "••••"
 
+_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*://)(?P<user>[^\s:/@]*):(?P<password>[^\s;]*)@")
+_SECRET_QUERY = re.compile(r"(?i)([?&](?:password|passwd|token|secret|credential)[\w-]*=)[^&\s;]*")
 # Names that say "secret" as a whole word or as a part between underscores.
 _SECRET_NAME = re.compile(
-    r"(?:^|[_\-.])(?:password|passwd|passphrase|pwd|secret|secrets|token|tokens|api_?key|"
-    r"access_?key|private_?key|auth|authorization|credential|credentials|cookie|session|"
-    r"session_?id|csrf_?token|bearer|dsn)(?:$|[_\-.])",
+    r"(?:^|[_\-.])(?:password|passwd|passphrase|pwd|secret|secrets|token|tokens|api[_-]?key|"
+    r"access[_-]?key|private[_-]?key|auth|authorization|credential|credentials|cookie|session|"
+    r"session[_-]?id|csrf[_-]?token|bearer|dsn)(?:$|[_\-.])",
     re.IGNORECASE,
 )
 _SECRET_TEXT = re.compile(
@@ -54,3 +56,9 @@ def redact_text(text: str) -> str:
     if "://" in text:
         text = mask_urls(text)
     return _SECRET_TEXT.sub(MASK, text)
+
+
+def mask_urls(text: str) -> str:
+    """The text with the password of every URL in it hidden, also of those that don't parse."""
+    masked = _USERINFO.sub(rf"\g<scheme>\g<user>:{MASK}@", text)
+    return _SECRET_QUERY.sub(rf"\g<1>{MASK}", masked)

@@ -1,0 +1,31 @@
+"""What is left of a crash: a private file without locals or secrets, and a line naming it."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from pathlib import Path
+
+from kimera_tui.config.paths import private_dir, state_dir
+from kimera_tui.errors import ConfigError
+from kimera_tui.redaction import redact_text
+from kimera_tui.safetext import safe
+
+
+def report_crash(error: BaseException) -> str:
+    """Write the crash down and return the sentence to leave with."""
+    text = redact_text("".join(traceback.format_exception(error)))
+    path = state_dir() / f"crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+    try:
+        _write_private(path, safe(text, 1 << 20, lines=True))
+    except (OSError, ConfigError) as problem:
+        return f"Kimera crashed ({type(error).__name__}), and the report can't be kept: {problem}"
+    return f"Kimera crashed ({type(error).__name__}); what happened is in {path}"
+
+
+def _write_private(path: Path, text: str) -> None:
+    private_dir(path.parent)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)

@@ -1,0 +1,131 @@
+"""friends.yaml: what may stand in it, and the sentence for everything else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kimera_tui.config.friends import (
+    expand,
+    find_friend,
+    friends_path,
+    load_friends,
+    secret_params,
+)
+from kimera_tui.errors import ConfigError, UnknownFriend
+from tests.conftest import REPO
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "friends.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_the_demo_friends_are_readable() -> None:
+    friends = load_friends(REPO / "friends.yaml")
+    assert len(friends) >= 3
+    assert friends["reports"].tasks["render"].params["token"].secret
+
+
+def test_a_missing_file_means_no_friends(tmp_path: Path) -> None:
+    assert load_friends(tmp_path / "nowhere.yaml") == {}
+
+
+def test_an_empty_file_means_no_friends(tmp_path: Path) -> None:
+    assert load_friends(written(tmp_path, "")) == {}
+
+
+def test_what_was_set_is_the_mapping(tmp_path: Path) -> None:
+    path = written(tmp_path, "friends:\n  a: {route: x.tasks, queue: q, danger: true}\n")
+    mapping = load_friends(path)["a"].as_mapping()
+    assert (mapping["route"], mapping["queue"], mapping["danger"]) == ("x.tasks", "q", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("friends:\n  a: {route: x, quue: q}\n", "line 2: friends.a.q"),
+        ("friends:\n  a:\n    route: x\n    queue: q\n    color: red\n",
+         "line 5: friends.a.color: unknown key 'color'."),
+        ("freinds: {}\n", "line 1: freinds: unknown key 'freinds'. Near: `friends`."),
+        ("friends:\n  a: {queue: q}\n", "line 2: friends.a.route: is required."),
+        ("friends:\n  a: {route: 7, queue: q}\n", "line 2: friends.a.route: must be text"),
+        ("friends:\n  a: {route: '', queue: q}\n", "line 2: friends.a.route: only letters"),
+        ("friends:\n  a: hello\n", "line 2: friends.a: must be a mapping"),
+        ("friends: [1]\n", "line 1: friends: must be a mapping"),
+        ("- 1\n", "line 1: the file: must be a mapping"),
+        ("friends:\n  a: &x {route: x, queue: q}\n  b: *x\n", "line 3: alias *x is not allowed"),
+        ("friends:\n  a: {route: x, queue: q}\n  a: {route: y, queue: q}\n",
+         "line 3: key 'a' is given twice, first on line 2."),
+        ("friends: {}\n---\nfriends: {}\n", "line 2: more than one YAML document."),
+        ("friends:\n\ta: 1\n", "line 2, column 1:"),
+        ("friends: {\n", "line 2, column 1:"),
+        ("[" * 50_000, "nested deeper than 40"),
+        ("friends: !!python/object:os.system x\n", "line 1, column 10: could not determine"),
+        ("friends:\n  a: {route: x, queue: q, timeout: 0}\n", "line 2: friends.a.timeout:"),
+        ("\x00", "control characters are not allowed."),
+    ],
+)  # fmt: skip
+def test_a_malformed_file_is_an_error_that_names_file_line_and_key(
+    tmp_path: Path, text: str, sentence: str
+) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load_friends(path)
+    assert str(path) in str(caught.value)
+    assert sentence in str(caught.value)
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    path = written(tmp_path, "friends:\n  a: {queue: q}\n  b: {route: x}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_friends(path)
+    assert "friends.a.route" in str(caught.value)
+    assert "friends.b.queue" in caught.value.hint
+
+
+def test_a_file_that_is_not_utf8_is_named_with_the_byte(tmp_path: Path) -> None:
+    path = tmp_path / "friends.yaml"
+    path.write_bytes(b"a: \xff")
+    with pytest.raises(ConfigError, match="not UTF-8 at byte 3"):
+        load_friends(path)
+
+
+def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
+    path = written(tmp_path, "a" * 2_500_000)
+    with pytest.raises(ConfigError, match="file is 2500000 bytes; the most is 1048576"):
+        load_friends(path)
+
+
+def test_the_path_is_the_named_one_then_the_apps_then_the_one_here(tmp_path: Path) -> None:
+    assert friends_path({"KIMERA_FRIENDS": "/x.yaml", "APP_PATH": "/app"}) == Path("/x.yaml")
+    assert friends_path({"APP_PATH": str(tmp_path)}) == Path("friends.yaml")
+    (tmp_path / "friends.yaml").write_text("")
+    assert friends_path({"APP_PATH": str(tmp_path)}) == tmp_path / "friends.yaml"
+    inside = tmp_path / "app" / "config" / "friends.yaml"
+    inside.parent.mkdir(parents=True)
+    inside.write_text("")
+    assert friends_path({"APP_PATH": str(tmp_path)}) == inside
+    assert friends_path({}) == Path("friends.yaml")
+
+
+def test_an_unknown_friend_is_told_with_the_nearest_names() -> None:
+    with pytest.raises(UnknownFriend) as caught:
+        find_friend({"etl": 1, "reports": 2}, "etI")
+    assert str(caught.value) == "No friend `etI`. Near: `etl`."
+
+
+def test_variables_are_put_in_when_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPORTS_BROKER_URL", "redis://r/0")
+    assert expand("${REPORTS_BROKER_URL}", "reports") == "redis://r/0"
+    monkeypatch.delenv("REPORTS_BROKER_URL")
+    with pytest.raises(ConfigError, match="`reports`: environment variable REPORTS_BROKER_URL"):
+        expand("${REPORTS_BROKER_URL}", "reports")
+
+
+def test_secret_parameters_are_found_in_a_mapping() -> None:
+    entry = load_friends(REPO / "friends.yaml")["reports"].as_mapping()
+    assert secret_params(entry, "render") == {"token"}
+    assert secret_params(entry, "unheard_of") == frozenset()

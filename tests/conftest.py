@@ -1,0 +1,25 @@
+"""What every test stands on: nothing of the machine's own settings, one time zone."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+# Textual reads these when it is imported.
+for name in list(os.environ):
+    if name == "NO_COLOR" or name.startswith("TEXTUAL"):
+        del os.environ[name]
+os.environ["TEXTUAL_ANIMATIONS"] = "none"
+os.environ["TZ"] = "UTC"
+time.tzset()
+
+for name in list(os.environ):
+    if name.startswith(("KIMERA_", "CELERY")) and name != "KIMERA_UPDATE_PICTURES":
+        del os.environ[name]
+for name in ("BROKER_URL", "RESULT_BACKEND", "APP_PATH"):
+    os.environ.pop(name, None)
+os.environ["KIMERA_HOME"] = tempfile.mkdtemp(prefix="kimera-home-")
+
+REPO = Path(__file__).parent.parent

@@ -1,0 +1,1 @@
+"""The engine's contract, sentence by sentence."""

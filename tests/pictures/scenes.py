@@ -1,0 +1,136 @@
+"""What the pictures show: each scene brings a console into one state."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from textual.pilot import Pilot
+
+from kimera_tui.process.task_params import TaskParams
+from kimera_tui.ui.app import KimeraApp
+from kimera_tui.ui.widgets.task_form import TaskForm
+from kimera_tui.workflows.document import Draft
+from tests.ui.stage import Stage, settle
+
+TRACEBACK = '''Traceback (most recent call last):
+  File "/srv/flaky/tasks.py", line 12, in fail
+    raise ValueError(message)
+ValueError: this task always fails
+'''
+
+Scene = Callable[[Pilot[Any], Stage], Awaitable[None]]
+
+
+async def friends(pilot: Pilot[Any], stage: Stage) -> None:
+    """The tree, and the form of its first task."""
+
+
+async def friends_wrong_field(pilot: Pilot[Any], stage: Stage) -> None:
+    """A field that is wrong, with its sentence."""
+    await pilot.press("enter")
+    pilot.app.screen.query_one(TaskForm).fields[0].input.value = "forty"
+
+
+async def compose_empty(pilot: Pilot[Any], stage: Stage) -> None:
+    """Nothing composed yet."""
+    await pilot.press("2")
+
+
+async def compose_chain(pilot: Pilot[Any], stage: Stage) -> None:
+    """A chain of three."""
+    _draft(pilot)
+    await pilot.press("2")
+    await settle(pilot)
+    await pilot.press("down")
+
+
+async def live_empty(pilot: Pilot[Any], stage: Stage) -> None:
+    """Nothing has run yet."""
+    await pilot.press("3")
+
+
+async def live_chain(pilot: Pilot[Any], stage: Stage) -> None:
+    """A chain under way: one done, one with progress, one waiting."""
+    _draft(pilot)
+    await pilot.press("2")
+    await settle(pilot)
+    await pilot.press("ctrl+r")
+    await settle(pilot)
+    (_, fetch), (_, render), _ = stage.plans[0]
+    rows = {"day": "2027-01-15", "rows": [4, 8, 15]}
+    stage.clock.at += 0.25
+    stage.sent(fetch)
+    stage.started(fetch)
+    stage.clock.at += 1
+    stage.succeeded(fetch, rows)
+    stage.sent(render, **rows)
+    stage.started(render)
+    stage.clock.at += 2.5
+    stage.progress(render, 5, 8)
+    await settle(pilot)
+    await pilot.press("tab", "down")
+
+
+async def live_failed(pilot: Pilot[Any], stage: Stage) -> None:
+    """A failed task with its remote traceback."""
+    app = pilot.app
+    assert isinstance(app, KimeraApp)
+    app.draft = Draft("para", (_params("flaky", "fail"), _params("echo", "a_dict")))
+    await pilot.press("2")
+    await settle(pilot)
+    await pilot.press("ctrl+r")
+    await settle(pilot)
+    (_, fail), (_, value) = stage.plans[0]
+    stage.sent(fail)
+    stage.sent(value)
+    stage.started(fail)
+    stage.clock.at += 0.5
+    stage.succeeded(value, {"name": "Ada", "born": 1815})
+    stage.failed(fail, "ValueError", "this task always fails", TRACEBACK)
+    stage.ended("00000000-0000-4000-8000-000000000001", "flaky.fail failed")
+    await settle(pilot)
+    await pilot.press("o")
+
+
+async def cluster(pilot: Pilot[Any], stage: Stage) -> None:
+    """The workers."""
+    await pilot.press("5")
+
+
+async def keys(pilot: Pilot[Any], stage: Stage) -> None:
+    """The list of keys."""
+    await pilot.press("question_mark")
+
+
+def _params(friend: str, task: str, **kwargs: Any) -> TaskParams:
+    return TaskParams(friend, task, kwargs=kwargs)
+
+
+def _draft(pilot: Pilot[Any]) -> None:
+    app = pilot.app
+    assert isinstance(app, KimeraApp)
+    app.draft = Draft(
+        "chain",
+        (
+            _params("reports", "fetch", count=3),
+            _params("reports", "render", title="Daily", token="hunter2-canary"),
+            _params("reports", "summarise"),
+        ),
+    )
+
+
+SCENES: dict[str, Scene] = {
+    scene.__name__: scene
+    for scene in (
+        friends,
+        friends_wrong_field,
+        compose_empty,
+        compose_chain,
+        live_empty,
+        live_chain,
+        live_failed,
+        cluster,
+        keys,
+    )
+}

@@ -1,0 +1,183 @@
+"""The fold of a step: pure, final at the end, and the same however events are split."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kimera_tui.process import events as e
+from kimera_tui.runs.book import RunBook
+from kimera_tui.runs.events import RunEnded, RunStarted, StepSkipped
+from kimera_tui.runs.plan import Node, PlannedTask
+from kimera_tui.runs.state import StepState, begin, fold, progress_of
+from kimera_tui.runs.status import Status
+
+IDS = ["t0", "t1", "t2"]
+PLAN = Node(
+    "chain",
+    "",
+    tuple(Node("task", str(n), task=PlannedTask(IDS[n], "f", f"task{n}")) for n in range(3)),
+)
+START = RunStarted(at=0, run_id="r", name="run", plan=PLAN)
+
+
+def at(kind: type[Any], **fields: Any) -> st.SearchStrategy[Any]:
+    return st.builds(
+        lambda when, task_id: kind(at=when, task_id=task_id, **fields),
+        st.floats(1, 100),
+        st.sampled_from([*IDS, "a stranger"]),
+    )
+
+
+EVENTS = st.one_of(
+    at(e.Sending, task="f.task", friend="f", queue="q", args=(1,), kwargs={"a": 1}),
+    at(e.Dispatched, task="f.task", friend="f", queue="q"),
+    at(e.Refused, reason="no broker"),
+    at(e.Refused, reason="silent", uncertain=True),
+    at(e.Resent),
+    at(e.Noticed, text="No worker consumes queue q."),
+    at(e.Polled, attempt=2, state="", next_delay=0.4),
+    at(e.StateSeen, state="STARTED", meta={"hostname": "w1"}),
+    at(e.StateSeen, state="PROGRESS", meta={"current": 1, "total": 4}),
+    at(e.StateSeen, state="PROGRESS", meta="odd"),
+    at(e.StateSeen, state="RETRY"),
+    at(e.Succeeded, result=[1, 2]),
+    at(e.Failed, error_type="ValueError", error_message="no"),
+    at(e.RemotelyRevoked),
+    at(e.TimedOut, seconds=3),
+    at(e.FinishedLate, state="SUCCESS", result=1),
+    at(e.WatchStopped),
+    at(e.CallbackFailed, callback="c", error="no"),
+    at(e.Forgotten),
+    at(e.RevokeSent),
+    st.builds(
+        lambda path: StepSkipped(at=5, run_id="r", path=path, because="upstream failed"),
+        st.sampled_from(["0", "1", "2"]),
+    ),
+    st.just(RunEnded(at=200, run_id="r")),
+)
+HISTORIES = st.lists(EVENTS, max_size=40)
+
+
+def told(book: RunBook) -> list[Any]:
+    return [(run.status, run.ended, run.done, run.in_flight, run.steps) for run in book.runs.values()]
+
+
+@given(HISTORIES, st.lists(st.integers(0, 40)))
+def test_one_by_one_is_the_same_as_in_any_chunks(events: list[Any], cuts: list[int]) -> None:
+    one_by_one, in_chunks = RunBook(), RunBook()
+    for event in [START, *events]:
+        one_by_one.apply(event)
+    whole = [START, *events]
+    edges = sorted({0, len(whole), *(min(cut, len(whole)) for cut in cuts)})
+    for begin_, end in zip(edges, edges[1:], strict=False):
+        in_chunks.apply_all(whole[begin_:end])
+    assert told(one_by_one) == told(in_chunks)
+
+
+@given(HISTORIES)
+def test_an_ended_step_stays_as_it_ended(events: list[Any]) -> None:
+    book = RunBook()
+    book.apply(START)
+    ended: dict[str, Status] = {}
+    for event in events:
+        book.apply(event)
+        for path, step in book.runs["r"].steps.items():
+            before = ended.get(path)
+            if before is not None and step.status is not before:
+                assert (before, step.status) == (Status.TIMED_OUT, Status.FINISHED_LATE)
+            if step.status.ended:
+                ended[path] = step.status
+                assert step.ended_at is not None
+
+
+@given(HISTORIES)
+def test_the_fold_changes_nothing_that_it_is_given(events: list[Any]) -> None:
+    step = begin("0", PLANNED, 0)
+    for event in events:
+        if isinstance(event, e.TaskEvent):
+            before = copy.deepcopy(step)
+            after = fold(step, event)
+            assert step == before
+            step = after
+
+
+@given(HISTORIES)
+def test_the_counts_are_those_of_the_steps(events: list[Any]) -> None:
+    book = RunBook()
+    book.apply_all([START, *events])
+    run = book.runs["r"]
+    statuses = [step.status for step in run.steps.values()]
+    assert run.done == statuses.count(Status.DONE)
+    assert run.in_flight == sum(
+        status in (Status.SENDING, Status.QUEUED, Status.RUNNING, Status.PROGRESS, Status.RETRYING)
+        for status in statuses
+    )
+    if run.ended is not None:
+        assert all(status.ended for status in statuses)
+
+
+PLANNED = PlannedTask("t0", "f", "task0", secret=frozenset({"pin"}))
+
+
+def after(*events: Any) -> StepState:
+    step = begin("0", PLANNED, 0)
+    for event in events:
+        step = fold(step, event)
+    return step
+
+
+SENT = e.Dispatched(at=1, task_id="t0", task="f.task0", friend="f", queue="q")
+STARTED = e.StateSeen(at=2, task_id="t0", state="STARTED", meta={"hostname": "w1"})
+
+
+def test_a_step_that_timed_out_in_the_queue_is_not_said_to_run() -> None:
+    late = e.TimedOut(at=9, task_id="t0", seconds=3)
+    assert after(SENT, late).cause == "after 3 s; not started yet"
+    assert after(SENT, STARTED, late).cause == "after 3 s; still running"
+
+
+def test_a_late_end_is_noted_on_a_step_that_timed_out() -> None:
+    step = after(
+        SENT,
+        e.TimedOut(at=9, task_id="t0", seconds=3),
+        e.FinishedLate(at=12, task_id="t0", state="SUCCESS", result=7),
+    )
+    assert (step.status, step.result) == (Status.FINISHED_LATE, 7)
+
+
+def test_a_task_that_no_worker_knows_is_told_so() -> None:
+    step = after(SENT, e.Failed(at=2, task_id="t0", error_type="NotRegistered", error_message="x"))
+    assert step.cause == "the worker does not know this task"
+
+
+def test_what_is_sent_is_what_is_shown() -> None:
+    sending = e.Sending(
+        at=1, task_id="t0", task="f.task0", friend="f", queue="q", args=(9,),
+        kwargs={"payload": 3}, secret=frozenset({"token"}),
+    )  # fmt: skip
+    step = after(sending)
+    assert (step.args, step.kwargs) == ((9,), {"payload": 3})
+    assert step.secret == {"pin", "token"}
+
+
+def test_progress_needs_numbers() -> None:
+    assert progress_of({"current": 3, "total": 4}) == (3.0, 4.0)
+    assert progress_of({"done": 1, "total": 2}) == (1.0, 2.0)
+    for meta in (None, "half", {"current": 1}, {"current": "x", "total": 2}, {"current": 1, "total": 0}):
+        assert progress_of(meta) is None
+
+
+def test_the_book_forgets_its_oldest_ended_runs_and_never_a_live_one() -> None:
+    book = RunBook(max_runs=2)
+    for n in range(5):
+        plan = Node("task", "", task=PlannedTask(f"task-{n}", "f", "x"))
+        book.apply(RunStarted(at=n, run_id=f"r{n}", name="run", plan=plan))
+        if n != 1:
+            book.apply(RunEnded(at=n, run_id=f"r{n}"))
+    assert "r1" in book.runs
+    assert book.place_of("task-1") is not None
+    assert book.place_of("task-0") is None

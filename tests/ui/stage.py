@@ -1,0 +1,177 @@
+"""A console on scripted services: the clock stands still, and events are put on the bus by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
+from kimera_tui.cluster.inspector import ClusterView
+from kimera_tui.config.friends import Friend, load_friends
+from kimera_tui.process import events as e
+from kimera_tui.process.bus import EventBus
+from kimera_tui.runs.events import RunEnded, RunStarted
+from kimera_tui.runs.plan import PlannedTask
+from kimera_tui.ui.app import KimeraApp
+from kimera_tui.workflows.document import Workflow
+from kimera_tui.workflows.runner import plan_of
+
+NOON = 1_800_000_000.0
+FRIENDS = load_friends(Path(__file__).parent.parent.parent / "friends.yaml")
+SIZES = [(80, 24), (120, 36), (200, 60)]
+
+
+class StillClock:
+    """A clock that only moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.at = NOON
+
+    def now(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+class Stage:
+    """Scripted services: launching announces the plan and nothing else."""
+
+    def __init__(self, friends: Mapping[str, Friend] = FRIENDS, problem: str = "") -> None:
+        self.friends = friends
+        self.friends_file = Path("friends.yaml")
+        self.friends_problem = problem
+        self.bus = EventBus()
+        self.clock = StillClock()
+        self.launched: list[Workflow] = []
+        self.plans: list[list[tuple[str, PlannedTask]]] = []
+        self.asked = 0
+        self.closed = False
+        self._ids = itertools.count(1)
+
+    async def start(self) -> None:
+        self.tell(BrokerChanged(at=NOON, phase="ready", label="embedded valkey 9.1.2"))
+        view = ClusterView(
+            at=NOON,
+            queues={"demo@kimera": frozenset({"calculator", "echo", "reports", "flaky"})},
+            tasks={"demo@kimera": frozenset({"calculator.add", "reports.render"})},
+        )
+        self.tell(ClusterSeen(at=NOON, view=view))
+
+    async def launch(self, workflow: Workflow) -> str:
+        self.launched.append(workflow)
+        run_id = self.new_id()
+        plan = plan_of(workflow.root, self.new_id)
+        self.plans.append(list(plan.leaves()))
+        self.tell(RunStarted(at=self.clock.now(), run_id=run_id, name=workflow.name, plan=plan))
+        return run_id
+
+    def ask_workers(self) -> None:
+        self.asked += 1
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def new_id(self) -> str:
+        return f"00000000-0000-4000-8000-{next(self._ids):012}"
+
+    def tell(self, *events: object) -> None:
+        for event in events:
+            self.bus.publish(event)
+
+    # What happens to a step, in the order in which it happens
+
+    def sent(self, task: PlannedTask, **kwargs: Any) -> None:
+        friend = self.friends[task.friend]
+        name = f"{friend.route}.{task.task_name}"
+        self.tell(
+            e.Sending(
+                at=self.clock.now(),
+                task_id=task.task_id,
+                task=name,
+                friend=task.friend,
+                queue=friend.queue,
+                args=task.args,
+                kwargs={**task.kwargs, **kwargs},
+                secret=task.secret,
+            ),
+            e.Dispatched(
+                at=self.clock.now(),
+                task_id=task.task_id,
+                task=name,
+                friend=task.friend,
+                queue=friend.queue,
+            ),
+        )
+
+    def started(self, task: PlannedTask, worker: str = "demo@kimera") -> None:
+        self.tell(
+            e.StateSeen(
+                at=self.clock.now(),
+                task_id=task.task_id,
+                state="STARTED",
+                meta={"hostname": worker},
+            )
+        )
+
+    def progress(self, task: PlannedTask, done: int, total: int) -> None:
+        meta = {"current": done, "total": total}
+        at = self.clock.now()
+        self.tell(e.StateSeen(at=at, task_id=task.task_id, state="PROGRESS", meta=meta))
+
+    def succeeded(self, task: PlannedTask, result: Any) -> None:
+        at, task_id = self.clock.now(), task.task_id
+        self.tell(
+            e.Polled(at=at, task_id=task_id, attempt=1, state="SUCCESS", next_delay=0),
+            e.Succeeded(at=at, task_id=task_id, result=result),
+            e.CallbackStarted(at=at, task_id=task_id, callback="hand on the result"),
+            e.CallbackFinished(at=at, task_id=task_id, callback="hand on the result"),
+        )
+
+    def failed(self, task: PlannedTask, kind: str, message: str, traceback: str = "") -> None:
+        self.tell(
+            e.Failed(
+                at=self.clock.now(),
+                task_id=task.task_id,
+                error_type=kind,
+                error_message=message,
+                traceback=traceback,
+            )
+        )
+
+    def ended(self, run_id: str, error: str = "") -> None:
+        self.tell(RunEnded(at=self.clock.now(), run_id=run_id, error=error))
+
+
+async def settle(pilot: Pilot[Any]) -> None:
+    """Wait until everything that was asked for is on the screen."""
+    app = pilot.app
+    assert isinstance(app, KimeraApp)
+    for _ in range(3):
+        await pilot.pause()
+        app.flush()
+        if launching := [worker for worker in app.workers if worker.group == "launch"]:
+            await app.workers.wait_for_complete(launching)
+    await asyncio.sleep(0.12)  # the form's delay
+    app.flush()
+    await pilot.pause()
+    await app.animator.wait_until_complete()
+
+
+def still(app: KimeraApp) -> None:
+    """Keep cursors from blinking and toasts from the picture."""
+    app.clear_notifications()
+    for field in app.screen.query(Input):
+        field.cursor_blink = False
+
+
+def grid(app: KimeraApp) -> str:
+    """The screen as lines of text."""
+    strips: Sequence[Any] = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)

@@ -1,0 +1,207 @@
+"""The console by its keys: what a person does, and what comes of it."""
+
+from __future__ import annotations
+
+import pytest
+from textual.widgets import Input
+
+from kimera_tui.ui.actions import ACTIONS
+from kimera_tui.ui.app import KimeraApp
+from kimera_tui.ui.screens.live import LiveScreen
+from kimera_tui.ui.screens.modals import EditStep, Help, PickTask
+from kimera_tui.ui.widgets.task_form import TaskForm
+from kimera_tui.workflows.document import Chain, Para, Task
+from tests.ui.stage import SIZES, Stage, grid, settle
+
+
+async def test_a_task_is_sent_with_what_the_form_says_and_live_opens_on_its_run() -> None:
+    stage = Stage()
+    async with KimeraApp(stage).run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        form = pilot.app.screen.query_one(TaskForm)
+        assert (form.friend, form.task_name) == ("calculator", "add")
+        form.fields[0].input.value = "40"
+        await pilot.press("ctrl+r")
+        await settle(pilot)
+        (workflow,) = stage.launched
+        assert isinstance(workflow.root, Task)
+        params = workflow.root.params
+        assert (params.friend, params.task_name) == ("calculator", "add")
+        assert params.kwargs == {"a": 40, "b": 3}
+        assert params.timeout == 30
+        assert isinstance(pilot.app.screen, LiveScreen)
+        selected = pilot.app.screen.runs.selected
+        assert selected is not None
+        assert selected.name == "calculator.add"
+
+
+async def test_a_wrong_field_keeps_the_task_from_being_sent_and_says_why() -> None:
+    stage = Stage()
+    async with KimeraApp(stage).run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        form = pilot.app.screen.query_one(TaskForm)
+        form.fields[0].input.value = "forty"
+        await settle(pilot)
+        await pilot.press("ctrl+r")
+        await settle(pilot)
+        assert stage.launched == []
+        assert "a: `forty` is no whole number." in grid(pilot.app)  # type: ignore[arg-type]
+        assert pilot.app.focused is form.fields[0].input
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "sentence"),
+    [
+        (2, "1,2", "Arguments: not JSON"),
+        (2, "{}", "Arguments must be a JSON list"),
+        (3, "[1]", "Named arguments must be a JSON object"),
+        (3, '{"a": 1}', "`a` has a field of its own above"),
+        (4, "0", "wants a time over 0"),
+        (4, "-1", "wants a time over 0"),
+        (4, "abc", "`abc` is no duration"),
+    ],
+)
+async def test_every_field_of_the_form_says_what_is_wrong_with_it(
+    field: int, typed: str, sentence: str
+) -> None:
+    stage = Stage()
+    async with KimeraApp(stage).run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        form = pilot.app.screen.query_one(TaskForm)
+        form.fields[field].input.value = typed
+        await settle(pilot)
+        assert sentence in grid(pilot.app)  # type: ignore[arg-type]
+        assert form.collect() is None
+        assert stage.launched == []
+
+
+async def test_a_chain_is_composed_by_keys_alone_and_run() -> None:
+    stage = Stage()
+    async with KimeraApp(stage).run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        await pilot.press("2")
+        for word in ("fetch", "render", "summarise"):
+            await pilot.press("a")
+            await settle(pilot)
+            assert isinstance(pilot.app.screen, PickTask)
+            await pilot.press(*word, "enter")
+            await settle(pilot)
+            assert isinstance(pilot.app.screen, EditStep)
+            await pilot.press("ctrl+r")
+            await settle(pilot)
+        await pilot.press("K")
+        await pilot.press("t")
+        await pilot.press("ctrl+r")
+        await settle(pilot)
+        (workflow,) = stage.launched
+        assert isinstance(workflow.root, Para)
+        names = [step.params.task_name for step in workflow.root.steps if isinstance(step, Task)]
+        assert names == ["fetch", "summarise", "render"]
+
+
+async def test_a_step_is_edited_and_removed() -> None:
+    stage = Stage()
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        await pilot.press("ctrl+t", "ctrl+t", "2")
+        await settle(pilot)
+        await pilot.press("e")
+        await settle(pilot)
+        pilot.app.screen.query(Input).first().value = "7"
+        await pilot.press("ctrl+r")
+        await settle(pilot)
+        assert app.draft.steps[0].kwargs == {"a": 7, "b": 3}
+        assert app.draft.steps[1].kwargs == {"a": 2, "b": 3}
+        await pilot.press("ctrl+r")
+        await settle(pilot)
+        assert isinstance(stage.launched[0].root, Chain)
+        await pilot.press("2", "d")
+        await settle(pilot)
+        assert len(app.draft.steps) == 1
+
+
+async def test_a_chain_of_one_is_not_run_and_says_why() -> None:
+    stage = Stage()
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        await pilot.press("ctrl+t", "2", "ctrl+r")
+        await pilot.pause()
+        assert stage.launched == []
+        assert any("at least two tasks" in toast.message for toast in app._notifications)
+
+
+async def test_all_steps_of_a_chain_are_visible_from_the_first_moment() -> None:
+    stage = Stage()
+    async with KimeraApp(stage).run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        await pilot.press("ctrl+t", "ctrl+t", "ctrl+t", "2", "ctrl+r")
+        await settle(pilot)
+        picture = grid(pilot.app)  # type: ignore[arg-type]
+        assert picture.count("calculator.add  waiting") == 3
+
+
+async def test_every_action_of_the_registry_is_bound_and_in_the_palette() -> None:
+    app = KimeraApp(Stage())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        seen: set[str] = set()
+        for key in ("1", "2", "3", "5"):
+            await pilot.press("escape", key)
+            await settle(pilot)
+            screen = app.screen
+            seen |= {binding.id for _, binding in app._bindings if binding.id}
+            seen |= {binding.id for _, binding in screen._bindings if binding.id}
+            for widget in screen.walk_children():
+                seen |= {binding.id for _, binding in widget._bindings if binding.id}
+        assert {action.id for action in ACTIONS} <= seen
+
+
+async def test_help_lists_every_action() -> None:
+    app = KimeraApp(Stage())
+    async with app.run_test(size=(120, 90)) as pilot:
+        await settle(pilot)
+        await pilot.press("question_mark")
+        await settle(pilot)
+        assert isinstance(app.screen, Help)
+        picture = grid(app)
+        missing = [action.id for action in ACTIONS if action.help[:40] not in picture]
+        assert missing == []
+        await pilot.press("escape")
+        await settle(pilot)
+        assert not isinstance(app.screen, Help)
+
+
+@pytest.mark.parametrize("key", ["1", "2", "3", "5"])
+async def test_help_quit_and_palette_are_on_the_last_line_at_80_columns(key: str) -> None:
+    app = KimeraApp(Stage())
+    async with app.run_test(size=SIZES[0]) as pilot:
+        await settle(pilot)
+        await pilot.press(key)
+        await settle(pilot)
+        last = grid(app).split("\n")[-1]
+        assert "? Help" in last
+        assert "^q Quit" in last
+        assert "^p palette" in last
+
+
+async def test_a_malformed_friends_file_is_told_on_the_screen_which_lives_on() -> None:
+    stage = Stage(friends={}, problem="friends.yaml, line 3: friends.a.quue: unknown key 'quue'.")
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        assert "line 3: friends.a.quue: unknown key" in grid(app)
+        await pilot.press("3")
+        await settle(pilot)
+        assert "No runs yet." in grid(app)
+
+
+async def test_leaving_lets_the_services_go() -> None:
+    stage = Stage()
+    app = KimeraApp(stage)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("ctrl+q")
+    assert stage.closed

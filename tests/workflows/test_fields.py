@@ -1,0 +1,160 @@
+"""What a person types, read or refused in one sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kimera_tui.config.friends import Param
+from kimera_tui.errors import UsageError
+from kimera_tui.workflows.fields import (
+    check_task_name,
+    parse_args,
+    parse_kwargs,
+    parse_param,
+    parse_timeout,
+    text_of,
+)
+
+
+def test_json_is_taken_as_it_is() -> None:
+    assert parse_args('[1, "a", {"b": null}]') == [1, "a", {"b": None}]
+    assert parse_kwargs('{"day": "2026-01-31"}') == {"day": "2026-01-31"}
+    assert parse_args("  ") == []
+    assert parse_kwargs("") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("1,2", "Arguments: not JSON: line 1 column 2"),
+        ("{bad", "Arguments: not JSON: line 1 column 2"),
+        ("5", "Arguments must be a JSON list, like [1, 2]."),
+        ('[{"a":1,"a":2}]', "Arguments: `a` is given twice."),
+        ("[NaN]", "Arguments: NaN cannot be sent."),
+        ("[-Infinity]", "Arguments: -Infinity cannot be sent."),
+        ("[1e400]", "Arguments: number too large."),
+        ("[" + "1" * 5000 + "]", "Arguments: number too large."),
+        ("[" * 60 + "]" * 60, "Arguments: nested deeper than 40."),
+        ("[" * 100_000, "Arguments: nested deeper than 40."),
+        ("[" + "1," * 600_000 + "1]", "Arguments: 1200003 characters; the most is 1048576."),
+    ],
+)
+def test_arguments_that_cannot_be_sent_are_refused(text: str, sentence: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_args(text)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_named_arguments_must_be_an_object() -> None:
+    with pytest.raises(UsageError, match="Named arguments must be a JSON object"):
+        parse_kwargs("[1]")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("5", 5), ("5s", 5), ("2.5", 2.5), ("5m", 300), ("1h30m", 5400), (" 1h ", 3600)],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_timeout(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("-1", "Timeout wants a time over 0."),
+        ("0", "Timeout wants a time over 0."),
+        ("abc", "Timeout: `abc` is no duration; write 30s, 5m or 1h30m."),
+        ("2 minutes", "Timeout: `2 minutes` is no duration"),
+        ("31d", "Timeout: `31d` is no duration"),
+        ("721h", "Timeout: the most is 720h."),
+        ("", "Timeout: `` is no duration"),
+    ],
+)
+def test_times_that_are_none(text: str, sentence: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_timeout(text)
+    assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("", "Task name is empty."),
+        ("  ", "Task name is empty."),
+        ("a b", "Task name has a space."),
+        ("a;rm", "Task name has a character outside A-Z a-z 0-9 _ . : -."),
+        ("a" * 300, "Task name is over 255 characters."),
+    ],
+)
+def test_task_names(name: str, sentence: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_task_name(name)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("int", " 7 ", 7),
+        ("float", "2.5", 2.5),
+        ("bool", "Yes", True),
+        ("bool", "false", False),
+        ("date", "2026-02-28", "2026-02-28"),
+        ("json", "[1]", [1]),
+        ("string", " as it is ", " as it is "),
+    ],
+)
+def test_parameters_are_read_by_their_type(kind: Any, text: str, value: object) -> None:
+    assert parse_param("p", Param(type=kind), text) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "sentence"),
+    [
+        ("int", "7.5", "p: `7.5` is no whole number."),
+        ("float", "x", "p: `x` is no number."),
+        ("float", "nan", "p: nan cannot be sent."),
+        ("bool", "maybe", "p: true or false."),
+        ("date", "2026-13-01", "p: no such date."),
+        ("date", "1.2.2026", "p: write a date as 2026-01-31."),
+        ("json", "{", "p: not JSON"),
+    ],
+)
+def test_parameters_of_another_type_are_refused(kind: Any, text: str, sentence: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_param("p", Param(type=kind), text)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_an_enum_takes_its_values_in_their_own_type() -> None:
+    param = Param(type="enum", values=["eu", 7])
+    assert parse_param("region", param, "7") == 7
+    with pytest.raises(UsageError, match="region: one of eu, 7"):
+        parse_param("region", param, "us")
+
+
+@given(st.text(), st.sampled_from(["int", "float", "bool", "date", "json", "enum", "string"]))
+def test_whatever_is_typed_is_read_or_refused(text: str, kind: Any) -> None:
+    try:
+        parse_param("p", Param(type=kind, values=["a"]), text)
+    except UsageError as error:
+        assert str(error)
+
+
+@given(st.text())
+def test_whatever_is_typed_as_arguments_is_read_or_refused(text: str) -> None:
+    for parse in (parse_args, parse_kwargs, parse_timeout, check_task_name):
+        try:
+            parse(text)
+        except UsageError as error:
+            assert str(error)
+
+
+def test_a_default_is_typed_as_it_is_read() -> None:
+    assert text_of(Param(type="json", default=[1, "a"])) == '[1, "a"]'
+    assert text_of(Param(type="bool", default=True)) == "true"
+    assert text_of(Param(type="int")) == ""
