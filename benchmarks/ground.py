@@ -130,7 +130,11 @@ def plain_app(place: Ground) -> Any:
 @contextlib.contextmanager
 def _running(*arguments: str, env: dict[str, str] | None = None) -> Iterator[None]:
     process = subprocess.Popen(
-        [sys.executable, *arguments], cwd=ROOT, env=env, stderr=subprocess.DEVNULL
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import time
 from typing import Any
 
 from benchmarks import naive
@@ -17,7 +18,15 @@ from benchmarks.ground import (
     real_worker,
     stub_worker,
 )
+from kimera_tui.process.announcer import Announcer
+from kimera_tui.process.bus import EventBus
+from kimera_tui.process.clock import SystemClock, new_id
+from kimera_tui.process.engine import Message
+from kimera_tui.process.gathering import gather_in_order, start_in_slices
+from kimera_tui.process.redis_engine import redis_engine
 from kimera_tui.process.task_params import TaskParams
+
+SAMPLE_ID = new_id()
 
 
 def run(place: Ground, scale: float) -> list[dict[str, Any]]:
@@ -27,6 +36,8 @@ def run(place: Ground, scale: float) -> list[dict[str, Any]]:
         few, many = int(10_000 * scale), int(100_000 * scale)
         rows.append(asyncio.run(_naive(place, "stub worker", QUEUE, int(2_000 * scale))))
         rows.append(asyncio.run(_naive(place, "stub worker", QUEUE, few)))
+        rows.append(_raw(place, few))
+        rows.append(asyncio.run(_engine(place, few)))
         rows.append(asyncio.run(_ours("stub worker", "stub", few)))
         rows.append(asyncio.run(_ours("stub worker", "stub", many)))
     place.client().flushall()
@@ -38,7 +49,44 @@ def run(place: Ground, scale: float) -> list[dict[str, Any]]:
     return rows
 
 
-def _row(way: str, worker: str, count: int, watch: Stopwatch, lag: Lag) -> dict[str, Any]:
+def _raw(place: Ground, count: int) -> dict[str, Any]:
+    """The limit: finished messages pushed in one go, until the worker has stored all results."""
+    client = place.client()
+    plain_app(place).send_task("lab.tasks.noop", args=[1], queue="elsewhere", task_id=SAMPLE_ID)
+    message = client.lindex("elsewhere", 0).decode()
+    client.flushall()
+    payloads = [message.replace(SAMPLE_ID, new_id()) for _ in range(count)]
+    with Stopwatch() as watch:
+        for start in range(0, count, 500):
+            client.lpush(QUEUE, *payloads[start : start + 500])
+        while client.dbsize() < count:
+            time.sleep(0.002)
+    client.flushall()
+    return _row("raw push, nobody told (limit)", "stub worker", count, watch, None)
+
+
+async def _engine(place: Ground, count: int) -> dict[str, Any]:
+    """Publisher, watcher and releaser alone, without the TaskManager's share."""
+    engine = redis_engine(plain_app(place), Announcer(EventBus(), SystemClock()))
+    assert engine is not None
+
+    async def one(number: int) -> None:
+        task_id = new_id()
+        outcome = engine.watcher.watch(task_id, 0.1, 1.0)
+        message = Message(task_id, "lab.tasks.noop", [number], {}, {"queue": QUEUE})
+        await engine.publisher.publish(message)
+        await outcome
+        engine.releaser.release(task_id)
+
+    await asyncio.gather(*(one(number) for number in range(500)))
+    async with Lag() as lag:
+        with Stopwatch() as watch:
+            await gather_in_order(await start_in_slices(one, range(count)))
+    await engine.releaser.settle()
+    return _row("ours, engine only", "stub worker", count, watch, lag)
+
+
+def _row(way: str, worker: str, count: int, watch: Stopwatch, lag: Lag | None) -> dict[str, Any]:
     return {
         "way": way,
         "worker": worker,
@@ -46,7 +94,7 @@ def _row(way: str, worker: str, count: int, watch: Stopwatch, lag: Lag) -> dict[
         "seconds": round(watch.wall, 3),
         "tasks/s": round(count / watch.wall),
         "CPU µs/task": round(watch.cpu / count * 1e6),
-        **lag.ms(),
+        **(lag.ms() if lag else {}),
         "peak RSS MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
 

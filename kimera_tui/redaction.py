@@ -8,8 +8,13 @@ from typing import Any
 
 MASK = "••••"
 
-_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]*://)(?P<user>[^\s:/@]*):(?P<password>[^\s;]*)@")
-_SECRET_QUERY = re.compile(r"(?i)([?&](?:password|passwd|token|secret|credential)[\w-]*=)[^&\s;]*")
+# Every repetition is bounded: these run over results of megabytes that somebody else wrote.
+_USERINFO = re.compile(
+    r"(?P<scheme>\b[A-Za-z][\w+.-]{0,30}://)(?P<user>[^\s:/@]{0,256}):(?P<password>[^\s;]{0,1024})@"
+)
+_SECRET_QUERY = re.compile(
+    r"(?i)([?&](?:password|passwd|token|secret|credential)[\w-]{0,64}=)[^&\s;]*"
+)
 # Names that say "secret" as a whole word or as a part between underscores.
 _SECRET_NAME = re.compile(
     r"(?:^|[_\-.])(?:password|passwd|passphrase|pwd|secret|secrets|token|tokens|api[_-]?key|"
@@ -19,8 +24,8 @@ _SECRET_NAME = re.compile(
 )
 _SECRET_TEXT = re.compile(
     r"(?:\bBearer\s+[\w.~+/=-]{8,}|\bAKIA[0-9A-Z]{16}\b|"
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)|"
-    r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)",
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)|"
+    r"\beyJ[\w-]{8,512}\.[\w-]{8,4096}\.[\w-]{0,1024})",
     re.DOTALL,
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import islice
 from typing import Any
 
 LIMIT = 4096
@@ -48,6 +49,38 @@ def safe(value: object, limit: int = LIMIT, *, lines: bool = False) -> str:
         text = (_UNSAFE_BUT_LINES if lines else _UNSAFE).sub(_picture, text)
         text = text.expandtabs(4) if lines else text
     return f"{text}… {cut:,} more characters" if cut > 0 else text
+
+
+def safe_in_place(text: str) -> str:
+    """The text with every unsafe character replaced by one other: for fields with a cursor."""
+    return _UNSAFE.sub(lambda match: _picture(match) if ord(match[0]) < 0x80 else "\ufffd", text)
+
+
+def trimmed(value: Any, items: int = 64, characters: int = 2000, depth: int = 8) -> Any:
+    """A small copy of a value that may be huge, for a glimpse of it; the rest is counted.
+
+    Args:
+        value: Anything that JSON can say.
+        items: The most members kept of a list or mapping.
+        characters: The most characters kept of a text.
+        depth: How deep below it members are kept.
+    """
+    if isinstance(value, str):
+        cut = len(value) - characters
+        return value if cut <= 0 else f"{value[:characters]}… {cut:,} more characters"
+    if not isinstance(value, dict | list | tuple):
+        return value
+    if depth == 0:
+        return "…"
+    more = len(value) - items
+    if isinstance(value, dict):
+        kept: Any = {
+            trimmed(key, items, characters, 1): trimmed(child, items, characters, depth - 1)
+            for key, child in islice(value.items(), items)
+        }
+        return kept if more <= 0 else {**kept, "…": f"{more:,} more"}
+    kept = [trimmed(child, items, characters, depth - 1) for child in islice(value, items)]
+    return kept if more <= 0 else [*kept, f"… {more:,} more"]
 
 
 def compact(value: Any, limit: int = 120) -> str:

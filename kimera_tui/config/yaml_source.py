@@ -85,7 +85,7 @@ def _check_events(path: Path, text: str) -> None:
 
 
 def _index(path: Path, node: yaml.Node, key: Key, lines: dict[Key, int]) -> None:
-    """Note the line of every key below a node and refuse keys that stand twice."""
+    """Note the line of every key below a node; refuse keys that stand twice or aren't text."""
     lines.setdefault(key, node.start_mark.line + 1)
     if isinstance(node, yaml.SequenceNode):
         for position, child in enumerate(node.value):
@@ -93,6 +93,10 @@ def _index(path: Path, node: yaml.Node, key: Key, lines: dict[Key, int]) -> None
     elif isinstance(node, yaml.MappingNode):
         for name, child in node.value:
             line = name.start_mark.line + 1
+            if name.tag != "tag:yaml.org,2002:str":  # `no`, which YAML takes for False, or 012
+                written = name.value if isinstance(name, yaml.ScalarNode) else "a list or mapping"
+                dotted = ".".join(str(part) for part in (*key, written))
+                raise ConfigError(f"{path}, line {line}: {dotted}: a key must be text; quote it.")
             below = (*key, str(name.value))
             if below in lines:
                 raise ConfigError(

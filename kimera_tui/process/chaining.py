@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -40,6 +41,17 @@ def placed(error: E, position: int, steps: Sequence[TaskParams]) -> E:
     else:
         error.add_note(place(position, steps))
     return error
+
+
+def place_failure(handle: asyncio.Task[Any], position: int, steps: Sequence[TaskParams]) -> None:
+    """Have the error of a step's handle say at which step it happened."""
+
+    def ended(done: asyncio.Task[Any]) -> None:
+        # Nobody holds the later handles: their errors are told as events.
+        if not done.cancelled() and (error := done.exception()) is not None:
+            placed(error, position, steps)
+
+    handle.add_done_callback(ended)
 
 
 def advanced(

@@ -28,6 +28,7 @@ _BY_TEXT = (
     ("No such file", "is not there (no such socket)"),
     ("Connection closed by server", "closed the connection"),
     ("Connection reset", "closed the connection"),
+    ("Connection lost", "closed the connection"),
 )
 _SILENT = ("timed out", "Timeout", "timeout")
 _CONNECTION_ERRORS = {
@@ -67,4 +68,4 @@ def _what(chain: list[BaseException]) -> str:
             return meaning
     if any(mark in text for mark in _SILENT):
         return "did not answer in time"
-    return f"cannot be used: {mask_urls(str(chain[0]))}"
+    return f"cannot be used: {mask_urls(str(chain[0]).rstrip('.'))}"

@@ -17,6 +17,7 @@ from kimera_tui.process.wire import Push, Wire
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
+_LAST_WORDS = 0.2
 _PASSWORD_MATTERS = ("wants a password", "refused the password", "does not permit")
 
 
@@ -111,14 +112,15 @@ class Link:
                 raise self._unavailable()
         return self._wire
 
-    def close(self) -> None:
-        """Close for good."""
+    async def close(self) -> None:
+        """Close for good; waits for nobody but our own task."""
         self._closed = True
-        if self._opening is not None:
-            self._opening.cancel()
         if self._wire is not None:
             wire, self._wire = self._wire, None
             wire.close()
+        if (opening := self._opening) is not None:
+            opening.cancel()
+            await asyncio.wait({opening}, timeout=_LAST_WORDS)
 
     def _hopeless(self) -> bool:
         if self._closed or not self._was_open:

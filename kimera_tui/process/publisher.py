@@ -68,8 +68,7 @@ class RedisPublisher:
 
     Args:
         link: The connection to the broker.
-        capture: Renders without the server.
-        rendering: Renders, faster where it can.
+        rendering: Renders without the server, faster where it can.
         late_capture: Makes the capture that may ask the server, for use on a thread.
         marker_prefix: What comes before a task id in its marker's key.
         announcer: Where re-sent messages are told.
@@ -266,6 +265,9 @@ class RedisPublisher:
         except BrokerUnavailable as error:
             doubt = _uncertain(error.message) if portion.doubtful else error
             return self._refuse(portion.entries, doubt)
+        except asyncio.CancelledError:
+            self._refuse(portion.entries, _uncertain("the engine was closed"))
+            raise
         if portion.doubtful and wire.server != portion.server:
             return await self._look_after_restart(wire, portion, lost)
         if self._announcer.heard and portion.doubtful:

@@ -74,13 +74,13 @@ class _Parts:
         else:
             loop.call_soon_threadsafe(self._releaser.cancel)
 
-    def _ended(self) -> None:
+    async def _ended(self) -> None:
         """On the engine's loop, after the last release."""
         self._publisher.close()
-        self._watcher.close()
-        self._broker.close()
-        self._backend.close()
         self._end_threads()
+        await self._watcher.close()
+        await self._broker.close()
+        await self._backend.close()
 
     def _end_threads(self) -> None:
         self._publisher.thread.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from kimera_tui.errors import BrokerUnavailable
 from kimera_tui.process.announcer import Announcer
@@ -40,7 +40,7 @@ class RedisReleaser:
         marker: Gives a task's marker key.
         key_prefix: What comes before a task id in its result's key.
         announcer: Where releases are told.
-        on_end: Called when the loop ends, after the last release.
+        on_end: Awaited when the loop ends, after the last release.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class RedisReleaser:
         marker: Callable[[str], bytes],
         key_prefix: bytes,
         announcer: Announcer,
-        on_end: Callable[[], None],
+        on_end: Callable[[], Awaitable[None]],
     ) -> None:
         self._revoker = revoker
         self._broker = broker
@@ -111,7 +111,7 @@ class RedisReleaser:
             raise
         finally:
             self._idle.set()
-            self._on_end()
+            await self._on_end()
 
     async def _collect(self) -> None:
         try:
@@ -165,7 +165,8 @@ class RedisReleaser:
             return
         try:
             async with asyncio.timeout(LAST_SECONDS):
-                await self._release(batch, patience=0.0, seconds=LAST_SECONDS / 2)
+                half = LAST_SECONDS / 2
+                await self._release(batch, patience=half, seconds=half)
         except TimeoutError:
             logger.warning("%d tasks were not released before the end.", len(batch))
 

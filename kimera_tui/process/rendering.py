@@ -52,9 +52,14 @@ class Rendering:
 
         To be called before every slice: somebody may have connected a signal meanwhile.
         """
-        self._may_use_templates = (
-            self._original
-            and not signals.before_task_publish.receivers
+        try:
+            self._may_use_templates = self._original and self._is_plain()
+        except Exception:  # noqa: BLE001 - the genuine path tells the caller what is wrong
+            self._may_use_templates = False
+
+    def _is_plain(self) -> bool:
+        return (
+            not signals.before_task_publish.receivers
             and not signals.after_task_publish.receivers
             and not signals.task_sent.receivers
             and not self._app.conf.task_send_sent_event

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,7 +36,6 @@ class Revoker:
         self._workers = workers
         self._thread = CallThread("kimera-control")
         self._connection: Any = None
-        self._lock = threading.Lock()
 
     async def revoke(
         self,
@@ -73,7 +71,10 @@ class Revoker:
         return receipts
 
     def close(self) -> None:
-        """Let the thread end; never waits."""
+        """Close the connection and let the thread end; never waits."""
+        if self._connection is not None:
+            with contextlib.suppress(RuntimeError):  # no loop any more: the collector closes it
+                self._thread.call(self._disconnect)
         self._thread.close()
 
     def _broadcast(
@@ -99,11 +100,14 @@ class Revoker:
                 **waiting,
             )
         except Exception:
-            connection, self._connection = self._connection, None
-            with contextlib.suppress(Exception):
-                connection.release()
+            self._disconnect()
             raise
         return list(replies or ())
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        with contextlib.suppress(Exception):
+            connection.release()
 
 
 def _shortened(receipt: Receipt, count: int) -> Receipt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import hiredis
@@ -28,7 +28,7 @@ class Subscriptions:
     Args:
         endpoint: Where the results are.
         health: Whom to tell of losses.
-        watched: All keys that are to be subscribed, asked after each connect.
+        watched: All keys that are to be subscribed; whoever adds one to it calls ``add``.
         on_message: Gets key and stored result.
         on_ready: Called once the server confirmed everything after a connect: what happened
             before that has to be read.
@@ -38,7 +38,7 @@ class Subscriptions:
         self,
         endpoint: Endpoint,
         health: Health,
-        watched: Callable[[], Iterable[bytes]],
+        watched: Collection[bytes],
         on_message: Callable[[bytes, bytes], None],
         on_ready: Callable[[], None],
     ) -> None:
@@ -80,17 +80,19 @@ class Subscriptions:
         if self._wire is not None:  # otherwise the next connect subscribes to everything watched
             self._write(self._wire, b"SUBSCRIBE", fresh)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close for good."""
         for timer in (self._leaving, self._heart):
             if timer is not None:
                 timer.cancel()
         self._wire = None
-        self._link.close()
+        await self._link.close()
 
     def _leave(self) -> None:
         self._leaving = None
-        stale, self._stale = self._stale, []
+        # A task that is watched again meanwhile stays subscribed.
+        stale = [key for key in self._stale if key not in self._watched]
+        self._stale.clear()
         if self._wire is not None:
             self._write(self._wire, b"UNSUBSCRIBE", stale)
 
@@ -100,7 +102,7 @@ class Subscriptions:
 
     async def _opened(self, wire: Wire) -> None:
         """Subscribe to everything and wait until the server has confirmed it."""
-        keys = list(self._watched())
+        keys = list(self._watched)
         self._fresh.clear()
         self._wire = wire
         self._unconfirmed = len(keys)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from kimera_tui.config.bootstrap import Bootstrap, load_env
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.bus import EventBus
-from kimera_tui.process.chaining import advanced, checked_chain, place, placed
+from kimera_tui.process.chaining import advanced, checked_chain, place, place_failure, placed
 from kimera_tui.process.clock import Clock, SystemClock, new_id
 from kimera_tui.process.dispatching import Dispatcher
 from kimera_tui.process.engine import Receipt
@@ -198,11 +198,7 @@ class TaskManager:
         return await self._dispatcher.follow(followed)
 
     async def paraSyncTasks(self, taskList: Sequence[TaskParams]) -> list[Any]:
-        """Send all at once; return results or exceptions, in the order given.
-
-        Raises:
-            CeleryDisabled: Celery is off.
-        """
+        """Send all at once; return results or exceptions, in the order given."""
         self._room.require_celery()
         return await gather_in_order(await start_in_slices(self._perform, taskList))
 
@@ -217,9 +213,6 @@ class TaskManager:
             With a coroutine function as ``gather_callback`` the list of handles, at once: it is
             scheduled with the list of results or exceptions when all have ended. Otherwise that
             list, awaited.
-
-        Raises:
-            CeleryDisabled: Celery is off.
         """
         self._room.require_celery()
         handles = await start_in_slices(self._perform, taskList)
@@ -346,13 +339,7 @@ class TaskManager:
             )
         except Exception as error:  # noqa: BLE001 - raised again, with its place
             raise placed(error, position, steps) from None
-
-        def ended(done: asyncio.Task[Any]) -> None:
-            # Nobody holds the later handles: their errors are told as events.
-            if not done.cancelled() and (error := done.exception()) is not None:
-                placed(error, position, steps)
-
-        handle.add_done_callback(ended)
+        place_failure(handle, position, steps)
         return handle
 
     def _checked_chain(self, tasks: Sequence[TaskParams]) -> list[TaskParams]:

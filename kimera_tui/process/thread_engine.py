@@ -17,7 +17,8 @@ from kimera_tui.process.call_thread import CallThread
 from kimera_tui.process.engine import Engine, Message, Receipt
 from kimera_tui.process.events import Forgotten, Polled, RevokeSent, StateSeen
 from kimera_tui.process.failures import broker_failure
-from kimera_tui.process.outcome import READY, SUCCESS, Outcome, outcome_of, unreadable
+from kimera_tui.process.looking import look_all
+from kimera_tui.process.outcome import SUCCESS, Outcome
 from kimera_tui.process.payload import not_serialisable
 
 PUBLISH_DEADLINE = 15.0
@@ -148,7 +149,7 @@ class ThreadWatcher:
             if not ids:
                 continue
             handles = [self._handles.get(task_id) for task_id in ids]
-            outcomes = await self._thread.call(_look_all, handles)
+            outcomes = await self._thread.call(look_all, handles)
             for task_id, outcome in zip(ids, outcomes, strict=True):
                 self._polled(task_id, outcome)
 
@@ -309,42 +310,3 @@ def read_receipts(reply: Any) -> list[Receipt]:
 
 def _is_celery(app: Any) -> bool:
     return any(base.__module__.startswith("celery.") for base in type(app).__mro__)
-
-
-def _look_all(handles: Sequence[Any]) -> list[Outcome | None]:
-    return [None if handle is None else look(handle) for handle in handles]
-
-
-def look(handle: Any) -> Outcome | None:
-    """What a result object tells of its task: None for nothing yet; never raises.
-
-    Args:
-        handle: What ``send_task`` returned.
-    """
-    try:
-        if handle.successful() is True:
-            result = handle.result if hasattr(handle, "result") else handle.get(timeout=1)
-            return Outcome("SUCCESS", result)
-        state = getattr(handle, "state", None)
-        if not isinstance(state, str) or state == "PENDING":
-            return None
-        if state not in READY:
-            return Outcome(state, getattr(handle, "info", None))
-        return _ended(handle, state)
-    except Exception as error:  # noqa: BLE001 - a backend that is away is asked again
-        return None if broker_failure(error) else unreadable(f"{type(error).__name__}: {error}")
-    except BaseException as error:  # noqa: BLE001 - a task can store even a SystemExit
-        return unreadable(f"{type(error).__name__}: {error}")
-
-
-def _ended(handle: Any, state: str) -> Outcome:
-    error = handle.result
-    traceback = getattr(handle, "traceback", None)
-    if isinstance(error, BaseException):
-        stored = {
-            "exc_type": type(error).__name__,
-            "exc_message": [str(part) for part in error.args],
-        }
-    else:
-        stored = {"exc_type": "Exception", "exc_message": str(error)}
-    return outcome_of({"status": state, "result": stored, "traceback": traceback})

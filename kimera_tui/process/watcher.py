@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from kimera_tui.errors import BrokerUnavailable
@@ -75,11 +75,13 @@ class RedisWatcher:
         self._deliverer: Deliverer[Outcome] = Deliverer()
         self._truce = GcTruce(self._watches)
         self._subscriptions = Subscriptions(
-            endpoint, health, lambda: self._watches, self._pushed, self._read_all_soon
+            endpoint, health, self._watches, self._pushed, self._read_all_soon
         )
         self._timer: asyncio.TimerHandle | None = None
-        self._polling: asyncio.Task[None] | None = None
-        self._reading: asyncio.Task[None] | None = None
+        # Flags of their own: with an eager task factory a task can end before it has a name here.
+        self._polling = False
+        self._reading = False
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def watch(self, task_id: str, poll_start: float, max_poll: float) -> asyncio.Future[Outcome]:
         """Return a future that gets the task's outcome; see ``engine.Watcher``."""
@@ -93,6 +95,7 @@ class RedisWatcher:
         self._on_use()
         self._truce.note_task()
         self._subscriptions.add(key)
+        self._link.open()
         self._schedule(watch)
         return watch.future
 
@@ -107,14 +110,15 @@ class RedisWatcher:
         """Write what is still to be subscribed; the publisher calls this before it writes."""
         self._subscriptions.flush()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Stop; the futures of tasks that are still watched stay as they are."""
-        for handle in (self._timer, self._polling, self._reading):
-            if handle is not None:
-                handle.cancel()
-        self._timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for task in self._tasks:
+            task.cancel()
         self._truce.end()
-        self._subscriptions.close()
+        await self._subscriptions.close()
 
     def _drop(self, watch: _Watch) -> None:
         del self._watches[watch.key]
@@ -156,7 +160,7 @@ class RedisWatcher:
 
     def _set_timer(self) -> None:
         due = self._wheel.next_at
-        if due is None or self._polling is not None:
+        if due is None or self._polling:
             return
         if self._timer is not None:
             if self._timer.when() <= due:
@@ -166,8 +170,8 @@ class RedisWatcher:
 
     def _start_polling(self) -> None:
         self._timer = None
-        loop = asyncio.get_running_loop()
-        self._polling = loop.create_task(self._poll_due(), name="kimera watcher")
+        self._polling = True
+        self._spawn(self._poll_due())
 
     async def _poll_due(self) -> None:
         try:
@@ -177,7 +181,7 @@ class RedisWatcher:
             for start in range(0, len(due), PER_COMMAND):
                 await self._poll(due[start : start + PER_COMMAND])
         finally:
-            self._polling = None
+            self._polling = False
             self._set_timer()
 
     async def _poll(self, watches: Sequence[_Watch]) -> None:
@@ -218,9 +222,9 @@ class RedisWatcher:
             self._seen(watch, outcome)
 
     def _read_all_soon(self) -> None:
-        if self._watches and self._reading is None:
-            loop = asyncio.get_running_loop()
-            self._reading = loop.create_task(self._read_all(), name="kimera re-read")
+        if self._watches and not self._reading:
+            self._reading = True
+            self._spawn(self._read_all())
 
     async def _read_all(self) -> None:
         """Read everything watched: who was deaf for a while has to look."""
@@ -235,7 +239,12 @@ class RedisWatcher:
         except (BrokerUnavailable, ConnectionError):
             return  # the polls will do it
         finally:
-            self._reading = None
+            self._reading = False
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name="kimera watcher")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _look_up(self, watches: Sequence[_Watch]) -> list[Outcome | None]:
         wire = await self._link.connected(PATIENCE)

@@ -103,6 +103,8 @@ class RunBook:
                 return event.run_id
             case StepSkipped() if event.run_id in self.runs:
                 run = self.runs[event.run_id]
+                if event.path not in run.steps:
+                    return None
                 run.put(fold(run.steps[event.path], event))
                 return run.run_id
             case RunEnded() if event.run_id in self.runs:

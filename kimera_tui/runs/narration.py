@@ -10,7 +10,7 @@ from kimera_tui.process import events as e
 from kimera_tui.redaction import redact
 from kimera_tui.runs import events as r
 from kimera_tui.runs.state import progress_of
-from kimera_tui.safetext import compact, safe
+from kimera_tui.safetext import compact, safe, trimmed
 
 Words = tuple[str, str, str]
 """Kind, style, text."""
@@ -23,9 +23,9 @@ def narrate(event: object) -> Words | None:
 
 
 def _sending(event: e.Sending) -> Words:
-    shown = redact(event.kwargs, event.secret)
+    shown = redact(trimmed(event.kwargs), event.secret)
     args = ", ".join(
-        [compact(redact(value), 60) for value in event.args]
+        [compact(value, 60) for value in redact(trimmed(event.args))]
         + [f"{safe(key, 40)}={compact(value, 60)}" for key, value in shown.items()]
     )
     return "sending", "active", f"{safe(event.task)}({args}) to queue {safe(event.queue)}"
@@ -47,7 +47,7 @@ def _state(event: e.StateSeen) -> Words:
     if (progress := progress_of(event.meta)) is not None:
         done, total = progress
         return "progress", "active", f"{safe(event.state, 40)} {done:g}/{total:g}"
-    return "progress", "active", f"{safe(event.state, 40)} {compact(event.meta)}"
+    return "progress", "active", f"{safe(event.state, 40)} {compact(redact(trimmed(event.meta)))}"
 
 
 def _failed(event: e.Failed) -> Words:
@@ -55,7 +55,7 @@ def _failed(event: e.Failed) -> Words:
 
 
 def _late(event: e.FinishedLate) -> Words:
-    what = safe(event.error, 200) or compact(event.result)
+    what = safe(event.error, 200) or compact(redact(trimmed(event.result)))
     return "late", "warning", f"finished late: {safe(event.state, 40)} {what}"
 
 
@@ -104,7 +104,7 @@ _TELLERS: dict[type[Any], Callable[[Any], Words]] = {
     e.Resent: lambda event: ("resent", "warning", "the reply got lost; queued once"),
     e.Polled: _polled,
     e.StateSeen: _state,
-    e.Succeeded: lambda event: ("succeeded", "good", compact(redact(event.result))),
+    e.Succeeded: lambda event: ("succeeded", "good", compact(redact(trimmed(event.result)))),
     e.Failed: _failed,
     e.RemotelyRevoked: lambda event: ("revoked", "bad", safe(event.reason, 200) or "by somebody"),
     e.TimedOut: lambda event: ("timed out", "warning", f"no end after {event.seconds:g} s"),

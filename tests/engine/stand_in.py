@@ -90,7 +90,10 @@ class FakeStateResult(FakeResult):
 
 @dataclass
 class FakeApp:
-    """Answers each ``send_task`` with what ``answer`` says: a value, Soon, a State or an error."""
+    """Answers each ``send_task`` as ``answer`` says.
+
+    With a value, Soon, a State, an error, or what makes a result of its own from the app.
+    """
 
     answer: Answer = lambda sent: None
     sent: list[Sent] = field(default_factory=list)
@@ -117,6 +120,9 @@ class FakeApp:
         return result
 
     def _result(self, answer: Any) -> FakeResult:
+        if callable(answer):
+            result: FakeResult = answer(self)
+            return result
         if isinstance(answer, Soon):
             return FakeResult(self, answer.value, answer.polls)
         if isinstance(answer, State):

@@ -136,7 +136,10 @@ def test_an_empty_file_means_no_friends_or_says_so(tmp_path: Path, text: str) ->
         ("friends:\n\tetl: {}\n", "line 2, column 1: "),
         ("friends: *etl\n", "line 1: alias *etl is not allowed."),
         ("a: 1\n---\nb: 2\n", "line 2: more than one YAML document."),
-        ("friends:\n  no: {route: a, queue: q}\n", "line 2: friends.False: "),
+        ("friends:\n  no: {route: a, queue: q}\n",
+         "line 2: friends.no: a key must be text; quote it."),
+        ("friends:\n  [a]: {route: a, queue: q}\n",
+         "line 2: friends.a list or mapping: a key must be text; quote it."),
     ],
 )  # fmt: skip
 def test_a_malformed_file_is_an_error_with_file_line_and_key(
@@ -233,7 +236,7 @@ async def test_off_means_no_app_no_friends_and_an_error_for_every_call(tmp_path:
         lambda: manager.revoke("some-id"),
     ):
         with pytest.raises(CeleryDisabled, match="CELERY=1"):
-            await call()  # type: ignore[no-untyped-call]
+            await call()
 
 
 def test_celery_disabled_is_a_plain_exception() -> None:

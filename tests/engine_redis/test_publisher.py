@@ -70,13 +70,16 @@ async def test_nobody_there_is_said_at_once() -> None:
 
 
 async def test_a_silent_server_is_given_up_in_five_seconds() -> None:
-    silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    held = []  # a writer that nobody holds closes its connection
+    silent = await asyncio.start_server(lambda *ends: held.append(ends), "127.0.0.1", 0)
     console = Console(f"redis://127.0.0.1:{silent.sockets[0].getsockname()[1]}/0")
     before = asyncio.get_running_loop().time()
     with pytest.raises(BrokerUnavailable, match="did not answer"):
         await console.publish("a.b", 1)
     assert asyncio.get_running_loop().time() - before < 5.5
     silent.close()
+    for _, writer in held:
+        writer.close()
 
 
 async def test_refusals_are_one_plain_sentence(own_server: Server) -> None:

@@ -111,6 +111,17 @@ async def test_watching_twice_gives_the_same_future_and_unwatch_ends_it(server: 
     assert not console.of(Polled)
 
 
+async def test_a_task_that_is_watched_again_stays_subscribed(server: Server) -> None:
+    console, client, task_id = Console(server.url(4)), server.client(4), new_id()
+    console.engine.watcher.watch(task_id, 20, 20)
+    await until(lambda: client.pubsub_numsub(PREFIX + task_id)[0][1] == 1)
+    console.engine.watcher.unwatch(task_id)
+    future = console.engine.watcher.watch(task_id, 20, 20)
+    await asyncio.sleep(0.4)
+    store(client, task_id, success("again"))
+    assert (await asyncio.wait_for(future, 1)).result == "again"
+
+
 @pytest.mark.parametrize("tell", [True, False], ids=["pushed", "polled"])
 async def test_a_huge_result_is_not_read(server: Server, tell: bool) -> None:
     console, task_id = Console(server.url(4)), new_id()

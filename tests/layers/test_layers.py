@@ -58,9 +58,9 @@ def test_a_file_has_one_idea(path: Path) -> None:
             assert lines <= 50, f"{node.name} is too long"
 
 
-RAW_WIDGETS = {"Static", "Label", "Button", "OptionList", "Tree", "Select", "DataTable",
-               "RichLog", "Log", "Markdown", "Checkbox", "SelectionList", "Collapsible",
-               "TabPane", "RadioButton"}  # fmt: skip
+RAW_WIDGETS = {"Static", "Input", "TextArea", "Label", "Button", "OptionList", "Tree", "Select",
+               "DataTable", "RichLog", "Log", "Markdown", "Checkbox", "SelectionList",
+               "Collapsible", "TabPane", "RadioButton"}  # fmt: skip
 TITLES = {"title", "sub_title", "border_title", "border_subtitle", "tooltip"}
 
 

@@ -13,11 +13,11 @@ from kimera_tui.ui.widgets.task_form import TaskForm
 from kimera_tui.workflows.document import Draft
 from tests.ui.stage import Stage, settle
 
-TRACEBACK = '''Traceback (most recent call last):
+TRACEBACK = """Traceback (most recent call last):
   File "/srv/flaky/tasks.py", line 12, in fail
     raise ValueError(message)
 ValueError: this task always fails
-'''
+"""
 
 Scene = Callable[[Pilot[Any], Stage], Awaitable[None]]
 

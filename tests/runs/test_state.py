@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
@@ -63,7 +64,9 @@ HISTORIES = st.lists(EVENTS, max_size=40)
 
 
 def told(book: RunBook) -> list[Any]:
-    return [(run.status, run.ended, run.done, run.in_flight, run.steps) for run in book.runs.values()]
+    return [
+        (run.status, run.ended, run.done, run.in_flight, run.steps) for run in book.runs.values()
+    ]
 
 
 @given(HISTORIES, st.lists(st.integers(0, 40)))
@@ -73,7 +76,7 @@ def test_one_by_one_is_the_same_as_in_any_chunks(events: list[Any], cuts: list[i
         one_by_one.apply(event)
     whole = [START, *events]
     edges = sorted({0, len(whole), *(min(cut, len(whole)) for cut in cuts)})
-    for begin_, end in zip(edges, edges[1:], strict=False):
+    for begin_, end in pairwise(edges):
         in_chunks.apply_all(whole[begin_:end])
     assert told(one_by_one) == told(in_chunks)
 
@@ -167,7 +170,13 @@ def test_what_is_sent_is_what_is_shown() -> None:
 def test_progress_needs_numbers() -> None:
     assert progress_of({"current": 3, "total": 4}) == (3.0, 4.0)
     assert progress_of({"done": 1, "total": 2}) == (1.0, 2.0)
-    for meta in (None, "half", {"current": 1}, {"current": "x", "total": 2}, {"current": 1, "total": 0}):
+    for meta in (
+        None,
+        "half",
+        {"current": 1},
+        {"current": "x", "total": 2},
+        {"current": 1, "total": 0},
+    ):
         assert progress_of(meta) is None
 
 

@@ -15,7 +15,7 @@ from textual.widgets import Button, Input, OptionList
 from kimera_tui.config.friends import Friend
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.ui.actions import ACTIONS, SCOPES
-from kimera_tui.ui.widgets.plain import PlainButton, PlainOptions, PlainStatic
+from kimera_tui.ui.widgets.plain import PlainButton, PlainInput, PlainOptions, PlainStatic
 from kimera_tui.ui.widgets.task_form import TaskForm
 
 CLOSE: list[BindingType] = [Binding("escape", "close", "Close")]
@@ -36,7 +36,7 @@ class PickTask(ModalScreen[tuple[str, str] | None]):
     def compose(self) -> ComposeResult:
         """A filter and the tasks that match it."""
         with Vertical(classes="window pick"):
-            yield Input(placeholder="Type to find a task", compact=True)
+            yield PlainInput(placeholder="Type to find a task", compact=True)
             yield PlainOptions()
 
     def on_mount(self) -> None:

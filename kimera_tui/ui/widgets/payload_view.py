@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from kimera_tui.redaction import redact, redact_text
 from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
-from kimera_tui.ui.text import compact, pretty, safe
+from kimera_tui.safetext import PAGE, compact, pretty, safe, trimmed
 from kimera_tui.ui.widgets.lines import Line, LineView
 
 _HAS_RESULT = (Status.DONE, Status.FINISHED_LATE)
@@ -56,8 +56,8 @@ def describe_step(step: StepState) -> list[Line]:
     lines: list[Line] = [
         ((" task    ", "dim"), (safe(step.name, 200), "strong")),
         ((" id      ", "dim"), (safe(step.task_id, 80), "")),
-        *_values("args", {str(n): value for n, value in enumerate(redact(step.args))}),
-        *_values("kwargs", redact(step.kwargs, step.secret)),
+        *_values("args", {str(n): value for n, value in enumerate(redact(trimmed(step.args)))}),
+        *_values("kwargs", redact(trimmed(step.kwargs), step.secret)),
     ]
     if step.timeout is not None:
         lines.append(((" timeout ", "dim"), (f"{step.timeout:g} s", "")))
@@ -68,7 +68,9 @@ def describe_step(step: StepState) -> list[Line]:
     if step.status in _HAS_RESULT and not step.error_message:
         lines.append((("", ""),))
         lines.append(((" result", "good"),))
-        lines += [((f"   {line}", ""),) for line in pretty(redact(step.result))]
+        lines += [
+            ((f"   {line}", ""),) for line in pretty(redact(trimmed(step.result, 2000, PAGE)))
+        ]
     elif step.error_type:
         lines.append((("", ""),))
         lines.append(((f" {safe(step.error_type, 200)}", "bad"),))
@@ -93,12 +95,13 @@ def _values(title: str, values: Mapping[str, Any]) -> list[Line]:
 
 
 def _block(text: str, style: str) -> list[Line]:
-    shown = safe(redact_text(text), 65_536, lines=True)
+    shown = safe(redact_text(text[: 2 * PAGE]), PAGE, lines=True)
     return [((f"   {line}", style),) for line in shown.rstrip("\n").split("\n")]
 
 
 def yankable(step: StepState) -> str:
-    """What copying a step gives: its result as JSON, or its error, without secrets."""
+    """What copying a step gives: its result or error, without secrets and control characters."""
     if step.error_type:
-        return redact_text(f"{step.error_type}: {step.error_message}\n{step.traceback}".rstrip())
+        error = f"{step.error_type}: {step.error_message}\n{step.traceback}".rstrip()
+        return safe(redact_text(error), 1_000_000, lines=True)
     return "\n".join(pretty(redact(step.result), 1_000_000))

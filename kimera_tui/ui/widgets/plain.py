@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from rich.text import Text
-from textual.widgets import Button, Label, OptionList, Static, Tree
+from textual.widgets import Button, Input, Label, OptionList, Static, Tree
 from textual.widgets.option_list import Option
 
+from kimera_tui.safetext import safe_in_place
 from kimera_tui.ui.text import content, label
 
 
@@ -38,6 +39,16 @@ class PlainButton(Button):
 
     def __init__(self, text: str, **kwargs: Any) -> None:
         super().__init__(content(text), **kwargs)
+
+
+class PlainInput(Input):
+    """An Input that shows unsafe characters of its value as pictures; the value stays as it is."""
+
+    @property
+    def _value(self) -> Text:
+        if self.password:
+            return super()._value
+        return Text(safe_in_place(self.value), no_wrap=True, overflow="ignore", end="")
 
 
 class PlainOptions(OptionList):

@@ -17,7 +17,7 @@ from kimera_tui.errors import UsageError
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.redaction import is_secret_name, redact
 from kimera_tui.ui.text import safe
-from kimera_tui.ui.widgets.plain import PlainLabel, PlainStatic
+from kimera_tui.ui.widgets.plain import PlainInput, PlainLabel, PlainStatic
 from kimera_tui.workflows.fields import (
     parse_args,
     parse_kwargs,
@@ -43,7 +43,7 @@ class Field(Vertical):
     def compose(self) -> ComposeResult:
         """Title, input, error."""
         yield PlainLabel(self._head, classes="field-title")
-        yield Input(
+        yield PlainInput(
             self._value, placeholder=safe(self._hint, 200), password=self._secret, compact=True
         )
         yield PlainLabel(classes="field-error")

@@ -1,0 +1,219 @@
+"""``kimera-tui send``: the result on stdout, the rest on stderr, and honest exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run, environment
+from tests.conftest import REPO
+
+pytestmark = pytest.mark.usefixtures("broker_url")
+
+
+def test_the_result_is_all_there_is_on_stdout(run: Run) -> None:
+    done = run("send", "calculator", "add", "--args", "[1, 2]", "--timeout", "20")
+    assert (done.returncode, done.stdout) == (0, "3\n")
+    assert "dispatched" in done.stderr
+
+
+def test_json_is_one_object_on_one_line(run: Run) -> None:
+    done = run("send", "echo", "value", "--kwargs", '{"payload": {"a": [1]}}', "--json")
+    assert done.returncode == 0
+    told = json.loads(done.stdout)
+    assert done.stdout.count("\n") == 1
+    assert told == {
+        "friend": "echo",
+        "task": "value",
+        "status": "done",
+        "result": {"a": [1]},
+    }
+
+
+def test_a_failed_task_leaves_with_1_and_shows_the_remote_traceback(run: Run) -> None:
+    done = run("send", "flaky", "fail", "--kwargs", '{"message": "on purpose"}')
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" in done.stderr
+    assert done.stderr.strip().endswith("flaky.fail failed: ValueError: on purpose")
+
+
+def test_a_failed_task_is_data_with_json(run: Run) -> None:
+    done = run("send", "flaky", "fail", "--json")
+    told = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert (told["status"], told["error_type"]) == ("failed", "ValueError")
+    assert "Traceback" in told["traceback"]
+
+
+def test_a_time_out_leaves_with_3(run: Run) -> None:
+    done = run("send", "flaky", "sleep", "--kwargs", '{"seconds": 2}', "--timeout", "0.5s")
+    assert done.returncode == 3
+    assert "did not finish in 0.5 s" in done.stderr
+
+
+def test_a_task_that_the_worker_does_not_know_is_told_so(run: Run) -> None:
+    done = run("send", "flaky", "unheard_of")
+    assert done.returncode == 1
+    assert "The worker does not know task flaky.unheard_of" in done.stderr
+
+
+def test_a_queue_that_nobody_consumes_is_told_at_once(run: Run, tmp_path: Path) -> None:
+    friends = tmp_path / "friends.yaml"
+    friends.write_text("friends:\n  lost: {route: echo, queue: nobody}\n")
+    done = run("send", "lost", "value", "--timeout", "3", KIMERA_FRIENDS=str(friends))
+    assert done.returncode == 3
+    assert "warning: No worker consumes queue nobody (0 of 1 workers)." in done.stderr
+
+
+def test_hostile_results_are_harmless_on_stdout(run: Run) -> None:
+    done = run("send", "flaky", "hostile")
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+    assert "\x07" not in done.stdout
+    assert "␛]52;c;" in done.stdout or "\\u001b]52" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["nobody", "x"], "No friend `nobody`."),
+        (["flake", "x"], "No friend `flake`. Near: `flaky`."),
+        (["echo", ""], "Task name is empty."),
+        (["echo", "a b"], "Task name has a space."),
+        (["echo", "value", "--args", "1,2"], "Arguments: not JSON: line 1 column 2"),
+        (["echo", "value", "--args", "{}"], "Arguments must be a JSON list, like [1, 2]."),
+        (["echo", "value", "--kwargs", "[1]"], "Named arguments must be a JSON object"),
+        (["echo", "value", "--timeout", "0"], "Timeout wants a time over 0."),
+        (["echo", "value", "--timeout", "-1"], "Timeout wants a time over 0."),
+        (["echo", "value", "--timeout", "soon"], "Timeout: `soon` is no duration"),
+    ],
+)
+def test_a_wrong_call_leaves_with_2_and_one_sentence(
+    run: Run, words: list[str], sentence: str
+) -> None:
+    done = run("send", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_malformed_friends_file_is_named_with_line_and_key(run: Run, tmp_path: Path) -> None:
+    friends = tmp_path / "friends.yaml"
+    friends.write_text("friends:\n  a:\n    route: x\n    quue: q\n")
+    for words in (["send", "a", "x"], ["friends"]):
+        done = run(*words, KIMERA_FRIENDS=str(friends))
+        assert done.returncode == 2
+        assert f"{friends}, line" in done.stderr
+        assert "friends.a.qu" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def silent_server() -> Iterator[int]:
+    """A port that accepts and never answers."""
+    server = socket.create_server(("127.0.0.1", 0))
+    held: list[socket.socket] = []
+    stop = threading.Event()
+
+    def accept() -> None:
+        server.settimeout(0.2)
+        while not stop.is_set():
+            try:
+                held.append(server.accept()[0])
+            except TimeoutError:
+                continue
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    yield server.getsockname()[1]
+    stop.set()
+    thread.join(2)
+    for connection in [*held, server]:
+        connection.close()
+
+
+FRIENDS = str(REPO / "friends.yaml")
+
+
+def check_broker_sentence(done: subprocess.CompletedProcess[str], words: str) -> None:
+    assert done.returncode == 69, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_broker_that_is_not_there_leaves_with_69(run: Run) -> None:
+    done = run("send", "echo", "value", BROKER_URL="redis://127.0.0.1:1/0", KIMERA_FRIENDS=FRIENDS)
+    check_broker_sentence(done, "is not there (connection refused)")
+
+
+def test_a_silent_broker_leaves_with_69_in_time(run: Run, silent_server: int) -> None:
+    url = f"redis://127.0.0.1:{silent_server}/0"
+    done = run("send", "echo", "value", BROKER_URL=url, KIMERA_FRIENDS=FRIENDS)
+    check_broker_sentence(done, "did not answer")
+
+
+def test_a_malformed_broker_url_leaves_with_2_and_without_its_password(run: Run) -> None:
+    done = run("send", "echo", "value", BROKER_URL="redis://:s3cr#et@h/0", KIMERA_FRIENDS=FRIENDS)
+    assert done.returncode == 2
+    assert "a password with # must be written %23" in done.stderr
+    assert "s3cr" not in done.stderr
+
+
+def test_the_operators_own_broker_is_used_and_nothing_is_embedded(
+    run: Run, broker_url: str, tmp_path: Path
+) -> None:
+    done = run(
+        "send", "calculator", "add", "--args", "[20, 22]",
+        BROKER_URL=broker_url, RESULT_BACKEND=broker_url, KIMERA_FRIENDS=FRIENDS,
+        KIMERA_RUNTIME_DIR=str(tmp_path),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "42\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_leaves_with_130(runtime_dir: Path) -> None:
+    words = ["send", "flaky", "sleep", "--kwargs", '{"seconds": 5}']
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kimera_tui", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPO,
+        env=environment(KIMERA_RUNTIME_DIR=str(runtime_dir)),
+    )  # fmt: skip
+    assert process.stderr is not None
+    seen = ""
+    while "started" not in seen:
+        line = process.stderr.readline()
+        assert line, seen
+        seen += line
+    os.kill(process.pid, signal.SIGINT)
+    _, rest = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "interrupted" in rest
+    assert "Traceback" not in seen + rest
+
+
+def test_friends_are_listed_for_people_and_for_programs(run: Run) -> None:
+    people = run("friends")
+    assert people.returncode == 0
+    assert "calculator" in people.stdout
+    programs = run("friends", "--json")
+    told = [json.loads(line) for line in programs.stdout.splitlines()]
+    assert {entry["friend"] for entry in told} >= {"calculator", "echo", "reports", "flaky"}
+    assert "add" in told[0]["tasks"]
+
+
+def test_without_a_terminal_the_console_says_what_to_use_instead(run: Run) -> None:
+    done = run()
+    assert done.returncode == 2
+    assert "No terminal here" in done.stderr
+    assert "kimera-tui send" in done.stderr

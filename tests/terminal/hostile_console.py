@@ -1,0 +1,73 @@
+"""A console fed with hostile text in every place that takes text from outside; run by a test."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
+from kimera_tui.cluster.inspector import ClusterView
+from kimera_tui.config.friends import Friend, Param, TaskInfo
+from kimera_tui.process import events as e
+from kimera_tui.runs.events import StepSkipped
+from kimera_tui.ui.app import KimeraApp
+from kimera_tui.workflows.document import Workflow
+from tests.ui.stage import NOON, Stage
+
+HOSTILE: Sequence[str] = (
+    "[/x] y [/bold] [a='x] [b]x[/i] <Foo [bar=1]>",
+    "[@click=app.quit]x[/] [@click=app.quit()]PRESS[/]",
+    "\x1b]52;c;AAAA\x07 \x1b]0;PWNED\x07 \x1b[666;666H \x1b[2J \x1bP666\x1b\\ \x1b_666\x1b\\",
+    "\x9b666m \x9d0;PWNED\x9c \x90666\x9c",
+    "a lone \ud800 surrogate, \u202egpj.exe\u202c \u2066x\u2069 \u200f",
+    "nul \x00 bell \x07 back \x08 tab \t line\r\nline \x0b \x0c \x7f",
+    "[link=file:///etc/passwd]here[/link] \\[ $x ${y} %s {z}",
+    "x" * 1_000_000,
+)
+ALL = " ".join(HOSTILE[:-1])
+
+
+class HostileStage(Stage):
+    """Says hostile things about everything."""
+
+    def __init__(self) -> None:
+        friend = Friend.model_construct(
+            route="r", queue=ALL, description=ALL, danger=True, read_only=False, timeout=30.0,
+            broker=None, backend=None,
+            tasks={ALL: TaskInfo(doc=ALL, params={ALL: Param(description=ALL, default=ALL)})},
+        )  # fmt: skip
+        super().__init__({ALL: friend}, "")
+
+    async def start(self) -> None:
+        self.tell(BrokerChanged(at=NOON, phase="failed", label=ALL, message=ALL))
+        view = ClusterView(at=NOON, queues={ALL: frozenset({ALL})}, tasks={ALL: frozenset({ALL})})
+        self.tell(BrokerChanged(at=NOON, phase="ready", label=ALL))
+        self.tell(ClusterSeen(at=NOON, view=view))
+
+    async def launch(self, workflow: Workflow) -> str:
+        run_id = await super().launch(workflow)
+        for _, task in self.plans[-1]:
+            task_id = task.task_id
+            self.sent(task, **{ALL: HOSTILE[-1]})
+            self.started(task, ALL)
+            for text in HOSTILE:
+                self.tell(
+                    e.StateSeen(at=NOON, task_id=task_id, state=text, meta={text: text}),
+                    e.Polled(at=NOON, task_id=task_id, attempt=1, state=text, next_delay=1),
+                    e.Noticed(at=NOON, task_id=task_id, text=text),
+                    e.CallbackStarted(at=NOON, task_id=task_id, callback=text),
+                    e.ConnectionLost(at=NOON, which="broker", reason=text),
+                )
+        (_, first), *others = self.plans[-1]
+        self.failed(first, ALL, ALL, "\n".join(HOSTILE))
+        for _, task in others:
+            self.succeeded(task, {ALL: list(HOSTILE)})
+        self.tell(StepSkipped(at=NOON, run_id=run_id, path="", because=ALL))
+        self.ended(run_id, ALL)
+        return run_id
+
+
+if __name__ == "__main__":
+    app = KimeraApp(HostileStage())
+    app.run()
+    sys.exit(app.return_code or 0)
