@@ -140,7 +140,8 @@ def _state_seen(step: StepState, event: e.StateSeen) -> StepState:
         case "RETRY":
             return _now(step, Status.RETRYING, event, "will be tried again", "backend")
     step = replace(step, progress=progress_of(event.meta))
-    return _now(step, Status.PROGRESS, event, event.state, "backend")
+    cause = "" if event.state == "PROGRESS" else event.state
+    return _now(step, Status.PROGRESS, event, cause, "backend")
 
 
 def progress_of(meta: Any) -> tuple[float, float] | None:

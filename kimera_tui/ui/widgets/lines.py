@@ -74,6 +74,7 @@ class LineView(ScrollView, can_focus=True):
         """A line was chosen with enter or a double click."""
 
     def __init__(self, **kwargs: Any) -> None:
+        self._styles: dict[str, Style] = {}
         super().__init__(**kwargs)
         self.cursor = 0
 
@@ -130,7 +131,16 @@ class LineView(ScrollView, can_focus=True):
         return Strip.blank(width, base)
 
     def _style(self, name: str) -> Style:
-        return self.get_component_rich_style(f"line--{name}", partial=True)
+        # Colour and weight only: the background is the line's, which may be the cursor's.
+        if name not in self._styles:
+            style = self.get_component_rich_style(f"line--{name}")
+            self._styles[name] = Style(color=style.color, bold=style.bold)
+        return self._styles[name]
+
+    def notify_style_update(self) -> None:
+        """Another theme has other colours."""
+        self._styles.clear()
+        super().notify_style_update()
 
     # Moving
 

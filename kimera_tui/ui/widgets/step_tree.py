@@ -31,11 +31,18 @@ class StepTree(LineView):
         if run is not self._run:
             self._run = run
             self._rows = list(run.plan.walk()) if run is not None else []
-            self.cursor = next(
-                (index for index, (_, node) in enumerate(self._rows) if node.task is not None), 0
-            )
+            self.cursor = self._first_of_interest()
         self._now = now
         self.lines_changed()
+
+    def _first_of_interest(self) -> int:
+        """The first step that failed, else the first step."""
+        steps = self._run.steps if self._run is not None else {}
+        tasks = [index for index, (_, node) in enumerate(self._rows) if node.path in steps]
+        failed = [
+            index for index in tasks if steps[self._rows[index][1].path].status is Status.FAILED
+        ]
+        return next(iter(failed or tasks), 0)
 
     @property
     def selected(self) -> StepState | None:

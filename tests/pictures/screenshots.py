@@ -1,0 +1,92 @@
+"""``make screenshots``: pictures for the README, of the real console on its real demo."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import tests.conftest  # noqa: F401 - nothing of this machine's settings in the pictures
+from kimera_tui.cli.parts import Parts
+from kimera_tui.process.task_params import TaskParams
+from kimera_tui.ui.app import KimeraApp
+from kimera_tui.ui.screens.base import ModeScreen
+from kimera_tui.ui.widgets.task_form import TaskForm
+from kimera_tui.workflows.document import Draft
+from tests.conftest import REPO
+
+SIZE = (120, 36)
+FOLDER = REPO / "screenshots"
+CHAIN = Draft(
+    "chain",
+    (
+        TaskParams("reports", "fetch", kwargs={"count": 5}),
+        TaskParams("reports", "render", kwargs={"title": "Daily", "seconds": 6, "token": "t0p"}),
+        TaskParams("reports", "summarise"),
+    ),
+)
+PARA = Draft(
+    "para",
+    (
+        TaskParams("calculator", "stats", kwargs={"numbers": [3, 5, 8, 13]}),
+        TaskParams("flaky", "retry", kwargs={"times": 1}),
+        TaskParams("flaky", "fail", kwargs={"message": "the printer is on fire"}),
+        TaskParams("echo", "a_dict"),
+    ),
+)
+
+
+async def until(condition: object, seconds: float = 30) -> None:
+    """Wait until a call returns something true."""
+    assert callable(condition)
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.1)
+
+
+async def take() -> None:
+    """Walk through the console and take a picture of each mode."""
+    app = KimeraApp(Parts())
+    async with app.run_test(size=SIZE) as pilot:
+
+        def save(name: str) -> None:
+            app.clear_notifications()
+            (FOLDER / f"{name}.svg").write_text(app.export_screenshot(title="Kimera TUI") + "\n")
+
+        async def press(*keys: str) -> None:
+            await pilot.press(*keys)
+            await asyncio.sleep(0.4)
+            await pilot.pause()
+
+        await until(lambda: app.vitals.view is not None and app.vitals.view.workers)
+        await until(lambda: app.screen.query(TaskForm))
+        await press()
+        save("friends")
+        app.draft = CHAIN
+        await press("2", "down")
+        save("compose")
+        await press("ctrl+r")
+        await until(lambda: app.vitals.in_flight == 1 and _progress(app) >= 3)
+        await press("tab", "down")
+        save("live-chain")
+        await until(lambda: not app.vitals.in_flight)
+        app.draft = PARA
+        await press("2")
+        await press("ctrl+r")
+        await until(lambda: any(run.ended for run in list(app.book.runs.values())[1:]))
+        await press("tab", "down", "down", "down")
+        save("live-failed")
+        await press("5")
+        assert isinstance(app.screen, ModeScreen)
+        save("cluster")
+
+
+def _progress(app: KimeraApp) -> float:
+    steps = [step for run in app.book.runs.values() for step in run.steps.values()]
+    return max((step.progress[0] for step in steps if step.progress), default=0)
+
+
+if __name__ == "__main__":
+    Path(FOLDER).mkdir(exist_ok=True)
+    asyncio.run(take())
+    sys.stdout.write(f"taken: {', '.join(sorted(path.name for path in FOLDER.glob('*.svg')))}\n")
