@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import shutil
 import socket
@@ -158,6 +159,7 @@ class Lag:
         self.samples: list[float] = []
 
     async def __aenter__(self) -> Lag:
+        gc.collect()  # what earlier benchmarks left behind isn't this one's
         self._task = asyncio.create_task(self._probe())
         await asyncio.sleep(0.05)
         self.samples.clear()

@@ -1,6 +1,5 @@
 """A worker that does nothing, fast: it pops in bulk, stores results and publishes them.
 
-
 Started as ``python -m benchmarks.stub_worker PORT QUEUE``. Not Celery: it is here so that the
 console and not the worker is what the figures show.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual import getters
+from textual import events, getters
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.screen import Screen
@@ -30,6 +30,15 @@ class ModeScreen(Screen[None]):
     def kimera(self) -> KimeraApp:
         """The app, as what it is."""
         return cast("KimeraApp", self.app)
+
+    def _forward_event(self, event: events.Event) -> None:
+        # Textual 8.2.8 asks for the parent of what was pressed, which a part of a form that is
+        # just being replaced has lost.
+        if isinstance(event, events.MouseDown):
+            pressed, _ = self.get_widget_and_offset_at(event.x, event.y)
+            if pressed is not None and pressed.parent is None and pressed is not self:
+                return
+        super()._forward_event(event)
 
     def compose(self) -> ComposeResult:
         """Bar, content, status, footer."""
