@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kimera_tui.cli.friends_file import which_file
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
@@ -17,6 +17,7 @@ from kimera_tui.errors import BrokerUnavailable, ConfigError, KimeraError
 from kimera_tui.process import TaskManager
 from kimera_tui.process.bus import EventBus
 from kimera_tui.process.clock import Clock, SystemClock
+from kimera_tui.process.engine import Receipt
 from kimera_tui.redaction import mask_urls
 from kimera_tui.workflows.document import Workflow
 from kimera_tui.workflows.runner import Runner
@@ -95,6 +96,14 @@ class Parts:
         if self._inspector is None:
             raise BrokerUnavailable("The broker is not there.")
         return self._inspector
+
+    async def revoke(self, task_id: str, *, terminate: bool, signal: str) -> Sequence[Receipt]:
+        """Revoke a task; returns which workers acknowledged."""
+        return await (await self.manager()).revoke(task_id, terminate, signal)
+
+    async def cancel(self, run_id: str) -> Sequence[Receipt]:
+        """Send nothing more of a run and revoke what is in flight of it."""
+        return await (await self.runner()).cancel(run_id)
 
     def ask_workers(self) -> None:
         """Have the workers asked now."""

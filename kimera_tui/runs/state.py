@@ -33,6 +33,8 @@ class StepState:
     source: str = "engine"
     """Who said so: ``engine`` or ``backend``."""
     sent_at: float | None = None
+    started_at: float | None = None
+    """When a worker was first seen to run it; None for tasks that don't tell."""
     ended_at: float | None = None
     polls: int = 0
     next_poll: float = 0.0
@@ -71,6 +73,8 @@ def fold(step: StepState, event: e.TaskEvent | StepSkipped) -> StepState:
             return replace(step, polls=event.attempt, next_poll=event.next_delay)
         case e.Forgotten():
             return replace(step, released=True)
+        case e.RevokeSent() if event.asked:
+            return step if step.status.ended else replace(step, cause=_asked_to_go(event))
         case e.FinishedLate() if step.status is Status.TIMED_OUT:
             return _finished_late(step, event)
         case e.CallbackFailed():
@@ -136,10 +140,11 @@ def _state_seen(step: StepState, event: e.StateSeen) -> StepState:
         case "STARTED":
             meta = event.meta if isinstance(event.meta, Mapping) else {}
             worker = meta.get("hostname")
+            step = replace(step, started_at=step.started_at or event.at)
             return _now(step, Status.RUNNING, event, f"on {worker}" if worker else "", "backend")
         case "RETRY":
             return _now(step, Status.RETRYING, event, "will be tried again", "backend")
-    step = replace(step, progress=progress_of(event.meta))
+    step = replace(step, progress=progress_of(event.meta), started_at=step.started_at or event.at)
     cause = "" if event.state == "PROGRESS" else event.state
     return _now(step, Status.PROGRESS, event, cause, "backend")
 
@@ -152,6 +157,15 @@ def progress_of(meta: Any) -> tuple[float, float] | None:
     if isinstance(done, int | float) and isinstance(total, int | float) and total > 0:
         return float(done), float(total)
     return None
+
+
+def _asked_to_go(event: e.RevokeSent) -> str:
+    """What is known after a revoke that somebody asked for: not yet that the task is gone."""
+    act = "terminate" if event.terminate else "revoke"
+    workers = [receipt.worker for receipt in event.receipts if receipt.ok]
+    if not workers:
+        return f"{act} asked, no worker answered: it will be forgotten unless asked again"
+    return f"{act} acknowledged by {', '.join(workers)}; not gone yet"
 
 
 def interrupted(step: StepState, at: float) -> StepState:

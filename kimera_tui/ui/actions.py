@@ -44,6 +44,7 @@ SCOPES = {
     "app": "Everywhere",
     "friends": "Friends",
     "compose": "Compose",
+    "runs": "Live and History",
     "live": "Live",
     "cluster": "Cluster",
     "lines": "In lists and panes",
@@ -72,15 +73,32 @@ ACTIONS: tuple[Action, ...] = (
     Action("turn", "t", "turn", "Chain/para", "Turn a chain into a para and back", "compose", True),
     Action("step-up", "K,shift+up", "move(-1)", "Move up", "Move the step up", "compose"),
     Action("step-down", "J,shift+down", "move(1)", "Move down", "Move the step down", "compose"),
+    Action("timeline", "t", "toggle_timeline", "Timeline", "Timeline or steps", "runs", True),
     Action(
         "output", "o", "toggle_output", "Output", "Events or input/output, where there is no room"
-        " for both", "live", True,
+        " for both", "runs",
     ),
     Action(
-        "only-run", "r", "toggle_only_run", "This run", "Events of the selected run, or of all",
-        "live", True,
+        "next-failure", "f", "next_failure", "Next failure", "To the next step that ended badly",
+        "runs",
     ),
-    Action("yank", "y", "yank", "Copy", "Copy the selected step's result or error", "live", True),
+    Action("yank", "y", "yank", "Copy", "Copy the selected step's result or error", "runs", True),
+    Action(
+        "only-run", "r", "toggle_only_run", "This run", "Events of the selected run, or of all",
+        "live",
+    ),
+    Action(
+        "cancel-run", "C", "cancel_run", "Cancel run", "Cancel the selected run: revoke what is"
+        " in flight, send nothing more", "live", True,
+    ),
+    Action(
+        "revoke", "R", "revoke", "Revoke", "Revoke the selected step: who has not begun it"
+        " skips it", "live",
+    ),
+    Action(
+        "terminate", "T", "terminate", "Terminate", "Terminate the selected step while it runs",
+        "live",
+    ),
     Action("refresh", "r", "refresh", "Ask again", "Ask the workers now", "cluster", True),
     Action("up", "up,k", "cursor(-1)", "Up", "One line up", "lines"),
     Action("down", "down,j", "cursor(1)", "Down", "One line down", "lines"),

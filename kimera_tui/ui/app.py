@@ -65,6 +65,7 @@ class KimeraApp(App[int]):
         self._pump = Pump(services.bus, self.take_in)
         self._backlog: deque[EventLine] = deque(maxlen=RING)
         self._wanted_run: str | None = None
+        self.usual: dict[str, tuple[float, float]] = {}
 
     def on_mount(self) -> None:
         """Paint first; broker, workers and libraries come up beside the painted screen."""
@@ -151,6 +152,29 @@ class KimeraApp(App[int]):
             self.complain(str(error))
             return
         await self.switch_mode("live")
+
+    async def revoke(self, task_id: str, *, terminate: bool, signal: str) -> None:
+        """Revoke a task and say who acknowledged; that it is gone is told when it is."""
+        try:
+            receipts = await self.services.revoke(task_id, terminate=terminate, signal=signal)
+        except KimeraError as error:
+            self.complain(str(error))
+            return
+        workers = [receipt.worker for receipt in receipts if receipt.ok]
+        if workers:
+            self.flash(f"Acknowledged by {', '.join(workers)}. Watching until it is gone.")
+        else:
+            self.complain("No worker answered: a worker that starts later will not know of it.")
+
+    async def cancel(self, run_id: str) -> None:
+        """Cancel a run and say who acknowledged."""
+        try:
+            receipts = await self.services.cancel(run_id)
+        except KimeraError as error:
+            self.complain(str(error))
+            return
+        workers = sorted({receipt.worker for receipt in receipts if receipt.ok})
+        self.flash(f"Cancelled; acknowledged by {', '.join(workers) or 'no worker'}.")
 
     def flash(self, text: str) -> None:
         """Say a routine thing."""

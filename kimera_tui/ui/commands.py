@@ -14,8 +14,8 @@ class ActionCommands(Provider):
     """Finds actions of the current screen and of the app by their words."""
 
     def _offered(self) -> list[Action]:
-        scope = getattr(self.screen, "SCOPE", "")
-        return actions_of(scope) + actions_of("app")
+        scopes = getattr(self.screen, "SCOPES", ())
+        return [action for scope in (*scopes, "app") for action in actions_of(scope)]
 
     async def discover(self) -> Hits:
         """Everything there is to do, before anything is typed."""

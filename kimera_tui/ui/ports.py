@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from kimera_tui.config.friends import Friend
 from kimera_tui.process.bus import EventBus
 from kimera_tui.process.clock import Clock
+from kimera_tui.process.engine import Receipt
 from kimera_tui.workflows.document import Workflow
 
 
@@ -31,6 +32,12 @@ class Services(Protocol):
         Raises:
             KimeraError: the broker never came up.
         """
+
+    async def revoke(self, task_id: str, *, terminate: bool, signal: str) -> Sequence[Receipt]:
+        """Revoke a task; returns which workers acknowledged."""
+
+    async def cancel(self, run_id: str) -> Sequence[Receipt]:
+        """Send nothing more of a run and revoke what is in flight of it."""
 
     def ask_workers(self) -> None:
         """Have the workers asked now rather than at the next turn."""

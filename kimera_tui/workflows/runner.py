@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kimera_tui.config.friends import secret_params
-from kimera_tui.errors import TaskRevoked
+from kimera_tui.errors import KimeraError, TaskRevoked
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.clock import Clock, new_id
+from kimera_tui.process.engine import Receipt
 from kimera_tui.process.events import Noticed
 from kimera_tui.process.feeding import feed
 from kimera_tui.process.task_manager import TaskManager
@@ -17,6 +18,16 @@ from kimera_tui.process.task_params import TaskParams
 from kimera_tui.runs.events import RunEnded, RunStarted, StepSkipped
 from kimera_tui.runs.plan import Node, PlannedTask
 from kimera_tui.workflows.document import Chain, Para, Step, Task, Workflow
+
+
+class RunCancelled(KimeraError):
+    """Somebody cancelled the run."""
+
+    exit_code = 4
+
+    def __init__(self) -> None:
+        super().__init__("the run was cancelled")
+
 
 Findings = Callable[[str, str], Sequence[str]]
 """What stands against a friend's task, as far as is known now, in sentences."""
@@ -37,6 +48,8 @@ class Runner:
         self._announcer = Announcer(manager.events, clock)
         self._new_id = new_id
         self._runs: dict[str, asyncio.Task[Any]] = {}
+        self._open: dict[str, set[str]] = {}
+        self._cancelled: set[str] = set()
 
     def start(self, workflow: Workflow) -> str:
         """Start a run; returns its id. Every step is announced before anything is sent."""
@@ -57,6 +70,16 @@ class Runner:
         """Wait for a run of this runner and return its result, or raise what ended it."""
         return await self._runs[run_id]
 
+    async def cancel(self, run_id: str) -> list[Receipt]:
+        """Send nothing more of a run and revoke what is in flight; that is watched to its end.
+
+        Returns:
+            Which workers acknowledged; empty when none answered.
+        """
+        self._cancelled.add(run_id)
+        acts = [self._manager.revoke(task_id) for task_id in self._open.get(run_id, ())]
+        return [receipt for receipts in await asyncio.gather(*acts) for receipt in receipts]
+
     async def stop(self) -> None:
         """Stop waiting for all runs; what was sent goes on remotely."""
         tasks = [task for task in self._runs.values() if not task.done()]
@@ -67,6 +90,8 @@ class Runner:
     def _ended(self, run_id: str, task: asyncio.Task[Any]) -> None:
         if not task.cancelled():
             task.exception()  # told as events; ``result`` raises it for those who ask
+        self._open.pop(run_id, None)
+        self._cancelled.discard(run_id)
         # Whoever awaits ``result`` holds the task; the runner doesn't hold ended ones for ever.
         asyncio.get_running_loop().call_later(60, self._runs.pop, run_id, None)
 
@@ -85,7 +110,7 @@ class Runner:
 
     async def _walk(self, run_id: str, node: Node, before: Any) -> Any:
         if node.task is not None:
-            return await self._call(node.task, before)
+            return await self._call(run_id, node, node.task, before)
         if node.kind == "para":
             return await self._all_at_once(run_id, node, before)
         result = before
@@ -93,11 +118,15 @@ class Runner:
             try:
                 result = await self._walk(run_id, child, result)
             except Exception as error:
-                self._skip(run_id, node.children[position + 1 :], child, error)
+                because, revoked = _reason(child, error)
+                self._skip(run_id, node.children[position + 1 :], because, unreachable=revoked)
                 raise
         return result
 
-    async def _call(self, task: PlannedTask, before: Any) -> Any:
+    async def _call(self, run_id: str, node: Node, task: PlannedTask, before: Any) -> Any:
+        if run_id in self._cancelled:
+            self._skip(run_id, [node], "the run was cancelled")
+            raise RunCancelled
         args, kwargs = feed(task.args, task.kwargs, before)
         arrived: list[Any] = []
 
@@ -116,7 +145,12 @@ class Runner:
         )
         for text in self._findings(task.friend, task.task_name):
             self._announcer.tell(Noticed(at=self._announcer.now(), task_id=task.task_id, text=text))
-        await handle
+        sent = self._open.setdefault(run_id, set())
+        sent.add(task.task_id)
+        try:
+            await handle
+        finally:
+            sent.discard(task.task_id)
         return arrived[0]
 
     async def _all_at_once(self, run_id: str, node: Node, before: Any) -> list[Any]:
@@ -133,11 +167,10 @@ class Runner:
                 raise result
         return results
 
-    def _skip(self, run_id: str, later: Sequence[Node], failed: Node, error: Exception) -> None:
-        revoked = isinstance(error, TaskRevoked)
-        name = failed.task.task_name if failed.task is not None else failed.kind
-        because = f"{name} was revoked" if revoked else f"upstream {name} failed"
-        for node in later:
+    def _skip(
+        self, run_id: str, nodes: Sequence[Node], because: str, *, unreachable: bool = False
+    ) -> None:
+        for node in nodes:
             for path, _ in node.leaves():
                 self._announcer.tell(
                     StepSkipped(
@@ -145,9 +178,19 @@ class Runner:
                         run_id=run_id,
                         path=path,
                         because=because,
-                        unreachable=revoked,
+                        unreachable=unreachable,
                     )
                 )
+
+
+def _reason(failed: Node, error: Exception) -> tuple[str, bool]:
+    """Why the steps behind one that ended badly are never sent, and whether it was revoked."""
+    name = failed.task.task_name if failed.task is not None else failed.kind
+    if isinstance(error, RunCancelled):
+        return error.message, False
+    if isinstance(error, TaskRevoked):
+        return f"{name} was revoked", True
+    return f"upstream {name} failed", False
 
 
 def plan_of(

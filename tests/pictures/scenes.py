@@ -93,6 +93,22 @@ async def live_failed(pilot: Pilot[Any], stage: Stage) -> None:
     await pilot.press("o")
 
 
+async def live_timeline(pilot: Pilot[Any], stage: Stage) -> None:
+    """The timeline of a chain under way, with what is usual."""
+    app = pilot.app
+    assert isinstance(app, KimeraApp)
+    app.usual = {"reports.render": (4.0, 6.0)}
+    await live_chain(pilot, stage)
+    stage.clock.at += 0.5
+    await pilot.press("t")
+
+
+async def confirm_terminate(pilot: Pilot[Any], stage: Stage) -> None:
+    """The question before a task is terminated."""
+    await live_chain(pilot, stage)
+    await pilot.press("T")
+
+
 async def cluster(pilot: Pilot[Any], stage: Stage) -> None:
     """The workers."""
     await pilot.press("5")
@@ -130,6 +146,8 @@ SCENES: dict[str, Scene] = {
         live_empty,
         live_chain,
         live_failed,
+        live_timeline,
+        confirm_terminate,
         cluster,
         keys,
     )

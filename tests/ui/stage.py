@@ -16,6 +16,7 @@ from kimera_tui.cluster.inspector import ClusterView
 from kimera_tui.config.friends import Friend, load_friends
 from kimera_tui.process import events as e
 from kimera_tui.process.bus import EventBus
+from kimera_tui.process.engine import Receipt
 from kimera_tui.runs.events import RunEnded, RunStarted
 from kimera_tui.runs.plan import PlannedTask
 from kimera_tui.ui.app import KimeraApp
@@ -51,6 +52,7 @@ class Stage:
         self.clock = StillClock()
         self.launched: list[Workflow] = []
         self.plans: list[list[tuple[str, PlannedTask]]] = []
+        self.acts: list[object] = []
         self.asked = 0
         self.closed = False
         self._ids = itertools.count(1)
@@ -71,6 +73,19 @@ class Stage:
         self.plans.append(list(plan.leaves()))
         self.tell(RunStarted(at=self.clock.now(), run_id=run_id, name=workflow.name, plan=plan))
         return run_id
+
+    async def revoke(self, task_id: str, *, terminate: bool, signal: str) -> Sequence[Receipt]:
+        self.acts.append((task_id, terminate, signal))
+        receipts = (Receipt("demo@kimera", "flagged as revoked", ok=True),)
+        at = self.clock.now()
+        self.tell(
+            e.RevokeSent(at=at, task_id=task_id, terminate=terminate, receipts=receipts, asked=True)
+        )
+        return receipts
+
+    async def cancel(self, run_id: str) -> Sequence[Receipt]:
+        self.acts.append(run_id)
+        return (Receipt("demo@kimera", "flagged as revoked", ok=True),)
 
     def ask_workers(self) -> None:
         self.asked += 1

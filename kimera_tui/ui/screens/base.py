@@ -23,6 +23,9 @@ class ModeScreen(Screen[None]):
     """One mode. Subclasses compose their content and draw themselves from the app's book."""
 
     SCOPE: ClassVar[str] = ""
+    """Name of the mode."""
+    SCOPES: ClassVar[tuple[str, ...]] = ()
+    """Scopes of the actions that can be done here, besides those that can be done everywhere."""
 
     status = getters.query_one(StatusLine)
 

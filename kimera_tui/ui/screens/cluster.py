@@ -55,6 +55,7 @@ class ClusterScreen(ModeScreen):
     """Shows the workers."""
 
     SCOPE: ClassVar[str] = "cluster"
+    SCOPES: ClassVar[tuple[str, ...]] = ("cluster",)
     BINDINGS: ClassVar[list[BindingType]] = bindings("cluster")
     AUTO_FOCUS: ClassVar[str | None] = "#workers"
 

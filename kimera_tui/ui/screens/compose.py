@@ -57,6 +57,7 @@ class ComposeScreen(ModeScreen):
     """Composes and runs chains and paras."""
 
     SCOPE: ClassVar[str] = "compose"
+    SCOPES: ClassVar[tuple[str, ...]] = ("compose",)
     BINDINGS: ClassVar[list[BindingType]] = bindings("compose")
     AUTO_FOCUS: ClassVar[str | None] = "#steps"
 

@@ -31,6 +31,7 @@ class FriendsScreen(ModeScreen):
     """Browses friends and sends single tasks."""
 
     SCOPE: ClassVar[str] = "friends"
+    SCOPES: ClassVar[tuple[str, ...]] = ("friends",)
     BINDINGS: ClassVar[list[BindingType]] = bindings("friends")
     AUTO_FOCUS: ClassVar[str | None] = "#friends-tree"
 

@@ -1,45 +1,26 @@
-"""Mode 3: the runs, the steps of the selected one, and what the engine says as it happens."""
+"""Mode 3: the runs of this console, and what the engine says as it happens."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual import getters, on
-from textual.app import ComposeResult
+from textual import work
 from textual.binding import BindingType
-from textual.containers import Container
 
+from kimera_tui.runs.status import Status
 from kimera_tui.ui.actions import bindings
-from kimera_tui.ui.screens.base import ModeScreen
-from kimera_tui.ui.widgets.event_pane import EventLine, EventPane
-from kimera_tui.ui.widgets.lines import LineView
-from kimera_tui.ui.widgets.payload_view import PayloadView, yankable
-from kimera_tui.ui.widgets.runs_table import RunsTable
-from kimera_tui.ui.widgets.step_tree import StepTree
+from kimera_tui.ui.screens.confirm import Confirm, Question
+from kimera_tui.ui.screens.run_screen import RunScreen
+from kimera_tui.ui.widgets.event_pane import EventLine
 
 
-class LiveScreen(ModeScreen):
+class LiveScreen(RunScreen):
     """Watches runs; drawn from the app's run book alone."""
 
     SCOPE: ClassVar[str] = "live"
+    SCOPES: ClassVar[tuple[str, ...]] = ("live", "runs")
     BINDINGS: ClassVar[list[BindingType]] = bindings("live")
-    AUTO_FOCUS: ClassVar[str | None] = "#runs"
-
-    runs = getters.query_one("#runs", RunsTable)
-    steps = getters.query_one("#step-tree", StepTree)
-    events = getters.query_one("#events", EventPane)
-    output = getters.query_one("#output", PayloadView)
-
-    def compose_content(self) -> ComposeResult:
-        """Runs and steps above, events and output below."""
-        with Container(id="live"):
-            with Container(id="upper"):
-                yield RunsTable(id="runs")
-                yield StepTree(id="step-tree")
-            with Container(id="lower"):
-                yield EventPane(id="events")
-                yield PayloadView(id="output")
 
     def on_mount(self) -> None:
         """Show what happened before this mode was opened for the first time."""
@@ -50,60 +31,76 @@ class LiveScreen(ModeScreen):
         """Draw everything from the book."""
         super().draw()
         self.events.add(self.kimera.take_backlog())
-        self._draw_runs(self.kimera.take_wanted_run())
+        self._draw_runs()
 
     def news(self, changed: set[str], lines: Sequence[EventLine]) -> None:
         """Draw what changed."""
         super().news(changed, lines)
         self.events.add(self.kimera.take_backlog())
-        self._draw_runs(self.kimera.take_wanted_run())
+        self._draw_runs()
 
-    def _draw_runs(self, select: str | None) -> None:
+    def _draw_runs(self) -> None:
         now = self.kimera.services.clock.now()
-        self.runs.show_book(self.kimera.book, now, select)
-        self._draw_steps()
+        self.runs.show_book(self.kimera.book, now, self.kimera.take_wanted_run())
+        self.draw_steps()
 
-    def _draw_steps(self) -> None:
-        run = self.runs.selected
-        self.steps.show_run(run, self.kimera.services.clock.now())
-        self.output.show_step(self.steps.selected)
+    def draw_steps(self) -> None:
+        """Draw the selected run, and its events where only they are wanted."""
+        super().draw_steps()
+        run = self.shown_run
         wanted = run.run_id if run is not None and self.events.only_run is not None else None
         if wanted != self.events.only_run:
             self.events.show_run(wanted)
 
-    @on(LineView.Selected, "#runs")
-    def _run_selected(self) -> None:
-        self._draw_steps()
-
-    @on(LineView.Opened, "#runs")
-    def _run_opened(self) -> None:
-        self.steps.focus()
-
-    @on(LineView.Selected, "#step-tree")
-    def _step_selected(self) -> None:
-        self.output.show_step(self.steps.selected)
-
-    @on(LineView.Opened, "#step-tree")
-    def _step_opened(self) -> None:
-        self.add_class("-output")
-        self.output.focus()
-
-    def action_toggle_output(self) -> None:
-        """Show events or input/output where there is no room for both."""
-        self.toggle_class("-output")
-        (self.output if self.has_class("-output") else self.events).focus()
-
     def action_toggle_only_run(self) -> None:
         """Show the events of the selected run only, or of all."""
-        run = self.runs.selected
+        run = self.shown_run
         only = self.events.only_run is None and run is not None
         self.events.show_run(run.run_id if only and run is not None else None)
 
-    def action_yank(self) -> None:
-        """Copy the selected step's result or error."""
-        step = self.steps.selected
-        if step is None:
-            self.kimera.flash("Select a step to copy what came out of it.")
+    @work
+    async def action_cancel_run(self) -> None:
+        """Revoke what is in flight of the selected run, and send nothing more of it."""
+        run = self.shown_run
+        if run is None or run.ended is not None:
+            self.kimera.flash("This run has ended: there is nothing to cancel.")
             return
-        self.app.copy_to_clipboard(yankable(step))
-        self.kimera.flash("Copied.")
+        waiting = sum(step.status is Status.WAITING for step in run.steps.values())
+        question = Question(
+            title="Cancel the run",
+            text=f"{run.name}\n\n{run.in_flight} in flight will be revoked,"
+            f" {waiting} not sent yet never will be.",
+            act="Cancel the run",
+        )
+        if await self.app.push_screen_wait(Confirm(question)):
+            await self.kimera.cancel(run.run_id)
+
+    def action_revoke(self) -> None:
+        """Revoke the selected step: a worker that has not begun it will not."""
+        self._revoke(terminate=False)
+
+    def action_terminate(self) -> None:
+        """End the selected step while it runs."""
+        self._revoke(terminate=True)
+
+    @work
+    async def _revoke(self, *, terminate: bool) -> None:
+        step = self.shown_step
+        if step is None or step.sent_at is None or step.status.ended:
+            self.kimera.flash("Select a step that is in flight.")
+            return
+        act = "Terminate" if terminate else "Revoke"
+        text = f"{step.name}\n{step.task_id}\n\n"
+        if terminate:
+            text += "The worker's process that runs it is ended; what it did so far stays done."
+        else:
+            text += "A worker that has not begun it will skip it; one that runs it goes on."
+        question = Question(
+            title=f"{act} the task",
+            text=text,
+            act=act,
+            choices=("SIGTERM", "SIGKILL", "SIGINT") if terminate else (),
+        )
+        answer = await self.app.push_screen_wait(Confirm(question))
+        if answer:
+            await self.kimera.revoke(step.task_id, terminate=terminate, signal=answer)

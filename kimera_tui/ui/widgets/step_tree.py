@@ -44,6 +44,19 @@ class StepTree(LineView):
         ]
         return next(iter(failed or tasks), 0)
 
+    def to_next_failure(self) -> bool:
+        """Put the cursor on the next step that ended badly, from the top again after the last."""
+        steps = self._run.steps if self._run is not None else {}
+        bad = [
+            index
+            for index, (_, node) in enumerate(self._rows)
+            if node.path in steps and steps[node.path].status.bad
+        ]
+        if not bad:
+            return False
+        self.move_cursor(next((index for index in bad if index > self.cursor), bad[0]))
+        return True
+
     @property
     def selected(self) -> StepState | None:
         """The step under the cursor; None on a chain's or para's own line."""

@@ -1,0 +1,68 @@
+"""The question before an act that can't be taken back; the focus is on Cancel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Button
+
+from kimera_tui.ui.text import content
+from kimera_tui.ui.widgets.plain import PlainButton, PlainStatic
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked."""
+
+    title: str
+    text: str
+    """Names the object and the count."""
+    act: str
+    """The word on the button that does it."""
+    choices: tuple[str, ...] = ()
+    """Ways to do it, a button each; the first one is the gentlest."""
+
+
+class Confirm(ModalScreen[str]):
+    """Asks; returns the choice, or the act's word, or an empty string for no."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,n", "no", "No"),
+        Binding("left", "app.focus_previous", show=False),
+        Binding("right", "app.focus_next", show=False),
+    ]
+
+    def __init__(self, question: Question) -> None:
+        super().__init__()
+        self._question = question
+
+    def compose(self) -> ComposeResult:
+        """The text and the buttons."""
+        question = self._question
+        with Vertical(classes="window confirm"):
+            yield PlainStatic(question.text, classes="question")
+            with Horizontal(classes="buttons"):
+                yield PlainButton("Cancel  esc", id="no", compact=True)
+                for number, words in enumerate(question.choices or (question.act,)):
+                    yield PlainButton(words, id=f"choice-{number}", variant="error", compact=True)
+
+    def on_mount(self) -> None:
+        """Stand on Cancel."""
+        self.query_one(".window").border_title = content(self._question.title)
+        self.query_one("#no").focus()
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        name = event.button.id or "no"
+        choices = self._question.choices or (self._question.act,)
+        self.dismiss("" if name == "no" else choices[int(name.removeprefix("choice-"))])
+
+    def action_no(self) -> None:
+        """Leave everything as it is."""
+        self.dismiss("")

@@ -1,0 +1,117 @@
+"""What Live and History share: a list of runs, and everything about the selected one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import getters, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+
+from kimera_tui.runs.book import RunState
+from kimera_tui.runs.state import StepState
+from kimera_tui.ui.actions import bindings
+from kimera_tui.ui.screens.base import ModeScreen
+from kimera_tui.ui.widgets.event_pane import EventLine, EventPane
+from kimera_tui.ui.widgets.lines import LineView
+from kimera_tui.ui.widgets.payload_view import PayloadView, yankable
+from kimera_tui.ui.widgets.runs_table import RunsTable
+from kimera_tui.ui.widgets.step_tree import StepTree
+from kimera_tui.ui.widgets.timeline import Timeline
+
+
+class RunScreen(ModeScreen):
+    """Shows runs: above the list and the steps, below the events and input and output."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("runs")
+    AUTO_FOCUS: ClassVar[str | None] = "RunsTable"
+
+    runs = getters.query_one(RunsTable)
+    steps = getters.query_one(StepTree)
+    timeline = getters.query_one(Timeline)
+    events = getters.query_one(EventPane)
+    output = getters.query_one(PayloadView)
+
+    def compose_content(self) -> ComposeResult:
+        """The four panes; the timeline takes the place of the steps."""
+        with Container(id="run-screen"):
+            with Container(id="upper"):
+                yield from self.compose_list()
+                yield StepTree(id="step-tree")
+                yield Timeline(id="timeline")
+            with Container(id="lower"):
+                yield EventPane(id="events")
+                yield PayloadView(id="output")
+
+    def compose_list(self) -> ComposeResult:
+        """The list of runs, and what belongs to it."""
+        yield RunsTable(id="runs")
+
+    @property
+    def shown_run(self) -> RunState | None:
+        """The run whose steps are shown."""
+        return self.runs.selected
+
+    @property
+    def shown_step(self) -> StepState | None:
+        """The step that is selected in the pane which is shown."""
+        view = self.timeline if self.has_class("-timeline") else self.steps
+        return view.selected
+
+    def draw_steps(self) -> None:
+        """Draw the selected run."""
+        run, now = self.shown_run, self.kimera.services.clock.now()
+        self.steps.show_run(run, now)
+        if self.has_class("-timeline"):
+            self.timeline.show_run(run, now, self.kimera.usual)
+        self.output.show_step(self.shown_step)
+
+    @on(LineView.Selected, "RunsTable")
+    def _run_selected(self) -> None:
+        self.draw_steps()
+
+    @on(LineView.Opened, "RunsTable")
+    def _run_opened(self) -> None:
+        (self.timeline if self.has_class("-timeline") else self.steps).focus()
+
+    @on(LineView.Selected, "StepTree, Timeline")
+    def _step_selected(self) -> None:
+        self.output.show_step(self.shown_step)
+
+    @on(LineView.Opened, "StepTree, Timeline")
+    def _step_opened(self) -> None:
+        self.add_class("-output")
+        self.output.focus()
+
+    def action_toggle_timeline(self) -> None:
+        """Show the timeline in place of the steps, or the steps again."""
+        focused = self.steps.has_focus or self.timeline.has_focus
+        self.toggle_class("-timeline")
+        self.draw_steps()
+        if focused:
+            self._run_opened()
+
+    def action_toggle_output(self) -> None:
+        """Show events or input and output where there is no room for both."""
+        self.toggle_class("-output")
+        (self.output if self.has_class("-output") else self.events).focus()
+
+    def action_yank(self) -> None:
+        """Copy what came out of the selected step."""
+        step = self.shown_step
+        if step is None:
+            self.kimera.flash("Select a step to copy what came out of it.")
+            return
+        self.app.copy_to_clipboard(yankable(step))
+        self.kimera.flash("Copied.")
+
+    def action_next_failure(self) -> None:
+        """Put the cursor on the next step that ended badly."""
+        if not self.steps.to_next_failure():
+            self.kimera.flash("No step of this run ended badly.")
+
+    def news(self, changed: set[str], lines: Sequence[EventLine]) -> None:
+        """Elapsed times go on."""
+        super().news(changed, lines)

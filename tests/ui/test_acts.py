@@ -1,0 +1,101 @@
+"""Acts that can't be taken back: asked for first, and their receipts shown."""
+
+from __future__ import annotations
+
+from textual.pilot import Pilot
+
+from kimera_tui.process import events as e
+from kimera_tui.ui.app import KimeraApp
+from kimera_tui.ui.screens.confirm import Confirm
+from kimera_tui.ui.screens.live import LiveScreen
+from tests.ui.stage import Stage, grid, settle
+
+
+async def running_chain(pilot: Pilot[int], stage: Stage) -> str:
+    """A chain of two whose first task runs; returns that task's id."""
+    await settle(pilot)
+    await pilot.press("ctrl+t", "ctrl+t", "2", "ctrl+r")
+    await settle(pilot)
+    (_, first), _ = stage.plans[0]
+    stage.sent(first)
+    stage.started(first)
+    await settle(pilot)
+    return first.task_id
+
+
+async def test_cancel_is_what_enter_does_in_the_question() -> None:
+    stage = Stage()
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await running_chain(pilot, stage)
+        await pilot.press("C")
+        await settle(pilot)
+        assert isinstance(app.screen, Confirm)
+        assert "1 in flight will be revoked, 1 not sent yet never will be." in grid(app)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert isinstance(app.screen, LiveScreen)
+        assert stage.acts == []
+
+
+async def test_a_run_is_cancelled_once_that_is_chosen() -> None:
+    stage = Stage()
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await running_chain(pilot, stage)
+        await pilot.press("C")
+        await settle(pilot)
+        await pilot.press("right", "enter")
+        await settle(pilot)
+        assert stage.acts == [next(iter(app.book.runs))]
+        assert any("acknowledged by demo@kimera" in toast.message for toast in app._notifications)
+
+
+async def test_a_step_is_terminated_by_the_signal_chosen_and_not_said_to_be_gone_before() -> None:
+    stage = Stage()
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        task_id = await running_chain(pilot, stage)
+        await pilot.press("T")
+        await settle(pilot)
+        assert task_id in grid(app)
+        await pilot.press("right", "right", "enter")
+        await settle(pilot)
+        assert stage.acts == [(task_id, True, "SIGKILL")]
+        assert "terminate acknowledged by demo@kimera" in grid(app)
+        stage.tell(e.RemotelyRevoked(at=stage.clock.now(), task_id=task_id, reason="terminated"))
+        await settle(pilot)
+        assert "revoked" in grid(app)
+        assert "terminate acknowledged" not in grid(app)
+
+
+async def test_there_is_nothing_to_revoke_of_a_step_that_was_never_sent() -> None:
+    stage = Stage()
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await running_chain(pilot, stage)
+        await pilot.press("enter", "down", "R")
+        await settle(pilot)
+        assert isinstance(app.screen, LiveScreen)
+        assert stage.acts == []
+
+
+async def test_the_next_failure_is_one_key_away() -> None:
+    stage = Stage()
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        await pilot.press("ctrl+t", "ctrl+t", "ctrl+t", "2", "t", "ctrl+r")
+        await settle(pilot)
+        for (_, task), fails in zip(stage.plans[0], (False, True, False), strict=True):
+            stage.sent(task)
+            if fails:
+                stage.failed(task, "ValueError", "no")
+            else:
+                stage.succeeded(task, 1)
+        await settle(pilot)
+        await pilot.press("f")
+        await settle(pilot)
+        assert isinstance(app.screen, LiveScreen)
+        assert app.screen.shown_step is not None
+        assert app.screen.shown_step.error_type == "ValueError"
