@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import chain, dispatch, memory, notice, para, release
+from benchmarks import chain, dispatch, live, memory, notice, para, release
 from benchmarks.ground import ground
 
 ALL = {
@@ -19,6 +19,7 @@ ALL = {
     "dispatch": dispatch,
     "notice": notice,
     "para": para,
+    "live": live,
     "chain": chain,
     "release": release,
 }

@@ -65,6 +65,18 @@ class PublishUncertain(BrokerUnavailable):
     """The connection was lost while publishing: the task may or may not be queued."""
 
 
+class JournalError(KimeraError):
+    """The journal can't be written now: nothing was sent."""
+
+
+class ResultAtRisk(KimeraError):
+    """A result isn't in safety yet: it must stay where it is, not be released."""
+
+
+class RunTaken(ResultAtRisk):
+    """Another console has the run, so this one neither sends nor releases anything of it."""
+
+
 class TaskFailed(KimeraError):
     """The remote task raised.
 

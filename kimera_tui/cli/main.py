@@ -6,6 +6,7 @@ import click
 
 from kimera_tui.cli.friends import friends
 from kimera_tui.cli.logs import log_to_file
+from kimera_tui.cli.runs import cancel, replay, runs, watch
 from kimera_tui.cli.send import send
 
 
@@ -30,3 +31,7 @@ def main(context: click.Context) -> None:
 
 main.add_command(send)
 main.add_command(friends)
+main.add_command(runs)
+main.add_command(watch)
+main.add_command(replay)
+main.add_command(cancel)

@@ -6,12 +6,15 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from kimera_tui.cli.export import write_run
 from kimera_tui.cli.friends_file import which_file
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
 from kimera_tui.cluster.inspector import ANSWER_SECONDS, ClusterView, Inspector
 from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.friends import Friend, load_friends
+from kimera_tui.config.paths import state_dir
 from kimera_tui.embedded.broker import EmbeddedBroker
 from kimera_tui.errors import BrokerUnavailable, ConfigError, KimeraError
 from kimera_tui.process import TaskManager
@@ -19,6 +22,9 @@ from kimera_tui.process.bus import EventBus
 from kimera_tui.process.clock import Clock, SystemClock
 from kimera_tui.process.engine import Receipt
 from kimera_tui.redaction import mask_urls
+from kimera_tui.runs.history import RunRow
+from kimera_tui.runs.journal import Journal
+from kimera_tui.runs.recovery import Recovery, recover
 from kimera_tui.workflows.document import Workflow
 from kimera_tui.workflows.runner import Runner
 
@@ -47,6 +53,7 @@ class Parts:
             self.friends = load_friends(self.friends_file)
         except ConfigError as error:
             self.friends_problem = "\n".join(filter(None, [str(error), error.hint]))
+        self.journal = Journal(state_dir() / "runs.db", self.clock)
         self._broker: EmbeddedBroker | None = None
         self._manager: TaskManager | None = None
         self._runner: Runner | None = None
@@ -57,9 +64,25 @@ class Parts:
         self._ask_now = asyncio.Event()
         self._asking: asyncio.Task[None] | None = None
 
+    @property
+    def _profile(self) -> str:
+        """Which broker is in use, without its password."""
+        return "embedded broker" if self.embedded else mask_urls(self._environ["BROKER_URL"])
+
+    @property
+    def journal_problem(self) -> str:
+        """Why runs are not saved, or an empty string."""
+        return self.journal.problem
+
+    async def open_journal(self) -> None:
+        """Open the journal alone, for commands that need no broker."""
+        await self.journal.open()
+
     async def start(self) -> None:
         """Bring the broker up and keep asking the workers; failure is told as an event."""
-        label = "embedded broker" if self.embedded else mask_urls(self._environ["BROKER_URL"])
+        await self.journal.open()
+        self.journal.follow(self.bus)
+        label = self._profile
         self._tell(BrokerChanged(at=self.clock.now(), phase="starting", label=label))
         try:
             label = await self._bring_up() or label
@@ -105,6 +128,32 @@ class Parts:
         """Send nothing more of a run and revoke what is in flight of it."""
         return await (await self.runner()).cancel(run_id)
 
+    async def runs(self, search: str, limit: int = 200) -> Sequence[RunRow]:
+        """Past runs, newest first; UsageError for a search that can't be understood."""
+        return await self.journal.runs(search, limit)
+
+    async def events_of(self, run_id: str) -> Sequence[object]:
+        """Everything that happened to a run, in its order, for a fold."""
+        return await self.journal.events_of(run_id)
+
+    async def usual(self, friend: str, task_name: str) -> tuple[float, float] | None:
+        """Median and 95th percentile of a task's running time, in seconds; None for too few."""
+        return await self.journal.usual(friend, task_name)
+
+    async def replay(self, run_id: str, mode: str, path: str) -> str:
+        """Start a new run from a past one; returns its id."""
+        return await (await self.runner()).replay(run_id, mode, path)
+
+    async def recover(self) -> Recovery:
+        """Go on with the runs that a console left, once the broker is up; says what became."""
+        runner = await self.runner()
+        return await recover(self.journal, runner.resume, self._profile)
+
+    async def export(self, run_id: str) -> Path:
+        """Write a run with its events to a file in the working directory, as JSON."""
+        events = await self.events_of(run_id)
+        return await asyncio.to_thread(write_run, Path.cwd(), run_id, events)
+
     def ask_workers(self) -> None:
         """Have the workers asked now."""
         self._ask_now.set()
@@ -120,6 +169,7 @@ class Parts:
         if self._manager is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._manager.aclose(), 2)
+        await self.journal.close()
         if self._broker is not None:
             await asyncio.to_thread(self._broker.stop)
 
@@ -137,7 +187,13 @@ class Parts:
         app = await asyncio.to_thread(lambda: manager.celery_app)
         self._inspector = Inspector(app)
         self._manager = manager
-        self._runner = Runner(manager, self.clock, findings=self._findings)
+        self._runner = Runner(
+            manager,
+            self.clock,
+            findings=self._findings,
+            journal=self.journal,
+            profile=self._profile,
+        )
         return label
 
     async def _keep_asking(self) -> None:

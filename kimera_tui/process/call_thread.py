@@ -9,22 +9,41 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+_Job = tuple[Callable[[], Any], asyncio.Future[Any]]
+
+BETWEEN_SECONDS = 0.02
+"""The longest that a new call waits for what the thread does between calls."""
 
 
 class CallThread:
     """Runs calls one after the other on a thread of its own.
 
     The thread is a daemon: a call that never returns can't keep the process alive.
+
+    Args:
+        name: The thread's name.
+        between: What to do between calls: works for up to the seconds it is given and says
+            whether there will be more to do. Mustn't raise.
+        at_end: Called when the thread ends.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        between: Callable[[float], bool] = lambda seconds: False,
+        at_end: Callable[[], None] = lambda: None,
+    ) -> None:
         self._name = name
-        self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None]
-        self._jobs = queue.SimpleQueue()
+        self._between = between
+        self._at_end = at_end
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def call(self, function: Callable[..., T], *args: Any) -> asyncio.Future[T]:
-        """Have ``function(*args)`` called on the thread; must be called from a running loop."""
+        """Have ``function(*args)`` called on the thread; must be called from a running loop.
+
+        Cancelling the future before its turn has come takes the call back.
+        """
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             self._thread.start()
@@ -37,22 +56,37 @@ class CallThread:
         self._jobs.put(None)
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            function, future = job
-            value: Any = None
-            error: BaseException | None = None
+        while (job := self._next()) is not None:
+            _do(*job)
+            del job  # what it holds is let go here, not when the next one comes
+        self._at_end()
+
+    def _next(self) -> _Job | None:
+        while self._between(BETWEEN_SECONDS if self._jobs.empty() else 0.0):
             try:
-                value = function()
-            except StopIteration as raised:  # a future can't carry one
-                error = RuntimeError(f"StopIteration: {raised}")
-            except Exception as raised:  # noqa: BLE001 - handed to whoever awaits the future
-                error = raised
-            except BaseException as raised:  # noqa: BLE001 - a stored SystemExit mustn't end us
-                error = RuntimeError(f"{type(raised).__name__}: {raised}")
-            try:
-                future.get_loop().call_soon_threadsafe(_resolve, future, value, error)
-            except RuntimeError:  # the loop that asked is closed: nobody waits any more
+                return self._jobs.get_nowait()
+            except queue.Empty:
                 continue
+        return self._jobs.get()
+
+
+def _do(function: Callable[[], Any], future: asyncio.Future[Any]) -> None:
+    if future.cancelled():
+        return
+    value: Any = None
+    error: BaseException | None = None
+    try:
+        value = function()
+    except StopIteration as raised:  # a future can't carry one
+        error = RuntimeError(f"StopIteration: {raised}")
+    except Exception as raised:  # noqa: BLE001 - handed to whoever awaits the future
+        error = raised
+    except BaseException as raised:  # noqa: BLE001 - a stored SystemExit mustn't end us
+        error = RuntimeError(f"{type(raised).__name__}: {raised}")
+    try:
+        future.get_loop().call_soon_threadsafe(_resolve, future, value, error)
+    except RuntimeError:  # the loop that asked is closed: nobody waits any more
+        return
 
 
 def _resolve(future: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qs
+
+from kimera_tui.errors import ConfigError
 
 CONNECT_SECONDS = 3
 SOCKET_SECONDS = 5
+SENTINEL_SECONDS = 1
 
 
 def make_app(broker: str, backend: str) -> Any:
@@ -14,6 +18,9 @@ def make_app(broker: str, backend: str) -> Any:
     Args:
         broker: Broker URL, already checked.
         backend: Result backend URL, already checked.
+
+    Raises:
+        ConfigError: a Sentinel URL doesn't name its master.
     """
     from celery import Celery
 
@@ -24,7 +31,8 @@ def make_app(broker: str, backend: str) -> Any:
         "health_check_interval": 25,
     }
     is_redis = broker.startswith(("redis", "sentinel"))
-    broker, backend = _with_certificate_check(broker), _with_certificate_check(backend)
+    broker, broker_master = _without_master(_with_certificate_check(broker))
+    backend, backend_master = _without_master(_with_certificate_check(backend))
     app = Celery("kimera", broker=broker, backend=backend, set_as_current=False)
     # Celery lets CELERY_BROKER_URL and CELERY_RESULT_BACKEND of the environment win over what it
     # was told; these two ways of telling it are stronger.
@@ -37,13 +45,16 @@ def make_app(broker: str, backend: str) -> Any:
         task_serializer="json",
         result_serializer="json",
         broker_connection_timeout=CONNECT_SECONDS,
-        broker_transport_options=redis_options if is_redis else {},
+        broker_transport_options={**(redis_options if is_redis else {}), **broker_master},
         redis_socket_timeout=SOCKET_SECONDS,
         redis_socket_connect_timeout=CONNECT_SECONDS,
         redis_backend_health_check_interval=25,
         # A publish whose reply got lost must not be offered twice behind our back.
         task_publish_retry=False,
-        result_backend_transport_options={"retry_policy": {"timeout": SOCKET_SECONDS}},
+        result_backend_transport_options={
+            "retry_policy": {"timeout": SOCKET_SECONDS},
+            **backend_master,
+        },
     )
     return app
 
@@ -53,3 +64,28 @@ def _with_certificate_check(url: str) -> str:
     if url.startswith("rediss://") and "ssl_cert_reqs" not in url:
         return f"{url}{'&' if '?' in url else '?'}ssl_cert_reqs=required"
     return url
+
+
+def _without_master(url: str) -> tuple[str, dict[str, Any]]:
+    """A Sentinel URL without its ``?master_name=``, and what Celery wants to know besides."""
+    if not url.startswith("sentinel"):
+        return url, {}
+    master = ""
+    parts = []
+    for part in url.split(";"):
+        address, _, query = part.partition("?")
+        master = master or parse_qs(query).get("master_name", [""])[0]
+        parts.append(address)
+    if not master:
+        raise ConfigError(
+            "A Sentinel URL must name its master: sentinel://host:26379/0?master_name=NAME."
+        )
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    sentinels = {
+        "socket_timeout": SENTINEL_SECONDS,
+        "socket_connect_timeout": SENTINEL_SECONDS,
+        "retry": Retry(NoBackoff(), 0),  # the next Sentinel is the better try
+    }
+    return ";".join(parts), {"master_name": master, "sentinel_kwargs": sentinels}

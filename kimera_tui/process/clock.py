@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-import uuid
 from typing import Protocol
+
+from kimera_tui.process.ids import draw_id
 
 
 class Clock(Protocol):
@@ -31,4 +32,4 @@ class SystemClock:
 
 def new_id() -> str:
     """A fresh task id, of the form Celery uses."""
-    return str(uuid.uuid4())
+    return draw_id()

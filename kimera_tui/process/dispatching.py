@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from kimera_tui.errors import KimeraError, PublishUncertain, TimeoutException, U
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.engine import Engine, Message
 from kimera_tui.process.engine_room import EngineRoom
-from kimera_tui.process.events import Dispatched, Refused, Sending
+from kimera_tui.process.events import Adopted, Dispatched, Refused, Sending
 from kimera_tui.process.following import Followed, Follower
 
 SHORTEST_POLL = 0.01
@@ -31,6 +32,7 @@ class Dispatcher:
         self._follower = follower
         self._in_flight: dict[str, _Home] = {}
         self._left_running: dict[str, _Home] = {}
+        self._homes: dict[str, _Home] = {}
 
     async def engine_of(self, task_id: str) -> Engine:
         """The engine of a task in flight or left to run without us; else the default one."""
@@ -72,16 +74,20 @@ class Dispatcher:
             raise
         message = Message(
             task_id=task_id,
-            name=f"{entry['route']}.{task_name}",
+            # Thousands in flight share the few names there are.
+            name=sys.intern(f"{entry['route']}.{task_name}"),
             args=args or (),
             kwargs=kwargs or {},
             options={"queue": entry["queue"], **(options or {})},
         )
-        home = (friend, entry)
-        outcome = engine.watcher.watch(task_id, *(max(each, SHORTEST_POLL) for each in polling))
+        home = self._home(friend, entry)
+        first, longest = polling
+        outcome = engine.watcher.watch(
+            task_id, max(first, SHORTEST_POLL), max(longest, SHORTEST_POLL)
+        )
         self._in_flight[task_id] = home
         try:
-            await self._publish(engine, message, friend, secret_params(entry, task_name))
+            await self._publish(engine, message, home, task_name)
         except BaseException as error:
             engine.watcher.unwatch(task_id)
             self._in_flight.pop(task_id, None)
@@ -89,6 +95,18 @@ class Dispatcher:
                 self._leave_running(task_id, home)
             raise
         return Followed(task_id, message.name, friend, outcome, engine)
+
+    async def adopt(
+        self, friends: Mapping[str, Any], friend: str, task_name: str, task_id: str
+    ) -> Followed:
+        """Watch a task that has been published before."""
+        self._room.require_celery()
+        entry = find_friend(friends, friend)
+        engine = await self._room.engine(friend, entry)
+        outcome = engine.watcher.watch(task_id, SHORTEST_POLL, 1)
+        self._in_flight[task_id] = (friend, entry)
+        self._announcer.tell(Adopted(at=self._announcer.now(), task_id=task_id))
+        return Followed(task_id, f"{entry['route']}.{task_name}", friend, outcome, engine)
 
     async def follow(self, followed: Followed) -> Any:
         """Wait inline for the end of a dispatched call and return its result."""
@@ -105,12 +123,9 @@ class Dispatcher:
         handle = asyncio.get_running_loop().create_task(
             self.follow(followed), name=f"kimera {followed.task_id}"
         )
-
-        def ended(done: asyncio.Task[Any]) -> None:
-            # A task cancelled before its first step never runs the coroutine's own clean-up.
-            self._let_go(followed, asyncio.CancelledError() if done.cancelled() else None)
-
-        handle.add_done_callback(ended)
+        # A task cancelled before its first step never runs the coroutine's own clean-up.
+        followed.let_go = self._let_go
+        handle.add_done_callback(followed.ended)
         return handle
 
     def _refused(self, task_id: str, error: Exception) -> None:
@@ -132,6 +147,12 @@ class Dispatcher:
         if isinstance(error, asyncio.CancelledError):
             self._follower.stopped(followed)
 
+    def _home(self, friend: str, entry: Mapping[str, Any]) -> _Home:
+        home = self._homes.get(friend)
+        if home is None or home[1] is not entry:
+            home = self._homes[friend] = (friend, entry)
+        return home
+
     def _leave_running(self, task_id: str, home: _Home) -> None:
         """Remember where the task is: it may still be revoked."""
         if len(self._left_running) >= MOST_LEFT_RUNNING:
@@ -139,8 +160,9 @@ class Dispatcher:
         self._left_running[task_id] = home
 
     async def _publish(
-        self, engine: Engine, message: Message, friend: str, secret: frozenset[str]
+        self, engine: Engine, message: Message, home: _Home, task_name: str
     ) -> None:
+        friend, entry = home
         told, task_id = self._announcer, message.task_id
         queue = str(message.options["queue"])
         if told.heard:
@@ -153,7 +175,7 @@ class Dispatcher:
                     queue=queue,
                     args=tuple(message.args),
                     kwargs=dict(message.kwargs),
-                    secret=secret,
+                    secret=secret_params(entry, task_name),
                 )
             )
         try:

@@ -58,7 +58,10 @@ class Watcher(Protocol):
         """
 
     def unwatch(self, task_id: str) -> None:
-        """Stop watching; the future is cancelled if it hasn't got its outcome."""
+        """Stop watching; the future is cancelled if it hasn't got its outcome.
+
+        After the outcome: let go of what is kept for a release that will not come.
+        """
 
 
 class Releaser(Protocol):
@@ -90,4 +93,7 @@ class Closer(Protocol):
     """Ends an engine's connections and threads."""
 
     def __call__(self) -> None:
-        """Close without waiting; safe to call when the engine's loop is gone."""
+        """Close without waiting, and cancel what is watched.
+
+        Safe to call from another loop, and when the engine's own is gone.
+        """

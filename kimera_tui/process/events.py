@@ -68,6 +68,11 @@ class Resent(TaskEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted(TaskEvent):
+    """A task that was sent before is watched again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Polled(TaskEvent):
     """The result backend was asked."""
 

@@ -21,6 +21,9 @@ _BY_TEXT = (
     ("max number of clients", "has no free connection"),
     ("wrong version number", "does not speak TLS here: use redis://"),
     ("CERTIFICATE_VERIFY_FAILED", "has a certificate that cannot be verified"),
+    ("No master found", "is not there (no Sentinel answers for its master)"),
+    ("cluster mode", "is a Redis Cluster, which Celery cannot use: name a single server"),
+    ("NOT_ALLOWED", "does not permit this virtual host"),
     ("Name or service not known", "has a host name that nobody knows"),
     ("nodename nor servname", "has a host name that nobody knows"),
     ("Connection refused", "is not there (connection refused)"),
@@ -38,12 +41,15 @@ _CONNECTION_ERRORS = {
 }  # fmt: skip
 
 
-def broker_failure(error: BaseException, where: str = "") -> BrokerUnavailable | None:
+def broker_failure(
+    error: BaseException, where: str = "", *, what: str = "broker"
+) -> BrokerUnavailable | None:
     """The error to raise for a connection's exception, or None when it isn't one.
 
     Args:
         error: What the client library raised; exceptions it was raised from count too.
         where: The server's URL; its password is hidden.
+        what: ``broker`` or ``result backend``.
     """
     chain: list[BaseException] = []
     link: BaseException | None = error
@@ -53,7 +59,7 @@ def broker_failure(error: BaseException, where: str = "") -> BrokerUnavailable |
     if not any(_is_connection_error(link) for link in chain):
         return None
     at = f" at {mask_urls(where)}" if where else ""
-    return BrokerUnavailable(f"The broker{at} {_what(chain)}.")
+    return BrokerUnavailable(f"The {what}{at} {_what(chain)}.")
 
 
 def _is_connection_error(error: BaseException) -> bool:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kimera_tui.errors import TaskFailed, TaskRevoked, TimeoutException
+from kimera_tui.errors import ResultAtRisk, TaskFailed, TaskRevoked, TimeoutException
 from kimera_tui.process.announcer import Announcer
+from kimera_tui.process.deadlines import Deadlines
 from kimera_tui.process.engine import Engine
 from kimera_tui.process.events import (
     CallbackFailed,
@@ -38,6 +39,13 @@ class Followed:
     func: Callable[[Any], Any] | None = None
     timeout: float | None = None
     """Seconds from the dispatch; None waits without a limit."""
+    let_go: Callable[[Followed, BaseException | None], None] | None = None
+    """Called when the task that follows it has ended."""
+
+    def ended(self, handle: asyncio.Task[Any]) -> None:
+        """For ``add_done_callback``: a closure for each task would take 200 bytes more."""
+        if self.let_go is not None:
+            self.let_go(self, asyncio.CancelledError() if handle.cancelled() else None)
 
 
 @dataclass(slots=True)
@@ -46,6 +54,7 @@ class Follower:
 
     announcer: Announcer
     _background: set[asyncio.Task[None]] = field(default_factory=set)
+    _shared: Deadlines | None = None
 
     async def follow(self, followed: Followed) -> Any:
         """Wait for the task's end and return its result.
@@ -58,11 +67,16 @@ class Follower:
         outcome = followed.outcome
         if followed.timeout is None:
             await outcome
-        else:
-            await asyncio.wait({outcome}, timeout=followed.timeout)
-        if not outcome.done():
-            raise self._timed_out(followed, followed.timeout or 0)
+        elif not await self._deadlines().wait(outcome, followed.timeout):
+            raise self._timed_out(followed, followed.timeout)
         return await self._ended(followed, outcome.result())
+
+    def _deadlines(self) -> Deadlines:
+        """The running loop's."""
+        loop = asyncio.get_running_loop()
+        if self._shared is None or self._shared.loop is not loop:
+            self._shared = Deadlines(loop)
+        return self._shared
 
     def stopped(self, followed: Followed) -> None:
         """Nobody waits any more: stop watching."""
@@ -76,8 +90,12 @@ class Follower:
                 self.announcer.tell(Succeeded(at=at, task_id=task_id, result=outcome.result))
             try:
                 await self._call_back(followed, outcome.result)
-            finally:
+            except (ResultAtRisk, asyncio.CancelledError):
+                raise  # nobody has the result yet, so it stays where it is
+            except BaseException:
                 followed.engine.releaser.release(task_id)
+                raise
+            followed.engine.releaser.release(task_id)
             return outcome.result
         if outcome.state == REVOKED:
             reason = outcome.error_message
@@ -111,9 +129,9 @@ class Follower:
     ) -> None:
         """Await a callback and say how it went; what it raises is raised again."""
         name = name or callback_name(callback)
-        self.announcer.tell(
-            CallbackStarted(at=self.announcer.now(), task_id=task_id, callback=name)
-        )
+        told = self.announcer
+        if told.heard:
+            told.tell(CallbackStarted(at=told.now(), task_id=task_id, callback=name))
         try:
             await callback(value)
         except Exception as error:
@@ -126,9 +144,8 @@ class Follower:
                 )
             )
             raise
-        self.announcer.tell(
-            CallbackFinished(at=self.announcer.now(), task_id=task_id, callback=name)
-        )
+        if told.heard:
+            told.tell(CallbackFinished(at=told.now(), task_id=task_id, callback=name))
 
     def _timed_out(self, followed: Followed, seconds: float) -> TimeoutException:
         self.announcer.tell(
@@ -164,6 +181,7 @@ class Follower:
     async def _await_late(self, followed: Followed) -> None:
         """Announce the end of a task that nobody waits for any more; its result stays."""
         outcome = await followed.outcome
+        followed.engine.watcher.unwatch(followed.task_id)
         error = f"{outcome.error_type}: {outcome.error_message}" if outcome.error_type else ""
         self.announcer.tell(
             FinishedLate(

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 SLICE = 64
 """How many tasks one turn of the loop starts, so that the screen keeps breathing."""
+GATHER_SLICE = 2000
+"""How many results one turn of the loop collects."""
 
 
 async def start_in_slices(
@@ -26,11 +28,18 @@ async def start_in_slices(
 
 async def gather_in_order(tasks: Sequence[asyncio.Task[Any]]) -> list[Any]:
     """Results or exceptions of all tasks, in the order given; cancelling cancels them all."""
+    results = []
     try:
-        return [await _result_of(task) for task in tasks]
+        for count, task in enumerate(tasks, 1):
+            # Awaiting what has ended doesn't give the loop a turn.
+            results.append(await _result_of(task))
+            if count % GATHER_SLICE == 0:
+                await asyncio.sleep(0)
     finally:
-        for task in tasks:
-            task.cancel()
+        if len(results) < len(tasks):
+            for task in tasks:
+                task.cancel()
+    return results
 
 
 async def _result_of(task: asyncio.Task[Any]) -> Any:

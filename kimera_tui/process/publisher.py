@@ -121,6 +121,14 @@ class RedisPublisher:
             raise as_unavailable(error, self._link.endpoint) from error
         return {task_id: reply == 1 for task_id, reply in zip(task_ids, found, strict=True)}
 
+    async def server(self) -> str:
+        """The run id of the broker's server, which changes when that is restarted.
+
+        Raises:
+            BrokerUnavailable: there is no connection now.
+        """
+        return (await self._link.connected(PATIENCE)).server.decode(errors="replace")
+
     def marker(self, task_id: str) -> bytes:
         """The key that says the task has been published."""
         return f"{self._marker_prefix}{task_id}".encode()

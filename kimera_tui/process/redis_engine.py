@@ -24,7 +24,7 @@ def redis_engine(app: Any, announcer: Announcer) -> Engine | None:
         app: A Celery app, or something that is used like one.
         announcer: Where the engine says what happens.
     """
-    if not _is_plain_celery(app) or not _is_plain_redis(app):
+    if not is_plain_celery(app) or not _is_plain_redis(app):
         return None
     # Only here: these import celery and redis, which this module's importers may not need.
     from kimera_tui.process.redis_parts import build
@@ -32,7 +32,7 @@ def redis_engine(app: Any, announcer: Announcer) -> Engine | None:
     return build(app, announcer)
 
 
-def _is_plain_celery(app: Any) -> bool:
+def is_plain_celery(app: Any) -> bool:
     """A real app, and nobody has put a ``send_task`` of their own into its place."""
     celery = sys.modules.get("celery")
     return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Celery
+from redis.exceptions import ResponseError
 
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.capture import Capture
@@ -72,6 +73,7 @@ class _Parts:
         if loop is None or loop.is_closed():
             self._end_threads()
         else:
+            loop.call_soon_threadsafe(self._watcher.cancel)
             loop.call_soon_threadsafe(self._releaser.cancel)
 
     async def _ended(self) -> None:
@@ -93,3 +95,5 @@ async def _ask_for_run_id(wire: Wire) -> None:
         for line in reply.splitlines():
             if line.startswith(b"run_id:"):
                 wire.server = line[7:]
+            elif line in (b"redis_mode:cluster", b"server_mode:cluster"):
+                raise ResponseError("cluster mode")

@@ -14,7 +14,7 @@ from kimera_tui.process.endpoint import CONNECT_SECONDS, SOCKET_SECONDS
 from kimera_tui.process.engine import Receipt
 from kimera_tui.process.known_workers import KnownWorkers
 from kimera_tui.process.link import Link, as_unavailable
-from kimera_tui.process.thread_engine import read_receipts
+from kimera_tui.process.receipts import read_receipts
 
 ANSWER_SECONDS = 1.0
 """The longest wait for a worker's acknowledgement."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from kimera_tui.config.bootstrap import Bootstrap, load_env
+from kimera_tui.process.adoption import Adoption
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.bus import EventBus
 from kimera_tui.process.chaining import advanced, checked_chain, place, place_failure, placed
@@ -89,6 +90,7 @@ class TaskManager:
             self._announcer,
         )
         self._dispatcher = Dispatcher(self._room, self._announcer, self._follower)
+        self.adoption = Adoption(self._room, self._dispatcher)
 
     @property
     def celery_app(self) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import binascii
 import json
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from kombu.utils.json import JSONEncoder
 
 from kimera_tui.process.capture import Commands
 from kimera_tui.process.engine import Message
+from kimera_tui.process.ids import draw_id
 
 SENTINEL_ID = "5e4715e1-0000-4000-8000-5e4715e10001"
 _ARG, _NAME = "\x01arg", "\x01name"
@@ -77,7 +77,7 @@ class Template:
             _quote(represent_args(args, self._longest[0], self._levels)),
             _quote(represent_kwargs(kwargs, self._longest[1], self._levels)),
             message.task_id,
-            new_tag(),
+            draw_id(),
         )
         return ((b"LPUSH", self._key, text.encode()),)
 
@@ -146,26 +146,3 @@ def _plain(value: Any) -> str | None:
     if type(value) is str and len(value) < _SHORT and "'" not in value:
         return f"'{value}'"
     return None
-
-
-class _Tags:
-    """Random UUID texts, drawn in bulk: five times cheaper than ``uuid4`` one by one."""
-
-    __slots__ = ("_left",)
-
-    def __init__(self) -> None:
-        self._left: list[str] = []
-
-    def __call__(self) -> str:
-        if not self._left:
-            digits = os.urandom(16 * 256).hex()
-            self._left = [_uuid4(digits[at : at + 32]) for at in range(0, len(digits), 32)]
-        return self._left.pop()
-
-
-def _uuid4(digits: str) -> str:
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
-
-
-new_tag = _Tags()

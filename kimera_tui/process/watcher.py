@@ -13,7 +13,7 @@ from kimera_tui.process.deliverer import Deliverer
 from kimera_tui.process.endpoint import Endpoint
 from kimera_tui.process.events import Polled, StateSeen
 from kimera_tui.process.gc_truce import GcTruce
-from kimera_tui.process.link import Health, Link
+from kimera_tui.process.link import Health, Link, as_unavailable
 from kimera_tui.process.outcome import Outcome
 from kimera_tui.process.results import PER_COMMAND, look_up, read_result
 from kimera_tui.process.subscriptions import Subscriptions
@@ -106,12 +106,35 @@ class RedisWatcher:
             watch.future.cancel()
             self._drop(watch)
 
+    async def look(self, task_ids: Sequence[str]) -> dict[str, Outcome | None]:
+        """What is stored of tasks now, whether they are watched or not; None for nothing.
+
+        Raises:
+            BrokerUnavailable: the result backend can't be asked now.
+        """
+        found: dict[str, Outcome | None] = {}
+        try:
+            for start in range(0, len(task_ids), PER_COMMAND):
+                portion = task_ids[start : start + PER_COMMAND]
+                wire = await self._link.connected(PATIENCE)
+                keys = [self._prefix + task_id.encode() for task_id in portion]
+                found.update(zip(portion, await look_up(wire, keys), strict=True))
+        except ConnectionError as error:
+            raise as_unavailable(error, self._link.endpoint) from error
+        return found
+
     def flush(self) -> None:
         """Write what is still to be subscribed; the publisher calls this before it writes."""
         self._subscriptions.flush()
 
+    def cancel(self) -> None:
+        """Cancel the futures of all that is still watched."""
+        for watch in self._watches.values():
+            watch.future.cancel()
+
     async def close(self) -> None:
-        """Stop; the futures of tasks that are still watched stay as they are."""
+        """Stop."""
+        self.cancel()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -7,9 +7,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from kimera_tui.process.events import TaskEvent
-from kimera_tui.runs.events import RunEnded, RunStarted, StepSkipped
+from kimera_tui.runs.events import (
+    RunAdopted,
+    RunCancelled,
+    RunEnded,
+    RunStarted,
+    StepHeld,
+    StepReused,
+    StepSkipped,
+)
 from kimera_tui.runs.plan import Node
-from kimera_tui.runs.state import StepState, begin, fold, interrupted
+from kimera_tui.runs.state import StepState, begin, fold, interrupted, revived
 from kimera_tui.runs.status import Status
 
 MAX_RUNS = 500
@@ -46,6 +54,11 @@ class RunState:
     started: float
     steps: dict[str, StepState] = field(default_factory=dict)
     ended: float | None = None
+    parent: str = ""
+    """The run that this one replays, or an empty string."""
+    cancelled: bool = False
+    error: str = ""
+    """Why it ended as it did, or an empty string."""
     _counts: Counter[Status] = field(default_factory=Counter)
 
     @property
@@ -54,6 +67,8 @@ class RunState:
         if self.ended is None:
             waiting = self._counts[Status.WAITING] == len(self.steps)
             return Status.WAITING if waiting else Status.RUNNING
+        if self.cancelled and self.done < len(self.steps):
+            return Status.REVOKED
         return next((status for status in _WORST if self._counts[status]), Status.DONE)
 
     @property
@@ -101,18 +116,19 @@ class RunBook:
             case RunStarted():
                 self._start(event)
                 return event.run_id
-            case StepSkipped() if event.run_id in self.runs:
+            case StepSkipped() | StepReused() | StepHeld() if event.run_id in self.runs:
                 run = self.runs[event.run_id]
                 if event.path not in run.steps:
                     return None
                 run.put(fold(run.steps[event.path], event))
                 return run.run_id
+            case RunAdopted():
+                return self._adopt(event)
+            case RunCancelled() if event.run_id in self.runs:
+                self.runs[event.run_id].cancelled = True
+                return event.run_id
             case RunEnded() if event.run_id in self.runs:
-                run = self.runs[event.run_id]
-                for step in list(run.steps.values()):
-                    run.put(interrupted(step, event.at))
-                run.ended = event.at
-                return run.run_id
+                return self._end(event)
             case TaskEvent():
                 return self._fold_task(event)
         return None
@@ -121,13 +137,37 @@ class RunBook:
         """Fold events in; returns the ids of all runs that changed."""
         return {run_id for event in events if (run_id := self.apply(event)) is not None}
 
+    def forget(self, run_id: str) -> None:
+        """Leave a run out from now on."""
+        run = self.runs.pop(run_id, None)
+        for step in run.steps.values() if run is not None else ():
+            self._places.pop(step.task_id, None)
+
     def _start(self, event: RunStarted) -> None:
-        run = RunState(event.run_id, event.name, event.plan, event.at)
+        run = RunState(event.run_id, event.name, event.plan, event.at, parent=event.parent)
         for path, task in event.plan.leaves():
             run.put(begin(path, task, event.at))
             self._places[task.task_id] = (run.run_id, path)
         self.runs[run.run_id] = run
         self._forget_oldest()
+
+    def _end(self, event: RunEnded) -> str:
+        run = self.runs[event.run_id]
+        for step in list(run.steps.values()):
+            run.put(interrupted(step, event.at))
+        run.ended, run.error = event.at, event.error
+        return run.run_id
+
+    def _adopt(self, event: RunAdopted) -> str | None:
+        if event.run_id not in self.runs:
+            self.apply_all(event.past)
+        run = self.runs.get(event.run_id)
+        if run is None:
+            return None
+        run.ended = None
+        for step in list(run.steps.values()):
+            run.put(revived(step, event.at))
+        return run.run_id
 
     def _fold_task(self, event: TaskEvent) -> str | None:
         place = self.place_of(event.task_id)
@@ -146,6 +186,4 @@ class RunBook:
         oldest = next((run for run in self.runs.values() if run.ended is not None), None)
         if oldest is None:
             return
-        del self.runs[oldest.run_id]
-        for step in oldest.steps.values():
-            self._places.pop(step.task_id, None)
+        self.forget(oldest.run_id)

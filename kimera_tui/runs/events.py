@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from kimera_tui.process.events import Event
 from kimera_tui.runs.plan import Node
@@ -21,6 +23,57 @@ class RunStarted(RunEvent):
 
     name: str
     plan: Node
+    parent: str = ""
+    """The run that this one replays, or an empty string."""
+    profile: str = ""
+    """Which broker it was started with; a run is never continued with another one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepIntended(RunEvent):
+    """A step is about to be sent, and this is written down before anything is."""
+
+    path: str
+    task_id: str
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    secret: frozenset[str] = frozenset()
+    """Names in ``kwargs`` whose values are never shown or written down."""
+    server: str = ""
+    """The run id of the broker's server, which changes when that is restarted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepReused(RunEvent):
+    """A step is not sent: its result is that of an earlier run."""
+
+    path: str
+    from_run: str
+    result: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepHeld(RunEvent):
+    """A step can't be sent, because something that it needs was never written down."""
+
+    path: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAdopted(RunEvent):
+    """A console goes on with a run that another one left, or that it left itself."""
+
+    past: Sequence[object] = field(default=(), repr=False)
+    """What had happened to it, for who hears of it only now; not written down again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCancelled(RunEvent):
+    """Somebody cancelled the run: nothing more of it is sent, what is in flight is revoked."""
+
+    revoked: Sequence[str] = ()
+    """Ids of the tasks that were in flight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kimera_tui.process import events as e
-from kimera_tui.runs.events import StepSkipped
+from kimera_tui.runs.events import StepHeld, StepReused, StepSkipped
 from kimera_tui.runs.plan import PlannedTask
 from kimera_tui.runs.status import Status
 
@@ -31,7 +31,7 @@ class StepState:
     cause: str = ""
     """Why it is where it is, for people."""
     source: str = "engine"
-    """Who said so: ``engine`` or ``backend``."""
+    """Who said so: ``engine``, ``backend`` or ``journal``."""
     sent_at: float | None = None
     started_at: float | None = None
     """When a worker was first seen to run it; None for tasks that don't tell."""
@@ -51,6 +51,10 @@ class StepState:
         return f"{self.friend}.{self.task_name}"
 
 
+StepEvent = e.TaskEvent | StepSkipped | StepReused | StepHeld
+"""What a step's state is folded from."""
+
+
 def begin(path: str, task: PlannedTask, at: float) -> StepState:
     """The state of a planned step of which nothing has happened yet."""
     return StepState(
@@ -66,7 +70,7 @@ def begin(path: str, task: PlannedTask, at: float) -> StepState:
     )
 
 
-def fold(step: StepState, event: e.TaskEvent | StepSkipped) -> StepState:
+def fold(step: StepState, event: StepEvent) -> StepState:
     """The step after the event; terminal states are final, but a late end is still noted."""
     match event:
         case e.Polled():
@@ -82,7 +86,7 @@ def fold(step: StepState, event: e.TaskEvent | StepSkipped) -> StepState:
     return step if step.status.ended else _moved(step, event)
 
 
-def _moved(step: StepState, event: e.TaskEvent | StepSkipped) -> StepState:
+def _moved(step: StepState, event: StepEvent) -> StepState:
     match event:
         case e.Sending():
             step = replace(
@@ -96,9 +100,11 @@ def _moved(step: StepState, event: e.TaskEvent | StepSkipped) -> StepState:
             return replace(step, cause=event.text)
         case e.Resent():
             return replace(step, cause="published again after a lost reply; queued once")
+        case e.Adopted():
+            return _adopted(step, event)
         case e.Refused():
             status = Status.UNCERTAIN if event.uncertain else Status.FAILED
-            step = replace(step, error_type="NotSent", error_message=event.reason)
+            step = replace(step, error_type="Uncertain" if event.uncertain else "NotSent", error_message=event.reason)
             return _now(step, status, event, event.reason)
         case e.StateSeen():
             return _state_seen(step, event)
@@ -123,7 +129,20 @@ def _moved(step: StepState, event: e.TaskEvent | StepSkipped) -> StepState:
         case StepSkipped():
             status = Status.UNREACHABLE if event.unreachable else Status.SKIPPED
             return _now(step, status, event, event.because)
+        case StepReused():
+            step = replace(step, result=event.result)
+            return _now(step, Status.DONE, event, f"reused from run {event.from_run}", "journal")
+        case StepHeld():
+            return _now(step, Status.INTERRUPTED, event, event.because)
     return step
+
+
+def _adopted(step: StepState, event: e.Adopted) -> StepState:
+    sent_at = step.sent_at or step.since
+    if step.status in (Status.RUNNING, Status.PROGRESS, Status.RETRYING):
+        return replace(step, sent_at=sent_at)
+    cause = "sent before the console was restarted; watched again"
+    return _now(replace(step, sent_at=sent_at), Status.QUEUED, event, cause)
 
 
 def _now(
@@ -174,6 +193,20 @@ def interrupted(step: StepState, at: float) -> StepState:
         return step
     return replace(
         step, status=Status.INTERRUPTED, since=at, ended_at=at, cause="the run was stopped"
+    )
+
+
+def revived(step: StepState, at: float) -> StepState:
+    """The step when its run goes on: what was interrupted waits again."""
+    if step.status is not Status.INTERRUPTED:
+        return step
+    sent = step.sent_at is not None
+    return replace(
+        step,
+        status=Status.QUEUED if sent else Status.WAITING,
+        since=at,
+        ended_at=None,
+        cause="watched again" if sent else "",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from typing import Any, ClassVar
 
@@ -13,19 +14,19 @@ from textual.screen import Screen
 
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
 from kimera_tui.errors import KimeraError
-from kimera_tui.process.events import TaskEvent
 from kimera_tui.runs.book import RunBook
-from kimera_tui.runs.events import RunEvent
-from kimera_tui.runs.narration import narrate
+from kimera_tui.runs.events import RunStarted
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.commands import ActionCommands
 from kimera_tui.ui.crash import report_crash
+from kimera_tui.ui.event_lines import event_line
 from kimera_tui.ui.ports import Services
 from kimera_tui.ui.pump import Pump
 from kimera_tui.ui.screens.base import ModeScreen
 from kimera_tui.ui.screens.cluster import ClusterScreen
 from kimera_tui.ui.screens.compose import ComposeScreen
 from kimera_tui.ui.screens.friends import FriendsScreen
+from kimera_tui.ui.screens.history import HistoryScreen
 from kimera_tui.ui.screens.live import LiveScreen
 from kimera_tui.ui.screens.modals import Help
 from kimera_tui.ui.text import safe
@@ -44,6 +45,7 @@ class KimeraApp(App[int]):
         "friends": FriendsScreen,
         "compose": ComposeScreen,
         "live": LiveScreen,
+        "history": HistoryScreen,
         "cluster": ClusterScreen,
     }
     DEFAULT_MODE = "friends"
@@ -77,7 +79,19 @@ class KimeraApp(App[int]):
         self.set_interval(1.0, self._tick)
 
     def _start_services(self) -> None:
-        self.run_worker(self.services.start(), group="services")
+        self.run_worker(self._bring_up(), group="services")
+
+    async def _bring_up(self) -> None:
+        await self.services.start()
+        if problem := self.services.journal_problem:
+            self.complain(problem)
+        with contextlib.suppress(KimeraError):  # told by the status line and the events
+            recovery = await self.services.recover()
+            needs = [text for run in recovery.adopted for text in run.needs]
+            needs += [f"{run_id[:8]}: {why}" for run_id, why in recovery.left]
+            if recovery.sentence:
+                severity = "warning" if needs else "information"
+                self.notify("\n".join([recovery.sentence, *needs]), severity=severity, timeout=15)
 
     async def on_unmount(self) -> None:
         """Let the services go."""
@@ -92,7 +106,7 @@ class KimeraApp(App[int]):
     def take_in(self, events: list[Any], dropped: int) -> None:
         """Fold events into the state and tell the mode that is on."""
         changed = self.book.apply_all(events)
-        lines = [line for event in events if (line := self._line(event)) is not None]
+        lines = [line for event in events if (line := event_line(event, self.book)) is not None]
         self._backlog.extend(lines)
         vitals = self.vitals
         for event in events:
@@ -100,23 +114,21 @@ class KimeraApp(App[int]):
                 vitals = vitals.with_broker(event)
             elif isinstance(event, ClusterSeen):
                 vitals = vitals.with_view(event.view)
+            elif isinstance(event, RunStarted):
+                self.run_worker(self._learn_usual(event), group="usual", exit_on_error=False)
         self.vitals = vitals.counted(self._in_flight(), len(lines), dropped)
         if isinstance(self.screen, ModeScreen) and self.screen.is_mounted:
             self.screen.news(changed, lines)
 
-    def _line(self, event: object) -> EventLine | None:
-        words = narrate(event)
-        if words is None:
-            return None
-        kind, style, text = words
-        run_id = who = ""
-        if isinstance(event, TaskEvent) and (place := self.book.place_of(event.task_id)):
-            run, step = place
-            run_id, who = run.run_id, step.task_name
-        elif isinstance(event, RunEvent):
-            run_id, who = event.run_id, "run"
-        at = getattr(event, "at", 0.0)
-        return EventLine(at, run_id, safe(who, 60), kind, style, text)
+    async def _learn_usual(self, started: RunStarted) -> None:
+        """How long the tasks of a run usually take; a journal that can't be read tells nothing."""
+        for friend, task_name in {
+            (task.friend, task.task_name) for _, task in started.plan.leaves()
+        }:
+            with contextlib.suppress(KimeraError):
+                usual = await self.services.usual(friend, task_name)
+                if usual is not None:
+                    self.usual[f"{friend}.{task_name}"] = usual
 
     def _in_flight(self) -> int:
         return sum(run.in_flight for run in self.book.runs.values() if run.ended is None)
@@ -166,6 +178,15 @@ class KimeraApp(App[int]):
         else:
             self.complain("No worker answered: a worker that starts later will not know of it.")
 
+    async def replay(self, run_id: str, mode: str, path: str) -> None:
+        """Run a past run again, and watch it in Live."""
+        try:
+            self._wanted_run = await self.services.replay(run_id, mode, path)
+        except KimeraError as error:
+            self.complain(str(error))
+            return
+        await self.switch_mode("live")
+
     async def cancel(self, run_id: str) -> None:
         """Cancel a run and say who acknowledged."""
         try:
@@ -187,7 +208,7 @@ class KimeraApp(App[int]):
     def notify(self, message: str, **kwargs: Any) -> None:
         """Show a toast; its text is made safe and never read as markup."""
         kwargs["markup"] = False
-        super().notify(safe(message, 600), **kwargs)
+        super().notify(safe(message, 600, lines=True), **kwargs)
 
     def _fatal_error(self) -> None:
         # Textual would print a traceback with the values of all variables, secrets included.

@@ -10,6 +10,8 @@ from kimera_tui.config.friends import Friend
 from kimera_tui.process.bus import EventBus
 from kimera_tui.process.clock import Clock
 from kimera_tui.process.engine import Receipt
+from kimera_tui.runs.history import RunRow
+from kimera_tui.runs.recovery import Recovery
 from kimera_tui.workflows.document import Workflow
 
 
@@ -23,8 +25,19 @@ class Services(Protocol):
     bus: EventBus
     clock: Clock
 
+    @property
+    def journal_problem(self) -> str:
+        """Why runs are not saved, or an empty string."""
+
     async def start(self) -> None:
         """Bring the broker up; progress and failure are told as events."""
+
+    async def recover(self) -> Recovery:
+        """Go on with the runs that a console left, once the broker is up.
+
+        Raises:
+            KimeraError: the broker never came up, or the journal can't be used.
+        """
 
     async def launch(self, workflow: Workflow) -> str:
         """Start a run as soon as the broker is there; returns the run's id.
@@ -38,6 +51,21 @@ class Services(Protocol):
 
     async def cancel(self, run_id: str) -> Sequence[Receipt]:
         """Send nothing more of a run and revoke what is in flight of it."""
+
+    async def runs(self, search: str) -> Sequence[RunRow]:
+        """Past runs, newest first; UsageError for a search that can't be understood."""
+
+    async def events_of(self, run_id: str) -> Sequence[object]:
+        """Everything that happened to a run, in its order, for a fold."""
+
+    async def usual(self, friend: str, task_name: str) -> tuple[float, float] | None:
+        """Median and 95th percentile of a task's running time, in seconds; None for too few."""
+
+    async def replay(self, run_id: str, mode: str, path: str) -> str:
+        """Start a new run from a past one; returns its id."""
+
+    async def export(self, run_id: str) -> Path:
+        """Write a run with its events to a file, as JSON; returns the file."""
 
     def ask_workers(self) -> None:
         """Have the workers asked now rather than at the next turn."""

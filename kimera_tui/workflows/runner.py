@@ -3,38 +3,44 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from kimera_tui.config.friends import secret_params
-from kimera_tui.errors import KimeraError, TaskRevoked
+from kimera_tui.errors import JournalError, RunTaken, UsageError
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.clock import Clock, new_id
 from kimera_tui.process.engine import Receipt
-from kimera_tui.process.events import Noticed
-from kimera_tui.process.feeding import feed
+from kimera_tui.process.events import Refused
 from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.process.task_params import TaskParams
-from kimera_tui.runs.events import RunEnded, RunStarted, StepSkipped
-from kimera_tui.runs.plan import Node, PlannedTask
-from kimera_tui.workflows.document import Chain, Para, Step, Task, Workflow
+from kimera_tui.runs.events import RunAdopted, RunCancelled, RunEnded, RunStarted, StepReused
+from kimera_tui.runs.journal import Journal
+from kimera_tui.runs.recovery import Past, Resumed, judge_all
+from kimera_tui.runs.replay import Overrides, replay_plan
+from kimera_tui.workflows.document import Workflow
+from kimera_tui.workflows.planning import plan_of
+from kimera_tui.workflows.walk import Findings, Hands, RunStopped, Walk
 
+__all__ = ["Findings", "Runner", "plan_of"]
 
-class RunCancelled(KimeraError):
-    """Somebody cancelled the run."""
-
-    exit_code = 4
-
-    def __init__(self) -> None:
-        super().__init__("the run was cancelled")
-
-
-Findings = Callable[[str, str], Sequence[str]]
-"""What stands against a friend's task, as far as is known now, in sentences."""
+CANCEL_SECONDS = 3.0
+"""How long a cancelled run waits for its revoked tasks to end."""
+REVOKED_AT_ONCE = 50
 
 
 class Runner:
-    """Launches workflows as runs, each in a background task of the running loop."""
+    """Launches workflows as runs, each in a background task of the running loop.
+
+    Args:
+        manager: Sends the tasks.
+        clock: Where the time comes from.
+        new_id: Makes ids of runs and tasks.
+        findings: Tells what stands against a task.
+        journal: Where runs are kept; None keeps them nowhere.
+        profile: Which broker is in use, in a few words; kept with each run.
+    """
 
     def __init__(
         self,
@@ -42,43 +48,155 @@ class Runner:
         clock: Clock,
         new_id: Callable[[], str] = new_id,
         findings: Findings = lambda friend, task_name: [],
+        journal: Journal | None = None,
+        profile: str = "",
     ) -> None:
-        self._findings = findings
         self._manager = manager
         self._announcer = Announcer(manager.events, clock)
         self._new_id = new_id
+        self._hands = Hands(manager, self._announcer, findings, journal)
+        self._journal = journal
+        self._profile = profile
         self._runs: dict[str, asyncio.Task[Any]] = {}
-        self._open: dict[str, set[str]] = {}
-        self._cancelled: set[str] = set()
+        self._walks: dict[str, Walk] = {}
 
     def start(self, workflow: Workflow) -> str:
         """Start a run; returns its id. Every step is announced before anything is sent."""
-        run_id = self._new_id()
         plan = plan_of(workflow.root, self._new_id, self._secret)
-        self._announcer.tell(
-            RunStarted(at=self._announcer.now(), run_id=run_id, name=workflow.name, plan=plan)
+        return self._launch(
+            RunStarted(
+                at=self._announcer.now(),
+                run_id=self._new_id(),
+                name=workflow.name,
+                plan=plan,
+                profile=self._profile,
+            )
         )
-        task = asyncio.get_running_loop().create_task(self._run(run_id, plan), name=run_id)
-        self._runs[run_id] = task
-        task.add_done_callback(lambda ended: self._ended(run_id, ended))
-        return run_id
 
-    def _secret(self, params: TaskParams) -> frozenset[str]:
-        return secret_params(self._manager.friends.get(params.friend, {}), params.task_name)
+    async def replay(
+        self,
+        run_id: str,
+        mode: str,
+        path: str = "",
+        overrides: Overrides | None = None,
+    ) -> str:
+        """Start a new run from a past one; returns its id. The past run stays as it is.
+
+        Args:
+            run_id: The past run.
+            mode: How much of it: one of ``runs.replay.Mode``.
+            path: The step that ``from_step`` and ``only_step`` mean.
+            overrides: New named arguments, by path.
+
+        Raises:
+            UsageError: there is no such run or step, or a secret is needed again; nothing was
+                sent.
+            JournalError: the journal can't be read.
+        """
+        if self._journal is None:
+            raise JournalError("Runs are not saved here, so there is none to replay.")
+        past = await self._journal.events_of(run_id)
+        planned = replay_plan(past, mode, path, overrides or {}, self._new_id)
+        if planned.needs:
+            raise UsageError(f"{planned.needs[0]} Nothing was sent.")
+        at, new_run = self._announcer.now(), self._new_id()
+        started = RunStarted(
+            at=at,
+            run_id=new_run,
+            name=planned.name,
+            plan=planned.plan,
+            parent=planned.parent,
+            profile=self._profile,
+        )
+        reused = [
+            StepReused(
+                at=at, run_id=new_run, path=path, from_run=planned.parent, result=step.result
+            )
+            for path, step in planned.reused.items()
+        ]
+        return self._launch(started, reused)
+
+    async def resume(self, run_id: str) -> Resumed:
+        """Go on with a run that its console left; nothing is sent twice.
+
+        Returns:
+            What is watched again, once broker and results have been asked.
+
+        Raises:
+            RunTaken: it has ended, or another console is at it.
+            UsageError: it was started with another broker; nothing was sent.
+            JournalError: the journal can't be used.
+        """
+        if self._journal is None:
+            raise JournalError("Runs are not saved here, so there is none to go on with.")
+        for run in await self._journal.open_runs():
+            if run.run_id == run_id and run.profile != self._profile:
+                raise UsageError(
+                    f"It was started with another broker: {run.profile}. Nothing was sent."
+                )
+        if run_id in self._walks:
+            raise RunTaken("This console is at it already.")
+        events = await self._journal.take(run_id)
+        adopted = RunAdopted(at=self._announcer.now(), run_id=run_id, past=tuple(events))
+        self._announcer.tell(adopted)
+        past = Past.of([*events, adopted])
+        verdicts = await judge_all(past, self._manager)
+        walk = Walk(run_id, past.run.plan, self._hands, past, verdicts)
+        walk.in_flight |= {step.task_id for step, _ in past.under_way()}
+        self._begin(walk, self._go_on(walk))
+        if past.run.cancelled:
+            await self.cancel(run_id)
+        return Resumed(
+            run_id,
+            past.run.name,
+            sum(each.what == "adopt" for each in verdicts.values()),
+            [
+                f"{past.run.steps[path].name}: {each.why}."
+                for path, each in verdicts.items()
+                if each.what == "uncertain"
+            ],
+        )
+
+    async def cancel(
+        self, run_id: str, terminate: bool = False, signal: str = "SIGTERM"
+    ) -> Sequence[Receipt]:
+        """Send nothing more of a run and revoke what is in flight; then it ends as revoked.
+
+        Returns:
+            Which workers acknowledged a revoke; an acknowledgement doesn't say that the task
+            was theirs.
+
+        Raises:
+            UsageError: this console isn't at the run.
+        """
+        walk, task = self._walks.get(run_id), self._runs.get(run_id)
+        if walk is None or task is None or task.done():
+            raise UsageError("This run is not going on in this console.")
+        walk.cancelled = True
+        ids = list(walk.in_flight)
+        told = RunCancelled(at=self._announcer.now(), run_id=run_id, revoked=tuple(ids))
+        self._announcer.tell(told)
+        if self._journal is not None:
+            with contextlib.suppress(JournalError):  # cancelling mustn't fail for a full disk
+                await self._journal.keep(told)
+        receipts: list[Receipt] = []
+        for start in range(0, len(ids), REVOKED_AT_ONCE):
+            answers = await asyncio.gather(
+                *(
+                    self._manager.revoke(task_id, terminate, signal)
+                    for task_id in ids[start : start + REVOKED_AT_ONCE]
+                )
+            )
+            receipts += [receipt for answer in answers for receipt in answer]
+        await asyncio.wait({task}, timeout=CANCEL_SECONDS)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+        return receipts
 
     async def result(self, run_id: str) -> Any:
         """Wait for a run of this runner and return its result, or raise what ended it."""
         return await self._runs[run_id]
-
-    async def cancel(self, run_id: str) -> list[Receipt]:
-        """Send nothing more of a run and revoke what is in flight; that is watched to its end.
-
-        Returns:
-            Which workers acknowledged; empty when none answered.
-        """
-        self._cancelled.add(run_id)
-        acts = [self._manager.revoke(task_id) for task_id in self._open.get(run_id, ())]
-        return [receipt for receipts in await asyncio.gather(*acts) for receipt in receipts]
 
     async def stop(self) -> None:
         """Stop waiting for all runs; what was sent goes on remotely."""
@@ -87,144 +205,78 @@ class Runner:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _secret(self, params: TaskParams) -> frozenset[str]:
+        return secret_params(self._manager.friends.get(params.friend, {}), params.task_name)
+
+    def _launch(self, started: RunStarted, reused: Sequence[StepReused] = ()) -> str:
+        for event in (started, *reused):
+            self._announcer.tell(event)
+        past = Past.of([started, *reused]) if reused else None
+        walk = Walk(started.run_id, started.plan, self._hands, past)
+        self._begin(walk, self._from_start(walk, started, reused))
+        return started.run_id
+
+    def _begin(self, walk: Walk, work: Any) -> None:
+        run_id = walk.run_id
+        self._walks[run_id] = walk
+        task = asyncio.get_running_loop().create_task(work, name=run_id)
+        self._runs[run_id] = task
+        task.add_done_callback(lambda ended: self._ended(run_id, ended))
+
     def _ended(self, run_id: str, task: asyncio.Task[Any]) -> None:
+        self._walks.pop(run_id, None)
         if not task.cancelled():
             task.exception()  # told as events; ``result`` raises it for those who ask
-        self._open.pop(run_id, None)
-        self._cancelled.discard(run_id)
         # Whoever awaits ``result`` holds the task; the runner doesn't hold ended ones for ever.
         asyncio.get_running_loop().call_later(60, self._runs.pop, run_id, None)
 
-    async def _run(self, run_id: str, plan: Node) -> Any:
+    async def _from_start(
+        self, walk: Walk, started: RunStarted, reused: Sequence[StepReused]
+    ) -> Any:
+        if self._journal is not None:
+            try:
+                await self._journal.begin(started, reused=reused)
+            except JournalError as error:
+                self._refuse_all(walk, error)
+                self._announcer.tell(self._end_of(walk, str(error)))
+                raise
+        return await self._go_on(walk)
+
+    def _refuse_all(self, walk: Walk, error: JournalError) -> None:
+        at = self._announcer.now()
+        for _, task in walk.plan.leaves():
+            self._announcer.tell(Refused(at=at, task_id=task.task_id, reason=str(error)))
+
+    async def _go_on(self, walk: Walk) -> Any:
         error = ""
         try:
-            return await self._walk(run_id, plan, None)
+            return await walk.go()
+        except RunTaken:
+            error = "taken"
+            raise
         except Exception as raised:
             error = str(raised)
             raise
         except asyncio.CancelledError:
             error = "stopped"
+            if walk.cancelled:
+                raise RunStopped("The run was cancelled.") from None
             raise
         finally:
-            self._announcer.tell(RunEnded(at=self._announcer.now(), run_id=run_id, error=error))
+            await self._finish(walk, error)
 
-    async def _walk(self, run_id: str, node: Node, before: Any) -> Any:
-        if node.task is not None:
-            return await self._call(run_id, node, node.task, before)
-        if node.kind == "para":
-            return await self._all_at_once(run_id, node, before)
-        result = before
-        for position, child in enumerate(node.children):
-            try:
-                result = await self._walk(run_id, child, result)
-            except Exception as error:
-                because, revoked = _reason(child, error)
-                self._skip(run_id, node.children[position + 1 :], because, unreachable=revoked)
-                raise
-        return result
+    async def _finish(self, walk: Walk, error: str) -> None:
+        """Say that the run has ended; one that is journaled and only left doesn't end."""
+        if error == "taken" or (error == "stopped" and self._journal and not walk.cancelled):
+            return
+        if walk.cancelled:
+            walk.skip_rest("the run was cancelled")
+            error = "cancelled"
+        ended = self._end_of(walk, error)
+        self._announcer.tell(ended)
+        if self._journal is not None:
+            with contextlib.suppress(JournalError, RunTaken):
+                await self._journal.end(ended)
 
-    async def _call(self, run_id: str, node: Node, task: PlannedTask, before: Any) -> Any:
-        if run_id in self._cancelled:
-            self._skip(run_id, [node], "the run was cancelled")
-            raise RunCancelled
-        args, kwargs = feed(task.args, task.kwargs, before)
-        arrived: list[Any] = []
-
-        async def hand_on(result: Any) -> None:
-            arrived.append(result)
-
-        hand_on.__qualname__ = "hand on the result"
-        handle = await self._manager.send_async(
-            task.task_name,
-            task.friend,
-            args,
-            kwargs,
-            hand_on,
-            task_id=task.task_id,
-            timeout=task.timeout,
-        )
-        for text in self._findings(task.friend, task.task_name):
-            self._announcer.tell(Noticed(at=self._announcer.now(), task_id=task.task_id, text=text))
-        sent = self._open.setdefault(run_id, set())
-        sent.add(task.task_id)
-        try:
-            await handle
-        finally:
-            sent.discard(task.task_id)
-        return arrived[0]
-
-    async def _all_at_once(self, run_id: str, node: Node, before: Any) -> list[Any]:
-        branches = [
-            asyncio.ensure_future(self._walk(run_id, each, before)) for each in node.children
-        ]
-        try:
-            results = await asyncio.gather(*branches, return_exceptions=True)
-        finally:
-            for branch in branches:
-                branch.cancel()
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-        return results
-
-    def _skip(
-        self, run_id: str, nodes: Sequence[Node], because: str, *, unreachable: bool = False
-    ) -> None:
-        for node in nodes:
-            for path, _ in node.leaves():
-                self._announcer.tell(
-                    StepSkipped(
-                        at=self._announcer.now(),
-                        run_id=run_id,
-                        path=path,
-                        because=because,
-                        unreachable=unreachable,
-                    )
-                )
-
-
-def _reason(failed: Node, error: Exception) -> tuple[str, bool]:
-    """Why the steps behind one that ended badly are never sent, and whether it was revoked."""
-    name = failed.task.task_name if failed.task is not None else failed.kind
-    if isinstance(error, RunCancelled):
-        return error.message, False
-    if isinstance(error, TaskRevoked):
-        return f"{name} was revoked", True
-    return f"upstream {name} failed", False
-
-
-def plan_of(
-    step: Step,
-    new_id: Callable[[], str],
-    secret: Callable[[TaskParams], frozenset[str]] = lambda _: frozenset(),
-    path: str = "",
-) -> Node:
-    """The run's tree for a workflow's, with an id for each task.
-
-    Args:
-        step: The root of the workflow's tree, or of a part of it.
-        new_id: Makes the tasks' ids.
-        secret: Tells which of a call's named arguments are secret.
-        path: Where the part stands in the whole.
-    """
-    match step:
-        case Task():
-            return Node("task", path, task=_planned(step.params, new_id(), secret(step.params)))
-        case Chain() | Para():
-            children = tuple(
-                plan_of(child, new_id, secret, f"{path}/{position}" if path else str(position))
-                for position, child in enumerate(step.steps)
-            )
-            return Node("chain" if isinstance(step, Chain) else "para", path, children)
-
-
-def _planned(params: TaskParams, task_id: str, secret: frozenset[str]) -> PlannedTask:
-    return PlannedTask(
-        task_id,
-        params.friend,
-        params.task_name,
-        tuple(params.args),
-        dict(params.kwargs),
-        params.timeout,
-        secret,
-    )
+    def _end_of(self, walk: Walk, error: str) -> RunEnded:
+        return RunEnded(at=self._announcer.now(), run_id=walk.run_id, error=error)

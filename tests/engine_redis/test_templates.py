@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from kimera_tui.process.capture import Capture
 from kimera_tui.process.engine import Message
 from kimera_tui.process.rendering import Rendering
-from kimera_tui.process.templates import Template, new_tag, represent_args, represent_kwargs
+from kimera_tui.process.ids import draw_id
+from kimera_tui.process.templates import Template, represent_args, represent_kwargs
 
 from .console import make_app
 
@@ -155,6 +156,6 @@ def test_text_that_looks_like_a_format_stays_itself() -> None:
 def test_tags_are_distinct_version_4_uuids() -> None:
     import uuid
 
-    tags = {new_tag() for _ in range(2000)}
+    tags = {draw_id() for _ in range(2000)}
     assert len(tags) == 2000
     assert all(uuid.UUID(tag).version == 4 for tag in tags)

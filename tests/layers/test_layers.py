@@ -35,7 +35,7 @@ def test_the_floors_below_the_screen_load_no_screen(module: str) -> None:
 
 def test_the_first_frame_does_not_wait_for_celery() -> None:
     loaded = loaded_by("import kimera_tui.ui.app, kimera_tui.cli.parts")
-    assert not loaded & {"celery", "kombu", "sqlite3"}
+    assert not loaded & {"celery", "kombu"}
 
 
 def test_the_names_of_the_seed_are_at_the_top_too() -> None:

@@ -109,6 +109,20 @@ async def confirm_terminate(pilot: Pilot[Any], stage: Stage) -> None:
     await pilot.press("T")
 
 
+async def history(pilot: Pilot[Any], stage: Stage) -> None:
+    """The failed run as the journal has it."""
+    await live_failed(pilot, stage)
+    await pilot.press("4")
+    await settle(pilot)
+    await pilot.press("enter")
+
+
+async def history_replay(pilot: Pilot[Any], stage: Stage) -> None:
+    """The ways to replay it."""
+    await history(pilot, stage)
+    await pilot.press("p")
+
+
 async def cluster(pilot: Pilot[Any], stage: Stage) -> None:
     """The workers."""
     await pilot.press("5")
@@ -148,6 +162,8 @@ SCENES: dict[str, Scene] = {
         live_failed,
         live_timeline,
         confirm_terminate,
+        history,
+        history_replay,
         cluster,
         keys,
     )

@@ -71,7 +71,7 @@ def test_hostile_text_in_every_pane_is_only_shown(home: Path, size: tuple[int, i
             console.type(keys)
         for keys in ("5", "2", "j", "e", "\x1b", "?", "\x1b", "\x10", "\x1b", "3", "1"):
             console.type(keys)
-        for mode in ("1", "2", "3", "5"):
+        for mode in ("1", "2", "3", "4", "5"):
             console.type(mode)
             for y in range(2, size[1] - 1):
                 for x in range(2, size[0], 9):

@@ -17,8 +17,11 @@ from kimera_tui.config.friends import Friend, load_friends
 from kimera_tui.process import events as e
 from kimera_tui.process.bus import EventBus
 from kimera_tui.process.engine import Receipt
+from kimera_tui.runs.book import RunBook
 from kimera_tui.runs.events import RunEnded, RunStarted
+from kimera_tui.runs.history import RunRow
 from kimera_tui.runs.plan import PlannedTask
+from kimera_tui.runs.recovery import Recovery
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.workflows.document import Workflow
 from kimera_tui.workflows.runner import plan_of
@@ -52,6 +55,9 @@ class Stage:
         self.clock = StillClock()
         self.launched: list[Workflow] = []
         self.plans: list[list[tuple[str, PlannedTask]]] = []
+        self.recovery = Recovery()
+        self.told: list[object] = []
+        self.journal_problem = ""
         self.acts: list[object] = []
         self.asked = 0
         self.closed = False
@@ -66,6 +72,9 @@ class Stage:
         )
         self.tell(ClusterSeen(at=NOON, view=view))
 
+    async def recover(self) -> Recovery:
+        return self.recovery
+
     async def launch(self, workflow: Workflow) -> str:
         self.launched.append(workflow)
         run_id = self.new_id()
@@ -73,6 +82,47 @@ class Stage:
         self.plans.append(list(plan.leaves()))
         self.tell(RunStarted(at=self.clock.now(), run_id=run_id, name=workflow.name, plan=plan))
         return run_id
+
+    async def runs(self, search: str) -> Sequence[RunRow]:
+        book = RunBook()
+        book.apply_all(self.told)
+        return [
+            RunRow(
+                run_id=run.run_id,
+                name=run.name,
+                status=run.status.value,
+                started=run.started,
+                ended=run.ended,
+                done=run.done,
+                total=len(run.steps),
+                friends=tuple({step.friend for step in run.steps.values()}),
+                tasks=tuple(step.task_name for step in run.steps.values()),
+                error="",
+                parent="",
+            )
+            for run in reversed(book.runs.values())
+            if search in run.name
+        ]
+
+    async def events_of(self, run_id: str) -> Sequence[object]:
+        book = RunBook()
+        found = []
+        for event in self.told:
+            changed = book.apply(event)
+            place = book.place_of(getattr(event, "task_id", ""))
+            if changed == run_id or (place is not None and place[0].run_id == run_id):
+                found.append(event)
+        return found
+
+    async def usual(self, friend: str, task_name: str) -> tuple[float, float] | None:
+        return None
+
+    async def replay(self, run_id: str, mode: str, path: str) -> str:
+        self.acts.append((run_id, mode, path))
+        return run_id
+
+    async def export(self, run_id: str) -> Path:
+        return Path(f"run-{run_id}.json")
 
     async def revoke(self, task_id: str, *, terminate: bool, signal: str) -> Sequence[Receipt]:
         self.acts.append((task_id, terminate, signal))
@@ -98,6 +148,7 @@ class Stage:
 
     def tell(self, *events: object) -> None:
         for event in events:
+            self.told.append(event)
             self.bus.publish(event)
 
     # What happens to a step, in the order in which it happens
@@ -171,7 +222,8 @@ async def settle(pilot: Pilot[Any]) -> None:
     for _ in range(3):
         await pilot.pause()
         app.flush()
-        if launching := [worker for worker in app.workers if worker.group == "launch"]:
+        waited = ("launch", "history-find", "history-read")
+        if launching := [worker for worker in app.workers if worker.group in waited]:
             await app.workers.wait_for_complete(launching)
     await asyncio.sleep(0.12)  # the form's delay
     app.flush()

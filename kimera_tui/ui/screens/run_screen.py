@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import getters, on
@@ -14,7 +13,7 @@ from kimera_tui.runs.book import RunState
 from kimera_tui.runs.state import StepState
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.screens.base import ModeScreen
-from kimera_tui.ui.widgets.event_pane import EventLine, EventPane
+from kimera_tui.ui.widgets.event_pane import EventPane
 from kimera_tui.ui.widgets.lines import LineView
 from kimera_tui.ui.widgets.payload_view import PayloadView, yankable
 from kimera_tui.ui.widgets.runs_table import RunsTable
@@ -74,6 +73,10 @@ class RunScreen(ModeScreen):
 
     @on(LineView.Opened, "RunsTable")
     def _run_opened(self) -> None:
+        self.focus_steps()
+
+    def focus_steps(self) -> None:
+        """Go to the steps of the shown run."""
         (self.timeline if self.has_class("-timeline") else self.steps).focus()
 
     @on(LineView.Selected, "StepTree, Timeline")
@@ -91,7 +94,7 @@ class RunScreen(ModeScreen):
         self.toggle_class("-timeline")
         self.draw_steps()
         if focused:
-            self._run_opened()
+            self.focus_steps()
 
     def action_toggle_output(self) -> None:
         """Show events or input and output where there is no room for both."""
@@ -111,7 +114,3 @@ class RunScreen(ModeScreen):
         """Put the cursor on the next step that ended badly."""
         if not self.steps.to_next_failure():
             self.kimera.flash("No step of this run ended badly.")
-
-    def news(self, changed: set[str], lines: Sequence[EventLine]) -> None:
-        """Elapsed times go on."""
-        super().news(changed, lines)

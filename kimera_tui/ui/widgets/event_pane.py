@@ -45,6 +45,7 @@ class EventPane(LineView):
         self._held: list[EventLine] = []
         self._unseen = 0
         self._follow = True
+        self._of_one_run = False
         self.paused = False
         self.only_run: str | None = None
         """Shows one run's events only, or all with None."""
@@ -84,6 +85,19 @@ class EventPane(LineView):
         self._unseen = 0 if self._follow else self._unseen + len(fresh)
         self.lines_changed()
         self._to_end_if_following()
+        self._title()
+
+    def replace(self, lines: Sequence[EventLine]) -> None:
+        """Show these events in place of all others, from the first one."""
+        self._of_one_run = True
+        self._ring.clear()
+        self._ring.extend(lines)
+        self._held.clear()
+        self._shown = list(self._ring)
+        self._follow = False
+        self._unseen = 0
+        self.lines_changed()
+        self.scroll_home(animate=False)
         self._title()
 
     def show_run(self, run_id: str | None) -> None:
@@ -126,7 +140,7 @@ class EventPane(LineView):
         return self.only_run is None or line.run_id == self.only_run
 
     def _title(self) -> None:
-        scope = "all runs" if self.only_run is None else "this run"
+        scope = "this run" if self.only_run is not None or self._of_one_run else "all runs"
         self.border_title = content("Events · " + scope)
         if self.paused:
             self.border_subtitle = content(f"PAUSED · {len(self._held)} waiting")

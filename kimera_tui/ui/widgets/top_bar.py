@@ -9,7 +9,7 @@ from textual.events import Click
 from kimera_tui.ui.widgets.plain import PlainLabel
 
 MODES = (("1", "friends", "Friends"), ("2", "compose", "Compose"), ("3", "live", "Live"),
-         ("5", "cluster", "Cluster"))  # fmt: skip
+         ("4", "history", "History"), ("5", "cluster", "Cluster"))  # fmt: skip
 
 
 class ModeTab(PlainLabel):

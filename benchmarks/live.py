@@ -1,0 +1,118 @@
+"""A para with the Live screen on the same loop, painted ten times a second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from textual._compositor import CompositorUpdate
+
+from benchmarks.ground import Ground, Lag, Stopwatch, manager, stub_worker
+from kimera_tui.process.clock import SystemClock
+from kimera_tui.process.task_manager import TaskManager
+from kimera_tui.process.task_params import TaskParams
+from kimera_tui.ui.app import KimeraApp
+from kimera_tui.workflows.document import Para, Task, Workflow
+from kimera_tui.workflows.runner import Runner
+
+SECONDS = 300.0
+
+
+def run(place: Ground, scale: float) -> list[dict[str, Any]]:
+    """Rows: the run alone, and with the screen on its loop."""
+    count = int(10_000 * scale)
+    rows = []
+    with stub_worker(place):
+        for screen in (False, True):
+            rows.append(asyncio.run(_measured(count, screen)))
+            place.client().flushall()
+    return rows
+
+
+class _Services:
+    """The parts behind the screen, without cluster and journal."""
+
+    friends_file = Path("friends.yaml")
+    friends_problem = journal_problem = ""
+
+    def __init__(self, console: TaskManager) -> None:
+        self.friends: dict[str, Any] = {}
+        self.bus = console.events
+        self.clock = SystemClock()
+        self.runner = Runner(console, self.clock)
+
+    async def start(self) -> None:
+        return
+
+    async def launch(self, workflow: Workflow) -> str:
+        return self.runner.start(workflow)
+
+    async def usual(self, friend: str, task_name: str) -> None:
+        return None
+
+    async def runs(self, search: str) -> Sequence[Any]:
+        return ()
+
+    def ask_workers(self) -> None:
+        return
+
+    async def close(self) -> None:
+        return
+
+
+class _Screen(KimeraApp):
+    """The console; headless, but each frame is rendered down to the terminal's characters."""
+
+    frames = 0
+
+    def _display(self, screen: Any, renderable: Any) -> None:
+        if isinstance(renderable, CompositorUpdate):
+            self.frames += 1
+            renderable.render_segments(self.console)
+        super()._display(screen, renderable)
+
+
+async def _measured(count: int, screen: bool) -> dict[str, Any]:
+    console = manager()
+    services = _Services(console)
+    if not screen:
+        return await _run(services, count, None)
+    app = _Screen(services)  # type: ignore[arg-type]
+    async with app.run_test(size=(120, 40)) as pilot:
+        await app.switch_mode("live")
+        await pilot.pause()
+        return await _run(services, count, app)
+
+
+async def _run(services: _Services, count: int, app: _Screen | None) -> dict[str, Any]:
+    """The second of two runs: the first one warms everything up."""
+    row: dict[str, Any] = {}
+    for tasks in (min(count, 500), count):
+        steps = [Task(TaskParams("stub", "noop", args=[n], timeout=600)) for n in range(tasks)]
+        workflow = Workflow("bench", Para(steps))
+        before = app.frames if app else 0
+        async with Lag() as lag:
+            with Stopwatch() as watch:
+                await services.launch(workflow)
+                await _ended(services)
+                if app is not None:
+                    app.flush()
+            await asyncio.sleep(0.3)
+        row = {
+            "way": "with the Live screen" if app else "no screen",
+            "tasks": tasks,
+            "seconds": round(watch.wall, 3),
+            "CPU µs/task": round(watch.cpu / tasks * 1e6),
+            **lag.ms(),
+            "frames": app.frames - before if app else "",
+        }
+    await TaskManager().settle()
+    return row
+
+
+async def _ended(services: _Services) -> None:
+    async with asyncio.timeout(SECONDS):
+        while services.runner._runs:  # noqa: ASYNC110 - a bench looks from outside
+            await asyncio.sleep(0.005)

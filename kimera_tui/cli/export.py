@@ -1,0 +1,37 @@
+"""A run written to a file, as JSON that other programs read."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kimera_tui.errors import UsageError
+from kimera_tui.redaction import redact
+
+
+def write_run(folder: Path, run_id: str, events: Sequence[Any]) -> Path:
+    """Write a run's events to ``run-<id>.json`` in a folder, without its secrets.
+
+    Raises:
+        UsageError: there is no such run, or the file is there already or can't be written.
+    """
+    if not events:
+        raise UsageError(f"No run {run_id}.")
+    path = folder / f"run-{run_id[:8]}.json"
+    rows = [
+        {"event": type(event).__name__, **redact(dataclasses.asdict(event))} for event in events
+    ]
+    text = json.dumps({"run": run_id, "events": rows}, indent=1, default=str) + "\n"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise UsageError(f"{path} is there already: it was not touched.") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}).") from error
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path

@@ -1,0 +1,108 @@
+"""Going on with tasks that were sent before: what is known of them, and watching them again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from kimera_tui.config.friends import find_friend
+from kimera_tui.process.dispatching import Dispatcher
+from kimera_tui.process.engine import Engine
+from kimera_tui.process.engine_room import EngineRoom
+from kimera_tui.process.outcome import Outcome
+from kimera_tui.process.task_params import Callback
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What broker and result backend still know of some tasks."""
+
+    server: str = ""
+    """The run id of the broker's server; an empty string where it doesn't tell."""
+    published: Mapping[str, bool] | None = None
+    """Whether each has been published; None where the broker can't tell."""
+    ended: frozenset[str] = field(default=frozenset())
+    """Those whose result is stored."""
+
+
+@runtime_checkable
+class RemembersPublished(Protocol):
+    """A publisher that can say later what it has published."""
+
+    async def published(self, task_ids: Sequence[str]) -> Mapping[str, bool]:
+        """Whether each has been published; raises BrokerUnavailable."""
+
+    async def server(self) -> str:
+        """The run id of the broker's server; raises BrokerUnavailable."""
+
+
+@runtime_checkable
+class LooksUp(Protocol):
+    """A watcher that can look at tasks which it doesn't watch."""
+
+    async def look(self, task_ids: Sequence[str]) -> Mapping[str, Outcome | None]:
+        """What is stored of each, None for nothing; raises BrokerUnavailable.
+
+        Afterwards they can be watched although this engine has not sent them.
+        """
+
+
+class Adoption:
+    """Looks for tasks that an earlier console sent, and takes them over."""
+
+    def __init__(self, room: EngineRoom, dispatcher: Dispatcher) -> None:
+        self._room = room
+        self._dispatcher = dispatcher
+
+    async def server(self, friends: Mapping[str, Any], friend: str) -> str:
+        """The run id of the server behind a friend's broker, as far as it tells."""
+        publisher = (await self._engine(friends, friend)).publisher
+        return await publisher.server() if isinstance(publisher, RemembersPublished) else ""
+
+    async def traces(
+        self, friends: Mapping[str, Any], friend: str, task_ids: Sequence[str]
+    ) -> Traces:
+        """What is still known of a friend's tasks.
+
+        Raises:
+            BrokerUnavailable: broker or result backend can't be asked now.
+        """
+        engine = await self._engine(friends, friend)
+        server, published = "", None
+        if isinstance(engine.publisher, RemembersPublished):
+            server = await engine.publisher.server()
+            published = await engine.publisher.published(task_ids)
+        ended: frozenset[str] = frozenset()
+        if isinstance(engine.watcher, LooksUp):
+            found = await engine.watcher.look(task_ids)
+            ended = frozenset(task_id for task_id, at in found.items() if at and at.ready)
+        return Traces(server, published, ended)
+
+    async def adopt(
+        self,
+        friends: Mapping[str, Any],
+        friend: str,
+        task_name: str,
+        task_id: str,
+        callback: Callback | None = None,
+        timeout: float | None = None,
+    ) -> asyncio.Task[Any]:
+        """Watch a task that has been sent; returns the background task that waits for its end.
+
+        Args:
+            friends: The configured friends.
+            friend: Name of one of them.
+            task_name: Function on the friend, without its route.
+            task_id: Id of the task.
+            callback: Awaited with the result when the task succeeds.
+            timeout: Seconds from now; None waits without a limit.
+        """
+        followed = await self._dispatcher.adopt(friends, friend, task_name, task_id)
+        followed.callback, followed.timeout = callback, timeout
+        return self._dispatcher.follow_in_task(followed)
+
+    async def _engine(self, friends: Mapping[str, Any], friend: str) -> Engine:
+        self._room.require_celery()
+        return await self._room.engine(friend, find_friend(friends, friend))

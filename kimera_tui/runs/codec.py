@@ -1,0 +1,175 @@
+"""Events as rows and back: by the names of their classes, as plain JSON, secrets left out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from kimera_tui.process import events as e
+from kimera_tui.process.engine import Receipt
+from kimera_tui.runs import events as r
+from kimera_tui.runs.plan import Node, PlannedTask
+from kimera_tui.runs.values import Packer, unpack
+
+LARGEST_RESULT = 8 * 1024 * 1024
+"""Bytes of JSON up to which a result is kept: as much as the engine reads."""
+SQUEEZED_FROM = 4096
+"""Bytes from which on a row's data is compressed."""
+
+KINDS: Mapping[str, type[e.Event]] = {
+    kind.__name__: kind
+    for kind in (
+        e.Sending, e.Dispatched, e.Refused, e.Noticed, e.Resent, e.Adopted, e.Polled, e.StateSeen,
+        e.Succeeded, e.Failed, e.RemotelyRevoked, e.TimedOut, e.FinishedLate, e.WatchStopped,
+        e.CallbackStarted, e.CallbackFinished, e.CallbackFailed, e.Forgotten, e.RevokeSent,
+        e.ChainAdvanced, r.RunStarted, r.StepIntended, r.StepReused, r.StepSkipped, r.StepHeld,
+        r.RunAdopted, r.RunCancelled, r.RunEnded,
+    )
+}  # fmt: skip
+"""Every kind of event that is written down."""
+
+_COLUMNS = frozenset({"at", "run_id", "path", "task_id"})
+_LEFT_OUT = {"RunAdopted": frozenset({"past"}), "Sending": frozenset({"args", "kwargs", "secret"})}
+"""Fields that stand elsewhere in the journal: a payload stands in its step's intent."""
+_VALUES = frozenset({"args", "kwargs", "result", "meta"})
+_FIELDS = {
+    name: tuple(
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.name not in _COLUMNS | _LEFT_OUT.get(name, frozenset())
+    )
+    for name, kind in KINDS.items()
+}
+_OWN = {name: {field.name for field in dataclasses.fields(kind)} for name, kind in KINDS.items()}
+
+Data = str | bytes
+"""JSON, compressed if it is long."""
+
+
+def encode(event: e.Event, packer: Packer) -> Data:
+    """What the event says besides time, run, place and task.
+
+    Args:
+        event: An event of one of the ``KINDS``.
+        packer: That of the event's run.
+    """
+    name = type(event).__name__
+    learn(event, packer)
+    plain = {field: _written(event, field, packer) for field in _FIELDS[name]}
+    text = json.dumps(plain, separators=(",", ":"))
+    if len(text) > LARGEST_RESULT and "result" in plain:
+        plain["result"] = {"$size": len(text)}
+        text = json.dumps(plain, separators=(",", ":"))
+    return text if len(text) < SQUEEZED_FROM else zlib.compress(text.encode(), 1)
+
+
+def decode(kind: str, data: Data, columns: Mapping[str, Any]) -> e.Event | None:
+    """The event of a row; None for kinds and shapes that this version doesn't know.
+
+    Args:
+        kind: Name of the event's class.
+        data: What ``encode`` made of it.
+        columns: ``at``, ``run_id``, ``path`` and ``task_id``, and what was left out.
+    """
+    known = KINDS.get(kind)
+    if known is None:
+        return None
+    try:
+        text = zlib.decompress(data).decode() if isinstance(data, bytes) else data
+        fields = {name: _read(name, value) for name, value in json.loads(text).items()}
+        own = _OWN[kind]
+        return known(**{
+            name: value for name, value in {**columns, **fields}.items() if name in own
+        })  # fmt: skip
+    except (ValueError, TypeError, KeyError, ArithmeticError, zlib.error):
+        return None
+
+
+def learn(event: e.Event, packer: Packer) -> None:
+    """Take note of the secrets that the event brings."""
+    match event:
+        case r.RunStarted():
+            for _, task in event.plan.leaves():
+                packer.learn(task.kwargs, task.secret)
+                packer.learn(task.args, task.secret)
+        case r.StepIntended() | e.Sending():
+            packer.learn(event.kwargs, event.secret)
+            packer.learn(event.args, event.secret)
+        case e.Succeeded() | e.FinishedLate() | r.StepReused():
+            packer.learn(event.result, ())
+
+
+def _written(event: e.Event, field: str, packer: Packer) -> Any:
+    value = getattr(event, field)
+    if field in _VALUES:
+        if field == "args":
+            value = list(value)
+        return packer.pack(value, field, getattr(event, "secret", ()))
+    if isinstance(value, str):
+        return packer.text(value)
+    if isinstance(value, Node):
+        return _plan(value, packer)
+    if field == "receipts":
+        return [[each.worker, packer.text(each.answer), each.ok] for each in value]
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _plan(node: Node, packer: Packer) -> dict[str, Any]:
+    plain: dict[str, Any] = {"kind": node.kind, "path": node.path}
+    if node.children:
+        plain["children"] = [_plan(child, packer) for child in node.children]
+    if (task := node.task) is not None:
+        plain["task"] = {
+            "id": task.task_id,
+            "friend": task.friend,
+            "name": task.task_name,
+            "args": packer.pack(list(task.args), "args", task.secret),
+            "kwargs": packer.pack(dict(task.kwargs), "kwargs", task.secret),
+            "timeout": task.timeout,
+            "secret": sorted(task.secret),
+        }
+    return plain
+
+
+def _node(plain: Mapping[str, Any]) -> Node:
+    children = tuple(_node(child) for child in plain.get("children", ()))
+    task = plain.get("task")
+    return Node(plain["kind"], plain["path"], children, _task(task) if task else None)
+
+
+def _task(plain: Mapping[str, Any]) -> PlannedTask:
+    return PlannedTask(
+        plain["id"],
+        plain["friend"],
+        plain["name"],
+        tuple(unpack(plain["args"])),
+        unpack(plain["kwargs"]),
+        plain["timeout"],
+        frozenset(plain["secret"]),
+    )
+
+
+def _receipts(rows: Iterable[Any]) -> tuple[Receipt, ...]:
+    return tuple(Receipt(worker, answer, ok) for worker, answer, ok in rows)
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "args": lambda plain: tuple(unpack(plain)),
+    "kwargs": unpack,
+    "result": unpack,
+    "meta": unpack,
+    "plan": _node,
+    "receipts": _receipts,
+    "secret": frozenset,
+    "revoked": tuple,
+}
+
+
+def _read(field: str, plain: Any) -> Any:
+    read = _READERS.get(field)
+    return plain if read is None else read(plain)

@@ -1,0 +1,239 @@
+"""Writes the journal, all of it on one thread: events as they come, tables folded beside them."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kimera_tui.errors import JournalError, RunTaken
+from kimera_tui.process.events import Event, TaskEvent
+from kimera_tui.runs.book import RunBook
+from kimera_tui.runs.codec import KINDS, encode, learn
+from kimera_tui.runs.events import RunEvent, RunStarted, StepIntended
+from kimera_tui.runs.journal_file import open_for_writing, unusable
+from kimera_tui.runs.leases import LEASE_SECONDS, Leases
+from kimera_tui.runs.owner import pid_of
+from kimera_tui.runs.reading import events_of_run
+from kimera_tui.runs.retention import forget_old
+from kimera_tui.runs.tables import add_run, update_run
+from kimera_tui.runs.thinning import PollThinner
+from kimera_tui.runs.values import Packer
+
+logger = logging.getLogger(__name__)
+
+MOST_RUNS_IN_MEMORY = 100
+_BREATHER = 20
+"""Events after which the thread lets go of the interpreter: the screen has a loop to run."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A run that is being written."""
+
+    key: int
+    packer: Packer
+    owner: str
+
+
+@dataclass(slots=True)
+class _Transaction:
+    now: float
+    dirty: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    checked: set[str] = field(default_factory=set)
+    """Runs of which it is known in this transaction who owns them."""
+    progressed: set[str] = field(default_factory=set)
+    refused: dict[int, Exception] = field(default_factory=dict)
+
+
+class Store:
+    """The journal's writer; everything here is called on one thread.
+
+    Args:
+        path: The journal's file.
+        owner: The name under which this console owns runs.
+    """
+
+    def __init__(self, path: Path, owner: str) -> None:
+        self._path = path
+        self._owner = owner
+        self._db, self.notice = open_for_writing(path)
+        self.leases = Leases(self._db, owner)
+        self._book = RunBook(MOST_RUNS_IN_MEMORY)
+        self._open: dict[str, _Open] = {}
+        self._packers: dict[str, Packer] = defaultdict(Packer)
+        self._thinner = PollThinner()
+
+    def write(self, events: Sequence[Event], *, durable: bool, now: float) -> dict[int, Exception]:
+        """Write events in one transaction.
+
+        Args:
+            events: What happened, in its order; events of nobody's run are left out.
+            durable: Return only when not even a loss of power can undo it.
+            now: Seconds since the epoch.
+
+        Returns:
+            Why single events were not written, by their ``id``: another console has the run.
+
+        Raises:
+            JournalError: nothing was written.
+        """
+        try:
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._db.execute("BEGIN IMMEDIATE")
+            transaction = _Transaction(now)
+            for number, event in enumerate(self._thinner.thin(events)):
+                if number % _BREATHER == _BREATHER - 1:
+                    time.sleep(0)
+                self._add(event, transaction)
+            self._fold_tables(transaction)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._undo()
+            raise unusable(self._path, error) from error
+        except BaseException:
+            self._undo()
+            raise
+        return transaction.refused
+
+    def load(self, run_id: str) -> list[Event]:
+        """A run's events, which are from now on folded further here."""
+        events = events_of_run(self._db, run_id)
+        self._forget(run_id)
+        if events:
+            key, owner = self._db.execute(
+                "SELECT key, owner FROM run WHERE run_id = ?", (run_id,)
+            ).fetchone()
+            self._open[run_id] = _Open(key, self._packers[run_id], owner)
+            self._book.apply_all(events)
+        return events
+
+    def forget_old(self, now: float) -> int:
+        """Remove a portion of what is too old or too much; returns how many runs went."""
+        return forget_old(self._db, now)
+
+    def close(self) -> None:
+        """Give the runs back that haven't ended, and close the file."""
+        try:
+            self.leases.give_back()
+            self._db.execute("PRAGMA optimize")
+        except sqlite3.Error as error:
+            logger.warning("The journal did not end well: %s", error)
+        finally:
+            self._db.close()
+
+    def _add(self, event: Event, transaction: _Transaction) -> None:
+        place = self._place_of(event, transaction)
+        if place is None:
+            return
+        run_id, path = place
+        run = self._open[run_id]
+        if run.owner != self._owner:
+            transaction.refused[id(event)] = taken(run.owner)
+            return
+        try:
+            data = encode(event, run.packer)
+        except (TypeError, ValueError) as error:
+            # Not one event may keep all others from being written.
+            logger.warning("An event could not be written down: %s: %s", type(event), error)
+            transaction.refused[id(event)] = JournalError(f"It cannot be written down: {error}")
+            return
+        self._db.execute(
+            "INSERT INTO event (ts, run, path, kind, data) VALUES (?, ?, ?, ?, ?)",
+            (event.at, run.key, path, type(event).__name__, data),
+        )
+        if isinstance(event, StepIntended):
+            transaction.progressed.add(run_id)
+        self._note_change(event, run_id, path, transaction)
+
+    def _note_change(
+        self, event: Event, run_id: str, path: str | None, transaction: _Transaction
+    ) -> None:
+        if self._book.apply(event) is None:
+            return
+        dirty = transaction.dirty[run_id]
+        if path is not None:
+            dirty.add(path)
+        elif not isinstance(event, RunStarted):  # it may have touched any step
+            dirty.update(self._book.runs[run_id].steps)
+
+    def _place_of(self, event: Event, transaction: _Transaction) -> tuple[str, str | None] | None:
+        """The run, and the step if it is about one; None for what belongs to no run of ours."""
+        if type(event).__name__ not in KINDS:
+            return None
+        if isinstance(event, RunStarted):
+            if self._known(event.run_id, transaction):  # it came over the bus already
+                return None
+            self._begin(event, transaction)
+            return event.run_id, None
+        if isinstance(event, RunEvent):
+            path: str | None = getattr(event, "path", None)
+            return (event.run_id, path) if self._known(event.run_id, transaction) else None
+        if not isinstance(event, TaskEvent):
+            return None
+        found = self._book.place_of(event.task_id)
+        if found is not None:
+            run_id, path = found[0].run_id, found[1].path
+        else:
+            row = self._db.execute(
+                "SELECT run.run_id, step.path FROM step JOIN run ON run.key = step.run"
+                " WHERE step.task_id = ?",
+                (event.task_id,),
+            ).fetchone()
+            if row is None:
+                return None
+            run_id, path = row
+        return (run_id, path) if self._known(run_id, transaction) else None
+
+    def _begin(self, event: RunStarted, transaction: _Transaction) -> None:
+        packer = self._packers[event.run_id]
+        learn(event, packer)
+        key = add_run(self._db, event, packer, self._owner, transaction.now + LEASE_SECONDS)
+        self._open[event.run_id] = _Open(key, packer, self._owner)
+        transaction.checked.add(event.run_id)
+
+    def _known(self, run_id: str, transaction: _Transaction) -> bool:
+        """Whether the run is in the journal; sees in each transaction who owns it now."""
+        if run_id not in self._open or run_id not in self._book.runs:
+            if not self.load(run_id):
+                return False
+        elif run_id not in transaction.checked:
+            row = self._db.execute("SELECT owner FROM run WHERE run_id = ?", (run_id,)).fetchone()
+            if row is None:  # retention took it
+                self._forget(run_id)
+                return False
+            self._open[run_id].owner = row[0]
+        transaction.checked.add(run_id)
+        return True
+
+    def _fold_tables(self, transaction: _Transaction) -> None:
+        for run_id, paths in transaction.dirty.items():
+            run = self._book.runs[run_id]
+            update_run(self._db, self._open[run_id].key, run, paths, self._open[run_id].packer)
+        for run_id in transaction.progressed:
+            self.leases.progressed(run_id)
+        for run_id in [each for each in self._open if each not in self._book.runs]:
+            del self._open[run_id], self._packers[run_id]
+
+    def _forget(self, run_id: str) -> None:
+        self._open.pop(run_id, None)
+        self._book.forget(run_id)
+
+    def _undo(self) -> None:
+        """After a transaction that failed, what is in memory is read anew when needed."""
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        self._book = RunBook(MOST_RUNS_IN_MEMORY)
+        self._open.clear()
+
+
+def taken(owner: str) -> RunTaken:
+    """What is said of a run that somebody else has."""
+    pid = pid_of(owner)
+    return RunTaken(
+        f"This run is open in another console (pid {pid})." if pid else "This run was given up."
+    )

@@ -1,0 +1,83 @@
+"""The tables beside the events: what a fold of them says of each run and step, for searching."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+
+from kimera_tui.runs.book import RunState
+from kimera_tui.runs.events import RunStarted
+from kimera_tui.runs.state import StepState
+from kimera_tui.runs.values import Packer
+
+StepRow = tuple[str, str, float | None, float | None, float | None, str]
+"""Path, status, when sent, when begun as far as is known, when ended, error."""
+RunFold = tuple[str, int, int, float | None, str]
+"""Status, steps done, steps in all, when ended, error."""
+
+
+def add_run(
+    db: sqlite3.Connection, event: RunStarted, packer: Packer, owner: str, lease_until: float
+) -> int:
+    """Write a new run with its steps; returns its key."""
+    leaves = list(event.plan.leaves())
+    friends = sorted({task.friend for _, task in leaves})
+    tasks = sorted({f"{task.friend}.{task.task_name}" for _, task in leaves})
+    cursor = db.execute(
+        "INSERT INTO run (run_id, name, parent, profile, started, status, done, total, friends,"
+        " tasks, error, owner, lease_until)"
+        " VALUES (?, ?, ?, ?, ?, 'waiting', 0, ?, ?, ?, '', ?, ?)",
+        (
+            event.run_id,
+            packer.text(event.name),
+            event.parent,
+            event.profile,
+            event.at,
+            len(leaves),
+            json.dumps(friends),
+            json.dumps(tasks),
+            owner,
+            lease_until,
+        ),
+    )
+    key = cursor.lastrowid or 0
+    db.executemany(
+        "INSERT INTO step (run, path, task_id, friend, task, status, error)"
+        " VALUES (?, ?, ?, ?, ?, 'waiting', '')",
+        [(key, path, task.task_id, task.friend, task.task_name) for path, task in leaves],
+    )
+    return key
+
+
+def update_run(
+    db: sqlite3.Connection, key: int, run: RunState, paths: Iterable[str], packer: Packer
+) -> None:
+    """Bring a run's row, and the rows of some of its steps, up to the fold."""
+    db.executemany(
+        "UPDATE step SET status = ?, sent = ?, began = ?, ended = ?, error = ?"
+        " WHERE run = ? AND path = ?",
+        [
+            (*rest, key, path)
+            for path, *rest in (step_row(run.steps[path], packer) for path in paths)
+        ],
+    )
+    db.execute(
+        "UPDATE run SET status = ?, done = ?, total = ?, ended = ?, error = ? WHERE key = ?",
+        (*run_fold(run, packer), key),
+    )
+
+
+def step_row(step: StepState, packer: Packer) -> StepRow:
+    """What the table says of a step."""
+    error = ""
+    if step.status.bad:
+        named = f"{step.error_type}: {step.error_message}" if step.error_type else step.cause
+        error = packer.text(named)
+    began = step.started_at or step.sent_at
+    return step.path, step.status.value, step.sent_at, began, step.ended_at, error
+
+
+def run_fold(run: RunState, packer: Packer) -> RunFold:
+    """What the table says of a run."""
+    return run.status.value, run.done, len(run.steps), run.ended, packer.text(run.error)

@@ -1,0 +1,155 @@
+"""Values as plain JSON and back: types kept by tags, secrets replaced by where they belong."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Collection, Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from kimera_tui.redaction import MASK, is_secret_name, redact_text
+from kimera_tui.runs.notkept import NotKept, Opaque, TooLarge, Withheld
+
+SHORTEST_SECRET = 6
+"""Characters; shorter secrets would be found by chance in any text."""
+_MOST_SECRETS = 1000
+_LONGEST_REPR = 2000
+
+_SCALARS: dict[type[Any], tuple[str, Callable[[Any], str]]] = {
+    datetime: ("$datetime", datetime.isoformat),
+    date: ("$date", date.isoformat),
+    time: ("$time", time.isoformat),
+    Decimal: ("$decimal", str),
+    UUID: ("$uuid", str),
+    bytes: ("$bytes", lambda value: base64.b64encode(value).decode()),
+}
+
+
+class Packer:
+    """Makes values plain for one run and remembers its secrets, so that no text repeats them."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+
+    def learn(self, value: Any, secret: Collection[str], hidden: bool = False) -> None:
+        """Take note of every secret in a value, to find it wherever else it shows up."""
+        if isinstance(value, Mapping):
+            for key, child in value.items():
+                self.learn(child, secret, hidden or _is_secret(key, secret))
+        elif isinstance(value, list | tuple):
+            for child in value:
+                self.learn(child, secret, hidden)
+        elif (
+            hidden
+            and isinstance(value, str)
+            and not isinstance(value, NotKept)
+            and len(value) >= SHORTEST_SECRET
+            and len(self._known) < _MOST_SECRETS
+        ):
+            self._known.add(value)
+
+    def text(self, text: str) -> str:
+        """A text for people with every secret in it masked."""
+        for known in self._known:
+            if known in text:
+                text = text.replace(known, MASK)
+        return redact_text(text)
+
+    def pack(self, value: Any, place: str, secret: Collection[str] = ()) -> Any:
+        """The value as JSON can say it.
+
+        Args:
+            value: Anything.
+            place: Where it stands, such as ``kwargs`` or ``result``; secrets are named by it.
+            secret: Names of keys that are secret besides those whose name says so.
+        """
+        try:
+            return self._pack(value, place, secret)
+        except RecursionError:
+            return {"$repr": "nested too deep"}
+
+    def _pack(self, value: Any, place: str, secret: Collection[str]) -> Any:
+        kind = type(value)
+        if kind is str:
+            cleaned = self.text(value)
+            return value if cleaned == value else {"$secret": place, "text": cleaned}
+        if value is None or kind in (int, float, bool):
+            return value
+        if kind is dict or isinstance(value, Mapping):
+            return self._mapping(value, place, secret)
+        if kind is list:
+            return [self._pack(each, f"{place}.{at}", secret) for at, each in enumerate(value)]
+        if kind is tuple:
+            return {"$tuple": self._pack(list(value), place, secret)}
+        if isinstance(value, set | frozenset):
+            return {"$set": self._pack(list(value), place, secret)}
+        if isinstance(value, NotKept):
+            return _stand_in(value)
+        return self._scalar(value)
+
+    def _mapping(self, value: Mapping[Any, Any], place: str, secret: Collection[str]) -> Any:
+        plain = {
+            key: {"$secret": f"{place}.{key}"}
+            if _is_secret(key, secret)
+            else self._pack(child, f"{place}.{key}", secret)
+            for key, child in value.items()
+        }
+        if all(type(key) is str and not key.startswith("$") for key in plain):
+            return plain
+        return {"$dict": [[self._pack(key, place, ()), child] for key, child in plain.items()]}
+
+    def _scalar(self, value: Any) -> Any:
+        if (known := _SCALARS.get(type(value))) is not None:
+            tag, write = known
+            return {tag: write(value)}
+        for base in (str, int, float):
+            if isinstance(value, base):  # an enum's member goes by its value
+                return self._pack(base(value), "", ())
+        try:
+            said = repr(value)[:_LONGEST_REPR]
+        except Exception as error:  # noqa: BLE001 - an object may fail at anything
+            said = f"<{type(value).__name__}: {type(error).__name__}>"
+        return {"$repr": self.text(said)}
+
+
+def _stand_in(value: NotKept) -> dict[str, Any]:
+    if isinstance(value, Withheld):
+        text = str(value)
+        return {"$secret": value.place} if text == MASK else {"$secret": value.place, "text": text}
+    return {"$size": value.size} if isinstance(value, TooLarge) else {"$repr": str(value)}
+
+
+def _is_secret(key: Any, secret: Collection[str]) -> bool:
+    return isinstance(key, str) and (key in secret or is_secret_name(key))
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "$tuple": lambda inner: tuple(unpack(inner)),
+    "$set": lambda inner: set(unpack(inner)),
+    "$dict": lambda inner: {unpack(key): unpack(child) for key, child in inner},
+    "$datetime": datetime.fromisoformat,
+    "$date": date.fromisoformat,
+    "$time": time.fromisoformat,
+    "$decimal": Decimal,
+    "$uuid": UUID,
+    "$bytes": base64.b64decode,
+    "$size": TooLarge,
+    "$repr": Opaque,
+}
+
+
+def unpack(plain: Any) -> Any:
+    """The value that ``Packer.pack`` made plain; stand-ins where something was withheld."""
+    if isinstance(plain, list):
+        return [unpack(child) for child in plain]
+    if not isinstance(plain, dict):
+        return plain
+    if "$secret" in plain:
+        return Withheld(plain["$secret"], plain.get("text", MASK))
+    if len(plain) == 1:
+        tag = next(iter(plain))
+        if (read := _READERS.get(tag)) is not None:
+            return read(plain[tag])
+    return {key: unpack(child) for key, child in plain.items()}

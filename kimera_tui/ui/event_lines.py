@@ -1,0 +1,30 @@
+"""Events as the event pane shows them, each under the step that it belongs to."""
+
+from __future__ import annotations
+
+from kimera_tui.process.events import TaskEvent
+from kimera_tui.runs.book import RunBook
+from kimera_tui.runs.events import RunEvent
+from kimera_tui.runs.narration import narrate
+from kimera_tui.ui.text import safe
+from kimera_tui.ui.widgets.event_pane import EventLine
+
+
+def event_line(event: object, book: RunBook) -> EventLine | None:
+    """The line of an event; None for events that are no news to people.
+
+    Args:
+        event: What happened.
+        book: Knows which run and step a task belongs to; has folded the event already.
+    """
+    words = narrate(event)
+    if words is None:
+        return None
+    kind, style, text = words
+    run_id = who = ""
+    if isinstance(event, TaskEvent) and (place := book.place_of(event.task_id)):
+        run, step = place
+        run_id, who = run.run_id, step.task_name
+    elif isinstance(event, RunEvent):
+        run_id, who = event.run_id, "run"
+    return EventLine(getattr(event, "at", 0.0), run_id, safe(who, 60), kind, style, text)

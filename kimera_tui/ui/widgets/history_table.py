@@ -1,0 +1,74 @@
+"""Past runs, newest first, as the journal has them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from kimera_tui.runs.history import RunRow
+from kimera_tui.runs.status import Status
+from kimera_tui.ui.text import safe, took
+from kimera_tui.ui.theme import GLYPHS, STYLES
+from kimera_tui.ui.widgets.lines import Line, LineView
+
+
+class HistoryTable(LineView):
+    """One line a run."""
+
+    empty_text = "No runs here yet.\nWhat you send from Friends (1) or Compose (2) is kept."
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._rows: Sequence[RunRow] = ()
+        self._today = ""
+        self.border_title = "History"
+
+    @property
+    def selected(self) -> RunRow | None:
+        """The run under the cursor."""
+        return self._rows[self.cursor] if self._rows else None
+
+    def show_rows(self, rows: Sequence[RunRow], now: float) -> None:
+        """Show what a search found; the cursor keeps to its run.
+
+        Args:
+            rows: The runs, newest first.
+            now: The moment, which decides how the runs' own moments are written.
+        """
+        self._today = time.strftime("%Y-%m-%d", time.localtime(now))
+        keep = self.selected.run_id if self.selected is not None else None
+        self._rows = rows
+        self.cursor = next((n for n, row in enumerate(rows) if row.run_id == keep), 0)
+        self.lines_changed()
+
+    def line_count(self) -> int:
+        """How many runs were found."""
+        return len(self._rows)
+
+    def line_at(self, index: int) -> Line:
+        """When, state, steps, duration and name of a run."""
+        row = self._rows[index]
+        status = status_of(row.status)
+        when = self._when(row.started)
+        took_ = took(row.ended - row.started) if row.ended is not None else "open"
+        return (
+            (f" {when} ", "dim"),
+            (f"{GLYPHS[status]} {status.value:<12}", STYLES[status]),
+            (f"{row.done:>3}/{row.total:<3}", ""),
+            (f"{took_:>6}  ", "dim"),
+            (safe(row.name, 300), "strong"),
+            (f"  ↺ {safe(row.parent, 8)}" if row.parent else "", "dim"),
+        )
+
+    def _when(self, at: float) -> str:
+        """The time of today's runs, the day of all others."""
+        day, clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)).split(" ")
+        return clock if day == self._today else f"{day[2:]}"
+
+
+def status_of(word: str) -> Status:
+    """A status by its word; one that this version doesn't know is uncertain."""
+    try:
+        return Status(word)
+    except ValueError:
+        return Status.UNCERTAIN

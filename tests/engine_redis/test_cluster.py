@@ -1,0 +1,25 @@
+"""A Redis Cluster is refused in a sentence: Celery's keys don't stay in one slot."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from kimera_tui.errors import BrokerUnavailable
+
+from .console import Console
+from .servers import Server, free_port, server_binary
+
+
+async def test_a_cluster_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
+    if server_binary() is None:
+        pytest.skip("no redis-server or valkey-server here")
+    node = Server(tmp_path_factory.mktemp("cluster"), ["--cluster-enabled", "yes", "--cluster-port", str(free_port())]).start()
+    try:
+        began = time.monotonic()
+        with pytest.raises(BrokerUnavailable, match="is a Redis Cluster"):
+            await Console(node.url()).publish("a.b")
+        assert time.monotonic() - began < 10
+    finally:
+        node.stop()

@@ -1,0 +1,28 @@
+"""One server, one worker and one zygote for all tests of this directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine_redis.servers import Server, server_binary
+from tests.torture.lab import Torture, Zygote, torture_worker
+
+
+@pytest.fixture(scope="session")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Zygote]]:
+    if server_binary() is None:
+        pytest.skip("no redis-server or valkey-server here")
+    server = Server(tmp_path_factory.mktemp("torture")).start()
+    zygote = Zygote()
+    with torture_worker(server):
+        yield server, zygote
+    zygote.close()
+    server.stop()
+
+
+@pytest.fixture
+def torture(ground: tuple[Server, Zygote], tmp_path: Path) -> Torture:
+    return Torture(*ground, tmp_path)

@@ -1,0 +1,257 @@
+"""The torture's ground: a server, a worker, consoles that are killed, and what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kimera_tui.runs.book import RunBook
+from kimera_tui.runs.reading import events_of_run
+from kimera_tui.runs.tables import run_fold, step_row
+from kimera_tui.runs.values import Packer
+from tests.conftest import REPO
+from tests.engine_redis.servers import Server, _wait_for_worker
+from tests.torture.zygote import Order
+
+MOST_RESTARTS = 12
+
+
+@contextlib.contextmanager
+def torture_worker(server: Server) -> Iterator[None]:
+    env = {
+        **os.environ,
+        "LAB_BROKER": server.url(),
+        "LAB_BACKEND": server.url(),
+        "LAB_COUNTS": server.url(5),
+    }
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "celery", "-A", "torture_tasks", "worker", "-P", "threads",
+            "-c", "4", "--without-mingle", "--without-gossip", "--without-heartbeat",
+            "-l", "WARNING", "-Q", "torture", "-n", "torture@lab",
+        ],
+        cwd=Path(__file__).parent, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        _wait_for_worker(server.url(), "torture@lab", process)
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+class Zygote:
+    """The process that consoles are forked from."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.torture.zygote"],
+            cwd=REPO, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def console(self, order: Order) -> int:
+        """Run one console to its end, or to its death; returns its exit code."""
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(json.dumps(asdict(order)) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait()
+
+
+@dataclass
+class Outcome:
+    """What came of one run and its crashes."""
+
+    kills: int = 0
+    lost: int = 0
+    doubled: int = 0
+    unended: int = 0
+    wrong: list[str] = field(default_factory=list)
+    points: int = 0
+
+    def __add__(self, other: Outcome) -> Outcome:
+        return Outcome(
+            self.kills + other.kills,
+            self.lost + other.lost,
+            self.doubled + other.doubled,
+            self.unended + other.unended,
+            self.wrong + other.wrong,
+            self.points + other.points,
+        )
+
+    @property
+    def good(self) -> bool:
+        return not (self.lost or self.doubled or self.unended or self.wrong)
+
+
+STATUS_OF = {
+    "chain of 5": ["done"],
+    "para of 8": ["done"],
+    "chain, para, chain": ["done"],
+    "a failing step": ["failed"],
+    "replay from failed": ["failed", "done"],
+}
+"""How the runs of each shape end."""
+RAN = {
+    "chain of 5": 5,
+    "para of 8": 8,
+    "chain, para, chain": 6,
+    "a failing step": 3,
+    "replay from failed": 5,
+}
+"""How many tasks run; three in the run that fails, two more in its replay."""
+
+
+class Torture:
+    """Runs shapes, kills their consoles and looks at what is left.
+
+    Args:
+        server: Broker, results and counts.
+        zygote: Where consoles come from.
+        folder: For their journals.
+        broker: The consoles' broker, if that isn't the server itself.
+    """
+
+    def __init__(self, server: Server, zygote: Zygote, folder: Path, broker: str = "") -> None:
+        self._server = server
+        self._zygote = zygote
+        self._folder = folder
+        self._broker = broker or server.url()
+        self._runs = 0
+
+    def order(self, shape: str, **how: Any) -> Order:
+        """A console for a new run."""
+        self._runs += 1
+        folder = self._folder / f"run-{self._runs}"
+        name = f"{os.getpid()}-{folder}"
+        return Order(str(folder / "runs.db"), self._broker, shape, name, **how)
+
+    def after_a_crash(self, order: Order, kill_after: float = 0.0) -> Order:
+        """The next console for the same run."""
+        return Order(
+            order.journal,
+            order.broker,
+            order.shape,
+            order.name,
+            kill_after=kill_after,
+            without=order.without,
+        )
+
+    def one_run(self, shape: str, kills: Sequence[float] = (), **how: Any) -> Outcome:
+        """One run: a console that is killed, and others after it until nothing is open.
+
+        Args:
+            shape: Name of the shape.
+            kills: Seconds after which the later consoles are killed.
+            **how: What the first console is told besides.
+        """
+        order = self.order(shape, **how)
+        code = self._zygote.console(order)
+        killed = 0
+        for kill_after in [*kills, *[0.0] * MOST_RESTARTS]:
+            if code == 0:
+                break
+            assert code == -signal.SIGKILL, f"the console left with {code}"
+            killed += 1
+            code = self._zygote.console(self.after_a_crash(order, kill_after))
+        outcome = self.judged(order)
+        outcome.kills = killed
+        return outcome
+
+    def points_of(self, shape: str) -> list[str]:
+        """The names of the points that a run passes if nobody kills its console."""
+        trace = self._folder / "trace"
+        assert self.one_run(shape, trace=str(trace)).good
+        return trace.read_text().splitlines()
+
+    def every_point(self, shape: str) -> Outcome:
+        """Kill at every crash point, one run for each."""
+        total = Outcome()
+        for at in range(1, len(self.points_of(shape)) + 1):
+            total += self.one_run(shape, kill_at=at)
+        return total
+
+    def first_bad(self, shape: str, without: str) -> Outcome | None:
+        """Kill at one point after the other until a run goes wrong."""
+        for at in range(1, len(self.points_of(shape)) + 1):
+            outcome = self.one_run(shape, kill_at=at, without=without)
+            if not outcome.good:
+                return outcome
+        return None
+
+    def random_kills(self, rng: random.Random, runs: int, longest: float = 0.25) -> Outcome:
+        """Kill up to six consoles of a run, each after a random time of at most ``longest`` s."""
+        total = Outcome()
+        for _ in range(runs):
+            times = [rng.uniform(0.001, longest) for _ in range(rng.randint(1, 6))]
+            shape = rng.choice(list(STATUS_OF))
+            total += self.one_run(shape, times[1:], kill_after=times[0])
+        return total
+
+    def judged(self, order: Order) -> Outcome:
+        """What came of a run, once the worker has nothing left to do."""
+        outcome = Outcome(points=1)
+        self._wait_until_idle()
+        self._judge(order, outcome)
+        return outcome
+
+    def _wait_until_idle(self) -> None:
+        client = self._server.client()
+        until = time.monotonic() + 10
+        while client.llen("torture") or client.hlen("unacked"):
+            assert time.monotonic() < until, "the worker didn't come to an end"
+            time.sleep(0.01)
+
+    def _judge(self, order: Order, outcome: Outcome) -> None:
+        db = sqlite3.connect(order.journal)
+        runs = db.execute("SELECT run_id, status, ended FROM run ORDER BY key").fetchall()
+        wanted = STATUS_OF[order.shape]
+        ran: Counter[str] = Counter()
+        for run_id, _status, ended in runs:
+            outcome.unended += ended is None
+            ran.update(self._executions(db, run_id, outcome))
+        if [status for _, status, _ in runs] != wanted:
+            outcome.wrong.append(f"{order.shape}: {runs}")
+        outcome.lost += max(0, RAN[order.shape] - len(ran))
+        outcome.doubled += sum(count - 1 for count in ran.values())
+
+    def _executions(self, db: sqlite3.Connection, run_id: str, outcome: Outcome) -> Counter[str]:
+        """How often each task of a run ran; also compares the tables with a fold of the events."""
+        events = events_of_run(db, run_id)
+        book = RunBook()
+        book.apply_all(events)
+        run = book.runs[run_id]
+        key, *stored = db.execute(
+            "SELECT key, status, done, total, ended, error FROM run WHERE run_id = ?", (run_id,)
+        ).fetchone()
+        if tuple(stored) != run_fold(run, Packer()):
+            outcome.wrong.append(f"table {stored}, fold {run_fold(run, Packer())}")
+        counts = self._server.client(5)
+        ran: Counter[str] = Counter()
+        for path, step in run.steps.items():
+            row = db.execute(
+                "SELECT path, status, sent, began, ended, error FROM step"
+                " WHERE run = ? AND path = ?",
+                (key, path),
+            ).fetchone()
+            if row != step_row(step, Packer()):
+                outcome.wrong.append(f"table {row}, fold {step_row(step, Packer())}")
+            if times := counts.hget("runs", step.task_id):
+                ran[step.task_id] = int(times)
+        return ran

@@ -1,0 +1,76 @@
+"""The long form of the torture: every point of every shape, random kills, faults, many consoles.
+
+Not collected by ``make test``: run it with ``make torture``; it takes some minutes.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.engine_redis.servers import Server
+from tests.torture.faults import FaultyWire
+from tests.torture.lab import Torture, Zygote
+from tests.torture.shapes import SHAPES
+
+RUNS = 100
+
+
+def test_a_kill_at_every_point_of_every_shape(torture: Torture) -> None:
+    kills = 0
+    for shape in SHAPES:
+        outcome = torture.every_point(shape)
+        print(f"{shape}: {outcome}")
+        assert outcome.good, outcome
+        kills += outcome.kills
+    assert kills >= 200
+
+
+def test_kills_at_random(torture: Torture) -> None:
+    outcome = torture.random_kills(random.Random(1), runs=RUNS)
+    print(outcome)
+    assert outcome.good, outcome
+    assert outcome.kills >= RUNS
+
+
+def test_kills_at_random_with_lost_requests_and_replies(
+    ground: tuple[Server, Zygote], tmp_path: Path
+) -> None:
+    server, zygote = ground
+    with FaultyWire(server.port, random.Random(2)) as wire:
+        torture = Torture(server, zygote, tmp_path, broker=wire.url())
+        outcome = torture.random_kills(random.Random(3), runs=RUNS, longest=0.6)
+    print(outcome, f"lost requests {wire.lost_requests}, lost replies {wire.lost_replies}")
+    assert outcome.good, outcome
+    assert wire.lost_requests
+    assert wire.lost_replies
+
+
+@pytest.fixture
+def four(ground: tuple[Server, Zygote]) -> Iterator[list[Zygote]]:
+    zygotes = [Zygote() for _ in range(4)]
+    yield zygotes
+    for zygote in zygotes:
+        zygote.close()
+
+
+def test_four_consoles_resume_the_same_runs_at_once(
+    ground: tuple[Server, Zygote], four: list[Zygote], tmp_path: Path
+) -> None:
+    server, zygote = ground
+    torture = Torture(server, zygote, tmp_path)
+    rng = random.Random(4)
+    kills = 0
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(40):
+            order = torture.order(rng.choice(list(SHAPES)), kill_at=rng.randint(2, 25))
+            kills += zygote.console(order) != 0
+            again = torture.after_a_crash(order)
+            assert set(pool.map(lambda each, what=again: each.console(what), four)) == {0}
+            outcome = torture.judged(again)
+            assert outcome.good, outcome
+    print(f"{kills} crashes, four consoles after each")
