@@ -4,13 +4,16 @@ VENV := .venv
 STAMP := $(VENV)/.ready
 BIN := $(VENV)/bin
 
-.PHONY: run test check format screenshots bench clean
+.PHONY: run test torture check format screenshots bench clean
 
 run: $(STAMP)
 	@$(BIN)/kimera-tui
 
 test: $(STAMP)
 	$(BIN)/pytest -n auto --dist loadscope
+
+torture: $(STAMP)
+	$(BIN)/pytest -s --timeout 1800 tests/torture/long_torture.py
 
 check: $(STAMP)
 	$(BIN)/ruff check .

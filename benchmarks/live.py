@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from textual._compositor import CompositorUpdate
 
 from benchmarks.ground import Ground, Lag, Stopwatch, manager, stub_worker
+from kimera_tui import ui
 from kimera_tui.process.clock import SystemClock
 from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.process.task_params import TaskParams
+from kimera_tui.runs.recovery import Recovery
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.workflows.document import Para, Task, Workflow
 from kimera_tui.workflows.runner import Runner
@@ -52,19 +53,25 @@ class _Services:
     async def usual(self, friend: str, task_name: str) -> None:
         return None
 
-    async def runs(self, search: str) -> Sequence[Any]:
-        return ()
+    async def recover(self) -> Recovery:
+        return Recovery()
 
     def ask_workers(self) -> None:
         return
 
-    async def close(self) -> None:
-        return
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else the screen may ask: nothing comes of it."""
+
+        async def nothing(*_: object, **__: object) -> tuple[()]:
+            return ()
+
+        return nothing
 
 
 class _Screen(KimeraApp):
     """The console; headless, but each frame is rendered down to the terminal's characters."""
 
+    CSS_PATH = Path(ui.__file__).parent / "kimera.tcss"
     frames = 0
 
     def _display(self, screen: Any, renderable: Any) -> None:
@@ -95,8 +102,8 @@ async def _run(services: _Services, count: int, app: _Screen | None) -> dict[str
         before = app.frames if app else 0
         async with Lag() as lag:
             with Stopwatch() as watch:
-                await services.launch(workflow)
-                await _ended(services)
+                run_id = await services.launch(workflow)
+                await asyncio.wait_for(services.runner.result(run_id), SECONDS)
                 if app is not None:
                     app.flush()
             await asyncio.sleep(0.3)
@@ -111,8 +118,3 @@ async def _run(services: _Services, count: int, app: _Screen | None) -> dict[str
     await TaskManager().settle()
     return row
 
-
-async def _ended(services: _Services) -> None:
-    async with asyncio.timeout(SECONDS):
-        while services.runner._runs:  # noqa: ASYNC110 - a bench looks from outside
-            await asyncio.sleep(0.005)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -21,5 +23,6 @@ for name in list(os.environ):
 for name in ("BROKER_URL", "RESULT_BACKEND", "APP_PATH"):
     os.environ.pop(name, None)
 os.environ["KIMERA_HOME"] = tempfile.mkdtemp(prefix="kimera-home-")
+atexit.register(shutil.rmtree, os.environ["KIMERA_HOME"], ignore_errors=True)
 
 REPO = Path(__file__).parent.parent

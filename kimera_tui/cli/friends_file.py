@@ -6,13 +6,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kimera_tui.config.friends import Friend, friends_path, load_friends
+from kimera_tui.errors import ConfigError
 
 DEMO_FRIENDS = Path(__file__).parent.parent / "embedded" / "friends.yaml"
 
 
 def which_file(environ: Mapping[str, str]) -> Path:
-    """friends.yaml as configured; the demo's where there is none and the embedded broker runs."""
+    """friends.yaml as configured; the demo's where there is none and the embedded broker runs.
+
+    Raises:
+        ConfigError: a file that was named does not exist.
+    """
     path = friends_path(environ)
+    if environ.get("KIMERA_FRIENDS") and not path.exists():
+        raise ConfigError(f"KIMERA_FRIENDS names {path}, which does not exist.")
+    if path.is_symlink() and not path.exists():
+        raise ConfigError(f"{path} is a link to a file that does not exist.")
     configured = environ.get("KIMERA_FRIENDS") or environ.get("BROKER_URL")
     return path if configured or path.exists() else DEMO_FRIENDS
 

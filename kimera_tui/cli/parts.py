@@ -13,7 +13,7 @@ from kimera_tui.cli.friends_file import which_file
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
 from kimera_tui.cluster.inspector import ANSWER_SECONDS, ClusterView, Inspector
 from kimera_tui.config.bootstrap import Bootstrap
-from kimera_tui.config.friends import Friend, load_friends
+from kimera_tui.config.friends import Friend, friends_path, load_friends
 from kimera_tui.config.paths import state_dir
 from kimera_tui.embedded.broker import EmbeddedBroker
 from kimera_tui.errors import BrokerUnavailable, ConfigError, KimeraError
@@ -48,8 +48,9 @@ class Parts:
         self.embedded = not self._environ.get("BROKER_URL")
         self.friends: Mapping[str, Friend] = {}
         self.friends_problem = ""
-        self.friends_file = which_file(self._environ)
+        self.friends_file = friends_path(self._environ)
         try:
+            self.friends_file = which_file(self._environ)
             self.friends = load_friends(self.friends_file)
         except ConfigError as error:
             self.friends_problem = "\n".join(filter(None, [str(error), error.hint]))

@@ -9,7 +9,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from kimera_tui.config.yaml_source import Key, Source, read_yaml
 from kimera_tui.errors import ConfigError, UnknownFriend
@@ -32,6 +39,12 @@ class Param(_Strict):
     description: str = ""
     secret: bool = False
     """Never shown, never written down."""
+
+    @model_validator(mode="after")
+    def _enum_has_values(self) -> Param:
+        if self.type == "enum" and not self.values:
+            raise ValueError("an enum needs `values`")
+        return self
 
 
 class TaskInfo(_Strict):
@@ -150,6 +163,14 @@ def _sentence(path: Path, source: Source, problem: Mapping[str, Any]) -> str:
             return f"{start}: only letters, digits, `_`, `.`, `:` and `-`, and not empty."
         case "model_type" | "model_attributes_type" | "dict_type":
             return f"{start}: must be a mapping of keys to values."
+        case "float_parsing" | "float_type" | "int_parsing":
+            return f"{start}: must be a number."
+        case "bool_type" | "bool_parsing":
+            return f"{start}: must be true or false."
+        case "literal_error":
+            return f"{start}: must be one of {problem['ctx']['expected'].replace(' or ', ', ')}."
+        case "value_error":
+            return f"{start}: {problem['ctx']['error']}."
         case _:
             return f"{start}: {problem['msg']}."
 

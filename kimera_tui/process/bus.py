@@ -30,8 +30,14 @@ class Mailbox:
         self._events.append(event)
         self._ready.set()
 
-    def drain(self) -> list[Any]:
-        """Take everything out."""
+    def drain(self, most: int | None = None) -> list[Any]:
+        """Take everything out, or the oldest few.
+
+        Args:
+            most: How many at most; None for all.
+        """
+        if most is not None and most < len(self._events):
+            return [self._events.popleft() for _ in range(most)]
         events = list(self._events)
         self._events.clear()
         self._ready.clear()

@@ -23,6 +23,7 @@ from kimera_tui.runs.status import Status
 MAX_RUNS = 500
 """The oldest ended runs leave the book beyond this many."""
 
+_NOT_BEGUN = (Status.WAITING, Status.SENDING, Status.QUEUED)
 _IN_FLIGHT = (
     Status.SENDING,
     Status.QUEUED,
@@ -65,8 +66,10 @@ class RunState:
     def status(self) -> Status:
         """The run's state, told from its steps'."""
         if self.ended is None:
-            waiting = self._counts[Status.WAITING] == len(self.steps)
-            return Status.WAITING if waiting else Status.RUNNING
+            if self._counts[Status.WAITING] == len(self.steps):
+                return Status.WAITING
+            queued = sum(self._counts[status] for status in _NOT_BEGUN)
+            return Status.QUEUED if queued == len(self.steps) else Status.RUNNING
         if self.cancelled and self.done < len(self.steps):
             return Status.REVOKED
         return next((status for status in _WORST if self._counts[status]), Status.DONE)

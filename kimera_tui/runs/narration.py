@@ -61,9 +61,10 @@ def _late(event: e.FinishedLate) -> Words:
 
 def _revoke(event: e.RevokeSent) -> Words:
     who = ", ".join(safe(receipt.worker, 60) for receipt in event.receipts if receipt.ok)
+    if not event.asked:
+        return "released", "dim", f"revoke of the finished task: {who or 'no worker'} knows"
     what = "terminate" if event.terminate else "revoke"
-    why = "" if event.asked else " (release)"
-    return "revoked", "dim", f"{what}{why}: {who or 'no worker'} acknowledged"
+    return "revoked", "warning", f"{what} asked: {who or 'no worker'} acknowledged"
 
 
 def _refused(event: e.Refused) -> Words:

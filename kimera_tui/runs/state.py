@@ -12,6 +12,10 @@ from kimera_tui.runs.plan import PlannedTask
 from kimera_tui.runs.status import Status
 
 
+_BEGUN = (Status.RUNNING, Status.PROGRESS, Status.RETRYING)
+"""A worker has it."""
+
+
 @dataclass(frozen=True, slots=True)
 class StepState:
     """What is known of one step."""
@@ -95,7 +99,9 @@ def _moved(step: StepState, event: StepEvent) -> StepState:
             return _now(step, Status.SENDING, event, f"to queue {event.queue}")
         case e.Dispatched():
             step = replace(step, sent_at=event.at)
-            return _now(step, Status.QUEUED, event, f"in queue {event.queue}")
+            if step.status in _BEGUN:  # a quick worker can be heard of before the broker
+                return step
+            return _now(step, Status.QUEUED, event, f"sent to queue {event.queue}")
         case e.Noticed():
             return replace(step, cause=event.text)
         case e.Resent():
@@ -104,7 +110,8 @@ def _moved(step: StepState, event: StepEvent) -> StepState:
             return _adopted(step, event)
         case e.Refused():
             status = Status.UNCERTAIN if event.uncertain else Status.FAILED
-            step = replace(step, error_type="Uncertain" if event.uncertain else "NotSent", error_message=event.reason)
+            error_type = "Uncertain" if event.uncertain else "NotSent"
+            step = replace(step, error_type=error_type, error_message=event.reason)
             return _now(step, status, event, event.reason)
         case e.StateSeen():
             return _state_seen(step, event)
@@ -121,8 +128,7 @@ def _moved(step: StepState, event: StepEvent) -> StepState:
         case e.RemotelyRevoked():
             return _now(step, Status.REVOKED, event, event.reason or "revoked", "backend")
         case e.TimedOut():
-            began = step.status in (Status.RUNNING, Status.PROGRESS, Status.RETRYING)
-            then = "still running" if began else "not started yet"
+            then = "still running" if step.status in _BEGUN else _not_seen_to_run(step)
             return _now(step, Status.TIMED_OUT, event, f"after {event.seconds:g} s; {then}")
         case e.WatchStopped():
             return _now(step, Status.INTERRUPTED, event, "nobody waits for it any more")
@@ -176,6 +182,11 @@ def progress_of(meta: Any) -> tuple[float, float] | None:
     if isinstance(done, int | float) and isinstance(total, int | float) and total > 0:
         return float(done), float(total)
     return None
+
+
+def _not_seen_to_run(step: StepState) -> str:
+    """Why nothing was seen of a step that timed out, as far as that is known."""
+    return f"not started yet ({step.cause.rstrip('.')})" if step.cause else "not started yet"
 
 
 def _asked_to_go(event: e.RevokeSent) -> str:

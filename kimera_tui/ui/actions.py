@@ -26,6 +26,12 @@ class Action:
     display: str = ""
     """How the key is written, where Textual's own name for it is not what people say."""
 
+    @property
+    def key(self) -> str:
+        """The key as people write it."""
+        first = self.display or self.keys.split(",")[0]
+        return first.replace("question_mark", "?").replace("slash", "/")
+
     def binding(self) -> Binding:
         """The binding for Textual."""
         return Binding(
@@ -44,7 +50,7 @@ SCOPES = {
     "app": "Everywhere",
     "friends": "Friends",
     "compose": "Compose",
-    "runs": "Live and History",
+    "runs": "Runs (Live, History)",
     "live": "Live",
     "history": "History",
     "cluster": "Cluster",
@@ -54,20 +60,78 @@ SCOPES = {
 
 ACTIONS: tuple[Action, ...] = (
     Action("help", "question_mark,f1", "help", "Help", "All keys", "app", True, display="?"),
-    Action("mode-friends", "1", "switch_mode('friends')", "Friends", "Services and tasks", "app"),
-    Action("mode-compose", "2", "switch_mode('compose')", "Compose", "Chains and paras", "app"),
-    Action("mode-live", "3", "switch_mode('live')", "Live", "Runs and events as they come", "app"),
-    Action("mode-history", "4", "switch_mode('history')", "History", "Runs of the past", "app"),
-    Action("mode-cluster", "5", "switch_mode('cluster')", "Cluster", "Workers and queues", "app"),
+    Action(
+        "mode-friends",
+        "1",
+        "switch_mode('friends')",
+        "Friends",
+        "Services and tasks",
+        "app",
+        priority=True,
+    ),
+    Action(
+        "mode-compose",
+        "2",
+        "switch_mode('compose')",
+        "Compose",
+        "Chains and paras",
+        "app",
+        priority=True,
+    ),
+    Action(
+        "mode-live",
+        "3",
+        "switch_mode('live')",
+        "Live",
+        "Runs and events as they come",
+        "app",
+        priority=True,
+    ),
+    Action(
+        "mode-history",
+        "4",
+        "switch_mode('history')",
+        "History",
+        "Runs of the past",
+        "app",
+        priority=True,
+    ),
+    Action(
+        "mode-cluster",
+        "5",
+        "switch_mode('cluster')",
+        "Cluster",
+        "Workers and queues",
+        "app",
+        priority=True,
+    ),
+    # First in line: keys typed after a tab must not land in the field before it.
+    Action(
+        "next-pane", "tab", "focus_next", "Next", "To the next pane or field", "app", False, True
+    ),
+    Action(
+        "last-pane",
+        "shift+tab",
+        "focus_previous",
+        "Previous",
+        "To the pane or field before",
+        "app",
+        False,
+        True,
+    ),
     Action("quit", "ctrl+q", "quit", "Quit", "Leave Kimera", "app", True, True),
+    Action("send", "ctrl+r", "send", "Send", "Send the task of the form", "friends", True, True),
     Action(
-        "send", "ctrl+r", "send", "Send", "Send the task of the form", "friends", True, True
+        "to-composer",
+        "ctrl+t",
+        "to_composer",
+        "Compose",
+        "Add the task of the form to the composer",
+        "friends",
+        True,
+        True,
     ),
-    Action(
-        "to-composer", "ctrl+t", "to_composer", "To composer",
-        "Add the task of the form to the composer", "friends", True, True,
-    ),
-    Action("back", "escape", "back", "Back", "Back to the tree", "friends"),
+    Action("back", "escape", "back", "Tree", "Back to the tree", "friends", True),
     Action("run", "ctrl+r", "run", "Run", "Run what is composed", "compose", True, True),
     Action("add", "a", "add", "Add", "Add a task", "compose", True),
     Action("edit", "e,enter", "edit", "Edit", "Edit the step", "compose", True),
@@ -77,28 +141,53 @@ ACTIONS: tuple[Action, ...] = (
     Action("step-down", "J,shift+down", "move(1)", "Move down", "Move the step down", "compose"),
     Action("timeline", "t", "toggle_timeline", "Timeline", "Timeline or steps", "runs", True),
     Action(
-        "output", "o", "toggle_output", "Output", "Events or input/output, where there is no room"
-        " for both", "runs",
+        "output",
+        "o",
+        "toggle_output",
+        "Output",
+        "Events or input/output, where there is no room for both",
+        "runs",
     ),
     Action(
-        "next-failure", "f", "next_failure", "Next failure", "To the next step that ended badly",
+        "next-failure",
+        "f",
+        "next_failure",
+        "Next failure",
+        "To the next step that ended badly",
         "runs",
     ),
     Action("yank", "y", "yank", "Copy", "Copy the selected step's result or error", "runs", True),
     Action(
-        "only-run", "r", "toggle_only_run", "This run", "Events of the selected run, or of all",
+        "only-run",
+        "r",
+        "toggle_only_run",
+        "This run",
+        "Events of the selected run, or of all",
         "live",
     ),
     Action(
-        "cancel-run", "C", "cancel_run", "Cancel run", "Cancel the selected run: revoke what is"
-        " in flight, send nothing more", "live", True,
+        "cancel-run",
+        "C",
+        "cancel_run",
+        "Cancel run",
+        "Cancel the selected run: revoke what is in flight, send nothing more",
+        "live",
+        True,
     ),
     Action(
-        "revoke", "R", "revoke", "Revoke", "Revoke the selected step: who has not begun it"
-        " skips it", "live",
+        "revoke",
+        "R",
+        "revoke",
+        "Revoke",
+        "Revoke the selected step: who has not begun it skips it",
+        "live",
     ),
     Action(
-        "terminate", "T", "terminate", "Terminate", "Terminate the selected step while it runs",
+        "terminate",
+        "T",
+        "terminate",
+        "Terminate",
+        "Terminate the selected step while it runs",
         "live",
     ),
     Action("search", "slash", "search", "Search", "Search the runs", "history", True, display="/"),
@@ -114,8 +203,17 @@ ACTIONS: tuple[Action, ...] = (
     Action("bottom", "end,G", "bottom", "Last", "To the last line; events follow again", "lines"),
     Action("left", "left,h", "sideways(-8)", "Left", "Scroll to the left", "lines"),
     Action("right", "right,l", "sideways(8)", "Right", "Scroll to the right", "lines"),
+    Action(
+        "polls",
+        "v",
+        "polls",
+        "Polls",
+        "Show all polls, or only a task's first three",
+        "events",
+        True,
+    ),
     Action("pause", "space", "pause", "Pause", "Hold the pane still, and go on", "events", True),
-)  # fmt: skip
+)
 
 
 def actions_of(scope: str) -> list[Action]:

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from rich.text import Text
 from textual.app import App
 from textual.binding import BindingType
-from textual.command import CommandPalette
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Input
 
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
 from kimera_tui.errors import KimeraError
@@ -25,6 +25,7 @@ from kimera_tui.ui.pump import Pump
 from kimera_tui.ui.screens.base import ModeScreen
 from kimera_tui.ui.screens.cluster import ClusterScreen
 from kimera_tui.ui.screens.compose import ComposeScreen
+from kimera_tui.ui.screens.confirm import Confirm, Question
 from kimera_tui.ui.screens.friends import FriendsScreen
 from kimera_tui.ui.screens.history import HistoryScreen
 from kimera_tui.ui.screens.live import LiveScreen
@@ -64,8 +65,10 @@ class KimeraApp(App[int]):
         self.book = RunBook()
         self.vitals = Vitals()
         self.draft = Draft()
-        self._pump = Pump(services.bus, self.take_in)
+        self._pump = Pump(services.bus, self.take_in, self.show_news)
         self._backlog: deque[EventLine] = deque(maxlen=RING)
+        self._fresh: deque[EventLine] = deque(maxlen=RING)
+        self._changed: set[str] = set()
         self._wanted_run: str | None = None
         self.usual: dict[str, tuple[float, float]] = {}
 
@@ -93,6 +96,12 @@ class KimeraApp(App[int]):
                 severity = "warning" if needs else "information"
                 self.notify("\n".join([recovery.sentence, *needs]), severity=severity, timeout=15)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Digits belong to the field that is being typed in, and to windows over a mode."""
+        if action == "switch_mode":
+            return isinstance(self.screen, ModeScreen) and not isinstance(self.focused, Input)
+        return True
+
     async def on_unmount(self) -> None:
         """Let the services go."""
         await self.services.close()
@@ -103,11 +112,12 @@ class KimeraApp(App[int]):
 
     # News
 
-    def take_in(self, events: list[Any], dropped: int) -> None:
-        """Fold events into the state and tell the mode that is on."""
-        changed = self.book.apply_all(events)
+    def take_in(self, events: list[Any]) -> None:
+        """Fold events into the state."""
+        self._changed |= self.book.apply_all(events)
         lines = [line for event in events if (line := event_line(event, self.book)) is not None]
         self._backlog.extend(lines)
+        self._fresh.extend(lines)
         vitals = self.vitals
         for event in events:
             if isinstance(event, BrokerChanged):
@@ -116,7 +126,13 @@ class KimeraApp(App[int]):
                 vitals = vitals.with_view(event.view)
             elif isinstance(event, RunStarted):
                 self.run_worker(self._learn_usual(event), group="usual", exit_on_error=False)
-        self.vitals = vitals.counted(self._in_flight(), len(lines), dropped)
+        self.vitals = vitals.counted(vitals.in_flight, len(lines), vitals.dropped)
+
+    def show_news(self, dropped: int) -> None:
+        """Tell the mode that is on what was taken in since it was told last."""
+        changed, self._changed = self._changed, set()
+        lines, self._fresh = list(self._fresh), deque(maxlen=RING)
+        self.vitals = self.vitals.counted(self._in_flight(), 0, dropped)
         if isinstance(self.screen, ModeScreen) and self.screen.is_mounted:
             self.screen.news(changed, lines)
 
@@ -148,8 +164,9 @@ class KimeraApp(App[int]):
 
     def _tick(self) -> None:
         """Ages and elapsed times go on when nothing happens."""
-        if isinstance(self.screen, ModeScreen) and self.screen.is_mounted:
-            self.screen.news(set(), [])
+        below = self.screen_stack[0]
+        if isinstance(below, ModeScreen) and below.is_mounted:
+            below.news(set(), [])
 
     # What modes ask for
 
@@ -195,7 +212,8 @@ class KimeraApp(App[int]):
             self.complain(str(error))
             return
         workers = sorted({receipt.worker for receipt in receipts if receipt.ok})
-        self.flash(f"Cancelled; acknowledged by {', '.join(workers) or 'no worker'}.")
+        who = ", ".join(workers) or "no worker"
+        self.flash(f"Nothing more of it is sent; revokes acknowledged by {who}.")
 
     def flash(self, text: str) -> None:
         """Say a routine thing."""
@@ -216,7 +234,27 @@ class KimeraApp(App[int]):
         self._exit_renderables.append(Text(sentence))
         self._close_messages_no_wait()
 
+    async def action_quit(self) -> None:
+        """Leave; with tasks in flight only after asking."""
+        if isinstance(self.screen, Confirm):
+            return
+        in_flight = self._in_flight()
+        if not in_flight:
+            self.exit()
+            return
+        self.run_worker(self._ask_to_leave(in_flight), group="quit", exclusive=True)
+
+    async def _ask_to_leave(self, in_flight: int) -> None:
+        text = f"{in_flight} in flight. They are watched again when the console is opened next."
+        if self.services.embedded:
+            text = (
+                f"{in_flight} in flight. The embedded broker and its workers end with the console."
+            )
+        question = Question(title="Leave Kimera", text=text, act="Leave")
+        if await self.push_screen_wait(Confirm(question)):
+            self.exit()
+
     def action_help(self) -> None:
         """Show all keys."""
-        if not isinstance(self.screen, Help | CommandPalette):
+        if not isinstance(self.screen, ModalScreen):
             self.push_screen(Help())

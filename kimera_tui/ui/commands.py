@@ -36,7 +36,7 @@ class ActionCommands(Provider):
 
     @staticmethod
     def _title(action: Action) -> str:
-        return f"{SCOPES[action.scope]}: {action.title} ({action.keys.split(',')[0]})"
+        return f"{SCOPES[action.scope]}: {action.title} ({action.key})"
 
     async def _do(self, action: Action) -> None:
         target = self.app if action.scope == "app" else self.screen

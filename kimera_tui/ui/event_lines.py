@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from kimera_tui.process.events import TaskEvent
+from kimera_tui.process.events import Polled, TaskEvent
 from kimera_tui.runs.book import RunBook
 from kimera_tui.runs.events import RunEvent
 from kimera_tui.runs.narration import narrate
 from kimera_tui.ui.text import safe
 from kimera_tui.ui.widgets.event_pane import EventLine
+
+POLLS_SHOWN = 3
+"""Later polls of a task are shown on demand."""
 
 
 def event_line(event: object, book: RunBook) -> EventLine | None:
@@ -27,4 +30,6 @@ def event_line(event: object, book: RunBook) -> EventLine | None:
         run_id, who = run.run_id, step.task_name
     elif isinstance(event, RunEvent):
         run_id, who = event.run_id, "run"
-    return EventLine(getattr(event, "at", 0.0), run_id, safe(who, 60), kind, style, text)
+    routine = isinstance(event, Polled) and event.attempt > POLLS_SHOWN and event.next_delay > 0
+    at = getattr(event, "at", 0.0)
+    return EventLine(at, run_id, safe(who, 60), kind, style, text, routine)

@@ -22,6 +22,8 @@ class Services(Protocol):
     friends_file: Path
     friends_problem: str
     """Why friends.yaml could not be read, or an empty string."""
+    embedded: bool
+    """Whether the broker is the console's own, which ends with it."""
     bus: EventBus
     clock: Clock
 

@@ -1,34 +1,61 @@
-"""The pump: the only reader of the bus; folds events and hands them on, ten times a second."""
+"""The pump: the only reader of the bus; folds events as they come, has them shown at 10 Hz."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
 from kimera_tui.process.bus import EventBus
 
 TICK = 0.1
-"""Seconds between two flushes."""
+"""Seconds between two paintings."""
+PORTION = 64
+FOLD_SECONDS = 0.003
+"""The most time that one loop turn spends on folding; a burst is folded over many turns."""
 
 
 class Pump:
-    """Carries events from the bus to the screen in batches."""
+    """Carries events from the bus to the screen.
 
-    def __init__(self, bus: EventBus, deliver: Callable[[list[Any], int], None]) -> None:
+    Args:
+        bus: Where the events are.
+        fold: Takes events in; called with a small portion at a time.
+        show: Paints what was taken in; gets how many events were lost so far.
+    """
+
+    def __init__(
+        self, bus: EventBus, fold: Callable[[list[Any]], None], show: Callable[[int], None]
+    ) -> None:
         self._mailbox = bus.subscribe()
-        self._deliver = deliver
+        self._fold = fold
+        self._show = show
 
     async def run(self) -> None:
         """Deliver for ever; cancelling it ends the subscription."""
         with self._mailbox as mailbox:
             while True:
                 await mailbox.wait()
-                self.flush()
+                await self._fold_until(time.monotonic() + TICK)
+                self._show(mailbox.dropped)
                 await asyncio.sleep(TICK)
 
+    async def _fold_until(self, end: float) -> None:
+        """Fold what waits, a little per loop turn, for as long as the next painting may wait."""
+        while events := self._mailbox.drain(PORTION):
+            until = time.monotonic() + FOLD_SECONDS
+            while events and time.monotonic() < until:
+                self._fold(events)
+                events = self._mailbox.drain(PORTION)
+            if events:
+                self._fold(events)
+            if time.monotonic() >= end:
+                return
+            await asyncio.sleep(0)
+
     def flush(self) -> None:
-        """Deliver what is there now."""
-        events = self._mailbox.drain()
-        if events:
-            self._deliver(events, self._mailbox.dropped)
+        """Fold and show everything that is there now."""
+        if events := self._mailbox.drain():
+            self._fold(events)
+            self._show(self._mailbox.dropped)

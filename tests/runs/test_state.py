@@ -139,8 +139,13 @@ STARTED = e.StateSeen(at=2, task_id="t0", state="STARTED", meta={"hostname": "w1
 
 def test_a_step_that_timed_out_in_the_queue_is_not_said_to_run() -> None:
     late = e.TimedOut(at=9, task_id="t0", seconds=3)
-    assert after(SENT, late).cause == "after 3 s; not started yet"
+    assert after(SENT, late).cause == "after 3 s; not started yet (sent to queue q)"
     assert after(SENT, STARTED, late).cause == "after 3 s; still running"
+
+
+def test_a_worker_that_is_quicker_than_the_brokers_word_still_runs_the_task() -> None:
+    step = after(STARTED, SENT)
+    assert (step.status, step.sent_at) == (Status.RUNNING, 1)
 
 
 def test_a_late_end_is_noted_on_a_step_that_timed_out() -> None:

@@ -11,9 +11,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,12 @@ from kimera_tui.runs.tables import run_fold, step_row
 from kimera_tui.runs.values import Packer
 from tests.conftest import REPO
 from tests.engine_redis.servers import Server, _wait_for_worker
+from tests.torture.shapes import SHAPES, SLOW
 from tests.torture.zygote import Order
 
 MOST_RESTARTS = 12
+PAUSE = 0.04
+"""Seconds that a task takes in runs that are killed at random: else they'd be over too soon."""
 
 
 @contextlib.contextmanager
@@ -63,7 +65,8 @@ class Zygote:
 
     def console(self, order: Order) -> int:
         """Run one console to its end, or to its death; returns its exit code."""
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.write(json.dumps(asdict(order)) + "\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
@@ -106,6 +109,7 @@ STATUS_OF = {
     "chain, para, chain": ["done"],
     "a failing step": ["failed"],
     "replay from failed": ["failed", "done"],
+    SLOW: ["done"],
 }
 """How the runs of each shape end."""
 RAN = {
@@ -114,6 +118,7 @@ RAN = {
     "chain, para, chain": 6,
     "a failing step": 3,
     "replay from failed": 5,
+    SLOW: 2,
 }
 """How many tasks run; three in the run that fails, two more in its replay."""
 
@@ -144,14 +149,7 @@ class Torture:
 
     def after_a_crash(self, order: Order, kill_after: float = 0.0) -> Order:
         """The next console for the same run."""
-        return Order(
-            order.journal,
-            order.broker,
-            order.shape,
-            order.name,
-            kill_after=kill_after,
-            without=order.without,
-        )
+        return replace(order, kill_at=0, kill_after=kill_after, trace="")
 
     def one_run(self, shape: str, kills: Sequence[float] = (), **how: Any) -> Outcome:
         """One run: a console that is killed, and others after it until nothing is open.
@@ -200,9 +198,13 @@ class Torture:
         total = Outcome()
         for _ in range(runs):
             times = [rng.uniform(0.001, longest) for _ in range(rng.randint(1, 6))]
-            shape = rng.choice(list(STATUS_OF))
-            total += self.one_run(shape, times[1:], kill_after=times[0])
+            shape = rng.choice(list(SHAPES))
+            total += self.one_run(shape, times[1:], kill_after=times[0], pause=PAUSE)
         return total
+
+    def has_begun(self, order: Order) -> bool:
+        """Whether the run came as far as into the journal."""
+        return sqlite3.connect(order.journal).execute("SELECT 1 FROM run").fetchone() is not None
 
     def judged(self, order: Order) -> Outcome:
         """What came of a run, once the worker has nothing left to do."""
@@ -222,20 +224,19 @@ class Torture:
         db = sqlite3.connect(order.journal)
         runs = db.execute("SELECT run_id, status, ended FROM run ORDER BY key").fetchall()
         wanted = STATUS_OF[order.shape]
-        ran: Counter[str] = Counter()
         for run_id, _status, ended in runs:
             outcome.unended += ended is None
-            ran.update(self._executions(db, run_id, outcome))
+            self._compare(db, run_id, outcome)
         if [status for _, status, _ in runs] != wanted:
             outcome.wrong.append(f"{order.shape}: {runs}")
-        outcome.lost += max(0, RAN[order.shape] - len(ran))
-        outcome.doubled += sum(count - 1 for count in ran.values())
+        counted = int(self._server.client(5).hget("of", order.name) or 0)
+        outcome.lost += max(0, RAN[order.shape] - counted)
+        outcome.doubled += max(0, counted - RAN[order.shape])
 
-    def _executions(self, db: sqlite3.Connection, run_id: str, outcome: Outcome) -> Counter[str]:
-        """How often each task of a run ran; also compares the tables with a fold of the events."""
-        events = events_of_run(db, run_id)
+    def _compare(self, db: sqlite3.Connection, run_id: str, outcome: Outcome) -> None:
+        """No task ran twice or unasked, and the tables are what a fold of the events says."""
         book = RunBook()
-        book.apply_all(events)
+        book.apply_all(events_of_run(db, run_id))
         run = book.runs[run_id]
         key, *stored = db.execute(
             "SELECT key, status, done, total, ended, error FROM run WHERE run_id = ?", (run_id,)
@@ -243,7 +244,6 @@ class Torture:
         if tuple(stored) != run_fold(run, Packer()):
             outcome.wrong.append(f"table {stored}, fold {run_fold(run, Packer())}")
         counts = self._server.client(5)
-        ran: Counter[str] = Counter()
         for path, step in run.steps.items():
             row = db.execute(
                 "SELECT path, status, sent, began, ended, error FROM step"
@@ -252,6 +252,6 @@ class Torture:
             ).fetchone()
             if row != step_row(step, Packer()):
                 outcome.wrong.append(f"table {row}, fold {step_row(step, Packer())}")
-            if times := counts.hget("runs", step.task_id):
-                ran[step.task_id] = int(times)
-        return ran
+            times = int(counts.hget("runs", step.task_id) or 0)
+            if times != (step.sent_at is not None):
+                outcome.wrong.append(f"{path} is {step.status} and ran {times} times")

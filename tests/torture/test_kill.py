@@ -10,7 +10,7 @@ import random
 import pytest
 
 from tests.torture.lab import Torture
-from tests.torture.shapes import SHAPES
+from tests.torture.shapes import SHAPES, SLOW
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -36,7 +36,7 @@ def test_kills_at_random(torture: Torture) -> None:
 @pytest.mark.parametrize("what", ["marker", "intent", "result"])
 def test_the_torture_finds_out_what_is_missing(torture: Torture, what: str) -> None:
     """Without one of the three things that the promise stands on, the same runs go wrong."""
-    bad = torture.first_bad("chain of 5", without=what)
+    bad = torture.first_bad(SLOW, without=what)
     assert bad is not None
     if what == "marker":
         assert bad.doubled

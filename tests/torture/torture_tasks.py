@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import redis
 from celery import Celery
@@ -12,22 +13,28 @@ app.conf.update(worker_hijack_root_logger=False, accept_content=["json"])
 _counts = redis.Redis.from_url(os.environ["LAB_COUNTS"])
 
 
+def _count(task_id, of):
+    _counts.hincrby("runs", task_id, 1)
+    _counts.hincrby("of", of, 1)
+
+
 @app.task(bind=True, name="torture.step")
-def step(self, *args, **kwargs):
-    _counts.hincrby("runs", self.request.id, 1)
+def step(self, *args, of, pause=0.0, **kwargs):
+    _count(self.request.id, of)
+    time.sleep(pause)
     return {f"n{len(args)}": len(kwargs)}
 
 
 @app.task(bind=True, name="torture.fail")
-def fail(self, *args, **kwargs):
-    _counts.hincrby("runs", self.request.id, 1)
+def fail(self, *args, of, **kwargs):
+    _count(self.request.id, of)
     raise ValueError("on purpose")
 
 
 @app.task(bind=True, name="torture.fail_once")
-def fail_once(self, *args, name="", **kwargs):
-    """Fails in the first run of a name, and not in its replay."""
-    _counts.hincrby("runs", self.request.id, 1)
-    if _counts.hincrby("tries", name, 1) == 1:
+def fail_once(self, *args, of, **kwargs):
+    """Fails in a run, and not in its replay."""
+    _count(self.request.id, of)
+    if _counts.hincrby("tries", of, 1) == 1:
         raise ValueError("on purpose")
     return {"late": 1}

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import celery.app.amqp
-import celery.backends.redis
-import kombu.transport.redis  # noqa: F401 - imported once here, not in each console
+import celery.backends.redis  # noqa: F401 - all of it imported once here, not in each console
+import kombu.transport.redis  # noqa: F401
 
 import kimera_tui.process.redis_parts
 import kimera_tui.runs.reading
@@ -43,7 +43,11 @@ class Order:
     name: str
     kill_at: int = 0
     kill_after: float = 0.0
+    pause: float = 0.0
+    """Seconds that each task takes."""
     without: str = ""
+    starts: bool = True
+    """Whether the console starts a run and replays it; otherwise it only goes on with what is."""
     trace: str = ""
     """File for the names of all crash points that were passed."""
 
@@ -61,10 +65,10 @@ async def console(order: Order) -> None:
         await runner.resume(run_id)
     open_runs = [run.run_id for run in await journal.open_runs()]
     rows = await journal.runs()
-    if not rows:
-        open_runs.append(runner.start(workflow(order.shape, order.name)))
+    if not rows and order.starts:
+        open_runs.append(runner.start(workflow(order.shape, order.name, order.pause)))
     await asyncio.gather(*(runner.result(each) for each in open_runs), return_exceptions=True)
-    if order.shape == "replay from failed":
+    if order.shape == "replay from failed" and order.starts:
         rows = await journal.runs()
         if len(rows) == 1 and rows[0].ended is not None:
             replayed = await runner.replay(rows[0].run_id, "from_failed")

@@ -55,6 +55,7 @@ class Stage:
         self.clock = StillClock()
         self.launched: list[Workflow] = []
         self.plans: list[list[tuple[str, PlannedTask]]] = []
+        self.embedded = True
         self.recovery = Recovery()
         self.told: list[object] = []
         self.journal_problem = ""

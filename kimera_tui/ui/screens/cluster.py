@@ -12,7 +12,7 @@ from textual.binding import BindingType
 from kimera_tui.cluster.inspector import ClusterView
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.screens.base import ModeScreen
-from kimera_tui.ui.text import safe
+from kimera_tui.ui.text import content, safe
 from kimera_tui.ui.widgets.event_pane import EventLine
 from kimera_tui.ui.widgets.lines import Line, LineView
 
@@ -29,9 +29,15 @@ class WorkerList(LineView):
 
     def show_view(self, view: ClusterView | None) -> None:
         """Show what the workers answered."""
-        if view is not self._view:
-            self._view = view
-            self.lines_changed()
+        if view is None or view is self._view:
+            return
+        if view.problem and self._view is not None and self._view.workers:
+            self.border_subtitle = content(view.problem)  # the last answers stay, and say so
+            return
+        self._view = view
+        self.border_subtitle = None
+        self.empty_text = f"{view.problem or 'No worker has answered yet.'}\nPress r to ask again."
+        self.lines_changed()
 
     def line_count(self) -> int:
         """How many workers answered."""

@@ -1,4 +1,4 @@
-"""The question before an act that can't be taken back; the focus is on Cancel."""
+"""The question before an act that can't be taken back; the focus is on No."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class Confirm(ModalScreen[str]):
         with Vertical(classes="window confirm"):
             yield PlainStatic(question.text, classes="question")
             with Horizontal(classes="buttons"):
-                yield PlainButton("Cancel  esc", id="no", compact=True)
+                yield PlainButton("No  esc", id="no", compact=True)
                 for number, words in enumerate(question.choices or (question.act,)):
                     yield PlainButton(words, id=f"choice-{number}", variant="error", compact=True)
 
     def on_mount(self) -> None:
-        """Stand on Cancel."""
+        """Stand on No."""
         self.query_one(".window").border_title = content(self._question.title)
         self.query_one("#no").focus()
 

@@ -61,6 +61,11 @@ class FriendsScreen(ModeScreen):
         self._fill_tree()
         super().on_mount()
 
+    def on_screen_resume(self) -> None:
+        """Stand on the tree, where digits switch modes and don't fill fields."""
+        super().on_screen_resume()
+        self.friends_tree.focus()
+
     def draw(self) -> None:
         """Draw health and findings anew."""
         super().draw()

@@ -68,8 +68,8 @@ class LiveScreen(RunScreen):
         waiting = sum(step.status is Status.WAITING for step in run.steps.values())
         question = Question(
             title="Cancel the run",
-            text=f"{run.name}\n\n{run.in_flight} in flight will be revoked,"
-            f" {waiting} not sent yet never will be.",
+            text=f"{run.name}\n\nIn flight, to be revoked: {run.in_flight}\n"
+            f"Never to be sent: {waiting}\n\nWhat a worker runs already goes on.",
             act="Cancel the run",
         )
         if await self.app.push_screen_wait(Confirm(question)):

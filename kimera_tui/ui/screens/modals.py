@@ -147,7 +147,7 @@ def help_text() -> str:
         rows = [title]
         for action in ACTIONS:
             if action.scope == scope:
-                keys = action.keys.replace("question_mark", "?").replace(",", ", ")
+                keys = ", ".join([action.key, *action.keys.split(",")[1:]])
                 rows.append(f"  {keys:<18} {action.help}")
         blocks.append("\n".join(rows))
     return "\n\n".join([*blocks, "ctrl+p opens the palette: everything by its name."])

@@ -27,6 +27,8 @@ class EventLine:
     kind: str
     style: str
     text: str
+    routine: bool = False
+    """One of many like it, such as a task's fourth poll."""
 
 
 class EventPane(LineView):
@@ -47,6 +49,8 @@ class EventPane(LineView):
         self._follow = True
         self._of_one_run = False
         self.paused = False
+        self.all_polls = False
+        """Shows every poll, or only the first ones of each task."""
         self.only_run: str | None = None
         """Shows one run's events only, or all with None."""
 
@@ -93,7 +97,7 @@ class EventPane(LineView):
         self._ring.clear()
         self._ring.extend(lines)
         self._held.clear()
-        self._shown = list(self._ring)
+        self._shown = [line for line in self._ring if self._wanted(line)]
         self._follow = False
         self._unseen = 0
         self.lines_changed()
@@ -109,6 +113,11 @@ class EventPane(LineView):
         self.lines_changed()
         self._to_end_if_following()
         self._title()
+
+    def action_polls(self) -> None:
+        """Show every poll, or only the first ones of each task."""
+        self.all_polls = not self.all_polls
+        self.show_run(self.only_run)
 
     def action_pause(self) -> None:
         """Hold the pane, or let it go on with everything that came meanwhile."""
@@ -137,11 +146,14 @@ class EventPane(LineView):
             self.scroll_end(animate=False, immediate=True, x_axis=False)
 
     def _wanted(self, line: EventLine) -> bool:
+        if line.routine and not self.all_polls:
+            return False
         return self.only_run is None or line.run_id == self.only_run
 
     def _title(self) -> None:
         scope = "this run" if self.only_run is not None or self._of_one_run else "all runs"
-        self.border_title = content("Events · " + scope)
+        polls = " · all polls" if self.all_polls else ""
+        self.border_title = content("Events · " + scope + polls)
         if self.paused:
             self.border_subtitle = content(f"PAUSED · {len(self._held)} waiting")
         elif self._unseen:

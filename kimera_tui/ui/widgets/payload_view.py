@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from rich.cells import cell_len, chop_cells
+
 from kimera_tui.redaction import redact, redact_text
 from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
@@ -22,6 +24,7 @@ class PayloadView(LineView):
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
+        self._told: list[Line] = []
         self._lines: list[Line] = []
         self._shown: tuple[Any, ...] | None = None
         self.border_title = "Input / Output"
@@ -45,10 +48,34 @@ class PayloadView(LineView):
             return
         other_step = facts is None or self._shown is None or facts[0] != self._shown[0]
         self._shown = facts
-        self._lines = [] if step is None else describe_step(step)
-        self.lines_changed()
+        self._told = [] if step is None else describe_step(step)
+        self._wrap()
         if other_step:
             self.scroll_home(animate=False)
+
+    def on_resize(self) -> None:
+        """Wrap to the new width."""
+        self._wrap()
+
+    def _wrap(self) -> None:
+        width = max(20, self.scrollable_content_region.width)
+        self._lines = [part for line in self._told for part in wrapped(line, width)]
+        self.lines_changed()
+
+
+def wrapped(line: Line, width: int) -> list[Line]:
+    """A line as several that fit; what follows is indented like the line's last text."""
+    if sum(cell_len(text) for text, _ in line) <= width or not line:
+        return [line]
+    *head, (text, style) = line
+    bare = text.lstrip(" ")
+    indent = sum(cell_len(part) for part, _ in head) + len(text) - len(bare)
+    room = width - indent
+    if room < 10:
+        return [line]
+    rows = chop_cells(bare, room)
+    lead = text[: len(text) - len(bare)]
+    return [(*head, (lead + rows[0], style)), *(((" " * indent + row, style),) for row in rows[1:])]
 
 
 def describe_step(step: StepState) -> list[Line]:
@@ -80,6 +107,13 @@ def describe_step(step: StepState) -> list[Line]:
             lines.append(((" remote traceback", "dim"),))
             lines += _block(step.traceback, "")
     return lines
+
+
+def _shown_result(value: Any) -> list[str]:
+    """A text by its own lines, everything else as JSON."""
+    if isinstance(value, str) and "\n" in value:
+        return safe(value, PAGE, lines=True).split("\n")
+    return pretty(value)
 
 
 def _values(title: str, values: Mapping[str, Any]) -> list[Line]:

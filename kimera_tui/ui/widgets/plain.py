@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.text import Text
+from textual.binding import Binding, BindingType
 from textual.widgets import Button, Input, Label, OptionList, Static, Tree
 from textual.widgets.option_list import Option
 
@@ -65,6 +66,13 @@ class PlainOptions(OptionList):
 
 class PlainTree(Tree[Any]):
     """A Tree whose labels are plain; a str would be read as markup."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "cursor_down", show=False),
+        Binding("k", "cursor_up", show=False),
+        Binding("g", "scroll_home", show=False),
+        Binding("G", "scroll_end", show=False),
+    ]
 
     def process_label(self, label_text: str | Text) -> Text:
         """Make a label safe, whatever it was given as."""

@@ -10,6 +10,7 @@ from kimera_tui.ui.text import safe, took
 from kimera_tui.ui.theme import GLYPHS, STYLES
 from kimera_tui.ui.widgets.lines import Line, LineView
 
+_NEVER_SENT = (Status.SKIPPED, Status.UNREACHABLE)
 BAR = 10
 """Cells of a progress bar."""
 
@@ -24,6 +25,7 @@ class StepTree(LineView):
         self._run: RunState | None = None
         self._rows: list[tuple[int, Node]] = []
         self._now = 0.0
+        self._moved = False
         self.border_title = "Steps"
 
     def show_run(self, run: RunState | None, now: float) -> None:
@@ -31,18 +33,26 @@ class StepTree(LineView):
         if run is not self._run:
             self._run = run
             self._rows = list(run.plan.walk()) if run is not None else []
-            self.cursor = self._first_of_interest()
+            self._moved = False
         self._now = now
+        if not self._moved:
+            self.cursor = self._of_interest()
         self.lines_changed()
 
-    def _first_of_interest(self) -> int:
-        """The first step that failed, else the first step."""
+    def move_cursor(self, index: int) -> None:
+        """Put the cursor on a line, where it stays until another run is shown."""
+        self._moved = True
+        super().move_cursor(index)
+
+    def _of_interest(self) -> int:
+        """The first step that ended badly of itself, else one under way, else the last sent."""
         steps = self._run.steps if self._run is not None else {}
         tasks = [index for index, (_, node) in enumerate(self._rows) if node.path in steps]
-        failed = [
-            index for index in tasks if steps[self._rows[index][1].path].status is Status.FAILED
-        ]
-        return next(iter(failed or tasks), 0)
+        of = {index: steps[self._rows[index][1].path] for index in tasks}
+        failed = [n for n in tasks if of[n].status.bad and of[n].status not in _NEVER_SENT]
+        going = [n for n in tasks if of[n].sent_at is not None and not of[n].status.ended]
+        sent = [n for n in tasks if of[n].sent_at is not None]
+        return next(iter(failed or going or sent[-1:] or tasks), 0)
 
     def to_next_failure(self) -> bool:
         """Put the cursor on the next step that ended badly, from the top again after the last."""

@@ -39,6 +39,8 @@ class Field(Vertical):
         self._value = value
         self._hint = hint
         self._secret = secret
+        self.touched = False
+        """Whether something was typed."""
 
     def compose(self) -> ComposeResult:
         """Title, input, error."""
@@ -107,6 +109,9 @@ class TaskForm(VerticalScroll, can_focus=False):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Check again at every key."""
         event.stop()
+        for field in self.fields:
+            if field.input is event.input:
+                field.touched = field.touched or field.input.has_focus or bool(event.value)
         self._preview()
 
     def focus_first(self) -> None:
@@ -115,13 +120,13 @@ class TaskForm(VerticalScroll, can_focus=False):
 
     def collect(self) -> TaskParams | None:
         """The call, or None when a field is wrong; the first wrong one gets the focus."""
-        params, wrong = self._collect()
+        params, wrong = self._collect(sending=True)
         if wrong:
             wrong[0].input.focus()
             wrong[0].scroll_visible(animate=False)
         return params
 
-    def _collect(self) -> tuple[TaskParams | None, list[Field]]:
+    def _collect(self, *, sending: bool) -> tuple[TaskParams | None, list[Field]]:
         read: dict[Field, Any] = {}
         wrong = []
         for field in self.fields:
@@ -129,7 +134,8 @@ class TaskForm(VerticalScroll, can_focus=False):
                 read[field] = field.value()
                 field.complain("")
             except UsageError as error:
-                field.complain(str(error))
+                # A field that nobody has touched is wrong only once it is to be sent.
+                field.complain(str(error) if sending or field.touched else "")
                 wrong.append(field)
         if not wrong and (twice := self._params.keys() & read[self._kwargs].keys()):
             self._kwargs.complain(f"`{min(twice)}` has a field of its own above.")
@@ -150,7 +156,7 @@ class TaskForm(VerticalScroll, can_focus=False):
         )
 
     def _preview(self) -> None:
-        params, _ = self._collect()
+        params, _ = self._collect(sending=False)
         text = command_line(params, self._info) if params is not None else ""
         self.query_one(".form-preview", PlainStatic).say(text)
         self.post_message(self.Changed())
@@ -188,7 +194,12 @@ def _common_fields(
     return (
         Field(f"{more}args  JSON list", parse_args, args, "none; like [1, 2]"),
         Field(f"{more}kwargs  JSON object", parse_kwargs, kwargs, 'none; like {"day": 1}'),
-        Field("timeout  seconds, or 5m, 1h30m", parse_timeout, f"{timeout:g}", "30"),
+        Field(
+            "timeout  seconds, or 5m, 1h30m",
+            lambda text: parse_timeout(text) if text.strip() else config.timeout,
+            f"{timeout:g}",
+            f"{config.timeout:g}",
+        ),
     )
 
 
