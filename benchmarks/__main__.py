@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import chain, dispatch, live, memory, notice, para, release
+from benchmarks import chain, dispatch, growth, journal, live, memory, notice, para, release
 from benchmarks.ground import ground
 
 ALL = {
@@ -20,24 +20,27 @@ ALL = {
     "notice": notice,
     "para": para,
     "live": live,
+    "journal": journal,
     "chain": chain,
     "release": release,
 }
+ON_DEMAND = {"growth": growth}
+KNOWN: dict[str, Any] = {**ALL, **ON_DEMAND}
 OUT = Path(__file__).parent / "out"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a fifth of the tasks")
-    parser.add_argument("names", nargs="*", choices=[[], *ALL], default=[])
+    parser.add_argument("names", nargs="*", choices=[[], *ALL, *ON_DEMAND], default=[])
     options = parser.parse_args()
     scale = 0.2 if options.quick else 1.0
     found: dict[str, Any] = {"machine": _machine()}
     print(" · ".join(f"{name} {value}" for name, value in found["machine"].items()))
     for name in options.names or ALL:
         with ground() as place:
-            found[name] = ALL[name].run(place, scale)
-        print(f"\n{name}: {ALL[name].__doc__.strip()}")
+            found[name] = KNOWN[name].run(place, scale)
+        print(f"\n{name}: {KNOWN[name].__doc__.strip()}")
         print(table(found[name]), flush=True)
     OUT.mkdir(exist_ok=True)
     path = OUT / f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}.json"

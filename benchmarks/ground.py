@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from typing import Any
 import redis
 
 from kimera_tui.config.bootstrap import Bootstrap
+from kimera_tui.embedded.server import find_server
 from kimera_tui.process.task_manager import TaskManager
 
 ROOT = Path(__file__).parent.parent
@@ -44,9 +44,7 @@ class Ground:
 @contextlib.contextmanager
 def ground() -> Iterator[Ground]:
     """Start a server and point the console's configuration at it."""
-    binary = shutil.which("redis-server") or shutil.which("valkey-server")
-    if binary is None:
-        sys.exit("The benchmarks need a redis-server or valkey-server on PATH.")
+    binary = find_server().path
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -104,8 +104,8 @@ async def _run(services: _Services, count: int, app: _Screen | None) -> dict[str
             with Stopwatch() as watch:
                 run_id = await services.launch(workflow)
                 await asyncio.wait_for(services.runner.result(run_id), SECONDS)
-                if app is not None:
-                    app.flush()
+                while app is not None and app.book.runs[run_id].ended is None:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)  # the screen has yet to hear of it
             await asyncio.sleep(0.3)
         row = {
             "way": "with the Live screen" if app else "no screen",
@@ -117,4 +117,3 @@ async def _run(services: _Services, count: int, app: _Screen | None) -> dict[str
         }
     await TaskManager().settle()
     return row
-

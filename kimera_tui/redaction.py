@@ -63,6 +63,11 @@ def redact_text(text: str) -> str:
     return _SECRET_TEXT.sub(MASK, text)
 
 
+def passwords_in(text: str) -> list[str]:
+    """The passwords of the URLs in a text."""
+    return [found["password"] for found in _USERINFO.finditer(text)] if "://" in text else []
+
+
 def mask_urls(text: str) -> str:
     """The text with the password of every URL in it hidden, also of those that don't parse."""
     masked = _USERINFO.sub(rf"\g<scheme>\g<user>:{MASK}@", text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from kimera_tui.cli.demo import demo
 from kimera_tui.cli.friends import friends
 from kimera_tui.cli.logs import log_to_file
 from kimera_tui.cli.runs import cancel, replay, runs, watch
@@ -31,6 +32,7 @@ def main(context: click.Context) -> None:
 
 main.add_command(send)
 main.add_command(friends)
+main.add_command(demo)
 main.add_command(runs)
 main.add_command(watch)
 main.add_command(replay)

@@ -12,6 +12,7 @@ from kimera_tui.cli.export import write_run
 from kimera_tui.cli.friends_file import which_file
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
 from kimera_tui.cluster.inspector import ANSWER_SECONDS, ClusterView, Inspector
+from kimera_tui.cluster.probe import Probe
 from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.friends import Friend, friends_path, load_friends
 from kimera_tui.config.paths import state_dir
@@ -21,6 +22,7 @@ from kimera_tui.process import TaskManager
 from kimera_tui.process.bus import EventBus
 from kimera_tui.process.clock import Clock, SystemClock
 from kimera_tui.process.engine import Receipt
+from kimera_tui.process.events import StateSeen
 from kimera_tui.redaction import mask_urls
 from kimera_tui.runs.history import RunRow
 from kimera_tui.runs.journal import Journal
@@ -30,6 +32,8 @@ from kimera_tui.workflows.runner import Runner
 
 ASK_EVERY = 5.0
 """Seconds between two looks at the workers."""
+ASK_IN_FLIGHT = 2.0
+"""The same, as long as tasks are in flight, or the broker is away."""
 ASK_AT_START = 0.3
 """Seconds for an answer, and between two looks, as long as no worker has answered."""
 
@@ -59,7 +63,9 @@ class Parts:
         self._manager: TaskManager | None = None
         self._runner: Runner | None = None
         self._inspector: Inspector | None = None
+        self._probe: Probe | None = None
         self._view: ClusterView | None = None
+        self._seen_running: set[str] = set()
         self._up = asyncio.Event()
         self._failure: KimeraError | None = None
         self._ask_now = asyncio.Event()
@@ -89,18 +95,38 @@ class Parts:
             label = await self._bring_up() or label
         except KimeraError as error:
             self._failure = error
-            self._tell(
-                BrokerChanged(at=self.clock.now(), phase="failed", label=label, message=str(error))
-            )
+            self._tell_failed(label, error)
         else:
-            self._tell(BrokerChanged(at=self.clock.now(), phase="ready", label=label))
-            self._asking = asyncio.get_running_loop().create_task(self._keep_asking())
+            await self._look_at_broker(label)
+            self._asking = asyncio.get_running_loop().create_task(self._keep_asking(label))
         finally:
             self._up.set()
 
+    async def _look_at_broker(self, label: str) -> None:
+        """Ask the operator's own broker and result backend whether they are there."""
+        before = self._failure
+        self._failure = await self._probe.look() if self._probe is not None else None
+        if self._failure is not None:
+            if before is None or before.message != self._failure.message:
+                self._tell_failed(label, self._failure)
+        elif before is not None or self._view is None:
+            self._tell(BrokerChanged(at=self.clock.now(), phase="ready", label=label))
+
+    def _tell_failed(self, label: str, error: KimeraError) -> None:
+        self._tell(
+            BrokerChanged(at=self.clock.now(), phase="failed", label=label, message=str(error))
+        )
+
     async def launch(self, workflow: Workflow) -> str:
-        """Start a run as soon as the broker is up; returns its id."""
-        return (await self.runner()).start(workflow)
+        """Start a run as soon as the broker is up; returns its id.
+
+        Raises:
+            KimeraError: broker or result backend can't be used; nothing was sent.
+        """
+        runner = await self.runner()
+        if self._failure is not None:
+            raise BrokerUnavailable(f"{self._failure.message} Nothing was sent.")
+        return runner.start(workflow)
 
     async def runner(self) -> Runner:
         """The runner, once the broker is up; raises what kept it from coming up."""
@@ -167,6 +193,8 @@ class Parts:
             await self._runner.stop()
         if self._inspector is not None:
             self._inspector.close()
+        if self._probe is not None:
+            self._probe.close()
         if self._manager is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._manager.aclose(), 2)
@@ -187,6 +215,7 @@ class Parts:
         manager = TaskManager()
         app = await asyncio.to_thread(lambda: manager.celery_app)
         self._inspector = Inspector(app)
+        self._probe = None if self.embedded else Probe(app)
         self._manager = manager
         self._runner = Runner(
             manager,
@@ -197,19 +226,40 @@ class Parts:
         )
         return label
 
-    async def _keep_asking(self) -> None:
-        if self._inspector is None:
+    async def _keep_asking(self, label: str) -> None:
+        """Look at the broker and its workers again and again; at what is in flight more often."""
+        if self._inspector is None or self._runner is None:
             return
         answered = False
         while True:
-            view = await self._inspector.look(ANSWER_SECONDS if answered else ASK_AT_START)
-            self._view = view
-            answered = bool(view.workers)
-            self._tell(ClusterSeen(at=self.clock.now(), view=view))
+            if self._failure is None:
+                view = await self._inspector.look(ANSWER_SECONDS if answered else ASK_AT_START)
+                self._view, answered = view, bool(view.workers)
+                self._tell(ClusterSeen(at=self.clock.now(), view=view))
+                await self._tell_who_runs()
             self._ask_now.clear()
-            pause = ASK_EVERY if answered else ASK_AT_START
+            pause = ASK_EVERY if answered and not self._runner.in_flight else ASK_IN_FLIGHT
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ask_now.wait(), pause)
+                await asyncio.wait_for(
+                    self._ask_now.wait(), pause if answered or self._failure else ASK_AT_START
+                )
+            if self._probe is not None and (self._failure or not answered):
+                await self._look_at_broker(label)
+
+    async def _tell_who_runs(self) -> None:
+        """Tasks whose workers don't announce a start are found by asking what is active."""
+        if self._inspector is None or self._runner is None:
+            return
+        ours = self._runner.in_flight
+        if not ours:
+            return
+        for task_id, worker in (await self._inspector.active(ours)).items():
+            if task_id not in self._seen_running:
+                self._seen_running.add(task_id)
+                meta = {"hostname": worker}
+                at = self.clock.now()
+                self._tell(StateSeen(at=at, task_id=task_id, state="STARTED", meta=meta))
+        self._seen_running &= ours
 
     def _findings(self, friend: str, task_name: str) -> list[str]:
         """What the workers' latest answers say against a task; nothing where none answered yet."""

@@ -3,103 +3,142 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kimera_tui.cli.output import data, fail, narrate
-from kimera_tui.errors import KimeraError, TaskFailed
+from kimera_tui.errors import ConfigError, KimeraError, TaskFailed, TimeoutException
+
+if TYPE_CHECKING:
+    from kimera_tui.cli.parts import Parts
+    from kimera_tui.process import TaskParams
+    from kimera_tui.runs.book import RunBook
+
+_SILENT = {"polled", "run", "forgotten", "released", "callback", "broker", "failed", "succeeded"}
+_STATUS = {1: "failed", 3: "timed out", 4: "revoked"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What stands on the command line."""
+
+    friend: str
+    task: str
+    args: str
+    kwargs: str
+    timeout: str
+    as_json: bool
+    unchecked: bool
 
 
 @click.command()
 @click.argument("friend")
 @click.argument("task")
-@click.option("--args", "args_text", default="", help="Arguments: a JSON list, like '[1, 2]'.")
-@click.option("--kwargs", "kwargs_text", default="", help="Named arguments: a JSON object.")
-@click.option("--timeout", "timeout_text", default="", help="30, 30s, 5m or 1h30m.")
+@click.option("--args", default="", help="Arguments: a JSON list, like '[1, 2]'.")
+@click.option("--kwargs", default="", help="Named arguments: a JSON object.")
+@click.option("--timeout", default="", help="30, 30s, 5m or 1h30m.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
-def send(
-    friend: str, task: str, args_text: str, kwargs_text: str, timeout_text: str, as_json: bool
-) -> None:
+@click.option("--unchecked", is_flag=True, help="Don't compare with friends.yaml's parameters.")
+def send(**asked: Any) -> None:
     """Send TASK to FRIEND, wait, and print its result.
 
     Exit codes: 0 done, 1 the task failed, 2 usage, 3 timed out, 4 revoked, 69 broker
     unreachable, 130 interrupted.
     """
+    call = _Asked(**asked)
     try:
-        asyncio.run(_send(friend, task, args_text, kwargs_text, timeout_text, as_json))
+        asyncio.run(_send(call))
     except KimeraError as error:
-        if as_json:
-            data(_told(error, friend, task), as_json=True)
-        elif isinstance(error, TaskFailed) and error.traceback:
-            narrate_block(error.traceback)
+        if call.as_json:
+            data(_told(error, call), as_json=True)
+        elif isinstance(error, TaskFailed):
+            for line in error.traceback.rstrip().splitlines():
+                narrate(line)
         fail(error)
     except KeyboardInterrupt:
         narrate("kimera-tui: interrupted; a task that was sent goes on.")
         sys.exit(130)
 
 
-async def _send(
-    friend: str, task: str, args_text: str, kwargs_text: str, timeout_text: str, as_json: bool
-) -> None:
+async def _send(call: _Asked) -> None:
     from kimera_tui.cli.parts import Parts
-    from kimera_tui.config.friends import find_friend
-    from kimera_tui.errors import ConfigError
-    from kimera_tui.process import TaskParams
-    from kimera_tui.workflows.document import single
-    from kimera_tui.workflows.fields import (
-        check_task_name,
-        parse_args,
-        parse_kwargs,
-        parse_timeout,
-    )
+    from kimera_tui.runs.book import RunBook
 
     parts = Parts()
-    if parts.friends_problem:
-        first, _, rest = parts.friends_problem.partition("\n")
-        raise ConfigError(first, hint=rest)
-    config = find_friend(parts.friends, friend)
-    params = TaskParams(
-        friend=friend,
-        task_name=check_task_name(task),
-        args=parse_args(args_text),
-        kwargs=parse_kwargs(kwargs_text),
-        timeout=parse_timeout(timeout_text) if timeout_text else config.timeout,
-    )
+    params, queue, full_name = _params_of(call, parts)
+    book = RunBook()
     try:
         with parts.bus.subscribe() as mailbox:
-            teller = asyncio.create_task(_tell(mailbox))
+            teller = asyncio.create_task(_tell(mailbox, book))
             await parts.start()
-            warner = asyncio.create_task(_warn(parts, config.queue, f"{config.route}.{task}"))
+            warner = asyncio.create_task(_warn(parts, queue, full_name))
             try:
-                runner = await parts.runner()
-                result = await runner.result(runner.start(single(params)))
+                result = await _sent(parts, params, book)
             finally:
                 for background in (warner, teller):
                     background.cancel()
                 await asyncio.gather(warner, teller, return_exceptions=True)
-        told = {"friend": friend, "task": task, "status": "done", "result": result}
-        data(told if as_json else result, as_json=as_json)
+        told = {"friend": call.friend, "task": call.task, "status": "done", "result": result}
+        data(told if call.as_json else result, as_json=call.as_json)
     finally:
         await parts.close()
 
 
-async def _tell(mailbox: Any) -> None:
+def _params_of(call: _Asked, parts: Parts) -> tuple[TaskParams, str, str]:
+    """The call, checked; its queue, and the task's full name."""
+    from kimera_tui.config.friends import TaskInfo, find_friend
+    from kimera_tui.process import TaskParams
+    from kimera_tui.workflows import fields
+
+    if parts.friends_problem:
+        first, _, rest = parts.friends_problem.partition("\n")
+        raise ConfigError(first, hint=rest)
+    config = find_friend(parts.friends, call.friend)
+    params = TaskParams(
+        friend=call.friend,
+        task_name=fields.check_task_name(call.task),
+        args=fields.parse_args(call.args),
+        kwargs=fields.parse_kwargs(call.kwargs),
+        timeout=fields.parse_timeout(call.timeout) if call.timeout else config.timeout,
+    )
+    if not call.unchecked:
+        declared = config.tasks.get(call.task, TaskInfo()).params
+        fields.check_call(declared, params.args, params.kwargs)
+    return params, config.queue, f"{config.route}.{call.task}"
+
+
+async def _sent(parts: Parts, params: TaskParams, book: RunBook) -> Any:
+    """The task's result; a time-out says what is known of where the task is."""
+    from kimera_tui.workflows.document import single
+
+    run_id = await parts.launch(single(params))
+    try:
+        return await (await parts.runner()).result(run_id)
+    except TimeoutException as error:
+        await asyncio.sleep(0)  # the teller folds what has just been told
+        place = book.place_of(error.task_id)
+        if place is not None and "not started yet" in place[1].cause:
+            error.message += f": {place[1].cause}. It stays queued for a worker that comes later"
+        raise
+
+
+async def _tell(mailbox: Any, book: RunBook) -> None:
     """Narrate what happens to the task."""
     from kimera_tui.runs.narration import narrate as words_of
 
-    silent = {"polled", "run", "forgotten", "revoked", "callback", "broker", "failed", "succeeded"}
     while True:
         await mailbox.wait()
         for event in mailbox.drain():
+            book.apply(event)
             words = words_of(event)
-            if words is not None and words[0] not in silent:
+            if words is not None and words[0] not in _SILENT:
                 narrate(f"{words[0]}: {words[2]}")
 
 
-async def _warn(parts: Any, queue: str, task: str) -> None:
+async def _warn(parts: Parts, queue: str, task: str) -> None:
     """Say at once when nobody will take the task; an embedded worker may still be starting."""
     inspector = await parts.inspector()
     view = await inspector.look()
@@ -110,12 +149,12 @@ async def _warn(parts: Any, queue: str, task: str) -> None:
         narrate(f"warning: {finding}")
 
 
-def _told(error: KimeraError, friend: str, task: str) -> dict[str, Any]:
+def _told(error: KimeraError, call: _Asked) -> dict[str, Any]:
     """An error as data."""
     told: dict[str, Any] = {
-        "friend": friend,
-        "task": task,
-        "status": {1: "failed", 3: "timed out", 4: "revoked"}.get(error.exit_code, "not sent"),
+        "friend": call.friend,
+        "task": call.task,
+        "status": _STATUS.get(error.exit_code, "not sent"),
         "error": str(error),
     }
     if isinstance(error, TaskFailed):
@@ -125,10 +164,3 @@ def _told(error: KimeraError, friend: str, task: str) -> dict[str, Any]:
             "traceback": error.traceback,
         }
     return told
-
-
-def narrate_block(text: str) -> None:
-    """Narrate several lines."""
-    with contextlib.suppress(BrokenPipeError):
-        for line in text.rstrip().splitlines():
-            narrate(line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,6 +74,30 @@ class Inspector:
             return await asyncio.wait_for(asked, deadline * 2 + 10)
         except TimeoutError:
             return ClusterView(at=time.time(), problem="The broker did not answer in time.")
+
+    async def active(self, task_ids: Set[str], deadline: float = ANSWER_SECONDS) -> dict[str, str]:
+        """Which of the tasks a worker is running now, and which worker that is; never raises.
+
+        A worker that runs nothing but tasks in its own process doesn't answer while it is busy.
+        """
+        asked = self._thread.call(self._ask_active, frozenset(task_ids), deadline)
+        try:
+            return await asyncio.wait_for(asked, deadline * 2 + 10)
+        except TimeoutError:
+            return {}
+
+    def _ask_active(self, task_ids: Set[str], deadline: float) -> dict[str, str]:
+        try:
+            inspect = self._app.control.inspect(timeout=deadline, limit=self._known or None)
+            answers = inspect.active() or {}
+        except Exception:  # noqa: BLE001 - the next look says what is wrong
+            return {}
+        return {
+            str(task.get("id")): str(worker)
+            for worker, tasks in answers.items()
+            for task in tasks or ()
+            if task.get("id") in task_ids
+        }
 
     def close(self) -> None:
         """Let the thread end."""

@@ -25,6 +25,8 @@ class Traces:
     """Whether each has been published; None where the broker can't tell."""
     ended: frozenset[str] = field(default=frozenset())
     """Those whose result is stored."""
+    blind: frozenset[str] = field(default=frozenset())
+    """Those whose end can't be seen from here."""
 
 
 @runtime_checkable
@@ -45,7 +47,8 @@ class LooksUp(Protocol):
     async def look(self, task_ids: Sequence[str]) -> Mapping[str, Outcome | None]:
         """What is stored of each, None for nothing; raises BrokerUnavailable.
 
-        Afterwards they can be watched although this engine has not sent them.
+        Afterwards they can be watched although this engine has not sent them, except for those
+        that are left out.
         """
 
 
@@ -74,11 +77,11 @@ class Adoption:
         if isinstance(engine.publisher, RemembersPublished):
             server = await engine.publisher.server()
             published = await engine.publisher.published(task_ids)
-        ended: frozenset[str] = frozenset()
+        found: Mapping[str, Outcome | None] = {}
         if isinstance(engine.watcher, LooksUp):
             found = await engine.watcher.look(task_ids)
-            ended = frozenset(task_id for task_id, at in found.items() if at and at.ready)
-        return Traces(server, published, ended)
+        ended = frozenset(task_id for task_id, at in found.items() if at and at.ready)
+        return Traces(server, published, ended, frozenset(task_ids) - found.keys())
 
     async def adopt(
         self,

@@ -6,7 +6,7 @@ import asyncio
 import heapq
 from typing import Any
 
-TICK = 0.01
+TICK = 0.02
 """Seconds that deadlines may share; a wait ends up to this much late, never early."""
 _Waiter = asyncio.Future[None]
 
@@ -41,6 +41,8 @@ class Deadlines:
             await waiter
         finally:
             bucket.discard(waiter)
+            if not bucket:
+                bucket.clear()  # a set keeps the room of what it once held
             future.remove_done_callback(wake)
         return future.done()
 

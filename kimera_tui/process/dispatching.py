@@ -159,9 +159,7 @@ class Dispatcher:
             del self._left_running[next(iter(self._left_running))]
         self._left_running[task_id] = home
 
-    async def _publish(
-        self, engine: Engine, message: Message, home: _Home, task_name: str
-    ) -> None:
+    async def _publish(self, engine: Engine, message: Message, home: _Home, task_name: str) -> None:
         friend, entry = home
         told, task_id = self._announcer, message.task_id
         queue = str(message.options["queue"])

@@ -26,6 +26,7 @@ class EngineRoom:
         self._enabled = enabled
         self._apps: dict[tuple[str, str], Any] = {}
         self._engines: dict[tuple[str, str], Engine] = {}
+        self._opening: dict[tuple[str, str], asyncio.Future[Engine]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._building = threading.Lock()
 
@@ -59,11 +60,25 @@ class EngineRoom:
             self._loop = loop
         route = self._route(friend, entry or {})
         if route not in self._engines:
+            await self._open(route)
+        # Closed while it was opened: what was asked for belongs to another app or loop now.
+        return self._engines.get(route) or await self.engine(friend, entry)
+
+    async def _open(self, route: tuple[str, str]) -> None:
+        """Build an engine, once for all who wait for it."""
+        opening = self._opening.get(route)
+        if opening is None:
             # Importing celery and redis takes most of a second: not on the loop.
-            engine = await asyncio.to_thread(self._engine, route)
-            if route not in self._engines:
-                self._engines[route] = engine
-        return self._engines[route]
+            opening = asyncio.ensure_future(asyncio.to_thread(self._engine, route))
+            self._opening[route] = opening
+        try:
+            engine = await asyncio.shield(opening)
+        finally:
+            current = self._opening.get(route) is opening
+            if current and opening.done():
+                del self._opening[route]
+        if current:
+            self._engines[route] = engine
 
     async def settle(self) -> None:
         """Return once everything that has ended is released."""
@@ -76,6 +91,7 @@ class EngineRoom:
         for engine in self._engines.values():
             engine.close()
         self._engines.clear()
+        self._opening.clear()
         self._loop = None
 
     def _app(self, route: tuple[str, str]) -> Any:

@@ -18,6 +18,9 @@ from kimera_tui.process.thread_releaser import ThreadReleaser
 from kimera_tui.process.thread_sender import Sender
 from kimera_tui.process.thread_watcher import ThreadWatcher
 
+MOST_LEFT = 1000
+"""How many results of stand-ins that nobody waits for any more can still be revoked."""
+
 
 def thread_engine(app: Any, announcer: Announcer) -> Engine:
     """An engine for any Celery app, or a stand-in for one with a ``send_task``."""
@@ -30,19 +33,25 @@ class _Parts:
     def __init__(self, app: Any, announcer: Announcer) -> None:
         self._handles: dict[str, Any] = {}
         self._pushes = Pushes(self._pushed, self._reachable)
-        self._plain = is_plain_celery(app)
+        self._left: dict[str, Any] = {}
+        self._plain, self._celery = is_plain_celery(app), _is_celery(app)
         self._sender = Sender(app, self._plain, self._handles, self._pushes)
         self._thread = CallThread("kimera-celery", self._pushes.between, self._end)
         self._control = CallThread("kimera-control", at_end=lambda: self._releaser.disconnect())
         self._publisher = ThreadPublisher(self._thread, self._sender, self._handles)
         self._watcher = ThreadWatcher(
-            self._thread, self._handles, self._look, self._dispose, announcer
+            self._thread,
+            self._handles,
+            self._look,
+            self._sender.adopt,
+            self._dispose,
+            announcer,
         )
         self._releaser = ThreadReleaser(
             app,
-            _is_celery(app),
+            self._celery,
             (self._thread, self._control),
-            self._handles,
+            self._find,
             self._dispose,
             announcer,
         )
@@ -71,7 +80,15 @@ class _Parts:
 
     def _dispose(self, task_id: str) -> None:
         self._pushes.drop(task_id)
+        handle = self._handles.get(task_id)
+        if handle is not None and not self._celery:  # Celery revokes by id, a stand-in can't
+            self._left[task_id] = handle
+            if len(self._left) > MOST_LEFT:
+                del self._left[next(iter(self._left))]
         self._handles.pop(task_id, None)
+
+    def _find(self, task_id: str) -> Any:
+        return self._handles.get(task_id) or self._left.get(task_id)
 
     def _end(self) -> None:
         self._pushes.end()

@@ -32,7 +32,7 @@ class ThreadReleaser:
         app: A Celery app, or a stand-in.
         is_celery: Whether it has Celery's remote control.
         threads: The thread of the result backend, and the one for revokes.
-        handles: What ``send_task`` returned, by task id.
+        find: Gives what ``send_task`` returned for a task id, or None.
         dispose: Lets one of them go, on the first thread.
         announcer: Where releases are told.
     """
@@ -42,7 +42,7 @@ class ThreadReleaser:
         app: Any,
         is_celery: bool,
         threads: tuple[CallThread, CallThread],
-        handles: dict[str, Any],
+        find: Callable[[str], Any],
         dispose: Callable[[str], None],
         announcer: Announcer,
     ) -> None:
@@ -51,7 +51,7 @@ class ThreadReleaser:
         self._thread, self._control = threads
         self._connection: Any = None
         self._workers: int | None = None
-        self._handles = handles
+        self._find = find
         self._dispose = dispose
         self._announcer = announcer
         self._pending: list[str] = []
@@ -118,7 +118,7 @@ class ThreadReleaser:
             self._announcer.tell(Forgotten(at=at, task_id=task_id))
 
     def _forget(self, ids: list[str]) -> None:
-        handles = [self._handles.get(task_id) for task_id in ids]
+        handles = [self._find(task_id) for task_id in ids]
         try:
             _each(handle.forget for handle in handles if handle is not None)
         finally:
@@ -132,7 +132,7 @@ class ThreadReleaser:
         if self._is_celery:
             return self._broadcast(ids, terminate, signal)
         how = {"terminate": True, "signal": signal} if terminate else {}
-        handles = [self._handles.get(task_id) for task_id in ids]
+        handles = [self._find(task_id) for task_id in ids]
         _each(partial(handle.revoke, **how) for handle in handles if handle is not None)
         return []
 

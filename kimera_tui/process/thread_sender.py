@@ -11,7 +11,7 @@ from kimera_tui.errors import BrokerUnavailable, KimeraError, PublishUncertain
 from kimera_tui.process.engine import Message
 from kimera_tui.process.failures import broker_failure
 from kimera_tui.process.payload import not_serialisable
-from kimera_tui.process.thread_pushes import Pushes
+from kimera_tui.process.thread_pushes import Pushes, only_pushes
 
 CONNECT_SECONDS = 3.0
 CONFIRM_SECONDS = 5.0
@@ -86,6 +86,15 @@ class Sender:
             self._handles[task_id] = handle
             entry.sent = True
             self._pushes.add(handle)
+
+    def adopt(self, task_ids: Sequence[str]) -> list[Any]:
+        """Result objects of tasks that others have sent; none where only their sender sees them."""
+        for task_id in task_ids:
+            if task_id not in self._handles and self._own_producer:
+                handle = self._app.AsyncResult(task_id)
+                if not only_pushes(handle):
+                    self._handles[task_id] = handle
+        return [self._handles.get(task_id) for task_id in task_ids]
 
     def close(self) -> None:
         """Give the connection up."""

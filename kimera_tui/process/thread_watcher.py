@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import heapq
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,7 @@ class ThreadWatcher:
         thread: The thread that owns the result backend.
         handles: What ``send_task`` returned, by task id.
         look_at: Looks at one of them, on the thread.
+        adopt: Makes the same for tasks that others have sent, on the thread.
         dispose: Lets one of them go, on the thread.
         announcer: Where polls and states are told.
     """
@@ -48,12 +49,14 @@ class ThreadWatcher:
         thread: CallThread,
         handles: dict[str, Any],
         look_at: Look,
+        adopt: Callable[[Sequence[str]], list[Any]],
         dispose: Callable[[str], None],
         announcer: Announcer,
     ) -> None:
         self._thread = thread
         self._handles = handles
         self._look_at = look_at
+        self._adopt = adopt
         self._dispose = dispose
         self._announcer = announcer
         self._watches: dict[str, _Watch] = {}
@@ -74,6 +77,24 @@ class ThreadWatcher:
         if self._task is None or self._task.done():
             self._task = loop.create_task(self._run(), name="kimera watcher")
         return watch.future
+
+    async def look(self, task_ids: Sequence[str]) -> dict[str, Outcome | None]:
+        """What is stored of tasks that others have sent; from now on they can be watched.
+
+        Raises:
+            BrokerUnavailable: the result backend can't be asked now.
+        """
+        found: dict[str, Outcome | None] = {}
+        handles = await self._thread.call(self._adopt, task_ids)
+        known = [pair for pair in zip(task_ids, handles, strict=True) if pair[1] is not None]
+        while known:
+            portion = [handle for _, handle in known]
+            outcomes, away = await self._thread.call(look_all, portion, self._look_at)
+            if away is not None:
+                raise away
+            found.update(zip([task_id for task_id, _ in known], outcomes, strict=False))
+            known = known[len(outcomes) :]
+        return found
 
     def unwatch(self, task_id: str) -> None:
         """Stop polling the task and let go of what ``send_task`` returned."""

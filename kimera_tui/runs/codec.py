@@ -45,6 +45,8 @@ _FIELDS = {
 }
 _OWN = {name: {field.name for field in dataclasses.fields(kind)} for name, kind in KINDS.items()}
 
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
+
 Data = str | bytes
 """JSON, compressed if it is long."""
 
@@ -56,13 +58,15 @@ def encode(event: e.Event, packer: Packer) -> Data:
         event: An event of one of the ``KINDS``.
         packer: That of the event's run.
     """
-    name = type(event).__name__
+    fields = _FIELDS[type(event).__name__]
+    if not fields:
+        return "{}"
     learn(event, packer)
-    plain = {field: _written(event, field, packer) for field in _FIELDS[name]}
-    text = json.dumps(plain, separators=(",", ":"))
+    plain = {field: _written(event, field, packer) for field in fields}
+    text = _to_json(plain)
     if len(text) > LARGEST_RESULT and "result" in plain:
         plain["result"] = {"$size": len(text)}
-        text = json.dumps(plain, separators=(",", ":"))
+        text = _to_json(plain)
     return text if len(text) < SQUEEZED_FROM else zlib.compress(text.encode(), 1)
 
 

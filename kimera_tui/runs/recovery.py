@@ -68,6 +68,8 @@ def judge(step: StepState, intent: StepIntended, traces: Traces) -> Verdict:
     sent = step.sent_at is not None
     if step.task_id in traces.ended:
         return Verdict("adopt")
+    if step.task_id in traces.blind:
+        return Verdict("uncertain", "its result reaches only the console that sent it")
     if traces.published is None:
         if sent:
             return Verdict("adopt")

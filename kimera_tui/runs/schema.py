@@ -40,7 +40,8 @@ MIGRATIONS: tuple[str, ...] = (
         error TEXT NOT NULL,
         PRIMARY KEY (run, path)
     ) WITHOUT ROWID;
-    CREATE INDEX step_done ON step (friend, task, ended) WHERE status = 'done' AND began IS NOT NULL;
+    CREATE INDEX step_done ON step (friend, task, ended)
+        WHERE status = 'done' AND began IS NOT NULL;
     CREATE TABLE event (
         seq INTEGER PRIMARY KEY,
         ts REAL NOT NULL,

@@ -11,7 +11,6 @@ from kimera_tui.runs.events import StepHeld, StepReused, StepSkipped
 from kimera_tui.runs.plan import PlannedTask
 from kimera_tui.runs.status import Status
 
-
 _BEGUN = (Status.RUNNING, Status.PROGRESS, Status.RETRYING)
 """A worker has it."""
 

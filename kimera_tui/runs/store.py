@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kimera_tui.errors import JournalError, RunTaken
+from kimera_tui.process import events as e
 from kimera_tui.process.events import Event, TaskEvent
 from kimera_tui.runs.book import RunBook
+from kimera_tui.runs.bulk import Row, insert
 from kimera_tui.runs.codec import KINDS, encode, learn
 from kimera_tui.runs.events import RunEvent, RunStarted, StepIntended
 from kimera_tui.runs.journal_file import open_for_writing, unusable
@@ -27,8 +29,14 @@ from kimera_tui.runs.values import Packer
 logger = logging.getLogger(__name__)
 
 MOST_RUNS_IN_MEMORY = 100
-_BREATHER = 20
+_BREATHER = 50
 """Events after which the thread lets go of the interpreter: the screen has a loop to run."""
+
+_NOT_IN_TABLES = (
+    e.Polled, e.Noticed, e.Resent, e.CallbackStarted, e.CallbackFinished, e.Forgotten,
+    e.RevokeSent, e.ChainAdvanced,
+)  # fmt: skip
+"""What changes nothing that the tables hold; most events are of these kinds."""
 
 
 @dataclass(slots=True)
@@ -48,6 +56,7 @@ class _Transaction:
     """Runs of which it is known in this transaction who owns them."""
     progressed: set[str] = field(default_factory=set)
     refused: dict[int, Exception] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
 
 
 class Store:
@@ -90,6 +99,7 @@ class Store:
                 if number % _BREATHER == _BREATHER - 1:
                     time.sleep(0)
                 self._add(event, transaction)
+            insert(self._db, "event (ts, run, path, kind, data)", transaction.rows)
             self._fold_tables(transaction)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
@@ -142,10 +152,7 @@ class Store:
             logger.warning("An event could not be written down: %s: %s", type(event), error)
             transaction.refused[id(event)] = JournalError(f"It cannot be written down: {error}")
             return
-        self._db.execute(
-            "INSERT INTO event (ts, run, path, kind, data) VALUES (?, ?, ?, ?, ?)",
-            (event.at, run.key, path, type(event).__name__, data),
-        )
+        transaction.rows.append((event.at, run.key, path, type(event).__name__, data))
         if isinstance(event, StepIntended):
             transaction.progressed.add(run_id)
         self._note_change(event, run_id, path, transaction)
@@ -153,7 +160,7 @@ class Store:
     def _note_change(
         self, event: Event, run_id: str, path: str | None, transaction: _Transaction
     ) -> None:
-        if self._book.apply(event) is None:
+        if isinstance(event, _NOT_IN_TABLES) or self._book.apply(event) is None:
             return
         dirty = transaction.dirty[run_id]
         if path is not None:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from kimera_tui.runs.book import RunState
+from kimera_tui.runs.bulk import insert, update_steps
 from kimera_tui.runs.events import RunStarted
 from kimera_tui.runs.state import StepState
 from kimera_tui.runs.values import Packer
@@ -42,10 +43,13 @@ def add_run(
         ),
     )
     key = cursor.lastrowid or 0
-    db.executemany(
-        "INSERT INTO step (run, path, task_id, friend, task, status, error)"
-        " VALUES (?, ?, ?, ?, ?, 'waiting', '')",
-        [(key, path, task.task_id, task.friend, task.task_name) for path, task in leaves],
+    insert(
+        db,
+        "step (run, path, task_id, friend, task, status, error)",
+        [
+            (key, path, task.task_id, task.friend, task.task_name, "waiting", "")
+            for path, task in leaves
+        ],
     )
     return key
 
@@ -54,14 +58,7 @@ def update_run(
     db: sqlite3.Connection, key: int, run: RunState, paths: Iterable[str], packer: Packer
 ) -> None:
     """Bring a run's row, and the rows of some of its steps, up to the fold."""
-    db.executemany(
-        "UPDATE step SET status = ?, sent = ?, began = ?, ended = ?, error = ?"
-        " WHERE run = ? AND path = ?",
-        [
-            (*rest, key, path)
-            for path, *rest in (step_row(run.steps[path], packer) for path in paths)
-        ],
-    )
+    update_steps(db, key, [step_row(run.steps[path], packer) for path in paths])
     db.execute(
         "UPDATE run SET status = ?, done = ?, total = ?, ended = ?, error = ? WHERE key = ?",
         (*run_fold(run, packer), key),

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from kimera_tui.redaction import MASK, is_secret_name, redact_text
+from kimera_tui.redaction import MASK, is_secret_name, passwords_in, redact_text
 from kimera_tui.runs.notkept import NotKept, Opaque, TooLarge, Withheld
 
 SHORTEST_SECRET = 6
@@ -41,14 +41,10 @@ class Packer:
         elif isinstance(value, list | tuple):
             for child in value:
                 self.learn(child, secret, hidden)
-        elif (
-            hidden
-            and isinstance(value, str)
-            and not isinstance(value, NotKept)
-            and len(value) >= SHORTEST_SECRET
-            and len(self._known) < _MOST_SECRETS
-        ):
-            self._known.add(value)
+        elif isinstance(value, str) and not isinstance(value, NotKept):
+            for found in [value] if hidden else passwords_in(value):
+                if len(found) >= SHORTEST_SECRET and len(self._known) < _MOST_SECRETS:
+                    self._known.add(found)
 
     def text(self, text: str) -> str:
         """A text for people with every secret in it masked."""

@@ -88,9 +88,8 @@ class Writing:
             else:
                 self._waiting.append(_Entry(event, future))
         self._write_soon()
-        await asyncio.wait(futures)
         for each in futures:
-            each.result()
+            await each
 
     def close(self) -> None:
         """Stop listening, and let the thread end after what it already has."""

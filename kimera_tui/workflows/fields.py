@@ -6,6 +6,7 @@ import datetime
 import json
 import math
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kimera_tui.config.friends import Param
@@ -160,6 +161,41 @@ def _choice(name: str, param: Param, text: str) -> Any:
         if str(value) == text:
             return value
     raise UsageError(f"{name}: one of {', '.join(map(str, param.values))}.")
+
+
+def check_call(params: Mapping[str, Param], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Check a call against a task's declared parameters; UsageError names the first misfit.
+
+    Args:
+        params: The parameters as friends.yaml declares them, in their order.
+        args: Positional arguments; they stand for the first parameters.
+        kwargs: Named arguments; those that aren't declared are not checked.
+    """
+    by_name = {**dict(zip(params, args, strict=False)), **kwargs}
+    for name, param in params.items():
+        if name not in by_name:
+            if param.required:
+                raise UsageError(f"{name} is required.")
+        elif problem := _misfit(param, by_name[name]):
+            raise UsageError(f"{name}: {problem}.")
+
+
+def _misfit(param: Param, value: Any) -> str:
+    """Why a value is not of a parameter's type, or an empty string."""
+    shown = json.dumps(value, ensure_ascii=False, default=str)[:60]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    match param.type:
+        case "int" if not (number and float(value).is_integer()):
+            return f"{shown} is no whole number"
+        case "float" if not number:
+            return f"{shown} is no number"
+        case "bool" if not isinstance(value, bool):
+            return f"{shown} is neither true nor false"
+        case "string" | "date" if not isinstance(value, str):
+            return f"{shown} is no text"
+        case "enum" if value not in param.values:
+            return f"one of {', '.join(map(str, param.values))}"
+    return ""
 
 
 def text_of(param: Param) -> str:

@@ -198,6 +198,11 @@ class Runner:
         """Wait for a run of this runner and return its result, or raise what ended it."""
         return await self._runs[run_id]
 
+    @property
+    def in_flight(self) -> set[str]:
+        """Ids of all tasks that were sent and have not ended."""
+        return {task_id for walk in self._walks.values() for task_id in walk.in_flight}
+
     async def stop(self) -> None:
         """Stop waiting for all runs; what was sent goes on remotely."""
         tasks = [task for task in self._runs.values() if not task.done()]

@@ -87,7 +87,7 @@ async def test_a_timeout_and_the_late_end(manager: TaskManager) -> None:
         late = await listener.hear(FinishedLate, task_id)
     assert (late.state, late.result) == ("SUCCESS", 1.5)
     engine = await manager._room.engine()
-    await until(lambda: task_id not in engine.releaser._handles)
+    await until(lambda: task_id not in engine.publisher._handles)
 
 
 async def test_release_revokes_then_forgets_and_keeps_nothing(manager: TaskManager) -> None:
@@ -98,7 +98,7 @@ async def test_release_revokes_then_forgets_and_keeps_nothing(manager: TaskManag
         assert len(listener.of(RevokeSent)) == 20
         assert all(event.receipts for event in listener.of(RevokeSent))
     engine = await manager._room.engine()
-    assert engine.releaser._handles == {}
+    assert engine.publisher._handles == {}
     assert engine.watcher._watches == {}
 
 
@@ -134,7 +134,7 @@ async def test_a_cancelled_task_leaves_nothing(manager: TaskManager) -> None:
     with pytest.raises(asyncio.CancelledError):
         await handle
     engine = await manager._room.engine()
-    await until(lambda: not engine.releaser._handles)
+    await until(lambda: not engine.publisher._handles)
 
 
 async def test_closing_ends_what_is_in_flight(manager: TaskManager) -> None:

@@ -107,7 +107,7 @@ async def test_a_lost_confirm_is_uncertain_and_never_sent_again(
 
 
 async def test_an_idle_connection_that_was_cut_costs_nothing(
-    proxied: tuple[TaskManager, Proxy]
+    proxied: tuple[TaskManager, Proxy],
 ) -> None:
     manager, proxy = proxied
     first = await asyncio.wait_for(manager.send_async("add", "lab", [1]), SECONDS)

@@ -15,7 +15,8 @@ from .servers import Server, free_port, server_binary
 async def test_a_cluster_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
     if server_binary() is None:
         pytest.skip("no redis-server or valkey-server here")
-    node = Server(tmp_path_factory.mktemp("cluster"), ["--cluster-enabled", "yes", "--cluster-port", str(free_port())]).start()
+    options = ["--cluster-enabled", "yes", "--cluster-port", str(free_port())]
+    node = Server(tmp_path_factory.mktemp("cluster"), options).start()
     try:
         began = time.monotonic()
         with pytest.raises(BrokerUnavailable, match="is a Redis Cluster"):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from kimera_tui.process.capture import Capture
 from kimera_tui.process.engine import Message
-from kimera_tui.process.rendering import Rendering
 from kimera_tui.process.ids import draw_id
+from kimera_tui.process.rendering import Rendering
 from kimera_tui.process.templates import Template, represent_args, represent_kwargs
 
 from .console import make_app

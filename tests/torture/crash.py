@@ -33,17 +33,8 @@ class Crash:
         self._around(Store, "write", "journal")
         self._around(Store, "load", "take-over")
         self._around(publishing.RedisPublisher, "_offer", "publish")
-        self._before(publishing.RedisPublisher, "_answered", "publish's reply")
+        self._around(publishing.RedisPublisher, "_answered", "publish's reply")
         self._around(releasing, "unlink", "release")
-
-    def _before(self, place: Any, name: str, what: str) -> None:
-        real = getattr(place, name)
-
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            self.point(f"before {what}")
-            return real(*args, **kwargs)
-
-        setattr(place, name, wrapped)
 
     def _around(self, place: Any, name: str, what: str) -> None:
         real: Callable[..., Any] = getattr(place, name)
@@ -84,9 +75,3 @@ def without(what: str) -> None:
             await self._opened()
 
         Journal.begin = Journal.intend = unwritten  # type: ignore[method-assign,assignment]
-    if what == "result":
-
-        async def unkept(self: Any, *args: Any, **kwargs: Any) -> None:
-            return None
-
-        Journal.keep_result = unkept  # type: ignore[method-assign]

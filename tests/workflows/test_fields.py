@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from kimera_tui.config.friends import Param
 from kimera_tui.errors import UsageError
 from kimera_tui.workflows.fields import (
+    check_call,
     check_task_name,
     parse_args,
     parse_kwargs,
@@ -163,3 +164,33 @@ def test_a_default_is_typed_as_it_is_read() -> None:
     assert text_of(Param(type="json", default=[1, "a"])) == '[1, "a"]'
     assert text_of(Param(type="bool", default=True)) == "true"
     assert text_of(Param(type="int")) == ""
+
+
+PARAMS = {
+    "day": Param(type="date", required=True),
+    "count": Param(type="int"),
+    "paper": Param(type="enum", values=["A4"]),
+}
+
+
+def test_a_call_that_fits_is_taken() -> None:
+    check_call(PARAMS, [], {"day": "2026-01-31", "count": 3, "paper": "A4", "else": object})
+    check_call(PARAMS, ["2026-01-31", 3], {})
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "sentence"),
+    [
+        ([], {}, "day is required."),
+        ([], {"day": 5}, "day: 5 is no text."),
+        (["2026-01-31", "x"], {}, 'count: "x" is no whole number.'),
+        ([], {"day": "d", "count": True}, "count: true is no whole number."),
+        ([], {"day": "d", "paper": "A5"}, "paper: one of A4."),
+    ],
+)
+def test_a_call_that_does_not_fit_is_refused(
+    args: list[Any], kwargs: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_call(PARAMS, args, kwargs)
+    assert str(caught.value) == sentence
