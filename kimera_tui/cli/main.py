@@ -7,6 +7,7 @@ import click
 from kimera_tui.cli.demo import demo
 from kimera_tui.cli.friends import friends
 from kimera_tui.cli.logs import log_to_file
+from kimera_tui.cli.resume import resume
 from kimera_tui.cli.runs import cancel, replay, runs, watch
 from kimera_tui.cli.send import send
 
@@ -37,3 +38,4 @@ main.add_command(runs)
 main.add_command(watch)
 main.add_command(replay)
 main.add_command(cancel)
+main.add_command(resume)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from kimera_tui.errors import JournalError, RunTaken
@@ -72,7 +74,7 @@ class Store:
         self._owner = owner
         self._db, self.notice = open_for_writing(path)
         self.leases = Leases(self._db, owner)
-        self._book = RunBook(MOST_RUNS_IN_MEMORY)
+        self._book = RunBook(sys.maxsize)
         self._open: dict[str, _Open] = {}
         self._packers: dict[str, Packer] = defaultdict(Packer)
         self._thinner = PollThinner()
@@ -99,9 +101,10 @@ class Store:
                 if number % _BREATHER == _BREATHER - 1:
                     time.sleep(0)
                 self._add(event, transaction)
-            insert(self._db, "event (ts, run, path, kind, data)", transaction.rows)
+            self._insert_rows(transaction)
             self._fold_tables(transaction)
             self._db.execute("COMMIT")
+            self._leave_out_oldest()
         except sqlite3.Error as error:
             self._undo()
             raise unusable(self._path, error) from error
@@ -206,6 +209,7 @@ class Store:
     def _known(self, run_id: str, transaction: _Transaction) -> bool:
         """Whether the run is in the journal; sees in each transaction who owns it now."""
         if run_id not in self._open or run_id not in self._book.runs:
+            self._insert_rows(transaction)  # what is read anew has to be there
             if not self.load(run_id):
                 return False
         elif run_id not in transaction.checked:
@@ -217,14 +221,24 @@ class Store:
         transaction.checked.add(run_id)
         return True
 
+    def _insert_rows(self, transaction: _Transaction) -> None:
+        insert(self._db, "event (ts, run, path, kind, data)", transaction.rows)
+        transaction.rows.clear()
+
     def _fold_tables(self, transaction: _Transaction) -> None:
         for run_id, paths in transaction.dirty.items():
             run = self._book.runs[run_id]
             update_run(self._db, self._open[run_id].key, run, paths, self._open[run_id].packer)
         for run_id in transaction.progressed:
             self.leases.progressed(run_id)
-        for run_id in [each for each in self._open if each not in self._book.runs]:
-            del self._open[run_id], self._packers[run_id]
+
+    def _leave_out_oldest(self) -> None:
+        """Keep memory in bounds; a run that is left out is read anew if something happens to it."""
+        over = len(self._book.runs) - MOST_RUNS_IN_MEMORY
+        ended = (run.run_id for run in self._book.runs.values() if run.ended is not None)
+        for run_id in list(islice(ended, max(0, over))):
+            self._forget(run_id)
+            self._packers.pop(run_id, None)
 
     def _forget(self, run_id: str) -> None:
         self._open.pop(run_id, None)
@@ -234,7 +248,7 @@ class Store:
         """After a transaction that failed, what is in memory is read anew when needed."""
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
-        self._book = RunBook(MOST_RUNS_IN_MEMORY)
+        self._book = RunBook(sys.maxsize)
         self._open.clear()
 
 

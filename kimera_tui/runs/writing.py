@@ -12,6 +12,7 @@ from kimera_tui.errors import JournalError
 from kimera_tui.process.bus import Mailbox
 from kimera_tui.process.call_thread import CallThread
 from kimera_tui.process.clock import Clock
+from kimera_tui.process.deliverer import Deliverer
 from kimera_tui.process.events import Event, Succeeded
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Writing:
         self._thread = CallThread("kimera-journal")
         self._mailbox: Mailbox | None = None
         self._waiting: list[_Entry] = []
+        # Thousands may wait for one sync: they go on in portions, so that the screen has its turn.
+        self._deliverer: Deliverer[None] = Deliverer()
         self._under_way = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -143,7 +146,7 @@ class Writing:
         refused = done.result() if error is None else {}
         for entry in batch:
             if entry.written is not None and not entry.written.done():
-                _tell(entry.written, error or refused.get(id(entry.event)))
+                self._tell(entry.written, error or refused.get(id(entry.event)))
         if error is None:
             self.problem = ""
             self._write_soon()
@@ -155,13 +158,12 @@ class Writing:
         if not self._under_way:
             self._idle.set()
 
-
-def _tell(written: asyncio.Future[None], error: BaseException | None) -> None:
-    if error is None:
-        written.set_result(None)
-    else:
-        written.set_exception(error)
-        written.exception()  # who waited may be gone: that is no error of its own
+    def _tell(self, written: asyncio.Future[None], error: BaseException | None) -> None:
+        if error is None:
+            self._deliverer.deliver(written, None)
+        else:
+            written.set_exception(error)
+            written.exception()  # who waited may be gone: that is no error of its own
 
 
 def _same(entries: Sequence[_Entry], event: Event) -> _Entry | None:

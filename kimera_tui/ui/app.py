@@ -79,7 +79,7 @@ class KimeraApp(App[int]):
         self.theme = DARK.name
         self.run_worker(self._pump.run(), group="pump", exclusive=True)
         self.call_after_refresh(self._start_services)
-        self.set_interval(1.0, self._tick)
+        self.set_interval(1.0, self.tick)
 
     def _start_services(self) -> None:
         self.run_worker(self._bring_up(), group="services")
@@ -162,7 +162,7 @@ class KimeraApp(App[int]):
         wanted, self._wanted_run = self._wanted_run, None
         return wanted
 
-    def _tick(self) -> None:
+    def tick(self) -> None:
         """Ages and elapsed times go on when nothing happens."""
         below = self.screen_stack[0]
         if isinstance(below, ModeScreen) and below.is_mounted:

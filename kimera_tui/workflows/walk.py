@@ -20,6 +20,7 @@ from kimera_tui.errors import (
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.events import Noticed, Refused
 from kimera_tui.process.feeding import feed
+from kimera_tui.process.gathering import SLICE
 from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.process.task_params import Callback
 from kimera_tui.runs.events import StepHeld, StepSkipped
@@ -97,8 +98,12 @@ class Walk:
         return result
 
     async def _all_at_once(self, node: Node, before: Any) -> list[Any]:
-        branches = [asyncio.ensure_future(self._walk(each, before)) for each in node.children]
+        branches: list[asyncio.Future[Any]] = []
         try:
+            for count, each in enumerate(node.children, 1):
+                branches.append(asyncio.ensure_future(self._walk(each, before)))
+                if count % SLICE == 0:
+                    await asyncio.sleep(0)
             results = await asyncio.gather(*branches, return_exceptions=True)
         finally:
             for branch in branches:

@@ -40,7 +40,7 @@ async def until(condition: object, seconds: float = 30) -> None:
     """Wait until a call returns something true."""
     assert callable(condition)
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what the screen shows is no event
             await asyncio.sleep(0.1)
 
 
@@ -76,6 +76,11 @@ async def take() -> None:
         await until(lambda: any(run.ended for run in list(app.book.runs.values())[1:]))
         await press("tab", "down", "down", "down")
         save("live-failed")
+        await press("t")
+        save("live-timeline")
+        await press("4")
+        await press("enter")
+        save("history")
         await press("5")
         assert isinstance(app.screen, ModeScreen)
         save("cluster")

@@ -25,6 +25,7 @@ async def picture(scene: str, size: tuple[int, int]) -> tuple[str, str]:
         await SCENES[scene](pilot, stage)
         await settle(pilot)
         still(app)
+        app.tick()  # what the second's turn draws, which otherwise comes at any moment
         await settle(pilot)
         return grid(app) + "\n", app.export_screenshot(title="Kimera") + "\n"
 

@@ -1,0 +1,78 @@
+"""``kimera-tui resume``: go on with runs that a console left, without the screen."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from kimera_tui.cli.output import fail, narrate
+from kimera_tui.errors import KimeraError, UsageError
+from kimera_tui.safetext import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kimera_tui.cli.parts import Parts
+    from kimera_tui.runs.recovery import Resumed
+
+
+@click.command()
+@click.argument("run", default="")
+def resume(run: str) -> None:
+    """Go on with RUN (an id, or the beginning of one), or with every run that was left.
+
+    Nothing is sent twice. Waits until the runs have ended.
+    """
+    try:
+        code = asyncio.run(_resume(run))
+    except KimeraError as error:
+        fail(error)
+    except KeyboardInterrupt:
+        narrate("kimera-tui: interrupted; what was sent goes on, and can be resumed again.")
+        code = 130
+    sys.exit(code)
+
+
+async def _resume(wanted: str) -> int:
+    from kimera_tui.cli.parts import Parts
+
+    parts = Parts()
+    try:
+        await parts.start()
+        runner = await parts.runner()
+        resumed: Sequence[Resumed]
+        if wanted:
+            resumed = [await runner.resume(await _open_run(parts, wanted))]
+        else:
+            found = await parts.recover()
+            narrate(found.sentence or "No run was left.")
+            for run_id, why in found.left:
+                narrate(f"{run_id[:8]}: {why}")
+            resumed = found.adopted
+        for run in resumed:
+            for need in run.needs:
+                narrate(f"{run.run_id[:8]}: {safe(need, 300)}")
+        results = await asyncio.gather(
+            *(runner.result(run.run_id) for run in resumed), return_exceptions=True
+        )
+        for run, result in zip(resumed, results, strict=True):
+            ended = f"failed: {result}" if isinstance(result, BaseException) else "done"
+            click.echo(safe(f"{run.run_id[:8]}  {run.name}  {ended}", 500))
+        return int(any(isinstance(result, BaseException) for result in results))
+    finally:
+        await parts.close()
+
+
+async def _open_run(parts: Parts, wanted: str) -> str:
+    """The one run that has not ended and whose id begins so."""
+    found = [run.run_id for run in await parts.journal.open_runs()]
+    matching = [run_id for run_id in found if run_id.startswith(wanted)]
+    if len(matching) != 1:
+        what = (
+            "No open run's id begins" if not matching else f"{len(matching)} open runs' ids begin"
+        )
+        raise UsageError(f"{what} with `{wanted}`; kimera-tui runs lists them.")
+    return matching[0]
