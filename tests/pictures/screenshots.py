@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import tests.conftest  # noqa: F401 - nothing of this machine's settings in the pictures
@@ -11,6 +12,7 @@ from kimera_tui.cli.parts import Parts
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.screens.base import ModeScreen
+from kimera_tui.ui.screens.run_screen import RunScreen
 from kimera_tui.ui.widgets.task_form import TaskForm
 from kimera_tui.workflows.document import Draft
 from tests.conftest import REPO
@@ -75,15 +77,29 @@ async def take() -> None:
         await press("ctrl+r")
         await until(lambda: any(run.ended for run in list(app.book.runs.values())[1:]))
         await press("tab", "down", "down", "down")
+        show_a_public_traceback(app)
         save("live-failed")
         await press("t")
         save("live-timeline")
         await press("4")
         await press("enter")
+        show_a_public_traceback(app)
         save("history")
         await press("5")
         assert isinstance(app.screen, ModeScreen)
         save("cluster")
+
+
+def show_a_public_traceback(app: KimeraApp) -> None:
+    """Where this machine has its files is nobody's business."""
+    screen = app.screen
+    assert isinstance(screen, RunScreen)
+    step = screen.shown_step
+    if step is not None and step.traceback:
+        lines = step.traceback.splitlines()
+        shown = [line for line in lines if "site-packages" not in line]
+        text = "\n".join([lines[0], *shown[-3:]]).replace(str(REPO), "/srv/demo")
+        screen.output.show_step(replace(step, traceback=text, cause=f"{step.cause} "))
 
 
 def _progress(app: KimeraApp) -> float:
