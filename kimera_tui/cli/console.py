@@ -8,7 +8,7 @@ from kimera_tui.cli.output import fail
 from kimera_tui.errors import UsageError
 
 
-def open_console() -> None:
+def open_console(*, read_only: bool) -> None:
     """Run the console on the real parts until the operator leaves it."""
     if not sys.stdin.isatty() or not sys.stdout.isatty():
         fail(
@@ -20,6 +20,6 @@ def open_console() -> None:
     from kimera_tui.cli.parts import Parts
     from kimera_tui.ui.app import KimeraApp
 
-    app = KimeraApp(Parts())
+    app = KimeraApp(Parts(read_only=read_only))
     app.run()
     sys.exit(app.return_code or 0)

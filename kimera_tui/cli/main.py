@@ -14,8 +14,9 @@ from kimera_tui.cli.send import send
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="kimera-tui")
+@click.option("--read-only", is_flag=True, help="Look only: nothing is sent, revoked, cancelled.")
 @click.pass_context
-def main(context: click.Context) -> None:
+def main(context: click.Context, read_only: bool) -> None:
     """Operate Celery from the terminal.
 
     With no command the console opens. BROKER_URL and RESULT_BACKEND name your broker; without
@@ -23,12 +24,14 @@ def main(context: click.Context) -> None:
     """
     from kimera_tui.config.bootstrap import load_env
 
+    if read_only and context.invoked_subcommand is not None:
+        raise click.UsageError("--read-only is for the console.")
     load_env()
     log_to_file()
     if context.invoked_subcommand is None:
         from kimera_tui.cli.console import open_console
 
-        open_console()
+        open_console(read_only=read_only)
 
 
 main.add_command(send)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kimera_tui.cli.export import write_run
 from kimera_tui.cli.friends_file import which_file
+from kimera_tui.cli.guard import Guard
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
 from kimera_tui.cluster.inspector import ANSWER_SECONDS, ClusterView, Inspector
 from kimera_tui.cluster.probe import Probe
@@ -24,10 +25,11 @@ from kimera_tui.process.clock import Clock, SystemClock
 from kimera_tui.process.engine import Receipt
 from kimera_tui.process.events import StateSeen
 from kimera_tui.redaction import mask_urls
+from kimera_tui.runs.events import RunStarted
 from kimera_tui.runs.history import RunRow
 from kimera_tui.runs.journal import Journal
 from kimera_tui.runs.recovery import Recovery, recover
-from kimera_tui.workflows.document import Workflow
+from kimera_tui.workflows.document import Workflow, friends_of
 from kimera_tui.workflows.runner import Runner
 
 ASK_EVERY = 5.0
@@ -45,7 +47,9 @@ class Parts:
     own when ``BROKER_URL`` is set, else the embedded one.
     """
 
-    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, environ: Mapping[str, str] | None = None, *, read_only: bool = False
+    ) -> None:
         self._environ = dict(os.environ if environ is None else environ)
         self.bus: EventBus = TaskManager.events
         self.clock: Clock = SystemClock()
@@ -58,6 +62,7 @@ class Parts:
             self.friends = load_friends(self.friends_file)
         except ConfigError as error:
             self.friends_problem = "\n".join(filter(None, [str(error), error.hint]))
+        self._guard = Guard(read_only, self.friends)
         self.journal = Journal(state_dir() / "runs.db", self.clock)
         self._broker: EmbeddedBroker | None = None
         self._manager: TaskManager | None = None
@@ -75,6 +80,11 @@ class Parts:
     def _profile(self) -> str:
         """Which broker is in use, without its password."""
         return "embedded broker" if self.embedded else mask_urls(self._environ["BROKER_URL"])
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing may be sent or revoked here."""
+        return self._guard.read_only
 
     @property
     def journal_problem(self) -> str:
@@ -121,8 +131,10 @@ class Parts:
         """Start a run as soon as the broker is up; returns its id.
 
         Raises:
+            UsageError: that may not be sent here.
             KimeraError: broker or result backend can't be used; nothing was sent.
         """
+        self._guard.may_send(friends_of(workflow.root))
         runner = await self.runner()
         if self._failure is not None:
             raise BrokerUnavailable(f"{self._failure.message} Nothing was sent.")
@@ -149,10 +161,12 @@ class Parts:
 
     async def revoke(self, task_id: str, *, terminate: bool, signal: str) -> Sequence[Receipt]:
         """Revoke a task; returns which workers acknowledged."""
+        self._guard.may_act()
         return await (await self.manager()).revoke(task_id, terminate, signal)
 
     async def cancel(self, run_id: str) -> Sequence[Receipt]:
         """Send nothing more of a run and revoke what is in flight of it."""
+        self._guard.may_act()
         return await (await self.runner()).cancel(run_id)
 
     async def runs(self, search: str, limit: int = 200) -> Sequence[RunRow]:
@@ -169,10 +183,15 @@ class Parts:
 
     async def replay(self, run_id: str, mode: str, path: str) -> str:
         """Start a new run from a past one; returns its id."""
+        events = await self.events_of(run_id)
+        plans = [event.plan for event in events if isinstance(event, RunStarted)]
+        self._guard.may_send({task.friend for plan in plans for _, task in plan.leaves()})
         return await (await self.runner()).replay(run_id, mode, path)
 
     async def recover(self) -> Recovery:
         """Go on with the runs that a console left, once the broker is up; says what became."""
+        if self._guard.read_only:
+            return Recovery()
         runner = await self.runner()
         return await recover(self.journal, runner.resume, self._profile)
 

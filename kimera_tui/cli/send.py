@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kimera_tui.cli.output import data, fail, narrate
-from kimera_tui.errors import ConfigError, KimeraError, TaskFailed, TimeoutException
+from kimera_tui.errors import ConfigError, KimeraError, TaskFailed, TimeoutException, UsageError
 
 if TYPE_CHECKING:
     from kimera_tui.cli.parts import Parts
@@ -32,6 +32,7 @@ class _Asked:
     timeout: str
     as_json: bool
     unchecked: bool
+    yes: bool
 
 
 @click.command()
@@ -41,6 +42,7 @@ class _Asked:
 @click.option("--kwargs", default="", help="Named arguments: a JSON object.")
 @click.option("--timeout", default="", help="30, 30s, 5m or 1h30m.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+@click.option("--yes", is_flag=True, help="Send to a friend that is marked as dangerous.")
 @click.option("--unchecked", is_flag=True, help="Don't compare with friends.yaml's parameters.")
 def send(**asked: Any) -> None:
     """Send TASK to FRIEND, wait, and print its result.
@@ -97,6 +99,11 @@ def _params_of(call: _Asked, parts: Parts) -> tuple[TaskParams, str, str]:
         first, _, rest = parts.friends_problem.partition("\n")
         raise ConfigError(first, hint=rest)
     config = find_friend(parts.friends, call.friend)
+    if config.danger and not call.yes:
+        raise UsageError(
+            f"Friend `{call.friend}` is marked as dangerous: nothing was sent.",
+            hint="--yes sends all the same.",
+        )
     params = TaskParams(
         friend=call.friend,
         task_name=fields.check_task_name(call.task),

@@ -34,7 +34,7 @@ from kimera_tui.ui.text import safe
 from kimera_tui.ui.theme import DARK, LIGHT
 from kimera_tui.ui.widgets.event_pane import RING, EventLine
 from kimera_tui.ui.widgets.status_line import Vitals
-from kimera_tui.workflows.document import Draft, Workflow
+from kimera_tui.workflows.document import Draft, Workflow, friends_of
 
 
 class KimeraApp(App[int]):
@@ -63,7 +63,7 @@ class KimeraApp(App[int]):
         super().__init__()
         self.services = services
         self.book = RunBook()
-        self.vitals = Vitals()
+        self.vitals = Vitals(read_only=services.read_only)
         self.draft = Draft()
         self._pump = Pump(services.bus, self.take_in, self.show_news)
         self._backlog: deque[EventLine] = deque(maxlen=RING)
@@ -175,12 +175,28 @@ class KimeraApp(App[int]):
         self.run_worker(self._launch(workflow), group="launch", exit_on_error=False)
 
     async def _launch(self, workflow: Workflow) -> None:
+        if not await self._may_send(workflow):
+            return
         try:
             self._wanted_run = await self.services.launch(workflow)
         except KimeraError as error:
             self.complain(str(error))
             return
         await self.switch_mode("live")
+
+    async def _may_send(self, workflow: Workflow) -> bool:
+        """Ask first where a friend is marked as dangerous."""
+        friends = self.services.friends
+        risky = [n for n in sorted(friends_of(workflow.root)) if n in friends and friends[n].danger]
+        if not risky or self.services.read_only:
+            return True
+        question = Question(
+            title="Send to a dangerous friend",
+            text=f"{workflow.name}\n\nMarked as dangerous: {', '.join(risky)}",
+            act="Send",
+        )
+        answer = await self.push_screen_wait(Confirm(question))
+        return answer != ""
 
     async def revoke(self, task_id: str, *, terminate: bool, signal: str) -> None:
         """Revoke a task and say who acknowledged; that it is gone is told when it is."""

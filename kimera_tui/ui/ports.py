@@ -28,6 +28,10 @@ class Services(Protocol):
     clock: Clock
 
     @property
+    def read_only(self) -> bool:
+        """Whether nothing may be sent or revoked here."""
+
+    @property
     def journal_problem(self) -> str:
         """Why runs are not saved, or an empty string."""
 

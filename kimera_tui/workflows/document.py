@@ -81,6 +81,13 @@ class Draft:
         return Workflow(arrow.join(names), root)
 
 
+def friends_of(step: Step) -> set[str]:
+    """Names of all friends that a workflow, or a part of it, sends to."""
+    if isinstance(step, Task):
+        return {step.params.friend}
+    return {name for child in step.steps for name in friends_of(child)}
+
+
 def single(params: TaskParams) -> Workflow:
     """A workflow of one call."""
     return Workflow(f"{params.friend}.{params.task_name}", Task(params))

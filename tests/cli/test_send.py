@@ -217,3 +217,21 @@ def test_without_a_terminal_the_console_says_what_to_use_instead(run: Run) -> No
     assert done.returncode == 2
     assert "No terminal here" in done.stderr
     assert "kimera-tui send" in done.stderr
+
+
+def test_dangerous_and_read_only_friends_are_guarded(run: Run, tmp_path: Path) -> None:
+    friends = tmp_path / "friends.yaml"
+    friends.write_text(
+        "friends:\n"
+        "  prod: {route: calculator, queue: calculator, danger: true}\n"
+        "  glass: {route: calculator, queue: calculator, read_only: true}\n"
+    )
+    where = {"KIMERA_FRIENDS": str(friends)}
+    refused = run("send", "prod", "add", "--args", "[1, 2]", **where)
+    assert refused.returncode == 2
+    assert "marked as dangerous: nothing was sent" in refused.stderr
+    meant = run("send", "prod", "add", "--args", "[1, 2]", "--yes", **where)
+    assert (meant.returncode, meant.stdout) == (0, "3\n")
+    glass = run("send", "glass", "add", "--args", "[1, 2]", "--yes", **where)
+    assert glass.returncode == 2
+    assert "Friend `glass` is read-only" in glass.stderr

@@ -56,6 +56,7 @@ class Stage:
         self.launched: list[Workflow] = []
         self.plans: list[list[tuple[str, PlannedTask]]] = []
         self.embedded = True
+        self.read_only = False
         self.recovery = Recovery()
         self.told: list[object] = []
         self.journal_problem = ""

@@ -8,7 +8,7 @@ from kimera_tui.process import events as e
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.screens.confirm import Confirm
 from kimera_tui.ui.screens.live import LiveScreen
-from tests.ui.stage import Stage, grid, settle
+from tests.ui.stage import FRIENDS, Stage, grid, settle
 
 
 async def running_chain(pilot: Pilot[int], stage: Stage) -> str:
@@ -100,3 +100,22 @@ async def test_the_next_failure_is_one_key_away() -> None:
         assert isinstance(app.screen, LiveScreen)
         assert app.screen.shown_step is not None
         assert app.screen.shown_step.error_type == "ValueError"
+
+
+async def test_a_dangerous_friend_is_asked_about_before_anything_is_sent() -> None:
+    friends = {name: friend.model_copy(update={"danger": True}) for name, friend in FRIENDS.items()}
+    stage = Stage(friends)
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        await pilot.press("ctrl+r")
+        await pilot.pause(0.3)
+        assert isinstance(app.screen, Confirm)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert stage.launched == []
+        await pilot.press("ctrl+r")
+        await pilot.pause(0.3)
+        await pilot.press("right", "enter")
+        await settle(pilot)
+        assert len(stage.launched) == 1

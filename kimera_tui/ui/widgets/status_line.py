@@ -19,6 +19,7 @@ class Vitals:
     in_flight: int = 0
     events: int = 0
     dropped: int = 0
+    read_only: bool = False
 
     def with_broker(self, broker: BrokerChanged) -> Vitals:
         """With the broker in another phase."""
@@ -39,6 +40,8 @@ class StatusLine(PlainStatic):
     def show(self, vitals: Vitals, now: float) -> None:
         """Show the vitals at a moment."""
         parts = [_broker(vitals.broker), _workers(vitals, now), f"{vitals.in_flight} in flight"]
+        if vitals.read_only:
+            parts.insert(0, "READ-ONLY")
         if vitals.events:
             parts.append(f"{vitals.events} events")
         if vitals.dropped:
