@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+from collections.abc import Coroutine
 from typing import Any, NoReturn
 
 import click
@@ -26,6 +28,18 @@ def data(value: Any, *, as_json: bool) -> None:
     else:
         text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
         click.echo(safe(text, 1 << 30, lines=True))
+
+
+def perform(work: Coroutine[Any, Any, int]) -> NoReturn:
+    """Run a command's work and leave with its exit code; an error is one sentence."""
+    try:
+        code = asyncio.run(work)
+    except KimeraError as error:
+        fail(error)
+    except KeyboardInterrupt:
+        narrate("kimera-tui: interrupted; what was sent goes on.")
+        code = 130
+    sys.exit(code)
 
 
 def fail(error: KimeraError) -> NoReturn:

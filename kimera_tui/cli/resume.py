@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from kimera_tui.cli.output import fail, narrate
-from kimera_tui.errors import KimeraError, UsageError
+from kimera_tui.cli.output import narrate, perform
+from kimera_tui.errors import UsageError
 from kimera_tui.safetext import safe
 
 if TYPE_CHECKING:
@@ -26,14 +25,7 @@ def resume(run: str) -> None:
 
     Nothing is sent twice. Waits until the runs have ended.
     """
-    try:
-        code = asyncio.run(_resume(run))
-    except KimeraError as error:
-        fail(error)
-    except KeyboardInterrupt:
-        narrate("kimera-tui: interrupted; what was sent goes on, and can be resumed again.")
-        code = 130
-    sys.exit(code)
+    perform(_resume(run))
 
 
 async def _resume(wanted: str) -> int:

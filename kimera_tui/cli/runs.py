@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
-from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kimera_tui.cli.output import data, fail, narrate
-from kimera_tui.errors import KimeraError, UsageError
+from kimera_tui.cli.output import data, fail, narrate, perform
+from kimera_tui.errors import UsageError
 from kimera_tui.safetext import safe
 
 if TYPE_CHECKING:
@@ -24,18 +22,6 @@ EXIT_CODES = {"done": 0, "revoked": 4, "timed out": 3, "interrupted": 130}
 LOOK_EVERY = 0.5
 
 
-def _perform(work: Coroutine[Any, Any, int]) -> None:
-    """Run a command's work and leave with its exit code; an error is one sentence."""
-    try:
-        code = asyncio.run(work)
-    except KimeraError as error:
-        fail(error)
-    except KeyboardInterrupt:
-        narrate("kimera-tui: interrupted; what was sent goes on.")
-        code = 130
-    sys.exit(code)
-
-
 @click.command()
 @click.argument("search", nargs=-1)
 @click.option("--limit", default=50, show_default=True, help="The most runs listed.")
@@ -46,7 +32,7 @@ def runs(search: tuple[str, ...], limit: int, as_json: bool) -> None:
     SEARCH is made of words and of state:failed, friend:NAME, task:NAME, exc:TEXT, since:2h;
     a minus before a term (after --) turns it round.
     """
-    _perform(_runs(" ".join(search), limit, as_json))
+    perform(_runs(" ".join(search), limit, as_json))
 
 
 async def _runs(search: str, limit: int, as_json: bool) -> int:
@@ -94,7 +80,7 @@ def _line(row: RunRow) -> str:
 @click.option("--json", "as_json", is_flag=True, help="The run's end as one JSON object.")
 def watch(run: str, timeout: float, as_json: bool) -> None:
     """Watch RUN (an id, or the beginning of one) to its end, whichever console owns it."""
-    _perform(_watch(run, timeout, as_json))
+    perform(_watch(run, timeout, as_json))
 
 
 async def _watch(wanted: str, timeout: float, as_json: bool) -> int:
@@ -174,7 +160,7 @@ def replay(run: str, mode: str | None, from_step: str, only_step: str, as_json: 
     how, path = mode or "again", ""
     if from_step or only_step:
         how, path = ("from_step", from_step) if from_step else ("only_step", only_step)
-    _perform(_replay(run, how, path, as_json))
+    perform(_replay(run, how, path, as_json))
 
 
 async def _replay(wanted: str, mode: str, path: str, as_json: bool) -> int:
@@ -204,7 +190,7 @@ def cancel(run: str) -> None:
 
     A chain ends at a revoked step. A step that runs already goes on.
     """
-    _perform(_cancel(run))
+    perform(_cancel(run))
 
 
 async def _cancel(wanted: str) -> int:

@@ -9,6 +9,8 @@ from typing import Any
 _PORTIONS = (128, 16, 1)
 """Rows of one statement; few different lengths, so that SQLite has them all prepared."""
 
+_KNOWS_UPDATE_FROM = (3, 33)
+
 Row = Sequence[Any]
 
 
@@ -29,6 +31,13 @@ def insert(db: sqlite3.Connection, into: str, rows: Sequence[Row]) -> None:
 
 def update_steps(db: sqlite3.Connection, run: int, rows: Sequence[Row]) -> None:
     """Write path, status, sent, began, ended and error of steps of a run."""
+    if sqlite3.sqlite_version_info < _KNOWS_UPDATE_FROM:
+        db.executemany(
+            "UPDATE step SET status = ?, sent = ?, began = ?, ended = ?, error = ?"
+            " WHERE run = ? AND path = ?",
+            [(*row[1:], run, row[0]) for row in rows],
+        )
+        return
     for portion in _portions(rows):
         db.execute(
             "WITH new (path, status, sent, began, ended, error) AS"  # noqa: S608 - see above

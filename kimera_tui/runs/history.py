@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from kimera_tui.errors import UsageError
+from kimera_tui.runs.status import Status
 
 Kind = Literal["word", "state", "friend", "task", "exc"]
 _KINDS: dict[str, Kind] = {"state": "state", "friend": "friend", "task": "task", "exc": "exc"}
@@ -58,7 +59,7 @@ def parse(line: str) -> Search:
     """Read a search line such as ``report -draft state:failed exc:Timeout since:2h``.
 
     Raises:
-        UsageError: a quote is open, or ``since:`` has no duration.
+        UsageError: a quote is open, ``since:`` has no duration, or there is no such state.
     """
     terms: list[Term] = []
     since: float | None = None
@@ -69,10 +70,18 @@ def parse(line: str) -> Search:
         if colon and rest and key == "since" and not negated:
             since = seconds_of(rest)
         elif colon and rest and key in _KINDS:
+            if key == "state":
+                _check_state(rest)
             terms.append(Term(_KINDS[key], rest, negated))
         elif body:
             terms.append(Term("word", body, negated))
     return Search(tuple(terms), since)
+
+
+def _check_state(text: str) -> None:
+    if not any(status.value.startswith(text.lower()) for status in Status):
+        known = ", ".join(status.value for status in Status)
+        raise UsageError(f"state: none begins with `{text}`; the states are {known}.")
 
 
 def seconds_of(text: str) -> float:

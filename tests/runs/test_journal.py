@@ -358,6 +358,14 @@ async def test_old_runs_go_and_open_ones_never(path: Path) -> None:
         assert await journal.events_of("new") == []
 
 
+async def test_an_older_sqlite_writes_the_same(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kimera_tui.runs.bulk._KNOWS_UPDATE_FROM", (99,))
+    async with opened(path, Clock()) as (journal, bus):
+        await whole_run(journal, bus, "r", 1_000_000.0, 1, 2, 3)
+        assert await journal.usual("lab", "step") == (0.5, 0.5)
+        assert (await journal.runs())[0].status == "done"
+
+
 async def test_how_long_a_task_usually_takes(path: Path) -> None:
     async with opened(path, Clock()) as (journal, bus):
         assert await journal.usual("lab", "step") is None
