@@ -91,6 +91,11 @@ class Parts:
         """Why runs are not saved, or an empty string."""
         return self.journal.problem
 
+    @property
+    def journal_notice(self) -> str:
+        """What else is to be known of the journal, such as that it was damaged and begun anew."""
+        return self.journal.notice
+
     async def open_journal(self) -> None:
         """Open the journal alone, for commands that need no broker."""
         await self.journal.open()

@@ -100,7 +100,7 @@ def _percentile(ordered: Sequence[float], share: float) -> float:
 
 def _pattern(term: Term) -> str:
     text = term.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return text if term.kind == "state" else f"%{text}%"
+    return f"{text}%" if term.kind == "state" else f"%{text}%"
 
 
 def _row(row: Sequence[Any]) -> RunRow:

@@ -34,11 +34,13 @@ MOST_RUNS_IN_MEMORY = 100
 _BREATHER = 50
 """Events after which the thread lets go of the interpreter: the screen has a loop to run."""
 
-_NOT_IN_TABLES = (
-    e.Polled, e.Noticed, e.Resent, e.CallbackStarted, e.CallbackFinished, e.Forgotten,
-    e.RevokeSent, e.ChainAdvanced,
-)  # fmt: skip
+_NOT_IN_TABLES = (e.Polled, e.CallbackStarted, e.CallbackFinished, e.Forgotten, e.ChainAdvanced)
 """What changes nothing that the tables hold; most events are of these kinds."""
+
+
+def _changes_no_table(event: object) -> bool:
+    released = isinstance(event, e.RevokeSent) and not event.asked
+    return released or isinstance(event, _NOT_IN_TABLES)
 
 
 @dataclass(slots=True)
@@ -163,7 +165,7 @@ class Store:
     def _note_change(
         self, event: Event, run_id: str, path: str | None, transaction: _Transaction
     ) -> None:
-        if isinstance(event, _NOT_IN_TABLES) or self._book.apply(event) is None:
+        if _changes_no_table(event) or self._book.apply(event) is None:
             return
         dirty = transaction.dirty[run_id]
         if path is not None:

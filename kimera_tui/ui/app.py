@@ -86,7 +86,7 @@ class KimeraApp(App[int]):
 
     async def _bring_up(self) -> None:
         await self.services.start()
-        if problem := self.services.journal_problem:
+        if problem := self.services.journal_problem or self.services.journal_notice:
             self.complain(problem)
         with contextlib.suppress(KimeraError):  # told by the status line and the events
             recovery = await self.services.recover()

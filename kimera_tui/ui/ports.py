@@ -35,6 +35,10 @@ class Services(Protocol):
     def journal_problem(self) -> str:
         """Why runs are not saved, or an empty string."""
 
+    @property
+    def journal_notice(self) -> str:
+        """What else is to be known of the journal, such as that it was damaged and begun anew."""
+
     async def start(self) -> None:
         """Bring the broker up; progress and failure are told as events."""
 

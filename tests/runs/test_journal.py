@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 from kimera_tui.errors import JournalError, RunTaken
 from kimera_tui.process import events as e
@@ -44,6 +44,7 @@ INTENTS = [
 ]
 
 
+@example([e.Resent(at=1.0, task_id="t0"), e.TimedOut(at=1.0, task_id="t0", seconds=3)])
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

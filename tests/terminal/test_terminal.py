@@ -65,6 +65,9 @@ def test_hostile_text_in_every_pane_is_only_shown(home: Path, size: tuple[int, i
             console.type("\x14")
         for keys in ("\x1b", "2", "\x12"):
             console.type(keys)
+        console.wait_for("Marked as dangerous")
+        for keys in ("\x1b[C", "\r"):
+            console.type(keys)
         console.wait_for("Input / Output" if size[0] > 100 else "Steps", since=0)
         console.read(1)
         for keys in ("o", "\t", "j", "j", "\t", "k", "k", "g", "G", "l", "l", "y", "o", "r", "r"):

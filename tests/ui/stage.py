@@ -59,7 +59,7 @@ class Stage:
         self.read_only = False
         self.recovery = Recovery()
         self.told: list[object] = []
-        self.journal_problem = ""
+        self.journal_problem = self.journal_notice = ""
         self.acts: list[object] = []
         self.asked = 0
         self.closed = False
