@@ -1,0 +1,117 @@
+"""What Celery's own states hide is told as it is: real workers, real brokers, our states."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from kimera_tui.cli.parts import Parts
+from kimera_tui.process import TaskParams
+from kimera_tui.runs.book import RunBook, RunState
+from kimera_tui.workflows.document import Chain, Step, Task, Workflow
+
+FRIENDS = """
+friends:
+  calculator: {route: calculator, queue: calculator}
+  flaky: {route: flaky, queue: flaky}
+  typo: {route: calculator, queue: calculatr}
+"""
+
+
+@asynccontextmanager
+async def console(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Parts]:
+    """The parts behind a console, on a broker that is there."""
+    monkeypatch.setenv("KIMERA_HOME", str(folder))
+    friends = folder / "friends.yaml"
+    friends.write_text(FRIENDS)
+    parts = Parts({"BROKER_URL": url, "RESULT_BACKEND": url, "KIMERA_FRIENDS": str(friends)})
+    await parts.start()
+    try:
+        async with asyncio.timeout(20):
+            while not (parts._view and parts._view.workers):  # noqa: ASYNC110 - asked, not told
+                await asyncio.sleep(0.05)
+        yield parts
+    finally:
+        await parts.close()
+
+
+async def watched(
+    parts: Parts, root: Step, until: Callable[[RunState], bool] = lambda run: run.ended is not None
+) -> RunState:
+    """Launch a workflow and fold what happens until something is so."""
+    book = RunBook()
+    with parts.bus.subscribe() as mailbox:
+        run_id = await parts.launch(Workflow("run", root))
+        async with asyncio.timeout(25):
+            while run_id not in book.runs or not until(book.runs[run_id]):
+                await mailbox.wait()
+                book.apply_all(mailbox.drain())
+    return book.runs[run_id]
+
+
+def call(friend: str, task: str, timeout: float = 20, **kwargs: object) -> Task:
+    return Task(TaskParams(friend, task, kwargs=kwargs, timeout=timeout))
+
+
+def told(run: RunState) -> list[str]:
+    return [step.status.value for step in run.steps.values()]
+
+
+async def test_steps_behind_a_failure_are_skipped_and_not_failed(
+    broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with console(broker_url, tmp_path, monkeypatch) as parts:
+        add = call("calculator", "add", a=1, b=2)
+        run = await watched(parts, Chain((add, call("flaky", "fail"), add, add)))
+    assert told(run) == ["done", "failed", "skipped", "skipped"]
+    assert run.steps["2"].cause == "upstream fail failed"
+
+
+async def test_steps_behind_a_revoked_one_are_unreachable_and_not_pending(
+    broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with console(broker_url, tmp_path, monkeypatch) as parts:
+        slow = call("flaky", "sleep", seconds=15)
+        book = RunBook()
+        with parts.bus.subscribe() as mailbox:
+            run_id = await parts.launch(Workflow("run", Chain((slow, slow))))
+            async with asyncio.timeout(25):
+                asked = False
+                while run_id not in book.runs or book.runs[run_id].ended is None:
+                    await mailbox.wait()
+                    book.apply_all(mailbox.drain())
+                    first = book.runs[run_id].steps["0"] if run_id in book.runs else None
+                    if first is not None and first.status.value == "running" and not asked:
+                        asked = True
+                        receipts = await parts.revoke(
+                            first.task_id, terminate=True, signal="SIGTERM"
+                        )
+                        assert [each.worker for each in receipts] == ["demo@kimera"]
+        run = book.runs[run_id]
+    assert told(run) == ["revoked", "unreachable"]
+
+
+async def test_a_misspelt_queue_is_named_at_once(
+    broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with console(broker_url, tmp_path, monkeypatch) as parts:
+        run = await watched(
+            parts,
+            call("typo", "add", timeout=4),
+            until=lambda run: "consumes" in run.steps[""].cause,
+        )
+        assert run.steps[""].cause == "No worker consumes queue calculatr (0 of 1 workers)."
+        assert told(run) == ["queued"]
+
+
+async def test_a_misspelt_task_is_told_to_be_unknown_to_the_worker(
+    broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with console(broker_url, tmp_path, monkeypatch) as parts:
+        run = await watched(parts, call("calculator", "ad"))
+    assert told(run) == ["failed"]
+    assert run.steps[""].cause == "the worker does not know this task"
