@@ -205,3 +205,15 @@ async def test_leaving_lets_the_services_go() -> None:
         await settle(pilot)
         await pilot.press("ctrl+q")
     assert stage.closed
+
+
+async def test_a_toast_shows_outside_text_as_it_is_and_acts_on_none_of_it() -> None:
+    app = KimeraApp(Stage())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        app.notify("[/x] [@click=app.quit]press[/] \x1b]52;c;AAAA\x07 \ud800")
+        await pilot.pause()
+        (toast,) = app._notifications
+        assert not toast.markup
+        assert toast.message == "[/x] [@click=app.quit]press[/] ␛]52;c;AAAA␇ \\ud800"
+        assert "[@click=app.quit]press[/]" in grid(app)
