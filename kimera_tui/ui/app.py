@@ -30,6 +30,7 @@ from kimera_tui.ui.screens.friends import FriendsScreen
 from kimera_tui.ui.screens.history import HistoryScreen
 from kimera_tui.ui.screens.live import LiveScreen
 from kimera_tui.ui.screens.modals import Help
+from kimera_tui.ui.screens.window import Palette
 from kimera_tui.ui.text import safe
 from kimera_tui.ui.theme import DARK, LIGHT
 from kimera_tui.ui.widgets.event_pane import RING, EventLine
@@ -269,6 +270,11 @@ class KimeraApp(App[int]):
         question = Question(title="Leave Kimera", text=text, act="Leave")
         if await self.push_screen_wait(Confirm(question)):
             self.exit()
+
+    def action_command_palette(self) -> None:
+        """Show everything that can be done, by its name."""
+        if not isinstance(self.screen, ModalScreen):
+            self.push_screen(Palette(id="--command-palette"))
 
     def action_help(self) -> None:
         """Show all keys."""

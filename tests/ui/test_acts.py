@@ -119,3 +119,19 @@ async def test_a_dangerous_friend_is_asked_about_before_anything_is_sent() -> No
         await pilot.press("right", "enter")
         await settle(pilot)
         assert len(stage.launched) == 1
+
+
+async def test_a_window_that_is_told_twice_to_close_closes_once() -> None:
+    stage = Stage()
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await running_chain(pilot, stage)
+        for key in ("C", "question_mark", "ctrl+p"):
+            await pilot.press(key)
+            await settle(pilot)
+            window = app.screen
+            assert not isinstance(window, LiveScreen)
+            for _ in range(3):
+                window.dismiss(None)
+            await settle(pilot)
+            assert isinstance(app.screen, LiveScreen)

@@ -9,9 +9,9 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button
 
+from kimera_tui.ui.screens.window import Window
 from kimera_tui.ui.text import content
 from kimera_tui.ui.widgets.plain import PlainButton, PlainStatic
 
@@ -29,7 +29,7 @@ class Question:
     """Ways to do it, a button each; the first one is the gentlest."""
 
 
-class Confirm(ModalScreen[str]):
+class Confirm(Window[str]):
     """Asks; returns the choice, or the act's word, or an empty string for no."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -9,19 +9,19 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList
 
 from kimera_tui.config.friends import Friend
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.ui.actions import ACTIONS, SCOPES
+from kimera_tui.ui.screens.window import Window
 from kimera_tui.ui.widgets.plain import PlainButton, PlainInput, PlainOptions, PlainStatic
 from kimera_tui.ui.widgets.task_form import TaskForm
 
 CLOSE: list[BindingType] = [Binding("escape", "close", "Close")]
 
 
-class PickTask(ModalScreen[tuple[str, str] | None]):
+class PickTask(Window[tuple[str, str] | None]):
     """Picks one of the friends' tasks by typing parts of its name."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -77,7 +77,7 @@ class PickTask(ModalScreen[tuple[str, str] | None]):
         self.dismiss(None)
 
 
-class EditStep(ModalScreen[TaskParams | None]):
+class EditStep(Window[TaskParams | None]):
     """The form of one step."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -116,7 +116,7 @@ class EditStep(ModalScreen[TaskParams | None]):
         self.dismiss(None)
 
 
-class Help(ModalScreen[None]):
+class Help(Window[None]):
     """All keys, from the registry of actions."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

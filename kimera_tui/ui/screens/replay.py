@@ -9,11 +9,11 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 
 from kimera_tui.runs.book import RunState
 from kimera_tui.runs.state import StepState
+from kimera_tui.ui.screens.window import Window
 from kimera_tui.ui.widgets.plain import PlainOptions, PlainStatic
 
 
@@ -27,7 +27,7 @@ class Replay:
     """The step that ``from_step`` and ``only_step`` mean."""
 
 
-class AskReplay(ModalScreen[Replay | None]):
+class AskReplay(Window[Replay | None]):
     """Offers the ways to replay a run."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close")]

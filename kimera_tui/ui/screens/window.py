@@ -1,0 +1,27 @@
+"""Windows over a mode, each of which closes once, however often it is told to."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from textual.await_complete import AwaitComplete
+from textual.command import CommandPalette
+from textual.screen import ModalScreen
+
+T = TypeVar("T")
+
+
+class Window(ModalScreen[T]):
+    """A modal screen; a second key or click on its way out doesn't close what lies below."""
+
+    def dismiss(self, result: Any = None) -> AwaitComplete:
+        """Close with a result, unless it is closed already."""
+        return super().dismiss(result) if self.is_active else AwaitComplete()
+
+
+class Palette(CommandPalette):
+    """The command palette, with the same care."""
+
+    def dismiss(self, result: Any = None) -> AwaitComplete:
+        """Close with a result, unless it is closed already."""
+        return super().dismiss(result) if self.is_active else AwaitComplete()
