@@ -16,6 +16,7 @@ import pytest
 
 from tests.cli.conftest import Run, environment
 from tests.conftest import REPO
+from tests.engine_redis.servers import Server
 
 pytestmark = pytest.mark.usefixtures("broker_url")
 
@@ -235,3 +236,33 @@ def test_dangerous_and_read_only_friends_are_guarded(run: Run, tmp_path: Path) -
     glass = run("send", "glass", "add", "--args", "[1, 2]", "--yes", **where)
     assert glass.returncode == 2
     assert "Friend `glass` is read-only" in glass.stderr
+
+
+@pytest.fixture
+def guarded_server(tmp_path: Path) -> Iterator[int]:
+    """A server that wants the password `right`."""
+    server = Server(tmp_path / "server", options=["--requirepass", "right"]).start()
+    yield server.port
+    server.stop()
+
+
+@pytest.mark.parametrize(
+    ("broker", "backend", "words"),
+    [
+        ("", ":right@", "The broker at {} wants a password."),
+        (":canary@", ":right@", "The broker at {} refused the password."),
+        (":right@", ":canary@", "The result backend at {} refused the password."),
+        (":right@", "", "The result backend at {} wants a password."),
+    ],
+)
+def test_a_password_that_is_wrong_or_missing_leaves_with_69_before_anything_is_sent(
+    run: Run, guarded_server: int, broker: str, backend: str, words: str
+) -> None:
+    address = f"127.0.0.1:{guarded_server}"
+    done = run(
+        "send", "echo", "value", KIMERA_FRIENDS=FRIENDS,
+        BROKER_URL=f"redis://{broker}{address}/0", RESULT_BACKEND=f"redis://{backend}{address}/1",
+    )  # fmt: skip
+    check_broker_sentence(done, words.format(address))
+    assert "Nothing was sent." in done.stderr
+    assert "canary" not in done.stderr
