@@ -71,6 +71,7 @@ class Parts:
         self._probe: Probe | None = None
         self._view: ClusterView | None = None
         self._seen_running: set[str] = set()
+        self._states = self.bus.subscribe()
         self._up = asyncio.Event()
         self._failure: KimeraError | None = None
         self._ask_now = asyncio.Event()
@@ -222,6 +223,7 @@ class Parts:
         if self._manager is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._manager.aclose(), 2)
+        self._states.close()
         await self.journal.close()
         if self._broker is not None:
             await asyncio.to_thread(self._broker.stop)
@@ -275,15 +277,13 @@ class Parts:
         if self._inspector is None or self._runner is None:
             return
         ours = self._runner.in_flight
-        if not ours:
+        heard = [event for event in self._states.drain() if isinstance(event, StateSeen)]
+        self._seen_running = (self._seen_running | {event.task_id for event in heard}) & ours
+        if not ours - self._seen_running:
             return
-        for task_id, worker in (await self._inspector.active(ours)).items():
-            if task_id not in self._seen_running:
-                self._seen_running.add(task_id)
-                meta = {"hostname": worker}
-                at = self.clock.now()
-                self._tell(StateSeen(at=at, task_id=task_id, state="STARTED", meta=meta))
-        self._seen_running &= ours
+        for task_id, worker in (await self._inspector.active(ours - self._seen_running)).items():
+            meta, at = {"hostname": worker}, self.clock.now()
+            self._tell(StateSeen(at=at, task_id=task_id, state="STARTED", meta=meta))
 
     def _findings(self, friend: str, task_name: str) -> list[str]:
         """What the workers' latest answers say against a task; nothing where none answered yet."""

@@ -165,6 +165,8 @@ def _state_seen(step: StepState, event: e.StateSeen) -> StepState:
             meta = event.meta if isinstance(event.meta, Mapping) else {}
             worker = meta.get("hostname")
             step = replace(step, started_at=step.started_at or event.at)
+            if step.status in (Status.RUNNING, Status.PROGRESS):  # told twice; more is known
+                return step
             return _now(step, Status.RUNNING, event, f"on {worker}" if worker else "", "backend")
         case "RETRY":
             return _now(step, Status.RETRYING, event, "will be tried again", "backend")

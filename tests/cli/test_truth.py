@@ -11,6 +11,7 @@ import pytest
 
 from kimera_tui.cli.parts import Parts
 from kimera_tui.process import TaskParams
+from kimera_tui.process.events import StateSeen
 from kimera_tui.runs.book import RunBook, RunState
 from kimera_tui.workflows.document import Chain, Step, Task, Workflow
 
@@ -115,3 +116,14 @@ async def test_a_misspelt_task_is_told_to_be_unknown_to_the_worker(
         run = await watched(parts, call("calculator", "ad"))
     assert told(run) == ["failed"]
     assert run.steps[""].cause == "the worker does not know this task"
+
+
+async def test_a_start_that_the_worker_announces_is_told_once(
+    broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with console(broker_url, tmp_path, monkeypatch) as parts:
+        with parts.bus.subscribe() as mailbox:
+            run = await watched(parts, call("flaky", "sleep", seconds=5))
+            seen = [event for event in mailbox.drain() if isinstance(event, StateSeen)]
+    assert told(run) == ["done"]
+    assert [event.state for event in seen] == ["STARTED"]

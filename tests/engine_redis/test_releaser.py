@@ -116,6 +116,7 @@ async def test_releasing_without_a_broker_gives_up_and_settles() -> None:
     console = Console(f"redis://127.0.0.1:{free_port()}/0")
     console.engine.releaser.release(new_id())
     await asyncio.wait_for(console.engine.releaser.settle(), 5)
+    assert console.engine.releaser._pending == []
 
 
 def test_the_end_of_the_loop_releases_what_is_left(lab: Server) -> None:
@@ -138,6 +139,7 @@ async def test_close_on_the_own_loop_releases_too(lab: Server) -> None:
     await console.call("add", 1, task_id=task_id)
     console.engine.close()
     await until(lambda: left(lab, [task_id]) == [], 2)
+    assert left(lab, [task_id]) == []
 
 
 def test_a_short_script_ends_at_once_and_leaves_nothing(lab: Server) -> None:

@@ -148,6 +148,13 @@ def test_a_worker_that_is_quicker_than_the_brokers_word_still_runs_the_task() ->
     assert (step.status, step.sent_at) == (Status.RUNNING, 1)
 
 
+def test_a_start_that_is_told_again_does_not_hide_the_progress() -> None:
+    meta = {"current": 1, "total": 4}
+    progress = e.StateSeen(at=3, task_id="t0", state="PROGRESS", meta=meta)
+    step = after(SENT, STARTED, progress, STARTED)
+    assert (step.status, step.progress, step.started_at) == (Status.PROGRESS, (1, 4), 2)
+
+
 def test_a_late_end_is_noted_on_a_step_that_timed_out() -> None:
     step = after(
         SENT,
