@@ -20,7 +20,7 @@ from kimera_tui.runs.history import parse
 from kimera_tui.runs.journal import Journal
 from kimera_tui.runs.plan import Node, PlannedTask
 from kimera_tui.runs.store import Store
-from kimera_tui.workflows.document import Para, Task, Workflow
+from kimera_tui.workflows.calls import Para, Task, Workflow
 from kimera_tui.workflows.runner import Runner
 
 STEPS = 100

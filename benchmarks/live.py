@@ -15,7 +15,7 @@ from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.runs.recovery import Recovery
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.workflows.document import Para, Task, Workflow
+from kimera_tui.workflows.calls import Para, Task, Workflow
 from kimera_tui.workflows.runner import Runner
 
 SECONDS = 300.0

@@ -29,7 +29,7 @@ from kimera_tui.runs.events import RunStarted
 from kimera_tui.runs.history import RunRow
 from kimera_tui.runs.journal import Journal
 from kimera_tui.runs.recovery import Recovery, recover
-from kimera_tui.workflows.document import Workflow, friends_of
+from kimera_tui.workflows.calls import Workflow, friends_of
 from kimera_tui.workflows.runner import Runner
 
 ASK_EVERY = 5.0

@@ -119,7 +119,7 @@ def _params_of(call: _Asked, parts: Parts) -> tuple[TaskParams, str, str]:
 
 async def _sent(parts: Parts, params: TaskParams, book: RunBook) -> Any:
     """The task's result; a time-out says what is known of where the task is."""
-    from kimera_tui.workflows.document import single
+    from kimera_tui.workflows.calls import single
 
     run_id = await parts.launch(single(params))
     try:

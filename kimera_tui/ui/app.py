@@ -35,7 +35,7 @@ from kimera_tui.ui.text import safe
 from kimera_tui.ui.theme import DARK, LIGHT
 from kimera_tui.ui.widgets.event_pane import RING, EventLine
 from kimera_tui.ui.widgets.status_line import Vitals
-from kimera_tui.workflows.document import Draft, Workflow, friends_of
+from kimera_tui.workflows.calls import Draft, Workflow, friends_of
 
 
 class KimeraApp(App[int]):

@@ -12,7 +12,7 @@ from kimera_tui.process.clock import Clock
 from kimera_tui.process.engine import Receipt
 from kimera_tui.runs.history import RunRow
 from kimera_tui.runs.recovery import Recovery
-from kimera_tui.workflows.document import Workflow
+from kimera_tui.workflows.calls import Workflow
 
 
 class Services(Protocol):

@@ -11,11 +11,10 @@ from typing import Any
 
 from kimera_tui.config.friends import Param
 from kimera_tui.errors import UsageError
+from kimera_tui.workflows.durations import parse_duration
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 40
-MAX_SECONDS = 720 * 3600
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 _TASK_NAME = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
@@ -81,19 +80,10 @@ def _check(value: Any, what: str, depth: int) -> None:
 
 def parse_timeout(text: str) -> float:
     """Seconds of a duration such as 30, 30s, 5m or 1h30m."""
-    stripped = text.strip()
-    match = _DURATION.fullmatch(stripped)
-    if stripped.startswith("-") and _DURATION.fullmatch(stripped[1:]):
-        raise UsageError("Timeout wants a time over 0.")
-    if not stripped or match is None:
-        raise UsageError(f"Timeout: `{text}` is no duration; write 30s, 5m or 1h30m.")
-    hours, minutes, seconds = (float(part) if part else 0.0 for part in match.groups())
-    total = hours * 3600 + minutes * 60 + seconds
-    if total <= 0:
-        raise UsageError("Timeout wants a time over 0.")
-    if total > MAX_SECONDS:
-        raise UsageError("Timeout: the most is 720h.")
-    return total
+    try:
+        return parse_duration(text)
+    except UsageError as error:
+        raise UsageError(f"Timeout: {error}") from None
 
 
 def check_task_name(name: str) -> str:

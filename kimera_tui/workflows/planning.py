@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.runs.plan import Node, PlannedTask
-from kimera_tui.workflows.document import Chain, Para, Step, Task
+from kimera_tui.workflows.calls import Chain, Para, Step, Task
 
 
 def plan_of(

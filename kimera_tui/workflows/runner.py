@@ -19,7 +19,7 @@ from kimera_tui.runs.events import RunAdopted, RunCancelled, RunEnded, RunStarte
 from kimera_tui.runs.journal import Journal
 from kimera_tui.runs.recovery import Past, Resumed, judge_all
 from kimera_tui.runs.replay import Overrides, replay_plan
-from kimera_tui.workflows.document import Workflow
+from kimera_tui.workflows.calls import Workflow
 from kimera_tui.workflows.planning import plan_of
 from kimera_tui.workflows.walk import Findings, Hands, RunStopped, Walk
 

@@ -13,7 +13,7 @@ from kimera_tui.cli.parts import Parts
 from kimera_tui.process import TaskParams
 from kimera_tui.process.events import StateSeen
 from kimera_tui.runs.book import RunBook, RunState
-from kimera_tui.workflows.document import Chain, Step, Task, Workflow
+from kimera_tui.workflows.calls import Chain, Step, Task, Workflow
 
 FRIENDS = """
 friends:

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.widgets.task_form import TaskForm
-from kimera_tui.workflows.document import Draft
+from kimera_tui.workflows.calls import Draft
 from tests.ui.stage import Stage, settle
 
 TRACEBACK = """Traceback (most recent call last):

@@ -14,7 +14,7 @@ from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.screens.base import ModeScreen
 from kimera_tui.ui.screens.run_screen import RunScreen
 from kimera_tui.ui.widgets.task_form import TaskForm
-from kimera_tui.workflows.document import Draft
+from kimera_tui.workflows.calls import Draft
 from tests.conftest import REPO
 
 SIZE = (120, 36)

@@ -24,7 +24,7 @@ from kimera_tui.runs.recovery import recover
 from kimera_tui.runs.tables import run_fold, step_row
 from kimera_tui.runs.values import Packer
 from kimera_tui.workflows import runner as running
-from kimera_tui.workflows.document import Chain, Para, Task, Workflow
+from kimera_tui.workflows.calls import Chain, Para, Task, Workflow
 from kimera_tui.workflows.runner import Runner
 
 from .fake_broker import FakeBroker, FakeEngine

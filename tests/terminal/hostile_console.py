@@ -11,7 +11,7 @@ from kimera_tui.config.friends import Friend, Param, TaskInfo
 from kimera_tui.process import events as e
 from kimera_tui.runs.events import StepSkipped
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.workflows.document import Workflow
+from kimera_tui.workflows.calls import Workflow
 from tests.ui.stage import NOON, Stage
 
 HOSTILE: Sequence[str] = (

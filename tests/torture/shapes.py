@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kimera_tui.process.task_params import TaskParams
-from kimera_tui.workflows.document import Chain, Para, Step, Task, Workflow
+from kimera_tui.workflows.calls import Chain, Para, Step, Task, Workflow
 
 Make = Callable[[Callable[..., Task]], Step]
 

@@ -21,7 +21,7 @@ from kimera_tui.runs.book import RunBook, RunState
 from kimera_tui.runs.journal import Journal
 from kimera_tui.runs.recovery import recover
 from kimera_tui.runs.status import Status
-from kimera_tui.workflows.document import Chain, Para, Step, Task, Workflow
+from kimera_tui.workflows.calls import Chain, Para, Step, Task, Workflow
 from kimera_tui.workflows.runner import Runner
 from tests.engine_redis.servers import Server
 from tests.torture.lab import Zygote

@@ -23,7 +23,7 @@ from kimera_tui.runs.history import RunRow
 from kimera_tui.runs.plan import PlannedTask
 from kimera_tui.runs.recovery import Recovery
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.workflows.document import Workflow
+from kimera_tui.workflows.calls import Workflow
 from kimera_tui.workflows.runner import plan_of
 
 NOON = 1_800_000_000.0

@@ -10,7 +10,7 @@ from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.screens.live import LiveScreen
 from kimera_tui.ui.screens.modals import EditStep, Help, PickTask
 from kimera_tui.ui.widgets.task_form import TaskForm
-from kimera_tui.workflows.document import Chain, Para, Task
+from kimera_tui.workflows.calls import Chain, Para, Task
 from tests.ui.stage import SIZES, Stage, grid, settle
 
 

@@ -68,11 +68,11 @@ def test_durations(text: str, seconds: float) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("-1", "Timeout wants a time over 0."),
-        ("0", "Timeout wants a time over 0."),
+        ("-1", "Timeout: wants a time over 0."),
+        ("0", "Timeout: wants a time over 0."),
         ("abc", "Timeout: `abc` is no duration; write 30s, 5m or 1h30m."),
         ("2 minutes", "Timeout: `2 minutes` is no duration"),
-        ("31d", "Timeout: `31d` is no duration"),
+        ("31d", "Timeout: the most is 720h."),
         ("721h", "Timeout: the most is 720h."),
         ("", "Timeout: `` is no duration"),
     ],

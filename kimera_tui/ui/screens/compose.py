@@ -17,7 +17,7 @@ from kimera_tui.ui.screens.modals import EditStep, PickTask
 from kimera_tui.ui.text import compact, safe
 from kimera_tui.ui.widgets.lines import Line, LineView
 from kimera_tui.ui.widgets.plain import PlainStatic
-from kimera_tui.workflows.document import Draft, problems
+from kimera_tui.workflows.calls import Draft, problems
 
 
 class StepList(LineView):

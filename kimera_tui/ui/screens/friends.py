@@ -21,7 +21,7 @@ from kimera_tui.ui.text import label
 from kimera_tui.ui.widgets.event_pane import EventLine
 from kimera_tui.ui.widgets.plain import PlainStatic, PlainTree
 from kimera_tui.ui.widgets.task_form import TaskForm
-from kimera_tui.workflows.document import single
+from kimera_tui.workflows.calls import single
 
 FORM_DELAY = 0.08
 """Seconds that the cursor rests on a task before its form is built."""
