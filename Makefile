@@ -4,7 +4,7 @@ VENV := .venv
 STAMP := $(VENV)/.ready
 BIN := $(VENV)/bin
 
-.PHONY: run test torture check format screenshots bench clean
+.PHONY: run test torture fuzz check format screenshots bench clean
 
 run: $(STAMP)
 	@$(BIN)/kimera-tui
@@ -14,6 +14,9 @@ test: $(STAMP)
 
 torture: $(STAMP)
 	$(BIN)/pytest -s --timeout 1800 tests/torture/long_torture.py
+
+fuzz: $(STAMP)
+	$(BIN)/python -m tests.workflows.fuzz
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -69,6 +69,10 @@ class JournalError(KimeraError):
     """The journal can't be written now: nothing was sent."""
 
 
+class RunRefused(KimeraError):
+    """The run may not begin now: nothing was sent."""
+
+
 class ResultAtRisk(KimeraError):
     """A result isn't in safety yet: it must stay where it is, not be released."""
 

@@ -96,5 +96,5 @@ def pretty(value: Any, limit: int = PAGE) -> list[str]:
 def _json(value: Any, indent: int | None) -> str:
     try:
         return json.dumps(value, indent=indent, ensure_ascii=False, default=repr)
-    except (ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError):
         return repr(value)

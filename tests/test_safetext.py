@@ -68,3 +68,4 @@ def test_what_is_not_json_is_shown_too() -> None:
     loop.append(loop)
     assert compact(loop) == "[[...]]"
     assert "object" in compact({"a": object()})
+    assert compact({(1, 2): 3}) == "{(1, 2): 3}"

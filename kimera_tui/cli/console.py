@@ -20,6 +20,6 @@ def open_console(*, read_only: bool) -> None:
     from kimera_tui.cli.parts import Parts
     from kimera_tui.ui.app import KimeraApp
 
-    app = KimeraApp(Parts(read_only=read_only))
+    app = KimeraApp(Parts(read_only=read_only, asks=True))
     app.run()
     sys.exit(app.return_code or 0)

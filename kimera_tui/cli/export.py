@@ -25,7 +25,15 @@ def write_run(folder: Path, run_id: str, events: Sequence[Any]) -> Path:
     rows = [
         {"event": type(event).__name__, **redact(dataclasses.asdict(event))} for event in events
     ]
-    text = json.dumps({"run": run_id, "events": rows}, indent=1, default=str) + "\n"
+    return write_text(path, json.dumps({"run": run_id, "events": rows}, indent=1, default=str))
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a new file that only this user can read.
+
+    Raises:
+        UsageError: it is there already, or can't be written.
+    """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -33,5 +41,5 @@ def write_run(folder: Path, run_id: str, events: Sequence[Any]) -> Path:
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}).") from error
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+        file.write(text + "\n")
     return path

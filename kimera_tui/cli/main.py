@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import click
 
+from kimera_tui.cli.cancel import cancel
+from kimera_tui.cli.compare import compare
 from kimera_tui.cli.demo import demo
 from kimera_tui.cli.friends import friends
 from kimera_tui.cli.logs import log_to_file
+from kimera_tui.cli.replay import replay
 from kimera_tui.cli.resume import resume
-from kimera_tui.cli.runs import cancel, replay, runs, watch
+from kimera_tui.cli.run import run
+from kimera_tui.cli.runs import runs, watch
 from kimera_tui.cli.send import send
+from kimera_tui.cli.workflow import workflow
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,5 +45,8 @@ main.add_command(demo)
 main.add_command(runs)
 main.add_command(watch)
 main.add_command(replay)
+main.add_command(run)
+main.add_command(compare)
 main.add_command(cancel)
 main.add_command(resume)
+main.add_command(workflow)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import getpass
 import os
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from kimera_tui.cli.export import write_run
+from kimera_tui.cli.export import write_run, write_text
+from kimera_tui.cli.filter_parts import FilterParts
 from kimera_tui.cli.friends_file import which_file
 from kimera_tui.cli.guard import Guard
-from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
-from kimera_tui.cluster.inspector import ANSWER_SECONDS, ClusterView, Inspector
-from kimera_tui.cluster.probe import Probe
+from kimera_tui.cli.lookout import Lookout, tell_failed
+from kimera_tui.cli.workflow_parts import WorkflowParts
+from kimera_tui.cluster.events import BrokerChanged
+from kimera_tui.cluster.inspector import Inspector
 from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.friends import Friend, friends_path, load_friends
 from kimera_tui.config.paths import state_dir
@@ -21,26 +26,24 @@ from kimera_tui.embedded.broker import EmbeddedBroker
 from kimera_tui.errors import BrokerUnavailable, ConfigError, KimeraError
 from kimera_tui.process import TaskManager
 from kimera_tui.process.bus import EventBus
-from kimera_tui.process.clock import Clock, SystemClock
+from kimera_tui.process.clock import Clock, SystemClock, new_id
 from kimera_tui.process.engine import Receipt
-from kimera_tui.process.events import StateSeen
 from kimera_tui.redaction import mask_urls
-from kimera_tui.runs.events import RunStarted
 from kimera_tui.runs.history import RunRow
 from kimera_tui.runs.journal import Journal
 from kimera_tui.runs.recovery import Recovery, recover
+from kimera_tui.ui.ports import Workflows
 from kimera_tui.workflows.calls import Workflow, friends_of
-from kimera_tui.workflows.runner import Runner
+from kimera_tui.workflows.cancelling import Cancelled, cancel_run
+from kimera_tui.workflows.document import Document, TaskStep, all_steps, called
+from kimera_tui.workflows.launch import Given
+from kimera_tui.workflows.preflight import Facts, queues_of, tasks_of
+from kimera_tui.workflows.replay import ReplayPlan, Wish, planned_replay
+from kimera_tui.workflows.runner import Decision, Runner
+from kimera_tui.workflows.store import workflows_folder
 
-ASK_EVERY = 5.0
-"""Seconds between two looks at the workers."""
-ASK_IN_FLIGHT = 2.0
-"""The same, as long as tasks are in flight, or the broker is away."""
-ASK_AT_START = 0.3
-"""Seconds for an answer, and between two looks, as long as no worker has answered."""
 
-
-class Parts:
+class Parts(FilterParts):
     """What stands behind the screen and behind the commands.
 
     Making it reads friends.yaml and nothing else. ``start`` brings the broker up: the operator's
@@ -48,8 +51,13 @@ class Parts:
     """
 
     def __init__(
-        self, environ: Mapping[str, str] | None = None, *, read_only: bool = False
+        self,
+        environ: Mapping[str, str] | None = None,
+        *,
+        read_only: bool = False,
+        asks: bool = False,
     ) -> None:
+        self._asks = asks
         self._environ = dict(os.environ if environ is None else environ)
         self.bus: EventBus = TaskManager.events
         self.clock: Clock = SystemClock()
@@ -67,14 +75,11 @@ class Parts:
         self._broker: EmbeddedBroker | None = None
         self._manager: TaskManager | None = None
         self._runner: Runner | None = None
-        self._inspector: Inspector | None = None
-        self._probe: Probe | None = None
-        self._view: ClusterView | None = None
-        self._seen_running: set[str] = set()
-        self._states = self.bus.subscribe()
+        self._lookout: Lookout | None = None
         self._up = asyncio.Event()
         self._failure: KimeraError | None = None
-        self._ask_now = asyncio.Event()
+        """Why the broker never came up, or None."""
+        self.workflows: Workflows = WorkflowParts(self, workflows_folder(self._environ))
         self._asking: asyncio.Task[None] | None = None
 
     @property
@@ -111,27 +116,13 @@ class Parts:
             label = await self._bring_up() or label
         except KimeraError as error:
             self._failure = error
-            self._tell_failed(label, error)
+            tell_failed(self.bus, self.clock, label, error)
         else:
-            await self._look_at_broker(label)
-            self._asking = asyncio.get_running_loop().create_task(self._keep_asking(label))
+            lookout = self._on_lookout()
+            await lookout.look_at_broker(label)
+            self._asking = asyncio.get_running_loop().create_task(lookout.keep_asking(label))
         finally:
             self._up.set()
-
-    async def _look_at_broker(self, label: str) -> None:
-        """Ask the operator's own broker and result backend whether they are there."""
-        before = self._failure
-        self._failure = await self._probe.look() if self._probe is not None else None
-        if self._failure is not None:
-            if before is None or before.message != self._failure.message:
-                self._tell_failed(label, self._failure)
-        elif before is not None or self._view is None:
-            self._tell(BrokerChanged(at=self.clock.now(), phase="ready", label=label))
-
-    def _tell_failed(self, label: str, error: KimeraError) -> None:
-        self._tell(
-            BrokerChanged(at=self.clock.now(), phase="failed", label=label, message=str(error))
-        )
 
     async def launch(self, workflow: Workflow) -> str:
         """Start a run as soon as the broker is up; returns its id.
@@ -141,10 +132,24 @@ class Parts:
             KimeraError: broker or result backend can't be used; nothing was sent.
         """
         self._guard.may_send(friends_of(workflow.root))
+        return (await self._ready_runner()).start(workflow)
+
+    async def run_document(self, document: Document, given: Given) -> str:
+        """Start a run of a document as soon as the broker is up; returns its id.
+
+        Raises:
+            UsageError: that may not be sent here, or an input is wrong.
+            KimeraError: broker or result backend can't be used; nothing was sent.
+        """
+        steps = [step for step in all_steps(document) if isinstance(step, TaskStep)]
+        self._guard.may_send({called(step, document)[0] for step in steps})
+        return (await self._ready_runner()).run(document, given)
+
+    async def _ready_runner(self) -> Runner:
         runner = await self.runner()
-        if self._failure is not None:
-            raise BrokerUnavailable(f"{self._failure.message} Nothing was sent.")
-        return runner.start(workflow)
+        if (failure := self._on_lookout().failure) is not None:
+            raise BrokerUnavailable(f"{failure.message} Nothing was sent.")
+        return runner
 
     async def runner(self) -> Runner:
         """The runner, once the broker is up; raises what kept it from coming up."""
@@ -161,23 +166,50 @@ class Parts:
     async def inspector(self) -> Inspector:
         """The inspector of the default broker, once that is up."""
         await self.runner()
-        if self._inspector is None:
-            raise BrokerUnavailable("The broker is not there.")
-        return self._inspector
+        return self._on_lookout().inspector
+
+    def _on_lookout(self) -> Lookout:
+        if self._lookout is None:
+            raise self._failure or BrokerUnavailable("The broker is not there.")
+        return self._lookout
 
     async def revoke(self, task_id: str, *, terminate: bool, signal: str) -> Sequence[Receipt]:
         """Revoke a task; returns which workers acknowledged."""
         self._guard.may_act()
         return await (await self.manager()).revoke(task_id, terminate, signal)
 
-    async def cancel(self, run_id: str) -> Sequence[Receipt]:
-        """Send nothing more of a run and revoke what is in flight of it."""
+    async def cancel(self, run_id: str) -> Cancelled:
+        """Send nothing more of a run, whoever is at it, and revoke what is in flight of it."""
         self._guard.may_act()
-        return await (await self.runner()).cancel(run_id)
+        return await cancel_run(self.journal, run_id, self._runner, self.runner)
+
+    async def keep_revoking(self, unheard: Sequence[tuple[str, str]]) -> str:
+        """Revoke tasks until workers heard of it; returns how that ended, in a sentence.
+
+        Args:
+            unheard: Friend and id of each.
+        """
+        self._guard.may_act()
+        manager = await self.manager()
+        by_friend: defaultdict[str, list[str]] = defaultdict(list)
+        for friend, task_id in unheard:
+            by_friend[friend].append(task_id)
+        said = await asyncio.gather(
+            *(
+                manager.insistence.keep_revoking(manager.friends, friend, ids)
+                for friend, ids in by_friend.items()
+            )
+        )
+        return " ".join(dict.fromkeys(said))
+
+    async def decide(self, run_id: str, path: str, what: Decision, result: Any) -> None:
+        """Say what became of an uncertain step; UsageError where nobody asks for it."""
+        self._guard.may_act()
+        await (await self.runner()).decide(run_id, path, what, getpass.getuser(), result)
 
     async def runs(self, search: str, limit: int = 200) -> Sequence[RunRow]:
         """Past runs, newest first; UsageError for a search that can't be understood."""
-        return await self.journal.runs(search, limit)
+        return await self.journal.runs(search, limit, await self.saved_for(search))
 
     async def events_of(self, run_id: str) -> Sequence[object]:
         """Everything that happened to a run, in its order, for a fold."""
@@ -187,12 +219,55 @@ class Parts:
         """Median and 95th percentile of a task's running time, in seconds; None for too few."""
         return await self.journal.usual(friend, task_name)
 
-    async def replay(self, run_id: str, mode: str, path: str) -> str:
-        """Start a new run from a past one; returns its id."""
-        events = await self.events_of(run_id)
-        plans = [event.plan for event in events if isinstance(event, RunStarted)]
-        self._guard.may_send({task.friend for plan in plans for _, task in plan.leaves()})
-        return await (await self.runner()).replay(run_id, mode, path)
+    async def usual_of_run(self, name: str) -> tuple[float, float] | None:
+        """The same of whole runs of a name."""
+        return await self.journal.usual_of_run(name)
+
+    async def save_value(self, name: str, text: str) -> Path:
+        """Write a text to a new file in the working directory; UsageError where that can't be."""
+        return await asyncio.to_thread(write_text, Path.cwd() / name, text)
+
+    async def replay_plan(self, run_id: str, wish: Wish) -> ReplayPlan:
+        """What a replay would run and reuse; nothing is sent.
+
+        Raises:
+            UsageError: there is no such run or step, or an input is wrong.
+        """
+        friends = {name: friend.as_mapping() for name, friend in self.friends.items()}
+        return planned_replay(await self.events_of(run_id), wish, new_id, friends)
+
+    async def replay(self, run_id: str, wish: Wish) -> str:
+        """Start a new run from a past one; returns its id.
+
+        Raises:
+            UsageError: the plan's, or that may not be sent here; nothing was sent.
+            KimeraError: broker or result backend can't be used; nothing was sent.
+        """
+        plan = await self.replay_plan(run_id, wish)
+        leaves = dict(plan.plan.leaves())
+        self._guard.may_send({leaves[path].friend for path in plan.will_run})
+        return await (await self._ready_runner()).replay(run_id, wish)
+
+    async def facts(self, document: Document) -> Facts:
+        """What is known now of the workers, queues and past runs that a run would meet."""
+        try:
+            await self.runner()
+        except KimeraError as error:
+            return Facts(broker_problem=str(error))
+        lookout = self._on_lookout()
+        if lookout.view is None or not lookout.view.workers:
+            lookout.view = await lookout.inspector.look()
+        usual = {}
+        for friend, task in tasks_of(document):
+            with contextlib.suppress(KimeraError):  # a journal that can't be read knows none
+                if (times := await self.usual(friend, task)) is not None:
+                    usual[friend, task] = times[0]
+        return Facts(
+            lookout.view,
+            await lookout.depths(queues_of(document, self.friends)),
+            usual,
+            "" if lookout.failure is None else lookout.failure.message,
+        )
 
     async def recover(self) -> Recovery:
         """Go on with the runs that a console left, once the broker is up; says what became."""
@@ -201,6 +276,17 @@ class Parts:
         runner = await self.runner()
         return await recover(self.journal, runner.resume, self._profile)
 
+    async def resume(self, run_id: str, given: Given) -> None:
+        """Go on with a run that its console left.
+
+        Raises:
+            RunTaken: it has ended, or another console is at it.
+            UsageError: nothing is sent here, or it was started with another broker.
+            KimeraError: broker or journal can't be used.
+        """
+        self._guard.may_act()
+        await (await self.runner()).resume(run_id, given)
+
     async def export(self, run_id: str) -> Path:
         """Write a run with its events to a file in the working directory, as JSON."""
         events = await self.events_of(run_id)
@@ -208,7 +294,8 @@ class Parts:
 
     def ask_workers(self) -> None:
         """Have the workers asked now."""
-        self._ask_now.set()
+        if self._lookout is not None:
+            self._lookout.ask_now()
 
     async def close(self) -> None:
         """Stop watching, release what is pending, and drop the lease on the embedded broker."""
@@ -216,14 +303,11 @@ class Parts:
             self._asking.cancel()
         if self._runner is not None:
             await self._runner.stop()
-        if self._inspector is not None:
-            self._inspector.close()
-        if self._probe is not None:
-            self._probe.close()
+        if self._lookout is not None:
+            self._lookout.close()
         if self._manager is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._manager.aclose(), 2)
-        self._states.close()
         await self.journal.close()
         if self._broker is not None:
             await asyncio.to_thread(self._broker.stop)
@@ -240,8 +324,6 @@ class Parts:
         TaskManager.reset(Bootstrap(environ, self.friends), clock=self.clock)
         manager = TaskManager()
         app = await asyncio.to_thread(lambda: manager.celery_app)
-        self._inspector = Inspector(app)
-        self._probe = None if self.embedded else Probe(app)
         self._manager = manager
         self._runner = Runner(
             manager,
@@ -249,48 +331,17 @@ class Parts:
             findings=self._findings,
             journal=self.journal,
             profile=self._profile,
+            asks=self._asks,
+        )
+        runner = self._runner
+        self._lookout = Lookout(
+            app, self.bus, self.clock, lambda: runner.in_flight, embedded=self.embedded
         )
         return label
 
-    async def _keep_asking(self, label: str) -> None:
-        """Look at the broker and its workers again and again; at what is in flight more often."""
-        if self._inspector is None or self._runner is None:
-            return
-        answered = False
-        while True:
-            if self._failure is None:
-                view = await self._inspector.look(ANSWER_SECONDS if answered else ASK_AT_START)
-                self._view, answered = view, bool(view.workers)
-                self._tell(ClusterSeen(at=self.clock.now(), view=view))
-                await self._tell_who_runs()
-            self._ask_now.clear()
-            pause = ASK_EVERY if answered and not self._runner.in_flight else ASK_IN_FLIGHT
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(
-                    self._ask_now.wait(), pause if answered or self._failure else ASK_AT_START
-                )
-            if self._probe is not None and (self._failure or not answered):
-                await self._look_at_broker(label)
-
-    async def _tell_who_runs(self) -> None:
-        """Tasks whose workers don't announce a start are found by asking what is active."""
-        if self._inspector is None or self._runner is None:
-            return
-        ours = self._runner.in_flight
-        heard = [event for event in self._states.drain() if isinstance(event, StateSeen)]
-        self._seen_running = (self._seen_running | {event.task_id for event in heard}) & ours
-        if not ours - self._seen_running:
-            return
-        for task_id, worker in (await self._inspector.active(ours - self._seen_running)).items():
-            meta, at = {"hostname": worker}, self.clock.now()
-            self._tell(StateSeen(at=at, task_id=task_id, state="STARTED", meta=meta))
-
     def _findings(self, friend: str, task_name: str) -> list[str]:
-        """What the workers' latest answers say against a task; nothing where none answered yet."""
-        config, view = self.friends.get(friend), self._view
-        if config is None or config.broker is not None or view is None or not view.workers:
-            return []
-        return view.findings(config.queue, f"{config.route}.{task_name}")
+        lookout = self._lookout
+        return lookout.findings(self.friends.get(friend), task_name) if lookout else []
 
     def _tell(self, event: object) -> None:
         self.bus.publish(event)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kimera_tui.cli.given import ask_for_secrets
 from kimera_tui.cli.output import narrate, perform
 from kimera_tui.errors import UsageError
 from kimera_tui.safetext import safe
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from kimera_tui.cli.parts import Parts
     from kimera_tui.runs.recovery import Resumed
+    from kimera_tui.workflows.launch import Given
 
 
 @click.command()
@@ -37,7 +39,8 @@ async def _resume(wanted: str) -> int:
         runner = await parts.runner()
         resumed: Sequence[Resumed]
         if wanted:
-            resumed = [await runner.resume(await _open_run(parts, wanted))]
+            run_id = await _open_run(parts, wanted)
+            resumed = [await runner.resume(run_id, await _given(parts, run_id))]
         else:
             found = await parts.recover()
             narrate(found.sentence or "No run was left.")
@@ -56,6 +59,17 @@ async def _resume(wanted: str) -> int:
         return int(any(isinstance(result, BaseException) for result in results))
     finally:
         await parts.close()
+
+
+async def _given(parts: Parts, run_id: str) -> Given:
+    """The secrets that were typed in when the run began, which are kept nowhere."""
+    from kimera_tui.workflows.header import document_from
+    from kimera_tui.workflows.launch import Given, beginning_of
+
+    started = beginning_of(await parts.events_of(run_id))
+    if not started.header:
+        return Given()
+    return Given(prompted=ask_for_secrets(document_from(started.header)))
 
 
 async def _open_run(parts: Parts, wanted: str) -> str:

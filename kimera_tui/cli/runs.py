@@ -1,4 +1,4 @@
-"""``kimera-tui runs``, ``watch``, ``replay`` and ``cancel``: past and present runs, no screen."""
+"""``kimera-tui runs`` and ``watch``: past and present runs, no screen."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kimera_tui.cli.output import data, fail, narrate, perform
+from kimera_tui.cli.output import data, narrate, perform
 from kimera_tui.errors import UsageError
 from kimera_tui.safetext import safe
 
@@ -29,8 +29,10 @@ LOOK_EVERY = 0.5
 def runs(search: tuple[str, ...], limit: int, as_json: bool) -> None:
     """List past runs, newest first.
 
-    SEARCH is made of words and of state:failed, friend:NAME, task:NAME, exc:TEXT, since:2h;
-    a minus before a term (after --) turns it round.
+    SEARCH is made of words and of state:failed, friend:NAME, task:NAME, exc:TEXT, since:2h,
+    run:ID, parent:ID, workflow:NAME and @FILTER, a saved one. Terms side by side must all be met;
+    `or`, `not` and parentheses join them otherwise. A minus before a term (after --) is a `not`.
+    Best put into quotes as a whole: 'state:"timed out" or (exc:disk since:1d)'.
     """
     perform(_runs(" ".join(search), limit, as_json))
 
@@ -89,11 +91,11 @@ async def _watch(wanted: str, timeout: float, as_json: bool) -> int:
     parts = Parts()
     await parts.open_journal()
     try:
-        row = await _find(parts, wanted)
+        row = await find_run(parts, wanted)
         state = await _followed(parts, row.run_id, time.monotonic() + timeout)
     finally:
         await parts.close()
-    return _report(state, as_json)
+    return report(state, as_json)
 
 
 async def _followed(parts: Parts, run_id: str, until: float) -> RunState:
@@ -117,7 +119,7 @@ async def _followed(parts: Parts, run_id: str, until: float) -> RunState:
         await asyncio.sleep(LOOK_EVERY)
 
 
-async def _find(parts: Parts, wanted: str) -> RunRow:
+async def find_run(parts: Parts, wanted: str) -> RunRow:
     """The one run whose id begins so."""
     rows = [row for row in await parts.runs("", 100_000) if row.run_id.startswith(wanted)]
     if len(rows) != 1:
@@ -126,7 +128,8 @@ async def _find(parts: Parts, wanted: str) -> RunRow:
     return rows[0]
 
 
-def _report(state: RunState, as_json: bool) -> int:
+def report(state: RunState, as_json: bool) -> int:
+    """Print how a run ended; returns the exit code that says it."""
     steps = [
         {
             "path": step.path,
@@ -145,77 +148,3 @@ def _report(state: RunState, as_json: bool) -> int:
         for step in steps:
             click.echo(safe(f"{step['status']:<12} {step['task']}  {step['error']}".rstrip(), 500))
     return EXIT_CODES.get(status, 1)
-
-
-@click.command()
-@click.argument("run")
-@click.option("--from-failed", "mode", flag_value="from_failed", help="Reuse what is done.")
-@click.option("--from", "from_step", default="", metavar="STEP", help="Path of the first step.")
-@click.option("--only", "only_step", default="", metavar="STEP", help="Path of the only step.")
-@click.option("--json", "as_json", is_flag=True, help="The new run's end as one JSON object.")
-def replay(run: str, mode: str | None, from_step: str, only_step: str, as_json: bool) -> None:
-    """Run RUN again, as a new run, and wait for its end."""
-    if sum(bool(way) for way in (mode, from_step, only_step)) > 1:
-        fail(UsageError("Choose one of --from-failed, --from and --only."))
-    how, path = mode or "again", ""
-    if from_step or only_step:
-        how, path = ("from_step", from_step) if from_step else ("only_step", only_step)
-    perform(_replay(run, how, path, as_json))
-
-
-async def _replay(wanted: str, mode: str, path: str, as_json: bool) -> int:
-    from kimera_tui.cli.parts import Parts
-    from kimera_tui.runs.book import RunBook
-
-    parts = Parts()
-    try:
-        with parts.bus.subscribe() as mailbox:
-            await parts.start()
-            row = await _find(parts, wanted)
-            run_id = await parts.replay(row.run_id, mode, path)
-            runner = await parts.runner()
-            await asyncio.gather(runner.result(run_id), return_exceptions=True)
-            book = RunBook()
-            book.apply_all(mailbox.drain())
-        narrate(f"run {run_id}")
-        return _report(book.runs[run_id], as_json)
-    finally:
-        await parts.close()
-
-
-@click.command()
-@click.argument("run")
-def cancel(run: str) -> None:
-    """Revoke what is in flight of RUN, whichever console owns it.
-
-    A chain ends at a revoked step. A step that runs already goes on.
-    """
-    perform(_cancel(run))
-
-
-async def _cancel(wanted: str) -> int:
-    from kimera_tui.cli.parts import Parts
-    from kimera_tui.runs.book import RunBook
-
-    parts = Parts()
-    try:
-        await parts.start()
-        row = await _find(parts, wanted)
-        book = RunBook()
-        book.apply_all(await parts.events_of(row.run_id))
-        state = book.runs[row.run_id]
-        if state.ended is not None:
-            raise UsageError(f"Run {row.run_id[:8]} has ended: there is nothing to cancel.")
-        manager = await parts.manager()
-        workers: set[str] = set()
-        open_steps = [
-            step for step in state.steps.values() if step.sent_at and not step.status.ended
-        ]
-        for step in open_steps:
-            for receipt in await manager.revoke(step.task_id):
-                workers.add(receipt.worker)
-        names = ", ".join(sorted(workers)) or "no worker"
-        narrate(f"{len(open_steps)} in flight revoked; acknowledged by {names}")
-        return 0
-    finally:
-        await parts.close()

@@ -23,6 +23,12 @@ def state_dir() -> Path:
     return base / "state" if base else Path(platformdirs.user_state_dir("kimera-tui"))
 
 
+def config_dir() -> Path:
+    """Folder of what the operator settles for all consoles, such as saved filters."""
+    base = home()
+    return base / "config" if base else Path(platformdirs.user_config_dir("kimera-tui"))
+
+
 def log_file() -> Path:
     """The log that the console writes, since it can't write to the screen."""
     return state_dir() / "kimera.log"

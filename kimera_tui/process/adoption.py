@@ -11,7 +11,9 @@ from kimera_tui.config.friends import find_friend
 from kimera_tui.process.dispatching import Dispatcher
 from kimera_tui.process.engine import Engine
 from kimera_tui.process.engine_room import EngineRoom
+from kimera_tui.process.following import Overtime
 from kimera_tui.process.outcome import Outcome
+from kimera_tui.process.searching import Whereabouts, search
 from kimera_tui.process.task_params import Callback
 
 
@@ -80,8 +82,24 @@ class Adoption:
         found: Mapping[str, Outcome | None] = {}
         if isinstance(engine.watcher, LooksUp):
             found = await engine.watcher.look(task_ids)
-        ended = frozenset(task_id for task_id, at in found.items() if at and at.ready)
-        return Traces(server, published, ended, frozenset(task_ids) - found.keys())
+        return Traces(server, published, _ended(found), frozenset(task_ids) - found.keys())
+
+    async def search(
+        self, friends: Mapping[str, Any], friend: str, task_ids: Sequence[str]
+    ) -> Whereabouts | None:
+        """Where a friend's tasks are that have not ended; None where nobody can tell.
+
+        Takes two seconds more if some of them seem to be nowhere.
+        """
+        engine = await self._engine(friends, friend)
+        locator, watcher = engine.locator, engine.watcher
+        if locator is None or not isinstance(watcher, LooksUp):
+            return None
+
+        async def ended(left: Sequence[str]) -> frozenset[str]:
+            return _ended(await watcher.look(left))
+
+        return await search(locator, ended, find_friend(friends, friend)["queue"], task_ids)
 
     async def adopt(
         self,
@@ -91,6 +109,7 @@ class Adoption:
         task_id: str,
         callback: Callback | None = None,
         timeout: float | None = None,
+        overtime: Overtime | None = None,
     ) -> asyncio.Task[Any]:
         """Watch a task that has been sent; returns the background task that waits for its end.
 
@@ -101,11 +120,16 @@ class Adoption:
             task_id: Id of the task.
             callback: Awaited with the result when the task succeeds.
             timeout: Seconds from now; None waits without a limit.
+            overtime: Asked when the time is over: how many seconds more.
         """
         followed = await self._dispatcher.adopt(friends, friend, task_name, task_id)
-        followed.callback, followed.timeout = callback, timeout
+        followed.callback, followed.timeout, followed.overtime = callback, timeout, overtime
         return self._dispatcher.follow_in_task(followed)
 
     async def _engine(self, friends: Mapping[str, Any], friend: str) -> Engine:
         self._room.require_celery()
         return await self._room.engine(friend, find_friend(friends, friend))
+
+
+def _ended(found: Mapping[str, Outcome | None]) -> frozenset[str]:
+    return frozenset(task_id for task_id, at in found.items() if at and at.ready)

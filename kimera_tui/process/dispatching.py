@@ -50,6 +50,7 @@ class Dispatcher:
         kwargs: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
         polling: tuple[float, float] = (0.1, 1),
+        secret: frozenset[str] = frozenset(),
     ) -> Followed:
         """Publish a call that is watched from before its publish; return once acknowledged.
 
@@ -62,6 +63,7 @@ class Dispatcher:
             kwargs: Named arguments.
             options: What ``apply_async`` takes besides.
             polling: First and longest wait between two polls, in seconds.
+            secret: Names in kwargs that are never shown, besides those that are configured.
         """
         try:
             self._room.require_celery()
@@ -87,7 +89,7 @@ class Dispatcher:
         )
         self._in_flight[task_id] = home
         try:
-            await self._publish(engine, message, home, task_name)
+            await self._publish(engine, message, home, task_name, secret)
         except BaseException as error:
             engine.watcher.unwatch(task_id)
             self._in_flight.pop(task_id, None)
@@ -159,7 +161,14 @@ class Dispatcher:
             del self._left_running[next(iter(self._left_running))]
         self._left_running[task_id] = home
 
-    async def _publish(self, engine: Engine, message: Message, home: _Home, task_name: str) -> None:
+    async def _publish(
+        self,
+        engine: Engine,
+        message: Message,
+        home: _Home,
+        task_name: str,
+        secret: frozenset[str],
+    ) -> None:
         friend, entry = home
         told, task_id = self._announcer, message.task_id
         queue = str(message.options["queue"])
@@ -173,7 +182,7 @@ class Dispatcher:
                     queue=queue,
                     args=tuple(message.args),
                     kwargs=dict(message.kwargs),
-                    secret=secret_params(entry, task_name),
+                    secret=secret | secret_params(entry, task_name),
                 )
             )
         try:

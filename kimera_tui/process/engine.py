@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -87,6 +88,56 @@ class Engine:
     watcher: Watcher
     releaser: Releaser
     close: Closer
+    newcomers: TellsNewcomers | None = None
+    """None where a worker that starts can't be told."""
+    locator: Locator | None = None
+    """None where nobody can tell where a message is."""
+
+
+class TellsNewcomers(Protocol):
+    """Tells workers that start what is revoked."""
+
+    def told(
+        self, task_ids: Collection[str], heard: Callable[[str], None]
+    ) -> AbstractContextManager[None]:
+        """Tell those that start meanwhile; ``heard`` is called with the name of each."""
+
+
+class Locator(Protocol):
+    """Finds where tasks are that have not ended."""
+
+    async def queued(self, queue: str, task_ids: Collection[str]) -> Queued:
+        """Which of the tasks are in a queue; raises BrokerUnavailable."""
+
+    async def held(self, task_ids: Collection[str]) -> Mapping[str, float]:
+        """When those come back whose messages are taken and not acknowledged.
+
+        In seconds since the epoch, should nobody acknowledge them. Raises BrokerUnavailable.
+        """
+
+    async def workers(self, task_ids: Collection[str]) -> Holders:
+        """Which of the tasks workers have; raises BrokerUnavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """What was found in a queue."""
+
+    before: Mapping[str, int]
+    """How many messages are before each task that was found."""
+    complete: bool = True
+    """Whether all of the queue was looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """What workers answered when they were asked for tasks."""
+
+    by_task: Mapping[str, tuple[str, bool]]
+    """Worker, and whether it runs the task now rather than keeping it for later."""
+    answered: int
+    expected: int
+    """How many workers should have answered."""
 
 
 class Closer(Protocol):

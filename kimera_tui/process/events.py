@@ -57,7 +57,7 @@ class Refused(TaskEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noticed(TaskEvent):
-    """Something that stands against the task's success, such as a queue that nobody consumes."""
+    """What is known of the task besides: where it is, or that nobody consumes its queue."""
 
     text: str
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,9 @@ from kimera_tui.process.events import (
 from kimera_tui.process.outcome import REVOKED, SUCCESS, Outcome
 from kimera_tui.process.task_params import Callback
 
+Overtime = Callable[[], Awaitable[float]]
+"""Says, when a wait's time is over, how many seconds more there are; 0 ends the wait."""
+
 
 @dataclass(slots=True)
 class Followed:
@@ -39,6 +42,7 @@ class Followed:
     func: Callable[[Any], Any] | None = None
     timeout: float | None = None
     """Seconds from the dispatch; None waits without a limit."""
+    overtime: Overtime | None = None
     let_go: Callable[[Followed, BaseException | None], None] | None = None
     """Called when the task that follows it has ended."""
 
@@ -67,9 +71,20 @@ class Follower:
         outcome = followed.outcome
         if followed.timeout is None:
             await outcome
-        elif not await self._deadlines().wait(outcome, followed.timeout):
-            raise self._timed_out(followed, followed.timeout)
+        elif (waited := await self._wait(followed, followed.timeout)) is not None:
+            raise self._timed_out(followed, waited)
         return await self._ended(followed, outcome.result())
+
+    async def _wait(self, followed: Followed, seconds: float) -> float | None:
+        """Wait for the outcome; returns the seconds waited if there is none in time."""
+        waited = 0.0
+        while True:
+            if await self._deadlines().wait(followed.outcome, seconds):
+                return None
+            waited += seconds
+            seconds = 0.0 if followed.overtime is None else await followed.overtime()
+            if seconds <= 0:
+                return waited
 
     def _deadlines(self) -> Deadlines:
         """The running loop's."""

@@ -36,11 +36,19 @@ class KnownWorkers:
         Raises:
             WireLost: the connection went.
         """
-        members: Any = (await wire.call(pack(b"SMEMBERS", self._table)))[0]
-        bound = {self._name(member) for member in members} if isinstance(members, list) else set()
-        now = time.monotonic()
+        bound, now = await self.bound(wire), time.monotonic()
         self._silent = {name: until for name, until in self._silent.items() if until > now}
-        return {name for name in bound if name} - self._silent.keys()
+        return bound - self._silent.keys()
+
+    async def bound(self, wire: Wire) -> set[str]:
+        """Names of all workers in the table, silent or not.
+
+        Raises:
+            WireLost: the connection went.
+        """
+        members: Any = (await wire.call(pack(b"SMEMBERS", self._table)))[0]
+        names = map(self._name, members) if isinstance(members, list) else ()
+        return {name for name in names if name}
 
     def answered(self, expected: Iterable[str], names: Sequence[str]) -> None:
         """Remember who did not answer."""

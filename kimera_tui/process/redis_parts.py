@@ -13,6 +13,8 @@ from kimera_tui.process.endpoint import backend_endpoint
 from kimera_tui.process.engine import Engine
 from kimera_tui.process.known_workers import KnownWorkers
 from kimera_tui.process.link import Health, Link
+from kimera_tui.process.locating import RedisLocator
+from kimera_tui.process.newcomers import Newcomers
 from kimera_tui.process.publish_script import MARKER
 from kimera_tui.process.publisher import RedisPublisher
 from kimera_tui.process.releaser import RedisReleaser
@@ -56,6 +58,7 @@ class _Parts:
             f"{prefix}_kombu.binding.{pidbox}".encode(), capture.separator, f".{pidbox}"
         )
         self._revoker = Revoker(app, self._broker, workers)
+        self._locator = RedisLocator(app, self._broker, workers)
         self._releaser = RedisReleaser(
             self._revoker,
             self._broker,
@@ -65,7 +68,14 @@ class _Parts:
             announcer,
             self._ended,
         )
-        self.engine = Engine(self._publisher, self._watcher, self._releaser, self._close)
+        self.engine = Engine(
+            self._publisher,
+            self._watcher,
+            self._releaser,
+            self._close,
+            newcomers=Newcomers(app),
+            locator=self._locator,
+        )
 
     def _close(self) -> None:
         """Close from wherever: on the engine's own loop, on another one, or after its end."""
@@ -87,6 +97,7 @@ class _Parts:
     def _end_threads(self) -> None:
         self._publisher.thread.close()
         self._revoker.close()
+        self._locator.close()
 
 
 async def _ask_for_run_id(wire: Wire) -> None:

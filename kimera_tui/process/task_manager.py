@@ -17,9 +17,10 @@ from kimera_tui.process.engine import Receipt
 from kimera_tui.process.engine_room import EngineRoom
 from kimera_tui.process.events import RevokeSent
 from kimera_tui.process.feeding import feed
-from kimera_tui.process.following import Follower
+from kimera_tui.process.following import Follower, Overtime
 from kimera_tui.process.gathering import gather_in_order, start_in_slices
 from kimera_tui.process.helpers import Helpers
+from kimera_tui.process.insisting import Insistence
 from kimera_tui.process.task_params import (
     Callback,
     TaskParams,
@@ -91,6 +92,7 @@ class TaskManager:
         )
         self._dispatcher = Dispatcher(self._room, self._announcer, self._follower)
         self.adoption = Adoption(self._room, self._dispatcher)
+        self.insistence = Insistence(self._room, self._announcer)
 
     @property
     def celery_app(self) -> Any:
@@ -114,6 +116,8 @@ class TaskManager:
         *,
         task_id: str | None = None,
         timeout: float | None = None,
+        overtime: Overtime | None = None,
+        secret: frozenset[str] = frozenset(),
         **options: Any,
     ) -> asyncio.Task[Any]:
         """Publish a task and return the background task that waits for its end.
@@ -129,6 +133,9 @@ class TaskManager:
             max_poll: The longest wait between two polls, in seconds.
             task_id: The task's id; a new one when None.
             timeout: Seconds to wait for the end; None waits without a limit.
+            overtime: Asked when the time is over: how many seconds more.
+            secret: Names in kwargs that are never shown, besides those of the friend's
+                configuration.
             **options: ``queue``, ``countdown``, ``eta``, ``expires``, ``priority``, ... as
                 Celery's ``apply_async`` names them.
 
@@ -148,8 +155,10 @@ class TaskManager:
             kwargs=kwargs,
             options=options,
             polling=(poll_start, max_poll),
+            secret=secret,
         )
-        followed.callback, followed.func, followed.timeout = callback, func, timeout
+        followed.callback, followed.func = callback, func
+        followed.timeout, followed.overtime = timeout, overtime
         return self._dispatcher.follow_in_task(followed)
 
     async def send_await(
@@ -167,17 +176,8 @@ class TaskManager:
     ) -> Any:
         """Publish a task, wait for its end and return its result.
 
-        Args:
-            task_name: Function on the friend, without the friend's route.
-            friend: Name of a configured friend.
-            args: Positional arguments.
-            kwargs: Named arguments.
-            timeout: Seconds to wait; afterwards the remote task is left to run, and its end is
-                still announced.
-            poll_start: Seconds before the first poll of the result.
-            max_poll: The longest wait between two polls, in seconds.
-            task_id: The task's id; a new one when None.
-            **options: As in ``send_async``.
+        The arguments are those of ``send_async``. After ``timeout`` seconds the remote task is
+        left to run, and its end is still announced.
 
         Raises:
             TaskFailed: the task raised.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from kimera_tui.process.events import TaskEvent
 from kimera_tui.runs.events import (
@@ -12,11 +13,13 @@ from kimera_tui.runs.events import (
     RunCancelled,
     RunEnded,
     RunStarted,
+    StepDecided,
     StepHeld,
+    StepRetried,
     StepReused,
     StepSkipped,
 )
-from kimera_tui.runs.plan import Node
+from kimera_tui.runs.plan import Node, is_handler
 from kimera_tui.runs.state import StepState, begin, fold, interrupted, revived
 from kimera_tui.runs.status import Status
 
@@ -60,6 +63,12 @@ class RunState:
     cancelled: bool = False
     error: str = ""
     """Why it ended as it did, or an empty string."""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    header: Mapping[str, Any] = field(default_factory=dict)
+    """What its document says besides the steps; empty for plain calls."""
+    profile: str = ""
+    _handlers: tuple[str, ...] = ()
+    """Paths of the steps that run only when something goes wrong."""
     _counts: Counter[Status] = field(default_factory=Counter)
 
     @property
@@ -70,14 +79,27 @@ class RunState:
                 return Status.WAITING
             queued = sum(self._counts[status] for status in _NOT_BEGUN)
             return Status.QUEUED if queued == len(self.steps) else Status.RUNNING
-        if self.cancelled and self.done < len(self.steps):
+        if self.cancelled and self.done < self.total:
             return Status.REVOKED
+        if not self.error and self.header:  # a document can say that failures don't matter
+            return Status.DONE
         return next((status for status in _WORST if self._counts[status]), Status.DONE)
+
+    @property
+    def faulty(self) -> bool:
+        """Whether a step of it ended badly, or nobody can tell how."""
+        return bool(self.error) or any(self._counts[status] for status in _WORST)
 
     @property
     def done(self) -> int:
         """How many steps are done."""
         return self._counts[Status.DONE]
+
+    @property
+    def total(self) -> int:
+        """How many steps there are to do: those that weren't needed don't count."""
+        idle = sum(self.steps[path].status is Status.WAITING for path in self._handlers)
+        return len(self.steps) - self._counts[Status.NOT_NEEDED] - idle
 
     @property
     def in_flight(self) -> int:
@@ -119,12 +141,8 @@ class RunBook:
             case RunStarted():
                 self._start(event)
                 return event.run_id
-            case StepSkipped() | StepReused() | StepHeld() if event.run_id in self.runs:
-                run = self.runs[event.run_id]
-                if event.path not in run.steps:
-                    return None
-                run.put(fold(run.steps[event.path], event))
-                return run.run_id
+            case StepSkipped() | StepReused() | StepHeld() | StepRetried() | StepDecided():
+                return self._fold_step(event)
             case RunAdopted():
                 return self._adopt(event)
             case RunCancelled() if event.run_id in self.runs:
@@ -147,10 +165,21 @@ class RunBook:
             self._places.pop(step.task_id, None)
 
     def _start(self, event: RunStarted) -> None:
-        run = RunState(event.run_id, event.name, event.plan, event.at, parent=event.parent)
-        for path, task in event.plan.leaves():
-            run.put(begin(path, task, event.at))
-            self._places[task.task_id] = (run.run_id, path)
+        run = RunState(
+            event.run_id,
+            event.name,
+            event.plan,
+            event.at,
+            parent=event.parent,
+            inputs=event.inputs,
+            header=event.header,
+            profile=event.profile,
+        )
+        for _, node in event.plan.walk():
+            if node.task is not None:
+                run.put(begin(node.path, node.task, event.at, node.id))
+                self._places[node.task.task_id] = (run.run_id, node.path)
+        run._handlers = tuple(path for path in run.steps if is_handler(path))
         self.runs[run.run_id] = run
         self._forget_oldest()
 
@@ -170,6 +199,19 @@ class RunBook:
         run.ended = None
         for step in list(run.steps.values()):
             run.put(revived(step, event.at))
+        return run.run_id
+
+    def _fold_step(
+        self, event: StepSkipped | StepReused | StepHeld | StepRetried | StepDecided
+    ) -> str | None:
+        run = self.runs.get(event.run_id)
+        if run is None or event.path not in run.steps:
+            return None
+        step = run.steps[event.path]
+        if isinstance(event, StepRetried):
+            self._places.pop(step.task_id, None)
+            self._places[event.task_id] = (run.run_id, event.path)
+        run.put(fold(step, event))
         return run.run_id
 
     def _fold_task(self, event: TaskEvent) -> str | None:

@@ -11,7 +11,8 @@ from typing import Any
 from kimera_tui.process import events as e
 from kimera_tui.process.engine import Receipt
 from kimera_tui.runs import events as r
-from kimera_tui.runs.plan import Node, PlannedTask
+from kimera_tui.runs.plan import Node
+from kimera_tui.runs.plan_codec import plain_plan, plan_from, written_payload
 from kimera_tui.runs.values import Packer, unpack
 
 LARGEST_RESULT = 8 * 1024 * 1024
@@ -26,20 +27,23 @@ KINDS: Mapping[str, type[e.Event]] = {
         e.Succeeded, e.Failed, e.RemotelyRevoked, e.TimedOut, e.FinishedLate, e.WatchStopped,
         e.CallbackStarted, e.CallbackFinished, e.CallbackFailed, e.Forgotten, e.RevokeSent,
         e.ChainAdvanced, r.RunStarted, r.StepIntended, r.StepReused, r.StepSkipped, r.StepHeld,
-        r.RunAdopted, r.RunCancelled, r.RunEnded,
+        r.StepRetried, r.StepDecided, r.RunAdopted, r.RunCancelled, r.RunEnded,
     )
 }  # fmt: skip
 """Every kind of event that is written down."""
 
 _COLUMNS = frozenset({"at", "run_id", "path", "task_id"})
+_NOT_IN_COLUMNS = {"StepRetried": frozenset({"task_id"})}
+"""Fields of a column's name that say something else: the id of the task that begins."""
 _LEFT_OUT = {"RunAdopted": frozenset({"past"}), "Sending": frozenset({"args", "kwargs", "secret"})}
 """Fields that stand elsewhere in the journal: a payload stands in its step's intent."""
-_VALUES = frozenset({"args", "kwargs", "result", "meta"})
+_VALUES = frozenset({"args", "kwargs", "result", "meta", "inputs", "header"})
 _FIELDS = {
     name: tuple(
         field.name
         for field in dataclasses.fields(kind)
-        if field.name not in _COLUMNS | _LEFT_OUT.get(name, frozenset())
+        if field.name in _NOT_IN_COLUMNS.get(name, ())
+        or field.name not in _COLUMNS | _LEFT_OUT.get(name, frozenset())
     )
     for name, kind in KINDS.items()
 }
@@ -96,9 +100,11 @@ def learn(event: e.Event, packer: Packer) -> None:
     """Take note of the secrets that the event brings."""
     match event:
         case r.RunStarted():
-            for _, task in event.plan.leaves():
-                packer.learn(task.kwargs, task.secret)
-                packer.learn(task.args, task.secret)
+            for _, node in event.plan.walk():
+                args, kwargs = written_payload(node)
+                secret = node.task.secret if node.task is not None else ()
+                packer.learn(kwargs, secret)
+                packer.learn(args, secret)
         case r.StepIntended() | e.Sending():
             packer.learn(event.kwargs, event.secret)
             packer.learn(event.args, event.secret)
@@ -115,47 +121,12 @@ def _written(event: e.Event, field: str, packer: Packer) -> Any:
     if isinstance(value, str):
         return packer.text(value)
     if isinstance(value, Node):
-        return _plan(value, packer)
+        return plain_plan(value, packer)
     if field == "receipts":
         return [[each.worker, packer.text(each.answer), each.ok] for each in value]
     if isinstance(value, frozenset):
         return sorted(value)
     return list(value) if isinstance(value, tuple) else value
-
-
-def _plan(node: Node, packer: Packer) -> dict[str, Any]:
-    plain: dict[str, Any] = {"kind": node.kind, "path": node.path}
-    if node.children:
-        plain["children"] = [_plan(child, packer) for child in node.children]
-    if (task := node.task) is not None:
-        plain["task"] = {
-            "id": task.task_id,
-            "friend": task.friend,
-            "name": task.task_name,
-            "args": packer.pack(list(task.args), "args", task.secret),
-            "kwargs": packer.pack(dict(task.kwargs), "kwargs", task.secret),
-            "timeout": task.timeout,
-            "secret": sorted(task.secret),
-        }
-    return plain
-
-
-def _node(plain: Mapping[str, Any]) -> Node:
-    children = tuple(_node(child) for child in plain.get("children", ()))
-    task = plain.get("task")
-    return Node(plain["kind"], plain["path"], children, _task(task) if task else None)
-
-
-def _task(plain: Mapping[str, Any]) -> PlannedTask:
-    return PlannedTask(
-        plain["id"],
-        plain["friend"],
-        plain["name"],
-        tuple(unpack(plain["args"])),
-        unpack(plain["kwargs"]),
-        plain["timeout"],
-        frozenset(plain["secret"]),
-    )
 
 
 def _receipts(rows: Iterable[Any]) -> tuple[Receipt, ...]:
@@ -167,10 +138,13 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "kwargs": unpack,
     "result": unpack,
     "meta": unpack,
-    "plan": _node,
+    "plan": plan_from,
     "receipts": _receipts,
     "secret": frozenset,
     "revoked": tuple,
+    "despite": tuple,
+    "inputs": unpack,
+    "header": unpack,
 }
 
 

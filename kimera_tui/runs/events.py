@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from kimera_tui.process.events import Event
 from kimera_tui.runs.plan import Node
@@ -27,6 +27,16 @@ class RunStarted(RunEvent):
     """The run that this one replays, or an empty string."""
     profile: str = ""
     """Which broker it was started with; a run is never continued with another one."""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """What was put in, without secrets."""
+    header: Mapping[str, Any] = field(default_factory=dict)
+    """What its document says besides the steps; empty for plain calls."""
+    despite: Sequence[str] = ()
+    """What stood against it when it was started all the same, in sentences."""
+    concurrency: str = ""
+    """Runs with the same key count together; empty for those that don't count."""
+    limit: int = 1
+    """How many runs with that key may go on at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +51,31 @@ class StepIntended(RunEvent):
     """Names in ``kwargs`` whose values are never shown or written down."""
     server: str = ""
     """The run id of the broker's server, which changes when that is restarted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRetried(RunEvent):
+    """A step is tried again, as a new task."""
+
+    path: str
+    task_id: str
+    """Of the new task."""
+    attempt: int
+    """Counts from 1, so the first of these is number 2."""
+    delay: float
+    """Seconds until it is sent."""
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepDecided(RunEvent):
+    """Its operator said what became of a step of which nobody else could tell."""
+
+    path: str
+    what: Literal["again", "done", "fail", "wait"]
+    by: str
+    """Who decided."""
+    result: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +119,8 @@ class StepSkipped(RunEvent):
     because: str
     unreachable: bool = False
     """True when the step before was revoked rather than failed."""
+    not_needed: bool = False
+    """True when nothing went wrong: its condition did not hold, or there was no error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from kimera_tui.process.bus import EventBus
 from kimera_tui.process.call_thread import CallThread
 from kimera_tui.process.clock import Clock, new_id
 from kimera_tui.process.events import Event, Succeeded
-from kimera_tui.runs.events import RunEnded, RunStarted, StepIntended
-from kimera_tui.runs.history import RunRow, parse
+from kimera_tui.runs.events import RunCancelled, RunEnded, RunStarted, StepIntended
+from kimera_tui.runs.history import RunRow, parse, resolve
 from kimera_tui.runs.leases import RENEW_SECONDS, OpenRun
 from kimera_tui.runs.owner import owner_name
 from kimera_tui.runs.writing import Writing
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+HEED_SECONDS = 1.0
+"""Between two looks for what other consoles ask."""
 MAILBOX = 1_000_000
 """Events between two looks into the mailbox; more than the engine tells in a second."""
 
@@ -53,6 +55,7 @@ class Journal:
         self._reading: sqlite3.Connection | None = None
         self._opening = asyncio.Lock()
         self._background: list[asyncio.Task[None]] = []
+        self._cancel: Callable[[str], None] | None = None
         self.notice = ""
         """What else is to be known of the file: that it was damaged and begun anew."""
 
@@ -94,7 +97,12 @@ class Journal:
         self._background += [
             loop.create_task(self._writing.collect(bus.subscribe(MAILBOX)), name="kimera journal"),
             loop.create_task(self._stay_alive(), name="kimera lease"),
+            loop.create_task(self._keep_heeding(), name="kimera requests"),
         ]
+
+    def heed(self, cancel: Callable[[str], None]) -> None:
+        """Have a function called with each run of ours that another console asks to cancel."""
+        self._cancel = cancel
 
     async def flush(self) -> None:
         """Return once everything that has happened so far is written, or can't be."""
@@ -169,12 +177,15 @@ class Journal:
         """Return once an event is on disk; raises as ``end`` does."""
         await self._writing.keep([event])
 
-    async def runs(self, search: str = "", limit: int = 200) -> list[RunRow]:
+    async def runs(
+        self, search: str = "", limit: int = 200, saved: Mapping[str, str] | None = None
+    ) -> list[RunRow]:
         """Past and present runs, the latest first.
 
         Args:
             search: A search line; see ``runs.history``.
             limit: The most that are told.
+            saved: Saved filters, which the line may name: their lines by their names.
 
         Raises:
             UsageError: the search can't be understood.
@@ -182,7 +193,7 @@ class Journal:
         """
         from kimera_tui.runs import reading
 
-        wanted = parse(search)
+        wanted = resolve(parse(search), saved or {})
         return await self._read(reading.runs, wanted, limit, self._clock.now())
 
     async def events_of(self, run_id: str) -> list[Event]:
@@ -202,10 +213,26 @@ class Journal:
 
         return await self._read(reading.usual, friend, task_name)
 
+    async def usual_of_run(self, name: str) -> tuple[float, float] | None:
+        """Seconds in which half and 95 % of the last runs of a name were done; None for few."""
+        from kimera_tui.runs import reading
+
+        return await self._read(reading.usual_of_run, name)
+
     async def open_runs(self) -> list[OpenRun]:
         """Every run that has not ended."""
         store = await self._opened()
         return await self._on_thread(store.leases.open_runs, self._clock.now())
+
+    async def ask_to_cancel(self, run_id: str) -> None:
+        """Write down that a run is to be cancelled, whoever has it; whoever has it next obeys.
+
+        Raises:
+            RunTaken: it has ended.
+            JournalError: it could not be written.
+        """
+        await self._opened()
+        await self.keep(RunCancelled(at=self._clock.now(), run_id=run_id))
 
     async def take(self, run_id: str) -> list[Event]:
         """Become the owner of an open run that nobody is at; returns its events.
@@ -249,6 +276,15 @@ class Journal:
                 await self._writing.call(store.leases.renew, self._clock.now())
                 if not tidy:
                     tidy = await self._writing.call(store.forget_old, self._clock.now()) == 0
+
+    async def _keep_heeding(self) -> None:
+        while True:
+            await asyncio.sleep(HEED_SECONDS)
+            if (store := self._writing.store) is None or self._cancel is None:
+                continue
+            with contextlib.suppress(Exception):  # the next turn may have more luck
+                for run_id in await self._writing.call(store.cancel_requests):
+                    self._cancel(run_id)
 
     async def _on_thread(self, call: Callable[..., T], *args: Any) -> T:
         from kimera_tui.runs.journal_file import unusable

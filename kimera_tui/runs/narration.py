@@ -91,6 +91,18 @@ def _skipped(event: r.StepSkipped) -> Words:
     return "skipped", "dim", f"step {event.path}: {safe(event.because, 200)}"
 
 
+def _retried(event: r.StepRetried) -> Words:
+    when = f" in {event.delay:g} s" if event.delay else ""
+    text = f"step {event.path or '0'}: try {event.attempt}{when}: {safe(event.because, 200)}"
+    return "retry", "warning", text
+
+
+def _decided(event: r.StepDecided) -> Words:
+    what = {"again": "send again", "done": "treat as done", "fail": "fail", "wait": "wait"}
+    said = f"{what.get(event.what, safe(event.what, 20))}, decided by {safe(event.by, 60)}"
+    return "decided", "key", f"step {event.path or '0'}: {said}"
+
+
 def _run_ended(event: r.RunEnded) -> Words:
     return ("run", "bad", f"ended: {safe(event.error, 300)}") if event.error else (
         "run", "good", "ended well"
@@ -121,6 +133,8 @@ _TELLERS: dict[type[Any], Callable[[Any], Words]] = {
     e.ConnectionBack: lambda event: ("back", "good", f"{event.which} answers again"),
     r.RunStarted: lambda event: ("run", "strong", f"started: {safe(event.name, 200)}"),
     r.StepSkipped: _skipped,
+    r.StepRetried: _retried,
+    r.StepDecided: _decided,
     r.RunEnded: _run_ended,
     BrokerChanged: _broker,
 }

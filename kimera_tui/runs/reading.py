@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kimera_tui.process.events import Event
 from kimera_tui.runs.codec import decode
-from kimera_tui.runs.events import RunStarted, StepIntended
-from kimera_tui.runs.history import RunRow, Search, Term
+from kimera_tui.runs.events import RunStarted, StepIntended, StepRetried
+from kimera_tui.runs.history import RunRow
+from kimera_tui.runs.search_sql import Values, condition
+from kimera_tui.runs.search_tree import Search
 
 USUAL_OF = 200
 """A task's usual duration is told from so many of its last runs."""
 _LEAST_FOR_USUAL = 3
-
-_HAS: dict[str, str] = {
-    "word": "(run.name LIKE :x ESCAPE '\\' OR run.tasks LIKE :x ESCAPE '\\')",
-    "state": "CASE WHEN run.ended IS NULL AND (run.owner = '' OR run.lease_until < :now)"
-    " THEN 'interrupted' ELSE run.status END LIKE :x ESCAPE '\\'",
-    "friend": "EXISTS (SELECT 1 FROM json_each(run.friends) WHERE value LIKE :x ESCAPE '\\')",
-    "task": "EXISTS (SELECT 1 FROM json_each(run.tasks) WHERE value LIKE :x ESCAPE '\\')",
-    "exc": "(run.error LIKE :x ESCAPE '\\' OR EXISTS (SELECT 1 FROM step"
-    " WHERE step.run = run.key AND step.error LIKE :x ESCAPE '\\'))",
-}
 
 
 def events_of_run(db: sqlite3.Connection, run_id: str) -> list[Event]:
@@ -47,6 +39,8 @@ def events_of_run(db: sqlite3.Connection, run_id: str) -> list[Event]:
         event = decode(kind, data, columns)
         if isinstance(event, RunStarted):
             tasks = {path: task.task_id for path, task in event.plan.leaves()}
+        elif isinstance(event, StepRetried):
+            tasks[path] = event.task_id
         elif isinstance(event, StepIntended):
             kwargs = dict(event.kwargs)
             payloads[path] = {"args": event.args, "kwargs": kwargs, "secret": event.secret}
@@ -56,24 +50,13 @@ def events_of_run(db: sqlite3.Connection, run_id: str) -> list[Event]:
 
 
 def runs(db: sqlite3.Connection, search: Search, limit: int, now: float) -> list[RunRow]:
-    """The runs that meet all conditions, the latest first."""
-    where, values = ["1"], {"now": now, "limit": limit}
-    if search.since is not None:
-        where.append("run.started >= :since")
-        values["since"] = now - search.since
-    named: dict[str, Any] = dict(values)
-    for number, term in enumerate(search.terms):
-        name = f"x{number}"
-        named[name] = _pattern(term)
-        where.append(
-            f"{'NOT ' if term.negated else ''}({_HAS[term.kind].replace(':x', ':' + name)})"
-        )
+    """The runs that meet a search, the latest first; it names no saved filters."""
+    values: Values = {"now": now, "limit": limit}
     rows = db.execute(
-        "SELECT run_id, name, status, started, ended, done, total, friends, tasks, error, parent,"  # noqa: S608 - the conditions are constants
-        " owner = '' OR lease_until < :now FROM run WHERE "
-        + " AND ".join(where)
-        + " ORDER BY started DESC, key DESC LIMIT :limit",
-        named,
+        "SELECT run_id, name, status, started, ended, done, total, friends, tasks, error, parent,"  # noqa: S608 - the condition is made of constants
+        f" owner = '' OR lease_until < :now FROM run WHERE {condition(search, values)}"
+        " ORDER BY started DESC, key DESC LIMIT :limit",
+        values,
     )
     return [_row(row) for row in rows]
 
@@ -88,6 +71,21 @@ def usual(db: sqlite3.Connection, friend: str, task_name: str) -> tuple[float, f
         " AND friend = ? AND task = ? ORDER BY ended DESC LIMIT ?",
         (friend, task_name, USUAL_OF),
     )
+    return _spread(rows)
+
+
+def usual_of_run(db: sqlite3.Connection, name: str) -> tuple[float, float] | None:
+    """Seconds that half and 95 % of the last runs of a name took at most that were done."""
+    rows = db.execute(
+        "SELECT ended - started FROM run WHERE status = 'done' AND ended IS NOT NULL"
+        " AND name = ? ORDER BY started DESC LIMIT ?",
+        (name, USUAL_OF),
+    )
+    return _spread(rows)
+
+
+def _spread(rows: Iterable[Sequence[float]]) -> tuple[float, float] | None:
+    """The median and 95th percentile; None for too few."""
     took = sorted(max(0.0, row[0]) for row in rows)
     if len(took) < _LEAST_FOR_USUAL:
         return None
@@ -96,11 +94,6 @@ def usual(db: sqlite3.Connection, friend: str, task_name: str) -> tuple[float, f
 
 def _percentile(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
-def _pattern(term: Term) -> str:
-    text = term.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"{text}%" if term.kind == "state" else f"%{text}%"
 
 
 def _row(row: Sequence[Any]) -> RunRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Literal
 
 from kimera_tui.errors import BrokerUnavailable, KimeraError, RunTaken, UsageError
 from kimera_tui.process.adoption import Traces
+from kimera_tui.process.searching import Held, InQueue, Place, Whereabouts, WithWorker
 from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.runs.book import RunBook, RunState
 from kimera_tui.runs.events import StepIntended
@@ -19,6 +21,8 @@ from kimera_tui.runs.state import StepState
 
 ASK_AGAIN = 1.0
 """Seconds between two tries to reach a broker that is away."""
+RESULTS_KEPT = 86_400.0
+"""Seconds for which results are kept, unless the workers are told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +62,36 @@ class Verdict:
 
     what: Literal["adopt", "publish", "uncertain"]
     why: str = ""
+    """What leaves it uncertain, or where the task is that is adopted, as far as is known."""
 
 
-def judge(step: StepState, intent: StepIntended, traces: Traces) -> Verdict:
-    """What became of a step, told from what broker and result backend still know.
+def judge(
+    step: StepState,
+    intent: StepIntended,
+    traces: Traces,
+    found: Whereabouts | None = None,
+    now: float = 0.0,
+) -> Verdict:
+    """What became of a step, told from what broker, result backend and workers still know.
 
-    Uncertain is only what neither of them can tell.
+    Uncertain is only what none of them can tell.
+
+    Args:
+        step: The step.
+        intent: What was to be sent.
+        traces: What broker and backend know.
+        found: What a search for the task found; None if nobody could search.
+        now: Seconds since the epoch.
     """
     sent = step.sent_at is not None
     if step.task_id in traces.ended:
         return Verdict("adopt")
     if step.task_id in traces.blind:
         return Verdict("uncertain", "its result reaches only the console that sent it")
+    if found is not None and step.task_id in found.ended:
+        return Verdict("adopt")
+    if found is not None and (place := found.places.get(step.task_id)):
+        return Verdict("adopt", _where(place, now))
     if traces.published is None:
         if sent:
             return Verdict("adopt")
@@ -78,7 +100,7 @@ def judge(step: StepState, intent: StepIntended, traces: Traces) -> Verdict:
             "the console ended while it sent this, and this broker can't tell whether it arrived",
         )
     if traces.published.get(step.task_id):
-        return Verdict("adopt")
+        return _published(found, now - intent.at)
     if traces.server != intent.server:
         return Verdict(
             "uncertain",
@@ -91,20 +113,63 @@ def judge(step: StepState, intent: StepIntended, traces: Traces) -> Verdict:
     return Verdict("publish")
 
 
-async def judge_all(past: Past, manager: TaskManager) -> dict[str, Verdict]:
+def _where(place: Place, now: float) -> str:
+    match place:
+        case InQueue(queue, 0):
+            return f"in queue {queue}, the next to be taken"
+        case InQueue(queue, before):
+            return f"in queue {queue}, {before} before it"
+        case WithWorker(worker, runs):
+            return f"with worker {worker}" if runs else f"with worker {worker}, not begun yet"
+        case Held(back_at, gone):
+            holder = "that is gone" if gone else "that does not answer"
+            back = time.strftime("by %H:%M", time.localtime(back_at))
+            return f"held by a worker {holder}: back {back if back_at > now else 'any moment'}"
+
+
+def _published(found: Whereabouts | None, age: float) -> Verdict:
+    """On a task that reached the broker, has no result and was not found."""
+    if found is None:
+        return Verdict("adopt")
+    if found.doubt:
+        return Verdict("adopt", f"not found yet: {found.doubt}")
+    if age > RESULTS_KEPT:
+        why = "it was sent more than a day ago and is nowhere any more: its result has expired"
+    else:
+        why = "it is in no queue and with no worker: one lost it, or its task keeps no result"
+    return Verdict("uncertain", why)
+
+
+_Sent = Sequence[tuple[StepState, StepIntended]]
+
+
+async def judge_all(past: Past, manager: TaskManager, now: float) -> dict[str, Verdict]:
     """A verdict on each step that was under way, by path; waits for a broker that is away."""
     by_friend: defaultdict[str, list[tuple[StepState, StepIntended]]] = defaultdict(list)
     for step, intent in past.under_way():
         by_friend[step.friend].append((step, intent))
-    verdicts: dict[str, Verdict] = {}
-    for friend, steps in by_friend.items():
-        try:
-            traces = await _traces(manager, friend, [step.task_id for step, _ in steps])
-        except KimeraError as error:  # such as a friend that is configured no more
-            verdicts |= {step.path: Verdict("uncertain", str(error)) for step, _ in steps}
-        else:
-            verdicts |= {step.path: judge(step, intent, traces) for step, intent in steps}
-    return verdicts
+    judged = await asyncio.gather(
+        *(_judge_friend(manager, friend, steps, now) for friend, steps in by_friend.items())
+    )
+    return {path: verdict for verdicts in judged for path, verdict in verdicts.items()}
+
+
+async def _judge_friend(
+    manager: TaskManager, friend: str, steps: _Sent, now: float
+) -> dict[str, Verdict]:
+    try:
+        traces = await _traces(manager, friend, [step.task_id for step, _ in steps])
+        sought = [step.task_id for step, _ in steps if _may_be_somewhere(step, traces)]
+        found = await manager.adoption.search(manager.friends, friend, sought) if sought else None
+    except KimeraError as error:  # such as a friend that is configured no more
+        return {step.path: Verdict("uncertain", str(error)) for step, _ in steps}
+    return {step.path: judge(step, intent, traces, found, now) for step, intent in steps}
+
+
+def _may_be_somewhere(step: StepState, traces: Traces) -> bool:
+    """Whether a look for it can tell more than the traces; what was never published is nowhere."""
+    sent = step.sent_at is not None or (traces.published or {}).get(step.task_id, False)
+    return sent and step.task_id not in traces.ended | traces.blind
 
 
 async def _traces(manager: TaskManager, friend: str, task_ids: Sequence[str]) -> Traces:
@@ -125,6 +190,21 @@ class Resumed:
     """How many tasks are watched again."""
     needs: Sequence[str] = ()
     """What its operator has to know or decide, in sentences."""
+
+
+def resumed(past: Past, verdicts: Mapping[str, Verdict]) -> Resumed:
+    """What is told of a run that goes on with these verdicts."""
+    steps = past.run.steps
+    return Resumed(
+        past.run.run_id,
+        past.run.name,
+        sum(each.what == "adopt" for each in verdicts.values()),
+        [
+            f"{steps[path].name}: {each.why}."
+            for path, each in verdicts.items()
+            if each.what == "uncertain"
+        ],
+    )
 
 
 @dataclass(frozen=True, slots=True)

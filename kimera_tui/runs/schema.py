@@ -52,6 +52,10 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE INDEX event_of_run ON event (run, seq);
     """,
+    """
+    ALTER TABLE run ADD COLUMN concurrency TEXT NOT NULL DEFAULT '';
+    CREATE INDEX run_concurrency ON run (concurrency) WHERE ended IS NULL AND concurrency != '';
+    """,
 )
 """One script a version: number n (from 1) makes version n of version n - 1."""
 

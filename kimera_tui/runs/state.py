@@ -7,7 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kimera_tui.process import events as e
-from kimera_tui.runs.events import StepHeld, StepReused, StepSkipped
+from kimera_tui.runs.events import (
+    StepDecided,
+    StepHeld,
+    StepRetried,
+    StepReused,
+    StepSkipped,
+)
 from kimera_tui.runs.plan import PlannedTask
 from kimera_tui.runs.status import Status
 
@@ -34,7 +40,7 @@ class StepState:
     cause: str = ""
     """Why it is where it is, for people."""
     source: str = "engine"
-    """Who said so: ``engine``, ``backend`` or ``journal``."""
+    """Who said so: ``engine``, ``backend``, ``journal`` or ``operator``."""
     sent_at: float | None = None
     started_at: float | None = None
     """When a worker was first seen to run it; None for tasks that don't tell."""
@@ -47,6 +53,12 @@ class StepState:
     error_message: str = ""
     traceback: str = ""
     released: bool = False
+    attempt: int = 1
+    """Which try this is."""
+    next_try: float | None = None
+    """When the next try is sent, in seconds since the epoch."""
+    id: str = ""
+    """What the step is called in its document."""
 
     @property
     def name(self) -> str:
@@ -54,13 +66,14 @@ class StepState:
         return f"{self.friend}.{self.task_name}"
 
 
-StepEvent = e.TaskEvent | StepSkipped | StepReused | StepHeld
+StepEvent = e.TaskEvent | StepSkipped | StepReused | StepHeld | StepRetried | StepDecided
 """What a step's state is folded from."""
 
 
-def begin(path: str, task: PlannedTask, at: float) -> StepState:
+def begin(path: str, task: PlannedTask, at: float, step_id: str = "") -> StepState:
     """The state of a planned step of which nothing has happened yet."""
     return StepState(
+        id=step_id,
         path=path,
         task_id=task.task_id,
         friend=task.friend,
@@ -74,8 +87,16 @@ def begin(path: str, task: PlannedTask, at: float) -> StepState:
 
 
 def fold(step: StepState, event: StepEvent) -> StepState:
-    """The step after the event; terminal states are final, but a late end is still noted."""
+    """The step after the event.
+
+    Terminal states are final, except that a late end is still noted, that a step may be tried
+    again, and that its operator may decide what became of an uncertain one.
+    """
     match event:
+        case StepRetried():
+            return _retried(step, event)
+        case StepDecided():
+            return _decided(step, event) if step.status is Status.UNCERTAIN else step
         case e.Polled():
             return replace(step, polls=event.attempt, next_poll=event.next_delay)
         case e.Forgotten():
@@ -133,6 +154,7 @@ def _moved(step: StepState, event: StepEvent) -> StepState:
             return _now(step, Status.INTERRUPTED, event, "nobody waits for it any more")
         case StepSkipped():
             status = Status.UNREACHABLE if event.unreachable else Status.SKIPPED
+            status = Status.NOT_NEEDED if event.not_needed else status
             return _now(step, status, event, event.because)
         case StepReused():
             step = replace(step, result=event.result)
@@ -140,6 +162,38 @@ def _moved(step: StepState, event: StepEvent) -> StepState:
         case StepHeld():
             return _now(step, Status.INTERRUPTED, event, event.because)
     return step
+
+
+def _retried(step: StepState, event: StepRetried) -> StepState:
+    """A new try is a new task: of the one before only its reason is kept."""
+    step = replace(
+        step,
+        task_id=event.task_id,
+        attempt=event.attempt,
+        next_try=event.at + event.delay,
+        sent_at=None,
+        started_at=None,
+        polls=0,
+        next_poll=0.0,
+        progress=None,
+        error_type="",
+        error_message="",
+        traceback="",
+        released=False,
+    )
+    return _now(step, Status.RETRYING, event, f"try {event.attempt}: {event.because}")
+
+
+def _decided(step: StepState, event: StepDecided) -> StepState:
+    match event.what:
+        case "done":
+            step = replace(step, result=event.result, error_type="", error_message="")
+            return _now(step, Status.DONE, event, f"decided by {event.by}", "operator")
+        case "fail":
+            return _now(step, Status.FAILED, event, f"decided by {event.by}", "operator")
+        case "wait":
+            return _now(step, Status.QUEUED, event, "still waited for, as decided", "operator")
+    return _now(step, Status.WAITING, event, f"to be sent again, decided by {event.by}", "operator")
 
 
 def _adopted(step: StepState, event: e.Adopted) -> StepState:

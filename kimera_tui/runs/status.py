@@ -23,6 +23,7 @@ class Status(StrEnum):
     UNREACHABLE = "unreachable"
     UNCERTAIN = "uncertain"
     INTERRUPTED = "interrupted"
+    NOT_NEEDED = "not needed"
 
     @property
     def ended(self) -> bool:
@@ -32,7 +33,7 @@ class Status(StrEnum):
     @property
     def bad(self) -> bool:
         """Whether it ended, and not well."""
-        return self in _ENDED and self is not Status.DONE
+        return self in _ENDED and self not in (Status.DONE, Status.NOT_NEEDED)
 
 
 _ENDED = frozenset(
@@ -46,5 +47,6 @@ _ENDED = frozenset(
         Status.UNREACHABLE,
         Status.UNCERTAIN,
         Status.INTERRUPTED,
+        Status.NOT_NEEDED,
     }
 )

@@ -12,19 +12,27 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from kimera_tui.errors import JournalError, RunTaken
+from kimera_tui.errors import JournalError, RunRefused, RunTaken
 from kimera_tui.process import events as e
 from kimera_tui.process.events import Event, TaskEvent
 from kimera_tui.runs.book import RunBook
 from kimera_tui.runs.bulk import Row, insert
 from kimera_tui.runs.codec import KINDS, encode, learn
-from kimera_tui.runs.events import RunEvent, RunStarted, StepIntended
+from kimera_tui.runs.events import (
+    RunCancelled,
+    RunEnded,
+    RunEvent,
+    RunStarted,
+    StepIntended,
+    StepRetried,
+)
 from kimera_tui.runs.journal_file import open_for_writing, unusable
 from kimera_tui.runs.leases import LEASE_SECONDS, Leases
 from kimera_tui.runs.owner import pid_of
 from kimera_tui.runs.reading import events_of_run
+from kimera_tui.runs.requests import CancelRequests
 from kimera_tui.runs.retention import forget_old
-from kimera_tui.runs.tables import add_run, update_run
+from kimera_tui.runs.tables import add_run, in_the_way, renamed, update_run
 from kimera_tui.runs.thinning import PollThinner
 from kimera_tui.runs.values import Packer
 
@@ -76,6 +84,7 @@ class Store:
         self._owner = owner
         self._db, self.notice = open_for_writing(path)
         self.leases = Leases(self._db, owner)
+        self._requests = CancelRequests(self._db, owner)
         self._book = RunBook(sys.maxsize)
         self._open: dict[str, _Open] = {}
         self._packers: dict[str, Packer] = defaultdict(Packer)
@@ -127,6 +136,13 @@ class Store:
             self._book.apply_all(events)
         return events
 
+    def cancel_requests(self) -> list[str]:
+        """Our open runs that somebody has asked to cancel since this was called last."""
+        asked = self._requests.news()
+        for run_id in asked:
+            self._heard(run_id)
+        return asked
+
     def forget_old(self, now: float) -> int:
         """Remove a portion of what is too old or too much; returns how many runs went."""
         return forget_old(self._db, now)
@@ -147,8 +163,9 @@ class Store:
             return
         run_id, path = place
         run = self._open[run_id]
-        if run.owner != self._owner:
-            transaction.refused[id(event)] = taken(run.owner)
+        ours = run.owner == self._owner
+        if not ours and (why := self._not_to_be_asked(event, run)) is not None:
+            transaction.refused[id(event)] = why
             return
         try:
             data = encode(event, run.packer)
@@ -158,9 +175,27 @@ class Store:
             transaction.refused[id(event)] = JournalError(f"It cannot be written down: {error}")
             return
         transaction.rows.append((event.at, run.key, path, type(event).__name__, data))
+        if not ours:  # its owner hears of it, and keeps the tables
+            return
+        if isinstance(event, RunEnded) and self._requests.is_asked(run.key):
+            self._heard(run_id)
         if isinstance(event, StepIntended):
             transaction.progressed.add(run_id)
+        if isinstance(event, StepRetried):
+            renamed(self._db, run.key, event.path, event.task_id)
         self._note_change(event, run_id, path, transaction)
+
+    def _not_to_be_asked(self, event: Event, run: _Open) -> Exception | None:
+        """Why this can't be written of a run that isn't ours: all but asking to cancel it."""
+        if not isinstance(event, RunCancelled):
+            return taken(run.owner)
+        ended = self._db.execute("SELECT ended FROM run WHERE key = ?", (run.key,)).fetchone()[0]
+        return RunTaken("This run has ended.") if ended is not None else None
+
+    def _heard(self, run_id: str) -> None:
+        """Fold in that a run is to be cancelled, which somebody else wrote down."""
+        if (run := self._book.runs.get(run_id)) is not None:
+            run.cancelled = True
 
     def _note_change(
         self, event: Event, run_id: str, path: str | None, transaction: _Transaction
@@ -179,6 +214,9 @@ class Store:
             return None
         if isinstance(event, RunStarted):
             if self._known(event.run_id, transaction):  # it came over the bus already
+                return None
+            if (why := in_the_way(self._db, event)) != "":
+                transaction.refused[id(event)] = RunRefused(f"{why}. Nothing was sent.")
                 return None
             self._begin(event, transaction)
             return event.run_id, None

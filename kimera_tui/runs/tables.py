@@ -27,8 +27,8 @@ def add_run(
     tasks = sorted({f"{task.friend}.{task.task_name}" for _, task in leaves})
     cursor = db.execute(
         "INSERT INTO run (run_id, name, parent, profile, started, status, done, total, friends,"
-        " tasks, error, owner, lease_until)"
-        " VALUES (?, ?, ?, ?, ?, 'waiting', 0, ?, ?, ?, '', ?, ?)",
+        " tasks, error, owner, lease_until, concurrency)"
+        " VALUES (?, ?, ?, ?, ?, 'waiting', 0, ?, ?, ?, '', ?, ?, ?)",
         (
             event.run_id,
             packer.text(event.name),
@@ -40,6 +40,7 @@ def add_run(
             json.dumps(tasks),
             owner,
             lease_until,
+            event.concurrency,
         ),
     )
     key = cursor.lastrowid or 0
@@ -65,6 +66,24 @@ def update_run(
     )
 
 
+def in_the_way(db: sqlite3.Connection, event: RunStarted) -> str:
+    """Why a run may not begin beside those with the same key, or an empty string."""
+    if not event.concurrency:
+        return ""
+    rows = db.execute(
+        "SELECT name FROM run WHERE ended IS NULL AND concurrency = ?", (event.concurrency,)
+    ).fetchall()
+    if len(rows) < event.limit:
+        return ""
+    going = "1 run has" if len(rows) == 1 else f"{len(rows)} runs have"
+    return f"{going} not ended with the key `{event.concurrency}`; the limit is {event.limit}"
+
+
+def renamed(db: sqlite3.Connection, key: int, path: str, task_id: str) -> None:
+    """Note the new task of a step that is tried again."""
+    db.execute("UPDATE step SET task_id = ? WHERE run = ? AND path = ?", (task_id, key, path))
+
+
 def step_row(step: StepState, packer: Packer) -> StepRow:
     """What the table says of a step."""
     error = ""
@@ -77,4 +96,4 @@ def step_row(step: StepState, packer: Packer) -> StepRow:
 
 def run_fold(run: RunState, packer: Packer) -> RunFold:
     """What the table says of a run."""
-    return run.status.value, run.done, len(run.steps), run.ended, packer.text(run.error)
+    return run.status.value, run.done, run.total, run.ended, packer.text(run.error)

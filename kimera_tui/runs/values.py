@@ -27,6 +27,31 @@ _SCALARS: dict[type[Any], tuple[str, Callable[[Any], str]]] = {
 }
 
 
+class Verbatim(str):
+    """A template: it says where a value comes from and is none itself, so nothing is hidden."""
+
+    __slots__ = ()
+
+
+def marked(value: Any) -> Any:
+    """The value with every text that holds a template marked as one."""
+    if isinstance(value, str):
+        return Verbatim(value) if "${{" in value else value
+    if isinstance(value, Mapping):
+        return {key: marked(child) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [marked(child) for child in value]
+    return value
+
+
+def _holds_template(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_holds_template, value.values()))
+    if isinstance(value, list):
+        return any(map(_holds_template, value))
+    return isinstance(value, Verbatim)
+
+
 class Packer:
     """Makes values plain for one run and remembers its secrets, so that no text repeats them."""
 
@@ -41,7 +66,7 @@ class Packer:
         elif isinstance(value, list | tuple):
             for child in value:
                 self.learn(child, secret, hidden)
-        elif isinstance(value, str) and not isinstance(value, NotKept):
+        elif isinstance(value, str) and not isinstance(value, NotKept | Verbatim):
             for found in [value] if hidden else passwords_in(value):
                 if len(found) >= SHORTEST_SECRET and len(self._known) < _MOST_SECRETS:
                     self._known.add(found)
@@ -83,12 +108,14 @@ class Packer:
             return {"$set": self._pack(list(value), place, secret)}
         if isinstance(value, NotKept):
             return _stand_in(value)
+        if kind is Verbatim:
+            return {"$template": str(value)}
         return self._scalar(value)
 
     def _mapping(self, value: Mapping[Any, Any], place: str, secret: Collection[str]) -> Any:
         plain = {
             key: {"$secret": f"{place}.{key}"}
-            if _is_secret(key, secret)
+            if _is_secret(key, secret) and not _holds_template(child)
             else self._pack(child, f"{place}.{key}", secret)
             for key, child in value.items()
         }
@@ -132,6 +159,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "$uuid": UUID,
     "$bytes": base64.b64decode,
     "$size": TooLarge,
+    "$template": str,
     "$repr": Opaque,
 }
 

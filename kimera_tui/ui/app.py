@@ -15,8 +15,9 @@ from textual.widgets import Input
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
 from kimera_tui.errors import KimeraError
 from kimera_tui.runs.book import RunBook
-from kimera_tui.runs.events import RunStarted
+from kimera_tui.runs.events import RunEnded, RunStarted
 from kimera_tui.ui.actions import bindings
+from kimera_tui.ui.acts import Acts
 from kimera_tui.ui.commands import ActionCommands
 from kimera_tui.ui.crash import report_crash
 from kimera_tui.ui.event_lines import event_line
@@ -25,6 +26,7 @@ from kimera_tui.ui.pump import Pump
 from kimera_tui.ui.screens.base import ModeScreen
 from kimera_tui.ui.screens.cluster import ClusterScreen
 from kimera_tui.ui.screens.compose import ComposeScreen
+from kimera_tui.ui.screens.compose_state import Composition, nothing
 from kimera_tui.ui.screens.confirm import Confirm, Question
 from kimera_tui.ui.screens.friends import FriendsScreen
 from kimera_tui.ui.screens.history import HistoryScreen
@@ -35,7 +37,6 @@ from kimera_tui.ui.text import safe
 from kimera_tui.ui.theme import DARK, LIGHT
 from kimera_tui.ui.widgets.event_pane import RING, EventLine
 from kimera_tui.ui.widgets.status_line import Vitals
-from kimera_tui.workflows.calls import Draft, Workflow, friends_of
 
 
 class KimeraApp(App[int]):
@@ -65,13 +66,20 @@ class KimeraApp(App[int]):
         self.services = services
         self.book = RunBook()
         self.vitals = Vitals(read_only=services.read_only)
-        self.draft = Draft()
+        self.composition: Composition = nothing()
+        self.ended_runs = 0
+        """Runs that ended while this console was open."""
         self._pump = Pump(services.bus, self.take_in, self.show_news)
         self._backlog: deque[EventLine] = deque(maxlen=RING)
         self._fresh: deque[EventLine] = deque(maxlen=RING)
         self._changed: set[str] = set()
-        self._wanted_run: str | None = None
+        self.wanted_run: str | None = None
+        """The run that Live is to show next."""
+        self.acts = Acts(self)
         self.usual: dict[str, tuple[float, float]] = {}
+        """Median and 95th percentile of running times, in seconds, by friend.task."""
+        self.usual_runs: dict[str, tuple[float, float]] = {}
+        """The same of whole runs, by name."""
 
     def on_mount(self) -> None:
         """Paint first; broker, workers and libraries come up beside the painted screen."""
@@ -125,6 +133,8 @@ class KimeraApp(App[int]):
                 vitals = vitals.with_broker(event)
             elif isinstance(event, ClusterSeen):
                 vitals = vitals.with_view(event.view)
+            elif isinstance(event, RunEnded):
+                self.ended_runs += 1
             elif isinstance(event, RunStarted):
                 self.run_worker(self._learn_usual(event), group="usual", exit_on_error=False)
         self.vitals = vitals.counted(vitals.in_flight, len(lines), vitals.dropped)
@@ -134,17 +144,19 @@ class KimeraApp(App[int]):
         changed, self._changed = self._changed, set()
         lines, self._fresh = list(self._fresh), deque(maxlen=RING)
         self.vitals = self.vitals.counted(self._in_flight(), 0, dropped)
-        if isinstance(self.screen, ModeScreen) and self.screen.is_mounted:
+        if isinstance(self.screen, ModeScreen) and self.screen.is_drawable:
             self.screen.news(changed, lines)
 
     async def _learn_usual(self, started: RunStarted) -> None:
         """How long the tasks of a run usually take; a journal that can't be read tells nothing."""
+        with contextlib.suppress(KimeraError):
+            if (usual := await self.services.usual_of_run(started.name)) is not None:
+                self.usual_runs[started.name] = usual
         for friend, task_name in {
             (task.friend, task.task_name) for _, task in started.plan.leaves()
         }:
             with contextlib.suppress(KimeraError):
-                usual = await self.services.usual(friend, task_name)
-                if usual is not None:
+                if (usual := await self.services.usual(friend, task_name)) is not None:
                     self.usual[f"{friend}.{task_name}"] = usual
 
     def _in_flight(self) -> int:
@@ -158,79 +170,18 @@ class KimeraApp(App[int]):
 
     def take_wanted_run(self) -> str | None:
         """The run to put the cursor on, once."""
-        if self._wanted_run not in self.book.runs:
+        if self.wanted_run not in self.book.runs:
             return None
-        wanted, self._wanted_run = self._wanted_run, None
+        wanted, self.wanted_run = self.wanted_run, None
         return wanted
 
     def tick(self) -> None:
         """Ages and elapsed times go on when nothing happens."""
         below = self.screen_stack[0]
-        if isinstance(below, ModeScreen) and below.is_mounted:
+        if isinstance(below, ModeScreen) and below.is_drawable:
             below.news(set(), [])
 
     # What modes ask for
-
-    async def launch(self, workflow: Workflow) -> None:
-        """Start a run and watch it in Live."""
-        self.run_worker(self._launch(workflow), group="launch", exit_on_error=False)
-
-    async def _launch(self, workflow: Workflow) -> None:
-        if not await self._may_send(workflow):
-            return
-        try:
-            self._wanted_run = await self.services.launch(workflow)
-        except KimeraError as error:
-            self.complain(str(error))
-            return
-        await self.switch_mode("live")
-
-    async def _may_send(self, workflow: Workflow) -> bool:
-        """Ask first where a friend is marked as dangerous."""
-        friends = self.services.friends
-        risky = [n for n in sorted(friends_of(workflow.root)) if n in friends and friends[n].danger]
-        if not risky or self.services.read_only:
-            return True
-        question = Question(
-            title="Send to a dangerous friend",
-            text=f"{workflow.name}\n\nMarked as dangerous: {', '.join(risky)}",
-            act="Send",
-        )
-        answer = await self.push_screen_wait(Confirm(question))
-        return answer != ""
-
-    async def revoke(self, task_id: str, *, terminate: bool, signal: str) -> None:
-        """Revoke a task and say who acknowledged; that it is gone is told when it is."""
-        try:
-            receipts = await self.services.revoke(task_id, terminate=terminate, signal=signal)
-        except KimeraError as error:
-            self.complain(str(error))
-            return
-        workers = [receipt.worker for receipt in receipts if receipt.ok]
-        if workers:
-            self.flash(f"Acknowledged by {', '.join(workers)}. Watching until it is gone.")
-        else:
-            self.complain("No worker answered: a worker that starts later will not know of it.")
-
-    async def replay(self, run_id: str, mode: str, path: str) -> None:
-        """Run a past run again, and watch it in Live."""
-        try:
-            self._wanted_run = await self.services.replay(run_id, mode, path)
-        except KimeraError as error:
-            self.complain(str(error))
-            return
-        await self.switch_mode("live")
-
-    async def cancel(self, run_id: str) -> None:
-        """Cancel a run and say who acknowledged."""
-        try:
-            receipts = await self.services.cancel(run_id)
-        except KimeraError as error:
-            self.complain(str(error))
-            return
-        workers = sorted({receipt.worker for receipt in receipts if receipt.ok})
-        who = ", ".join(workers) or "no worker"
-        self.flash(f"Nothing more of it is sent; revokes acknowledged by {who}.")
 
     def flash(self, text: str) -> None:
         """Say a routine thing."""
@@ -255,18 +206,26 @@ class KimeraApp(App[int]):
         """Leave; with tasks in flight only after asking."""
         if isinstance(self.screen, Confirm):
             return
-        in_flight = self._in_flight()
-        if not in_flight:
+        in_flight, unsaved = self._in_flight(), self.composition.unsaved
+        if not in_flight and not unsaved:
             self.exit()
             return
-        self.run_worker(self._ask_to_leave(in_flight), group="quit", exclusive=True)
+        self.run_worker(self._ask_to_leave(in_flight, unsaved), group="quit", exclusive=True)
 
-    async def _ask_to_leave(self, in_flight: int) -> None:
-        text = f"{in_flight} in flight. They are watched again when the console is opened next."
-        if self.services.embedded:
-            text = (
+    async def _ask_to_leave(self, in_flight: int, unsaved: bool) -> None:
+        texts = []
+        if unsaved:
+            name = self.composition.document.name
+            texts.append(f"The workflow `{name}` has edits that are not saved (2, ctrl+s).")
+        if in_flight and self.services.embedded:
+            texts.append(
                 f"{in_flight} in flight. The embedded broker and its workers end with the console."
             )
+        elif in_flight:
+            texts.append(
+                f"{in_flight} in flight. They are watched again when the console is opened next."
+            )
+        text = "\n\n".join(texts)
         question = Question(title="Leave Kimera", text=text, act="Leave")
         if await self.push_screen_wait(Confirm(question)):
             self.exit()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from kimera_tui.config.friends import Friend
 from kimera_tui.process.bus import EventBus
@@ -13,6 +14,89 @@ from kimera_tui.process.engine import Receipt
 from kimera_tui.runs.history import RunRow
 from kimera_tui.runs.recovery import Recovery
 from kimera_tui.workflows.calls import Workflow
+from kimera_tui.workflows.cancelling import Cancelled
+from kimera_tui.workflows.checks import Problem
+from kimera_tui.workflows.document import Document
+from kimera_tui.workflows.flow import LastRun
+from kimera_tui.workflows.launch import Given
+from kimera_tui.workflows.preflight import Finding
+from kimera_tui.workflows.replay import ReplayPlan, Wish
+from kimera_tui.workflows.runner import Decision
+from kimera_tui.workflows.store import Stored
+
+
+@dataclass(frozen=True, slots=True)
+class SavedWorkflow:
+    """A file with a workflow, for the list of them."""
+
+    path: Path
+    name: str
+    steps: int
+    problem: str = ""
+    """The first thing that is wrong with it, or an empty string."""
+    last_state: str = ""
+    """How its last run stands or ended; empty where none is known."""
+    last_at: float | None = None
+    """When that began, in seconds since the epoch."""
+    usual: float | None = None
+    """Median of its latest finished runs, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFilter:
+    """A search of past runs that has a name."""
+
+    name: str
+    line: str
+    problem: str = ""
+    """Why it can't be used, or an empty string."""
+
+
+class Workflows(Protocol):
+    """Documents: their files, and runs made of them."""
+
+    async def problems(self, document: Document) -> Sequence[Problem]:
+        """What is wrong with a document."""
+
+    async def saved(self) -> Sequence[SavedWorkflow]:
+        """The files there are, those that can't be read too."""
+
+    async def open(self, path: Path) -> Stored:
+        """Read a file; raises a KimeraError that says what is wrong with it."""
+
+    def file_for(self, name: str) -> Path:
+        """Where a workflow of that name is kept."""
+
+    async def save(self, document: Document, path: Path, stored: Stored | None) -> Stored:
+        """Write a file, keeping its comments.
+
+        Args:
+            document: What is written.
+            path: The file.
+            stored: What was read from it; None for a file that must not be there yet.
+
+        Raises:
+            ChangedOnDisk: somebody else wrote it since; it holds the difference.
+            KimeraError: it can't be written.
+        """
+
+    async def changed(self, stored: Stored) -> bool:
+        """Whether a file is another than it was when it was read or written last."""
+
+    async def last_run(self, name: str) -> LastRun | None:
+        """What the last run of a workflow of that name tells."""
+
+    async def preflight(self, document: Document, given: Given) -> Sequence[Finding]:
+        """What speaks for and against a run of it now."""
+
+    async def dry_run(self, document: Document, given: Given) -> Sequence[Mapping[str, Any]]:
+        """What a run would send; nothing is sent."""
+
+    async def run(self, document: Document, given: Given) -> str:
+        """Start a run as soon as the broker is there; returns its id."""
+
+    async def document_of(self, run_id: str) -> Document:
+        """The document that a past run began with; UsageError where it can't be had."""
 
 
 class Services(Protocol):
@@ -26,6 +110,7 @@ class Services(Protocol):
     """Whether the broker is the console's own, which ends with it."""
     bus: EventBus
     clock: Clock
+    workflows: Workflows
 
     @property
     def read_only(self) -> bool:
@@ -49,6 +134,9 @@ class Services(Protocol):
             KimeraError: the broker never came up, or the journal can't be used.
         """
 
+    async def resume(self, run_id: str, given: Given) -> None:
+        """Go on with a run that its console left; raises a KimeraError where that can't be."""
+
     async def launch(self, workflow: Workflow) -> str:
         """Start a run as soon as the broker is there; returns the run's id.
 
@@ -59,11 +147,34 @@ class Services(Protocol):
     async def revoke(self, task_id: str, *, terminate: bool, signal: str) -> Sequence[Receipt]:
         """Revoke a task; returns which workers acknowledged."""
 
-    async def cancel(self, run_id: str) -> Sequence[Receipt]:
-        """Send nothing more of a run and revoke what is in flight of it."""
+    async def cancel(self, run_id: str) -> Cancelled:
+        """Send nothing more of a run, whoever is at it, and revoke what is in flight of it."""
+
+    async def keep_revoking(self, unheard: Sequence[tuple[str, str]]) -> str:
+        """Revoke tasks until workers heard of it; returns how that ended, in a sentence.
+
+        Args:
+            unheard: Friend and id of each.
+        """
+
+    async def decide(self, run_id: str, path: str, what: Decision, result: Any) -> None:
+        """Say what became of an uncertain step; UsageError where nobody asks for it."""
 
     async def runs(self, search: str) -> Sequence[RunRow]:
         """Past runs, newest first; UsageError for a search that can't be understood."""
+
+    async def filters(self) -> Sequence[SavedFilter]:
+        """The saved filters, those that can't be used too; ConfigError for a wrong file."""
+
+    async def save_filter(self, name: str, line: str) -> None:
+        """Save a search under a name, in place of the one that had it.
+
+        Raises:
+            UsageError: the name or the search is wrong, or the file can't be read or written.
+        """
+
+    async def delete_filter(self, name: str) -> None:
+        """Forget a saved filter; raises as ``save_filter``, and where there is none."""
 
     async def events_of(self, run_id: str) -> Sequence[object]:
         """Everything that happened to a run, in its order, for a fold."""
@@ -71,7 +182,16 @@ class Services(Protocol):
     async def usual(self, friend: str, task_name: str) -> tuple[float, float] | None:
         """Median and 95th percentile of a task's running time, in seconds; None for too few."""
 
-    async def replay(self, run_id: str, mode: str, path: str) -> str:
+    async def usual_of_run(self, name: str) -> tuple[float, float] | None:
+        """The same of whole runs of a name."""
+
+    async def save_value(self, name: str, text: str) -> Path:
+        """Write a text to a new file of that name in the working directory; returns the file."""
+
+    async def replay_plan(self, run_id: str, wish: Wish) -> ReplayPlan:
+        """What a replay would run and reuse; UsageError where it can't be."""
+
+    async def replay(self, run_id: str, wish: Wish) -> str:
         """Start a new run from a past one; returns its id."""
 
     async def export(self, run_id: str) -> Path:

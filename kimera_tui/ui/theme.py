@@ -22,6 +22,7 @@ GLYPHS: dict[Status, str] = {
     Status.UNREACHABLE: "⇢",
     Status.UNCERTAIN: "?",
     Status.INTERRUPTED: "‖",
+    Status.NOT_NEEDED: "·",
 }
 
 STYLES: dict[Status, str] = {
@@ -40,6 +41,7 @@ STYLES: dict[Status, str] = {
     Status.UNREACHABLE: "dim",
     Status.UNCERTAIN: "warning",
     Status.INTERRUPTED: "warning",
+    Status.NOT_NEEDED: "dim",
 }
 """Names of the line views' component classes."""
 

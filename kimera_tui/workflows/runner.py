@@ -4,30 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
 
 from kimera_tui.config.friends import secret_params
-from kimera_tui.errors import JournalError, RunTaken, UsageError
+from kimera_tui.errors import JournalError, KimeraError, RunRefused, RunTaken, UsageError
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.clock import Clock, new_id
 from kimera_tui.process.engine import Receipt
 from kimera_tui.process.events import Refused
 from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.process.task_params import TaskParams
-from kimera_tui.runs.events import RunAdopted, RunCancelled, RunEnded, RunStarted, StepReused
+from kimera_tui.runs.events import (
+    RunAdopted,
+    RunCancelled,
+    RunEnded,
+    RunStarted,
+    StepDecided,
+    StepReused,
+)
 from kimera_tui.runs.journal import Journal
-from kimera_tui.runs.recovery import Past, Resumed, judge_all
-from kimera_tui.runs.replay import Overrides, replay_plan
+from kimera_tui.runs.recovery import Past, Resumed, judge_all, resumed
+from kimera_tui.workflows.beside import Beside
 from kimera_tui.workflows.calls import Workflow
+from kimera_tui.workflows.document import Document
+from kimera_tui.workflows.hands import Findings, Hands
+from kimera_tui.workflows.header import header_of
+from kimera_tui.workflows.launch import Given, beginning_of, started_of, walk_of
 from kimera_tui.workflows.planning import plan_of
-from kimera_tui.workflows.walk import Findings, Hands, RunStopped, Walk
+from kimera_tui.workflows.replay import Wish, planned_replay
+from kimera_tui.workflows.walk import Walk
 
-__all__ = ["Findings", "Runner", "plan_of"]
+__all__ = ["Findings", "Given", "Runner", "plan_of"]
 
-CANCEL_SECONDS = 3.0
-"""How long a cancelled run waits for its revoked tasks to end."""
-REVOKED_AT_ONCE = 50
+Decision = Literal["again", "done", "fail", "wait"]
+NOTHING_GIVEN = Given()
 
 
 class Runner:
@@ -40,6 +52,7 @@ class Runner:
         findings: Tells what stands against a task.
         journal: Where runs are kept; None keeps them nowhere.
         profile: Which broker is in use, in a few words; kept with each run.
+        asks: Whether somebody is there to answer for uncertain steps; else their runs fail.
     """
 
     def __init__(
@@ -50,15 +63,23 @@ class Runner:
         findings: Findings = lambda friend, task_name: [],
         journal: Journal | None = None,
         profile: str = "",
+        asks: bool = False,
     ) -> None:
         self._manager = manager
         self._announcer = Announcer(manager.events, clock)
         self._new_id = new_id
-        self._hands = Hands(manager, self._announcer, findings, journal)
+        self._hands = Hands(manager, self._announcer, findings, journal, new_id, asks)
         self._journal = journal
         self._profile = profile
         self._runs: dict[str, asyncio.Task[Any]] = {}
         self._walks: dict[str, Walk] = {}
+        self._beside = Beside()
+        if journal is not None:
+            journal.heed(self._asked_to_cancel)
+
+    def has(self, run_id: str) -> bool:
+        """Whether a run is going on here."""
+        return run_id in self._walks
 
     def start(self, workflow: Workflow) -> str:
         """Start a run; returns its id. Every step is announced before anything is sent."""
@@ -73,40 +94,45 @@ class Runner:
             )
         )
 
-    async def replay(
-        self,
-        run_id: str,
-        mode: str,
-        path: str = "",
-        overrides: Overrides | None = None,
-    ) -> str:
-        """Start a new run from a past one; returns its id. The past run stays as it is.
-
-        Args:
-            run_id: The past run.
-            mode: How much of it: one of ``runs.replay.Mode``.
-            path: The step that ``from_step`` and ``only_step`` mean.
-            overrides: New named arguments, by path.
+    def run(self, document: Document, given: Given = NOTHING_GIVEN) -> str:
+        """Start a run of a document; returns its id.
 
         Raises:
-            UsageError: there is no such run or step, or a secret is needed again; nothing was
-                sent.
+            UsageError: an input is missing or wrong; nothing was sent.
+        """
+        at = self._announcer.now()
+        return self._launch(
+            started_of(document, given, self._manager, self._new_id, at, self._profile),
+            prompted=given.prompted,
+        )
+
+    async def replay(self, run_id: str, wish: Wish) -> str:
+        """Start a new run from a past one; returns its id. The past run stays as it is.
+
+        Raises:
+            UsageError: there is no such run or step, an input is wrong, or a secret is needed
+                again; nothing was sent.
             JournalError: the journal can't be read.
         """
         if self._journal is None:
             raise JournalError("Runs are not saved here, so there is none to replay.")
         past = await self._journal.events_of(run_id)
-        planned = replay_plan(past, mode, path, overrides or {}, self._new_id)
+        planned = planned_replay(past, wish, self._new_id, self._manager.friends)
         if planned.needs:
             raise UsageError(f"{planned.needs[0]} Nothing was sent.")
         at, new_run = self._announcer.now(), self._new_id()
-        started = RunStarted(
+        begun = beginning_of(past)
+        started = replace(
+            begun,
             at=at,
             run_id=new_run,
             name=planned.name,
             plan=planned.plan,
             parent=planned.parent,
             profile=self._profile,
+            inputs=planned.inputs,
+            header=begun.header if wish.document is None else header_of(wish.document),
+            despite=tuple(wish.given.despite),
         )
         reused = [
             StepReused(
@@ -114,10 +140,14 @@ class Runner:
             )
             for path, step in planned.reused.items()
         ]
-        return self._launch(started, reused)
+        return self._launch(started, reused, wish.given.prompted)
 
-    async def resume(self, run_id: str) -> Resumed:
+    async def resume(self, run_id: str, given: Given = NOTHING_GIVEN) -> Resumed:
         """Go on with a run that its console left; nothing is sent twice.
+
+        Args:
+            run_id: The run.
+            given: Secrets that were asked for at its start, which are kept nowhere.
 
         Returns:
             What is watched again, once broker and results have been asked.
@@ -140,22 +170,13 @@ class Runner:
         adopted = RunAdopted(at=self._announcer.now(), run_id=run_id, past=tuple(events))
         self._announcer.tell(adopted)
         past = Past.of([*events, adopted])
-        verdicts = await judge_all(past, self._manager)
-        walk = Walk(run_id, past.run.plan, self._hands, past, verdicts)
-        walk.in_flight |= {step.task_id for step, _ in past.under_way()}
+        verdicts = await judge_all(past, self._manager, adopted.at)
+        walk = walk_of(beginning_of(events), self._hands, past, verdicts, given.prompted)
+        walk.in_flight.update((step.task_id, step.path) for step, _ in past.under_way())
         self._begin(walk, self._go_on(walk))
         if past.run.cancelled:
             await self.cancel(run_id)
-        return Resumed(
-            run_id,
-            past.run.name,
-            sum(each.what == "adopt" for each in verdicts.values()),
-            [
-                f"{past.run.steps[path].name}: {each.why}."
-                for path, each in verdicts.items()
-                if each.what == "uncertain"
-            ],
-        )
+        return resumed(past, verdicts)
 
     async def cancel(
         self, run_id: str, terminate: bool = False, signal: str = "SIGTERM"
@@ -174,25 +195,39 @@ class Runner:
             raise UsageError("This run is not going on in this console.")
         walk.cancelled = True
         ids = list(walk.in_flight)
+        stopping = walk.stop(terminate, signal)
         told = RunCancelled(at=self._announcer.now(), run_id=run_id, revoked=tuple(ids))
         self._announcer.tell(told)
         if self._journal is not None:
-            with contextlib.suppress(JournalError):  # cancelling mustn't fail for a full disk
+            # Cancelling mustn't fail for a full disk.
+            with contextlib.suppress(JournalError, RunTaken):
                 await self._journal.keep(told)
-        receipts: list[Receipt] = []
-        for start in range(0, len(ids), REVOKED_AT_ONCE):
-            answers = await asyncio.gather(
-                *(
-                    self._manager.revoke(task_id, terminate, signal)
-                    for task_id in ids[start : start + REVOKED_AT_ONCE]
-                )
-            )
-            receipts += [receipt for answer in answers for receipt in answer]
-        await asyncio.wait({task}, timeout=CANCEL_SECONDS)
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})
-        return receipts
+        return await stopping
+
+    async def decide(
+        self, run_id: str, path: str, what: Decision, by: str, result: Any = None
+    ) -> None:
+        """Say what became of a step of which nothing else could tell; its run goes on from there.
+
+        Args:
+            run_id: The run.
+            path: The step.
+            what: ``again`` sends it once more, ``done`` takes ``result`` for its result,
+                ``fail`` lets it fail, ``wait`` waits for it as if it had been sent.
+            by: Who decides.
+            result: The result for ``done``.
+
+        Raises:
+            UsageError: nobody asks for this.
+        """
+        walk = self._walks.get(run_id)
+        awaited = walk.decisions.get(path) if walk is not None else None
+        if awaited is None or awaited.done():
+            raise UsageError("This step waits for no answer here.")
+        at = self._announcer.now()
+        awaited.set_result(
+            StepDecided(at=at, run_id=run_id, path=path, what=what, by=by, result=result)
+        )
 
     async def result(self, run_id: str) -> Any:
         """Wait for a run of this runner and return its result, or raise what ended it."""
@@ -205,19 +240,31 @@ class Runner:
 
     async def stop(self) -> None:
         """Stop waiting for all runs; what was sent goes on remotely."""
+        self._beside.stop()
         tasks = [task for task in self._runs.values() if not task.done()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _asked_to_cancel(self, run_id: str) -> None:
+        """Another console asks for it."""
+        walk = self._walks.get(run_id)
+        if walk is not None and not walk.cancelled:
+            self._beside.do(self.cancel(run_id))
+
     def _secret(self, params: TaskParams) -> frozenset[str]:
         return secret_params(self._manager.friends.get(params.friend, {}), params.task_name)
 
-    def _launch(self, started: RunStarted, reused: Sequence[StepReused] = ()) -> str:
+    def _launch(
+        self,
+        started: RunStarted,
+        reused: Sequence[StepReused] = (),
+        prompted: Mapping[str, str] | None = None,
+    ) -> str:
         for event in (started, *reused):
             self._announcer.tell(event)
         past = Past.of([started, *reused]) if reused else None
-        walk = Walk(started.run_id, started.plan, self._hands, past)
+        walk = walk_of(started, self._hands, past, prompted=prompted)
         self._begin(walk, self._from_start(walk, started, reused))
         return started.run_id
 
@@ -241,13 +288,13 @@ class Runner:
         if self._journal is not None:
             try:
                 await self._journal.begin(started, reused=reused)
-            except JournalError as error:
+            except (JournalError, RunRefused) as error:
                 self._refuse_all(walk, error)
                 self._announcer.tell(self._end_of(walk, str(error)))
                 raise
         return await self._go_on(walk)
 
-    def _refuse_all(self, walk: Walk, error: JournalError) -> None:
+    def _refuse_all(self, walk: Walk, error: KimeraError) -> None:
         at = self._announcer.now()
         for _, task in walk.plan.leaves():
             self._announcer.tell(Refused(at=at, task_id=task.task_id, reason=str(error)))
@@ -264,8 +311,6 @@ class Runner:
             raise
         except asyncio.CancelledError:
             error = "stopped"
-            if walk.cancelled:
-                raise RunStopped("The run was cancelled.") from None
             raise
         finally:
             await self._finish(walk, error)

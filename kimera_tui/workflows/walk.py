@@ -1,59 +1,37 @@
-"""One run's way through its plan: what to send next, what came of it, what is left out."""
+"""One run's way through its plan: what is next, what came of it, what is left out."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kimera_tui.errors import (
-    BrokerUnavailable,
-    JournalError,
-    KimeraError,
-    PublishUncertain,
-    RunTaken,
-    TaskFailed,
-    TaskRevoked,
-    TimeoutException,
-)
-from kimera_tui.process.announcer import Announcer
-from kimera_tui.process.events import Noticed, Refused
-from kimera_tui.process.feeding import feed
+from kimera_tui.errors import KimeraError, RunTaken, TaskRevoked
+from kimera_tui.process.engine import Receipt
 from kimera_tui.process.gathering import SLICE
-from kimera_tui.process.task_manager import TaskManager
-from kimera_tui.process.task_params import Callback
-from kimera_tui.runs.events import StepHeld, StepSkipped
-from kimera_tui.runs.journal import Journal
-from kimera_tui.runs.notkept import missing_in
-from kimera_tui.runs.plan import Node, PlannedTask
+from kimera_tui.runs.events import StepSkipped
+from kimera_tui.runs.plan import Node, is_handler
 from kimera_tui.runs.recovery import Past, Verdict
-from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
+from kimera_tui.workflows.conditions import holds, say
+from kimera_tui.workflows.document import Condition
+from kimera_tui.workflows.durations import duration_text
+from kimera_tui.workflows.hands import Hands
+from kimera_tui.workflows.references import TemplateError
+from kimera_tui.workflows.scope import NOTHING, Scope
+from kimera_tui.workflows.stepping import RunStopped, Stepper
 
-Findings = Callable[[str, str], Sequence[str]]
-"""What stands against a friend's task, as far as is known now, in sentences."""
-
-KEEP_AGAIN = 1.0
-"""Seconds between two tries to write down a result."""
-LEAST_WAIT = 5.0
-"""Seconds for which an adopted task is waited for at least, whatever is left of its time."""
-
-
-class RunStopped(KimeraError):
-    """The run was cancelled: nothing more of it is sent."""
-
-    exit_code = 4
+STOP_SECONDS = 3.0
+"""How long a stopped run waits for its revoked tasks to end."""
+REVOKED_AT_ONCE = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Hands:
-    """What a walk works with."""
+class RunTimedOut(KimeraError):
+    """The run did not end in its time: what was in flight is revoked, nothing more is sent."""
 
-    manager: TaskManager
-    announcer: Announcer
-    findings: Findings
-    journal: Journal | None
+    exit_code = 3
 
 
 @dataclass(slots=True)
@@ -65,219 +43,304 @@ class Walk:
     hands: Hands
     past: Past | None = None
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    scope: Scope = field(default_factory=Scope)
+    timeout: float | None = None
+    """Seconds for all but the steps of ``finally``."""
+    started: float = 0.0
+    """Seconds since the epoch."""
     cancelled: bool = False
     """Whether somebody cancelled the run: then nothing more is sent."""
-    in_flight: set[str] = field(default_factory=set)
-    """Ids of tasks that were handed to the broker and have not ended."""
+    _steps: Stepper = field(init=False)
+    _phase: asyncio.Future[Any] | None = None
     _settled: set[str] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        self._steps = Stepper(self.run_id, self.hands, self.scope, self.past, self.verdicts)
+
+    @property
+    def in_flight(self) -> dict[str, str]:
+        """Path of each task that was handed to the broker and has not ended, by its id."""
+        return self._steps.in_flight
+
+    @property
+    def decisions(self) -> dict[str, asyncio.Future[Any]]:
+        """What is awaited from the operator, by path."""
+        return self._steps.decisions
+
     async def go(self) -> Any:
-        """Walk to the end; returns the run's result, or raises what ended it."""
-        return await self._walk(self.plan, None)
+        """Walk to the end; returns the run's result, or raises what ended it.
+
+        The steps of ``finally`` are run however the others ended, unless the run is another
+        console's or is only left.
+        """
+        try:
+            try:
+                result = await self._in_time()
+            except RunTaken:
+                raise
+            except Exception:
+                with contextlib.suppress(Exception):  # each tells of itself; this one ends the run
+                    await self._finally()
+                raise
+            await self._finally()
+            return result
+        finally:
+            self._steps.close()
+
+    def stop(
+        self, terminate: bool = False, signal: str = "SIGTERM"
+    ) -> Coroutine[Any, Any, list[Receipt]]:
+        """Send nothing more from now on, and revoke what is in flight.
+
+        During the steps of ``finally`` it stops these.
+
+        Returns:
+            Is to be awaited: revokes, waits for an end, and returns who acknowledged.
+        """
+        self._steps.halt.set()
+        return self._stopped(self._phase, list(self.in_flight), terminate, signal)
+
+    async def _stopped(
+        self, phase: asyncio.Future[Any] | None, ids: Sequence[str], terminate: bool, signal: str
+    ) -> list[Receipt]:
+        receipts = await self._revoke(ids, terminate, signal)
+        if (phase := phase or self._phase) is not None:
+            await asyncio.wait({phase}, timeout=STOP_SECONDS)
+            if not phase.done():
+                phase.cancel()
+                await asyncio.wait({phase})
+        return receipts
 
     def skip_rest(self, because: str) -> None:
         """Say of every step that hasn't been sent that it won't be."""
-        for path, _ in self.plan.leaves():
-            if path not in self._settled:
-                self._skip(path, because, unreachable=True)
+        self._skip_leaves(self.plan, because, unreachable=True)
 
-    async def _walk(self, node: Node, before: Any) -> Any:
-        if node.task is not None:
-            return await self._step(node.path, node.task, before)
-        if node.kind == "para":
-            return await self._all_at_once(node, before)
-        result = before
-        for position, child in enumerate(node.children):
+    async def _in_time(self) -> Any:
+        left = None
+        if self.timeout is not None:
+            left = max(0.0, self.started + self.timeout - self.hands.announcer.now())
+        phase = self._begin(self._walk(self.plan, NOTHING))
+        try:
+            await asyncio.wait({phase}, timeout=left)
+            if not phase.done():
+                await self.stop()
+                said = duration_text(self.timeout or 0)
+                self.skip_rest(f"the run did not end in {said}")
+                raise RunTimedOut(f"The run did not end in {said}.")
+        except asyncio.CancelledError:
+            phase.cancel()
+            await asyncio.wait({phase})
+            raise
+        if phase.cancelled():
+            raise RunStopped
+        return phase.result()
+
+    def _begin(self, work: Any) -> asyncio.Future[Any]:
+        self._phase = asyncio.ensure_future(work)
+        # Whoever awaits it may have been cancelled meanwhile: its error is told as events.
+        self._phase.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return self._phase
+
+    async def _finally(self) -> None:
+        """Run every one of the last steps; raises the first one's error, if any."""
+        if not self.plan.finals:
+            return
+        self._steps.halt.clear()
+        failed: Exception | None = None
+        before: Any = NOTHING
+        for node in self.plan.finals:
+            if self._steps.halt.is_set():
+                break
+            phase = self._begin(self._walk(node, before))
             try:
-                result = await self._walk(child, result)
+                await asyncio.wait({phase})
+                before = NOTHING if phase.cancelled() else phase.result()
+            except asyncio.CancelledError:
+                phase.cancel()
+                await asyncio.wait({phase})
+                raise
             except RunTaken:
                 raise
-            except Exception as error:
-                self._skip_all(node.children[position + 1 :], child, error)
+            except Exception as error:  # noqa: BLE001 - the next ones are run all the same
+                failed, before = failed or error, NOTHING
+        if failed is not None:
+            raise failed
+
+    async def _walk(self, node: Node, before: Any, error: Exception | None = None) -> Any:
+        """Run a part of the tree; returns its result, null for one that isn't to run."""
+        if not self._wanted(node, before, error):
+            return None
+        try:
+            result = await self._run(node, before, error)
+        except (RunTaken, RunStopped):
+            raise
+        except Exception as ended:
+            self.scope.note(node.id, None, "failed")
+            await self._handle(node, ended)
+            if not node.rules.goes_on:
                 raise
+            return None
+        self.scope.note(node.id, result, "done")
+        for handler in node.handlers:
+            self._skip_leaves(handler, "nothing went wrong", not_needed=True)
         return result
 
-    async def _all_at_once(self, node: Node, before: Any) -> list[Any]:
+    async def _run(self, node: Node, before: Any, error: Exception | None) -> Any:
+        if node.kind == "task":
+            if self._steps.halt.is_set() and not self._was_under_way(node.path):
+                raise RunStopped
+            self._settled.add(node.path)
+            try:
+                return await self._steps.go(node, before, error)
+            except RunStopped:
+                self._settled.discard(node.path)
+                raise
+        if node.kind == "para":
+            return await self._all_at_once(node, before, error)
+        return await self._in_turn(node.children, before, error)
+
+    async def _in_turn(self, nodes: Sequence[Node], before: Any, error: Exception | None) -> Any:
+        for position, child in enumerate(nodes):
+            try:
+                before = await self._walk(child, before, error)
+            except RunTaken:
+                raise
+            except Exception as ended:
+                self._skip_after(nodes[position + 1 :], child, ended)
+                raise
+        return before
+
+    async def _handle(self, node: Node, ended: Exception) -> None:
+        """Run the steps that are there for an error; their own errors are told as events."""
+        with contextlib.suppress(KimeraError):
+            await self._in_turn(node.handlers, NOTHING, ended)
+
+    async def _all_at_once(self, node: Node, before: Any, error: Exception | None) -> Any:
+        most = node.rules.max_parallel
+        gate = asyncio.Semaphore(most) if most is not None else contextlib.nullcontext()
+
+        async def branch(child: Node) -> Any:
+            async with gate:
+                return await self._walk(child, before, error)
+
         branches: list[asyncio.Future[Any]] = []
         try:
             for count, each in enumerate(node.children, 1):
-                branches.append(asyncio.ensure_future(self._walk(each, before)))
+                branches.append(asyncio.ensure_future(branch(each)))
                 if count % SLICE == 0:
                     await asyncio.sleep(0)
+            if node.rules.fail_fast:
+                await self._until_one_fails(node.children, branches)
             results = await asyncio.gather(*branches, return_exceptions=True)
         finally:
-            for branch in branches:
-                branch.cancel()
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+            for each_branch in branches:
+                each_branch.cancel()
+        failed = [each for each in results if isinstance(each, BaseException)]
+        for each_error in failed:
+            if not isinstance(each_error, asyncio.CancelledError):
+                raise each_error
+        if failed:
+            raise failed[0]
+        if node.rules.gather == "dict":
+            names = (child.id for child in node.children)
+            return dict(zip(names, results, strict=True))
         return results
 
-    async def _step(self, path: str, task: PlannedTask, before: Any) -> Any:
-        known = self.past.run.steps.get(path) if self.past is not None else None
-        if known is not None and known.status.ended:
-            self._settled.add(path)
-            return _given(known)
-        if self.cancelled:
-            raise RunStopped("The run was cancelled.")
-        self._settled.add(path)
-        verdict = self.verdicts.get(path)
-        if verdict is None:
-            return await self._send(path, task, *feed(task.args, task.kwargs, before))
-        if verdict.what == "adopt":
-            return await self._adopt(path, task, known)
-        if verdict.what == "uncertain":
-            raise self._refused(task, PublishUncertain(verdict.why), uncertain=True)
-        args, kwargs = feed(task.args, task.kwargs, before)
-        intent = self.past.intents[path] if self.past is not None else None
-        if intent is not None and next(missing_in(args, kwargs), None) is not None:
-            args, kwargs = list(intent.args), dict(intent.kwargs)
-        return await self._send(path, task, args, kwargs)
-
-    async def _send(
-        self, path: str, task: PlannedTask, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> Any:
-        if (missing := next(missing_in(args, kwargs), None)) is not None:
-            raise self._held(path, task, missing.why)
-        await self._write_down(path, task, args, kwargs)
-        arrived: list[Any] = []
-        manager = self.hands.manager
-        self.in_flight.add(task.task_id)
-        try:
-            handle = await manager.send_async(
-                task.task_name,
-                task.friend,
-                args,
-                kwargs,
-                self._hand_on(path, task, arrived),
-                task_id=task.task_id,
-                timeout=task.timeout,
-            )
-            for text in self.hands.findings(task.friend, task.task_name):
-                self._notice(task, text)
-            await handle
-        finally:
-            self.in_flight.discard(task.task_id)
-        return arrived[0]
-
-    async def _adopt(self, path: str, task: PlannedTask, known: StepState | None) -> Any:
-        arrived: list[Any] = []
-        manager = self.hands.manager
-        timeout = task.timeout
-        if timeout is not None and known is not None:
-            gone = self.hands.announcer.now() - (known.sent_at or known.since)
-            timeout = max(LEAST_WAIT, timeout - gone)
-        self.in_flight.add(task.task_id)
-        try:
-            handle = await manager.adoption.adopt(
-                manager.friends,
-                task.friend,
-                task.task_name,
-                task.task_id,
-                self._hand_on(path, task, arrived),
-                timeout,
-            )
-            await handle
-        finally:
-            self.in_flight.discard(task.task_id)
-        return arrived[0]
-
-    async def _write_down(
-        self, path: str, task: PlannedTask, args: Sequence[Any], kwargs: Mapping[str, Any]
+    async def _until_one_fails(
+        self, nodes: Sequence[Node], branches: Sequence[asyncio.Future[Any]]
     ) -> None:
-        """Return once it is on disk that the step is about to be sent."""
-        journal, manager = self.hands.journal, self.hands.manager
-        if journal is None:
-            return
-        try:
-            server = await manager.adoption.server(manager.friends, task.friend)
-        except BrokerUnavailable:
-            server = ""  # the publish will say so
-        step = (path, task.task_id, args, kwargs)
-        try:
-            await journal.intend(self.run_id, [step], task.secret, server)
-        except JournalError as error:
-            raise self._refused(task, error) from None
+        """Return when all have ended, or when one has failed and the others are given up."""
+        await asyncio.wait(branches, return_when=asyncio.FIRST_EXCEPTION)
+        given_up = [
+            (node, branch)
+            for node, branch in zip(nodes, branches, strict=True)
+            if not branch.done()
+        ]
+        paths = {path for node, _ in given_up for path, _ in node.leaves()}
+        await self._revoke([each for each, path in self.in_flight.items() if path in paths])
+        for node, branch in given_up:
+            branch.cancel()
+            self._skip_leaves(node, "another branch failed", unreachable=True)
 
-    def _hand_on(self, path: str, task: PlannedTask, arrived: list[Any]) -> Callback:
-        """The callback that has the result: it is released only after this returned."""
-
-        async def hand_on(result: Any) -> None:
-            await self._keep(path, task, result)
-            arrived.append(result)
-
-        hand_on.__qualname__ = "hand on the result"
-        return hand_on
-
-    async def _keep(self, path: str, task: PlannedTask, result: Any) -> None:
-        while self.hands.journal is not None:
-            try:
-                return await self.hands.journal.keep_result(self.run_id, path, task.task_id, result)
-            except JournalError as error:
-                why = error.message.partition(";")[0]
-                self._notice(task, f"Its result is not saved yet, so it is not released: {why}.")
-                await asyncio.sleep(KEEP_AGAIN)
-        return None
-
-    def _held(self, path: str, task: PlannedTask, why: str) -> KimeraError:
-        announcer = self.hands.announcer
-        announcer.tell(StepHeld(at=announcer.now(), run_id=self.run_id, path=path, because=why))
-        return KimeraError(f"Step {path or '0'} ({task.task_name}): {why}; it was not sent.")
-
-    def _refused(
-        self, task: PlannedTask, error: KimeraError, uncertain: bool = False
-    ) -> KimeraError:
-        announcer = self.hands.announcer
-        announcer.tell(
-            Refused(
-                at=announcer.now(), task_id=task.task_id, reason=str(error), uncertain=uncertain
+    async def _revoke(
+        self, ids: Sequence[str], terminate: bool = False, signal: str = "SIGTERM"
+    ) -> list[Receipt]:
+        receipts: list[Receipt] = []
+        for start in range(0, len(ids), REVOKED_AT_ONCE):
+            answers = await asyncio.gather(
+                *(
+                    self.hands.manager.revoke(task_id, terminate, signal)
+                    for task_id in ids[start : start + REVOKED_AT_ONCE]
+                ),
+                return_exceptions=True,  # the broker may be away; what can be revoked is
             )
-        )
-        return error
+            receipts += [
+                receipt
+                for answer in answers
+                if not isinstance(answer, BaseException)
+                for receipt in answer
+            ]
+        return receipts
 
-    def _notice(self, task: PlannedTask, text: str) -> None:
-        announcer = self.hands.announcer
-        announcer.tell(Noticed(at=announcer.now(), task_id=task.task_id, text=text))
+    def _wanted(self, node: Node, before: Any, error: Exception | None) -> bool:
+        """Whether the condition of a part holds; if not, its steps are told as not needed."""
+        if node.rules.when is None:
+            return True
+        if self._all_not_needed(node):
+            self.scope.note(node.id, None, Status.NOT_NEEDED)
+            return False
+        condition = Condition.model_validate(node.rules.when)
+        try:
+            wanted = holds(condition, self.scope.at(before, error))
+        except TemplateError as wrong:
+            self._skip_leaves(node, f"its condition can't be told: {wrong}")
+            raise
+        if not wanted:
+            self._skip_leaves(node, f"it runs only when {say(condition)}", not_needed=True)
+            self.scope.note(node.id, None, Status.NOT_NEEDED)
+        return wanted
 
-    def _skip_all(self, later: Sequence[Node], failed: Node, error: Exception) -> None:
+    def _all_not_needed(self, node: Node) -> bool:
+        known = [self._steps.known(path) for path, _ in node.leaves()]
+        return all(step is not None and step.status is Status.NOT_NEEDED for step in known)
+
+    def _has_ended(self, path: str) -> bool:
+        known = self._steps.known(path)
+        return known is not None and known.status.ended
+
+    def _was_under_way(self, path: str) -> bool:
+        """Whether a step was sent by an earlier console: nothing is sent by going on with it."""
+        verdict = self.verdicts.get(path)
+        return self._has_ended(path) or (verdict is not None and verdict.what == "adopt")
+
+    def _skip_after(self, later: Iterable[Node], failed: Node, error: Exception) -> None:
         stopped = isinstance(error, RunStopped)
         revoked = stopped or isinstance(error, TaskRevoked)
-        name = failed.task.task_name if failed.task is not None else failed.kind
+        name = failed.task.task_name if failed.task is not None else failed.id or failed.kind
         because = f"{name} was revoked" if revoked else f"upstream {name} failed"
         for node in later:
-            for path, _ in node.leaves():
-                self._skip(path, "the run was cancelled" if stopped else because, revoked)
-
-    def _skip(self, path: str, because: str, unreachable: bool) -> None:
-        known = self.past.run.steps.get(path) if self.past is not None else None
-        self._settled.add(path)
-        if known is not None and known.status.ended:
-            return
-        announcer = self.hands.announcer
-        announcer.tell(
-            StepSkipped(
-                at=announcer.now(),
-                run_id=self.run_id,
-                path=path,
-                because=because,
-                unreachable=unreachable,
+            self._skip_leaves(
+                node, "the run was cancelled" if stopped else because, unreachable=revoked
             )
-        )
 
-
-def _given(step: StepState) -> Any:
-    """What a step that has ended gave: its result, or the error that it ended with."""
-    match step.status:
-        case Status.DONE:
-            return step.result
-        case Status.FAILED if step.error_type != "NotSent":
-            raise TaskFailed(
-                step.name, step.task_id, step.error_type, step.error_message, step.traceback
+    def _skip_leaves(
+        self, node: Node, because: str, *, unreachable: bool = False, not_needed: bool = False
+    ) -> None:
+        """Say of the tasks of a part, but for those of ``finally``, that they won't be sent."""
+        announcer, aside = self.hands.announcer, is_handler(node.path)
+        finals = {path for each in node.finals for path, _ in each.leaves()}
+        for path, _ in node.leaves():
+            if path in finals or path in self._settled or self._has_ended(path):
+                continue
+            self._settled.add(path)
+            idle = is_handler(path) and not aside
+            announcer.tell(
+                StepSkipped(
+                    at=announcer.now(),
+                    run_id=self.run_id,
+                    path=path,
+                    because=because,
+                    unreachable=unreachable and not idle,
+                    not_needed=not_needed or idle,
+                )
             )
-        case Status.REVOKED:
-            raise TaskRevoked(step.name, step.task_id)
-        case Status.TIMED_OUT | Status.FINISHED_LATE:
-            raise TimeoutException(step.name, step.friend, step.timeout or 0, step.task_id)
-        case Status.UNCERTAIN:
-            raise PublishUncertain(step.cause)
-    raise KimeraError(step.cause)

@@ -33,7 +33,8 @@ async def console(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> As
     await parts.start()
     try:
         async with asyncio.timeout(20):
-            while not (parts._view and parts._view.workers):  # noqa: ASYNC110 - asked, not told
+            lookout = parts._on_lookout()
+            while not (lookout.view and lookout.view.workers):  # noqa: ASYNC110 - asked, not told
                 await asyncio.sleep(0.05)
         yield parts
     finally:

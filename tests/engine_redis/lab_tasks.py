@@ -13,6 +13,7 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     worker_hijack_root_logger=False,
     task_track_started=False,
+    broker_transport_options={"global_keyprefix": os.environ.get("LAB_PREFIX", "")},
     # JSON only, like the console.
     accept_content=["json"],
 )

@@ -97,9 +97,18 @@ class Server:
 
 
 @contextlib.contextmanager
-def worker(broker: str, backend: str, counts: str, *, queues: str = "celery", name: str = "w1"):
+def worker(
+    broker: str,
+    backend: str,
+    counts: str,
+    *,
+    queues: str = "celery",
+    name: str = "w1",
+    prefix: str = "",
+):
     """A real ``celery worker`` process on the tests' tasks."""
     env = {**os.environ, "LAB_BROKER": broker, "LAB_BACKEND": backend, "LAB_COUNTS": counts}
+    env["LAB_PREFIX"] = prefix
     process = subprocess.Popen(
         [
             sys.executable, "-m", "celery", "-A", "lab_tasks", "worker", "-P", "threads", "-c", "4",
@@ -109,17 +118,21 @@ def worker(broker: str, backend: str, counts: str, *, queues: str = "celery", na
         cwd=HERE, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        _wait_for_worker(broker, f"{name}@lab", process)
+        _wait_for_worker(broker, f"{name}@lab", process, prefix)
         yield process
     finally:
         process.kill()
         process.wait()
 
 
-def _wait_for_worker(broker: str, name: str, process: subprocess.Popen[bytes]) -> None:
+def _wait_for_worker(
+    broker: str, name: str, process: subprocess.Popen[bytes], prefix: str = ""
+) -> None:
     from celery import Celery
 
-    control = Celery(broker=broker, set_as_current=False).control
+    app = Celery(broker=broker, set_as_current=False)
+    app.conf.broker_transport_options = {"global_keyprefix": prefix}
+    control = app.control
     until = time.monotonic() + 30
     while not any(name in reply for reply in control.ping(timeout=0.3)):
         assert process.poll() is None, "the worker ended"

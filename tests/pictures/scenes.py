@@ -7,10 +7,10 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from kimera_tui.process.task_params import TaskParams
 from kimera_tui.ui.app import KimeraApp
+from kimera_tui.ui.screens.compose_state import opened
 from kimera_tui.ui.widgets.task_form import TaskForm
-from kimera_tui.workflows.calls import Draft
+from kimera_tui.workflows.document import Document
 from tests.ui.stage import Stage, settle
 
 TRACEBACK = """Traceback (most recent call last):
@@ -74,9 +74,8 @@ async def live_chain(pilot: Pilot[Any], stage: Stage) -> None:
 
 async def live_failed(pilot: Pilot[Any], stage: Stage) -> None:
     """A failed task with its remote traceback."""
-    app = pilot.app
-    assert isinstance(app, KimeraApp)
-    app.draft = Draft("para", (_params("flaky", "fail"), _params("echo", "a_dict")))
+    para = {"id": "both", "para": [_call("flaky.fail"), _call("echo.a_dict")]}
+    _compose(pilot, [para], "two at once")
     await pilot.press("2")
     await settle(pilot)
     await pilot.press("ctrl+r")
@@ -133,21 +132,23 @@ async def keys(pilot: Pilot[Any], stage: Stage) -> None:
     await pilot.press("question_mark")
 
 
-def _params(friend: str, task: str, **kwargs: Any) -> TaskParams:
-    return TaskParams(friend, task, kwargs=kwargs)
+def _compose(pilot: Pilot[Any], steps: list[dict[str, Any]], name: str) -> None:
+    app = pilot.app
+    assert isinstance(app, KimeraApp)
+    app.composition = opened(Document.model_validate({"name": name, "steps": steps}))
+
+
+def _call(task: str, **kwargs: Any) -> dict[str, Any]:
+    return {"id": task.split(".")[1], "task": task, "kwargs": kwargs}
 
 
 def _draft(pilot: Pilot[Any]) -> None:
-    app = pilot.app
-    assert isinstance(app, KimeraApp)
-    app.draft = Draft(
-        "chain",
-        (
-            _params("reports", "fetch", count=3),
-            _params("reports", "render", title="Daily", token="hunter2-canary"),
-            _params("reports", "summarise"),
-        ),
-    )
+    steps = [
+        _call("reports.fetch", count=3),
+        _call("reports.render", title="Daily", token="hunter2-canary"),
+        _call("reports.summarise"),
+    ]
+    _compose(pilot, steps, "daily report")
 
 
 SCENES: dict[str, Scene] = {

@@ -19,6 +19,7 @@ from kimera_tui.runs.journal import Journal
 from kimera_tui.runs.notkept import TooLarge, Withheld, is_whole
 from kimera_tui.runs.plan import Node, PlannedTask
 from kimera_tui.runs.reading import events_of_run
+from kimera_tui.runs.schema import APPLICATION_ID, MIGRATIONS, VERSION
 from kimera_tui.runs.store import Store
 from kimera_tui.runs.tables import run_fold, step_row
 from kimera_tui.runs.values import Packer
@@ -214,14 +215,34 @@ async def refusal(path: Path) -> str:
     return refused.value.message
 
 
+async def test_a_file_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
+    path.parent.mkdir(mode=0o700)
+    db = sqlite3.connect(path)
+    db.executescript(MIGRATIONS[0])
+    db.execute(
+        "INSERT INTO run (run_id, name, parent, profile, started, ended, status, done, total,"
+        " friends, tasks, error, owner, lease_until)"
+        " VALUES ('old', 'old run', '', 'lab', 1, 2, 'done', 1, 1, '[]', '[]', '', '', 0)"
+    )
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute("PRAGMA user_version = 1")
+    db.commit()
+    db.close()
+    path.chmod(0o600)
+    async with opened(path, Clock()) as (journal, _):
+        assert [row.name for row in await journal.runs()] == ["old run"]
+        await journal.begin(RunStarted(at=3, run_id="new", name="new", plan=task("", "t")))
+        assert len(await journal.runs()) == 2
+
+
 async def test_a_file_of_a_newer_version(path: Path) -> None:
     async with opened(path, Clock()):
         pass
     db = sqlite3.connect(path)
-    db.execute("PRAGMA user_version = 3")
+    db.execute("PRAGMA user_version = 99")
     db.close()
     assert await refusal(path) == (
-        f"{path} was written by a newer version (schema 3 > 1);"
+        f"{path} was written by a newer version (schema 99 > {VERSION});"
         " runs are not saved, so nothing is sent."
     )
 

@@ -25,6 +25,7 @@ from kimera_tui.runs.tables import run_fold, step_row
 from kimera_tui.runs.values import Packer
 from kimera_tui.workflows import runner as running
 from kimera_tui.workflows.calls import Chain, Para, Task, Workflow
+from kimera_tui.workflows.replay import Wish
 from kimera_tui.workflows.runner import Runner
 
 from .fake_broker import FakeBroker, FakeEngine
@@ -172,7 +173,7 @@ class Machine(RuleBasedStateMachine):
         async def replay() -> None:
             ended = [row for row in await self.console.journal.runs() if row.ended is not None]
             if ended:
-                await self.console.runner.replay(ended[which % len(ended)].run_id, mode)
+                await self.console.runner.replay(ended[which % len(ended)].run_id, Wish(mode))
 
         self.do(replay())
 

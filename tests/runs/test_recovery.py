@@ -7,15 +7,18 @@ from dataclasses import replace
 import pytest
 
 from kimera_tui.process.adoption import Traces
+from kimera_tui.process.searching import Held, InQueue, Place, Whereabouts, WithWorker
 from kimera_tui.runs.events import StepIntended
 from kimera_tui.runs.plan import PlannedTask
-from kimera_tui.runs.recovery import Recovery, Resumed, judge
+from kimera_tui.runs.recovery import Recovery, Resumed, Verdict, judge
 from kimera_tui.runs.state import begin
 
 STEP = begin("0", PlannedTask("t", "lab", "step"), 0)
 SENT = replace(STEP, sent_at=5.0)
 INTENT = StepIntended(at=1, run_id="r", path="0", task_id="t", args=(), kwargs={}, server="s1")
 NO_MARKER, MARKER = {"t": False}, {"t": True}
+NOON, DAY = 1_700_000_000 // 86_400 * 86_400 + 43_200.0, 86_400.0
+NOWHERE = Whereabouts()
 
 
 @pytest.mark.parametrize(
@@ -40,6 +43,54 @@ def test_the_table(step, traces: Traces, what: str, why: str) -> None:
     verdict = judge(step, INTENT, traces)
     assert verdict.what == what
     assert why in verdict.why
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        (InQueue("reports", 3), "in queue reports, 3 before it"),
+        (InQueue("reports", 0), "in queue reports, the next to be taken"),
+        (WithWorker("w1@lab", runs=True), "with worker w1@lab"),
+        (WithWorker("w1@lab", runs=False), "with worker w1@lab, not begun yet"),
+        (Held(NOON + 9_120, gone=True), "held by a worker that is gone: back by 14:32"),
+        (Held(NOON + 9_120, gone=False), "held by a worker that does not answer: back by 14:32"),
+        (Held(NOON - 1, gone=True), "held by a worker that is gone: back any moment"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("step", "traces"),
+    [
+        (STEP, Traces("s1", MARKER)),
+        (SENT, Traces("s1", MARKER)),
+        (SENT, Traces("s1", NO_MARKER)),
+        (SENT, Traces("s2", NO_MARKER)),
+    ],
+)
+def test_what_is_found_is_waited_for(step, traces: Traces, place: Place, why: str) -> None:
+    found = Whereabouts({"t": place}, doubt="no worker answered")
+    assert judge(step, INTENT, traces, found, NOON) == Verdict("adopt", why)
+
+
+@pytest.mark.parametrize(
+    ("step", "traces", "found", "age", "what", "why"),
+    [
+        (SENT, Traces("s1", MARKER), None, 1, "adopt", ""),
+        (SENT, Traces("s1", MARKER), Whereabouts(ended={"t"}), 1, "adopt", ""),
+        (SENT, Traces("s1", MARKER), NOWHERE, 1, "uncertain", "one lost it, or its task keeps no"),
+        (STEP, Traces("s1", MARKER), NOWHERE, 1, "uncertain", "one lost it, or its task keeps no"),
+        (SENT, Traces("s1", MARKER), NOWHERE, DAY + 1, "uncertain", "its result has expired"),
+        (SENT, Traces("s2", NO_MARKER), NOWHERE, 1, "uncertain", "may be lost, or have run"),
+        (SENT, Traces("s1", NO_MARKER), NOWHERE, 1, "uncertain", "know it any more"),
+        (STEP, Traces("s1", NO_MARKER), NOWHERE, 1, "publish", ""),
+        (SENT, Traces("s1", MARKER), Whereabouts(doubt="no worker answered"), 2 * DAY,
+         "adopt", "not found yet: no worker answered"),
+    ],
+)  # fmt: skip
+def test_what_is_nowhere(step, traces: Traces, found, age: float, what: str, why: str) -> None:
+    verdict = judge(step, INTENT, traces, found, INTENT.at + age)
+    assert verdict.what == what
+    assert why in verdict.why
+    assert bool(verdict.why) is bool(why)
 
 
 def test_what_the_console_says() -> None:

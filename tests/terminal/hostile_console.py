@@ -11,7 +11,9 @@ from kimera_tui.config.friends import Friend, Param, TaskInfo
 from kimera_tui.process import events as e
 from kimera_tui.runs.events import StepSkipped
 from kimera_tui.ui.app import KimeraApp
+from kimera_tui.ui.screens.compose_state import opened
 from kimera_tui.workflows.calls import Workflow
+from kimera_tui.workflows.document import Document
 from tests.ui.stage import NOON, Stage
 
 HOSTILE: Sequence[str] = (
@@ -67,7 +69,25 @@ class HostileStage(Stage):
         return run_id
 
 
+def hostile_document() -> Document:
+    """As much as the format lets in: no name of a step or task, and no lone surrogate."""
+    text = ALL.replace("\ud800", "")
+    calls = {"args": [text], "kwargs": {text: {text: text}}, "notes": text}
+    return Document.model_validate(
+        {
+            "name": text[:200],
+            "description": text,
+            "inputs": {"x": {"type": "enum", "values": [text], "description": text}},
+            "steps": [
+                {"id": "one", "task": "x", "friend": text[:200], **calls},
+                {"id": "two", "task": "x.y", "when": {"ref": text, "eq": text}, **calls},
+            ],
+        }
+    )
+
+
 if __name__ == "__main__":
     app = KimeraApp(HostileStage())
+    app.composition = opened(hostile_document())
     app.run()
     sys.exit(app.return_code or 0)

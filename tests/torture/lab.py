@@ -22,7 +22,7 @@ from kimera_tui.runs.tables import run_fold, step_row
 from kimera_tui.runs.values import Packer
 from tests.conftest import REPO
 from tests.engine_redis.servers import Server, _wait_for_worker
-from tests.torture.shapes import SHAPES, SLOW
+from tests.torture.shapes import DOCUMENTS, SHAPES, SLOW
 from tests.torture.zygote import Order
 
 MOST_RESTARTS = 12
@@ -109,6 +109,9 @@ STATUS_OF = {
     "chain, para, chain": ["done"],
     "a failing step": ["failed"],
     "replay from failed": ["failed", "done"],
+    "retries": ["done"],
+    "on_error and finally": ["failed"],
+    "conditions and look-ups": ["done"],
     SLOW: ["done"],
 }
 """How the runs of each shape end."""
@@ -118,9 +121,12 @@ RAN = {
     "chain, para, chain": 6,
     "a failing step": 3,
     "replay from failed": 5,
+    "retries": 6,
+    "on_error and finally": 5,
+    "conditions and look-ups": 2,
     SLOW: 2,
 }
-"""How many tasks run; three in the run that fails, two more in its replay."""
+"""How many tasks run, each try counted; three in the run that fails, two more in its replay."""
 
 
 class Torture:
@@ -198,7 +204,7 @@ class Torture:
         total = Outcome()
         for _ in range(runs):
             times = [rng.uniform(0.001, longest) for _ in range(rng.randint(1, 6))]
-            shape = rng.choice(list(SHAPES))
+            shape = rng.choice([*SHAPES, *DOCUMENTS])
             total += self.one_run(shape, times[1:], kill_after=times[0], pause=PAUSE)
         return total
 

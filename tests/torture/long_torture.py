@@ -16,7 +16,7 @@ import pytest
 from tests.engine_redis.servers import Server
 from tests.torture.faults import FaultyWire
 from tests.torture.lab import Torture, Zygote
-from tests.torture.shapes import SHAPES
+from tests.torture.shapes import DOCUMENTS, SHAPES
 
 RUNS = 100
 
@@ -28,7 +28,7 @@ def say(text: object) -> None:
 
 def test_a_kill_at_every_point_of_every_shape(torture: Torture) -> None:
     kills = 0
-    for shape in SHAPES:
+    for shape in [*SHAPES, *DOCUMENTS]:
         outcome = torture.every_point(shape)
         say(f"{shape}: {outcome}")
         assert outcome.good, outcome
@@ -70,7 +70,7 @@ def test_four_consoles_resume_the_same_runs_at_once(
     server, zygote = ground
     torture = Torture(server, zygote, tmp_path)
     rng = random.Random(4)
-    shapes = [shape for shape in SHAPES if shape != "replay from failed"]
+    shapes = [shape for shape in [*SHAPES, *DOCUMENTS] if shape != "replay from failed"]
     contested = 0
     with ThreadPoolExecutor(4) as pool:
         while contested < 40:

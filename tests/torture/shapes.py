@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.workflows.calls import Chain, Para, Step, Task, Workflow
+from kimera_tui.workflows.document import Document
 
 Make = Callable[[Callable[..., Task]], Step]
 
@@ -18,12 +20,78 @@ SHAPES: dict[str, Make] = {
     "a failing step": lambda task: Chain([task(), Para([task(), task("fail")]), task()]),
     "replay from failed": lambda task: Chain([task(), task(), task("fail_once"), task()]),
 }
+DOCUMENTS: dict[str, dict[str, Any]] = {
+    "retries": {
+        "steps": [
+            {"id": "first", "task": "lab.step"},
+            {
+                "id": "both",
+                "para": [
+                    {
+                        "id": "flaky",
+                        "task": "lab.fail_times",
+                        "kwargs": {"key": "flaky", "times": 2},
+                        "retry": {"max": 3, "delay": "0.02s", "factor": 1},
+                    },
+                    {"id": "beside", "task": "lab.step"},
+                ],
+            },
+            {"id": "last", "task": "lab.step"},
+        ]
+    },
+    "on_error and finally": {
+        "steps": [
+            {"id": "lax", "task": "lab.fail", "on_error": "continue"},
+            {
+                "id": "strict",
+                "task": "lab.fail",
+                "retry": {"max": 1, "delay": "0.02s"},
+                "on_error": [{"id": "alert", "task": "lab.step"}],
+            },
+            {"id": "never", "task": "lab.step"},
+        ],
+        "finally": [{"id": "end", "task": "lab.step"}],
+    },
+    "conditions and look-ups": {
+        "steps": [
+            {"id": "first", "task": "lab.step"},
+            {
+                "id": "not_needed",
+                "task": "lab.step",
+                "when": {"ref": "steps.first.result.n0", "gt": 5},
+            },
+            {
+                "id": "looks_up",
+                "task": "lab.step",
+                "pass": "none",
+                "kwargs": {"n": "${{ steps.first.result.n0 }}"},
+            },
+        ],
+    },
+}
+"""Documents, whose steps get what counts them."""
 SLOW = "a slow chain"
 """Its tasks take longer than a console needs to be back, so no result tells that one was sent."""
 
 
+def document(shape: str, name: str) -> Document:
+    """A document whose tasks are counted under a name."""
+
+    def counted(plain: Any) -> Any:
+        if isinstance(plain, list):
+            return [counted(each) for each in plain]
+        if not isinstance(plain, dict):
+            return plain
+        inner = {key: counted(value) for key, value in plain.items()}
+        if "task" in plain:
+            inner["kwargs"] = {"of": name, **plain.get("kwargs", {})}
+        return inner
+
+    return Document.model_validate({"kimera": 1, "name": name, **counted(DOCUMENTS[shape])})
+
+
 def workflow(shape: str, name: str, pause: float) -> Workflow:
-    """A workflow whose tasks are counted under a name.
+    """A workflow of plain calls whose tasks are counted under a name.
 
     Args:
         shape: One of ``SHAPES``, or ``SLOW``.

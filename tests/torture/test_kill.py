@@ -10,17 +10,17 @@ import random
 import pytest
 
 from tests.torture.lab import Torture
-from tests.torture.shapes import SHAPES, SLOW
+from tests.torture.shapes import DOCUMENTS, SHAPES, SLOW
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [*SHAPES, *DOCUMENTS])
 def test_a_run_that_nobody_kills(torture: Torture, shape: str) -> None:
     outcome = torture.one_run(shape)
     assert outcome.good, outcome
     assert outcome.kills == 0
 
 
-@pytest.mark.parametrize("shape", ["chain, para, chain", "replay from failed"])
+@pytest.mark.parametrize("shape", ["chain, para, chain", "replay from failed", "retries"])
 def test_a_kill_at_every_point(torture: Torture, shape: str) -> None:
     outcome = torture.every_point(shape)
     assert outcome.good, outcome

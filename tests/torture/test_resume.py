@@ -22,6 +22,7 @@ from kimera_tui.runs.journal import Journal
 from kimera_tui.runs.recovery import recover
 from kimera_tui.runs.status import Status
 from kimera_tui.workflows.calls import Chain, Para, Step, Task, Workflow
+from kimera_tui.workflows.replay import Wish
 from kimera_tui.workflows.runner import Runner
 from tests.engine_redis.servers import Server
 from tests.torture.lab import Zygote
@@ -166,9 +167,9 @@ async def test_a_secret_that_is_gone_is_asked_for_and_its_mask_never_sent(
         assert run.steps["1"].cause == "needs password again"
         assert ran(run) == [1, 0]
         with pytest.raises(UsageError, match=r"needs password again\. Nothing was sent\."):
-            await second.runner.replay(run_id, "from_failed")
+            await second.runner.replay(run_id, Wish("from_failed"))
         overrides = {"1": {"password": "hunter2-canary"}}
-        replayed = await second.runner.replay(run_id, "from_failed", overrides=overrides)
+        replayed = await second.runner.replay(run_id, Wish("from_failed", overrides=overrides))
         again = await second.ended(replayed)
         assert again.status is Status.DONE
         assert again.parent == run_id

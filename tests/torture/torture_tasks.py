@@ -38,3 +38,26 @@ def fail_once(self, *args, of, **kwargs):
     if _counts.hincrby("tries", of, 1) == 1:
         raise ValueError("on purpose")
     return {"late": 1}
+
+
+@app.task(bind=True, name="torture.fail_times")
+def fail_times(self, *args, of, key, times, **kwargs):
+    """Fails so many times, and then no more."""
+    _count(self.request.id, of)
+    if _counts.hincrby("tries", f"{of}:{key}", 1) <= times:
+        raise ConnectionError(f"not yet, {key}")
+    return {"late": 1}
+
+
+@app.task(bind=True, name="torture.give")
+def give(self, *args, of, value=None, **kwargs):
+    """Returns what it was given."""
+    _count(self.request.id, of)
+    return value
+
+
+@app.task(bind=True, name="torture.got")
+def got(self, *args, of, **kwargs):
+    """Returns all that arrived."""
+    _count(self.request.id, of)
+    return {"args": list(args), "kwargs": kwargs}

@@ -27,9 +27,10 @@ from kimera_tui.process import TaskManager
 from kimera_tui.process.clock import SystemClock
 from kimera_tui.runs.journal import Journal
 from kimera_tui.runs.recovery import recover
+from kimera_tui.workflows.replay import Wish
 from kimera_tui.workflows.runner import Runner
 from tests.torture.crash import Crash, die_after, without
-from tests.torture.shapes import workflow
+from tests.torture.shapes import DOCUMENTS, document, workflow
 
 FRIENDS = {"lab": Friend(route="torture", queue="torture")}
 LONGEST = 40.0
@@ -66,12 +67,15 @@ async def console(order: Order) -> None:
     open_runs = [run.run_id for run in await journal.open_runs()]
     rows = await journal.runs()
     if not rows and order.starts:
-        open_runs.append(runner.start(workflow(order.shape, order.name, order.pause)))
+        if order.shape in DOCUMENTS:
+            open_runs.append(runner.run(document(order.shape, order.name)))
+        else:
+            open_runs.append(runner.start(workflow(order.shape, order.name, order.pause)))
     await asyncio.gather(*(runner.result(each) for each in open_runs), return_exceptions=True)
     if order.shape == "replay from failed" and order.starts:
         rows = await journal.runs()
         if len(rows) == 1 and rows[0].ended is not None:
-            replayed = await runner.replay(rows[0].run_id, "from_failed")
+            replayed = await runner.replay(rows[0].run_id, Wish("from_failed"))
             await asyncio.gather(runner.result(replayed), return_exceptions=True)
     await runner.stop()
     await manager.aclose()

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from textual.pilot import Pilot
+from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from kimera_tui.cli.workflow_parts import WorkflowParts
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
 from kimera_tui.cluster.inspector import ClusterView
 from kimera_tui.config.friends import Friend, load_friends
@@ -19,15 +21,33 @@ from kimera_tui.process.bus import EventBus
 from kimera_tui.process.engine import Receipt
 from kimera_tui.runs.book import RunBook
 from kimera_tui.runs.events import RunEnded, RunStarted
-from kimera_tui.runs.history import RunRow
+from kimera_tui.runs.history import RunRow, parse, resolve
 from kimera_tui.runs.plan import PlannedTask
 from kimera_tui.runs.recovery import Recovery
 from kimera_tui.ui.app import KimeraApp
+from kimera_tui.ui.ports import SavedFilter
 from kimera_tui.workflows.calls import Workflow
-from kimera_tui.workflows.runner import plan_of
+from kimera_tui.workflows.cancelling import Cancelled
+from kimera_tui.workflows.document import Document
+from kimera_tui.workflows.header import header_of
+from kimera_tui.workflows.launch import Given
+from kimera_tui.workflows.planning import DocumentPlanner, plan_of
+from kimera_tui.workflows.preflight import Facts
+from kimera_tui.workflows.replay import ReplayPlan, Wish, planned_replay
+from tests.runs.plain_search import meets
 
 NOON = 1_800_000_000.0
 FRIENDS = load_friends(Path(__file__).parent.parent.parent / "friends.yaml")
+VIEW = ClusterView(
+    at=NOON,
+    queues={"demo@kimera": frozenset(friend.queue for friend in FRIENDS.values())},
+    tasks={
+        "demo@kimera": frozenset(
+            f"{friend.route}.{task}" for friend in FRIENDS.values() for task in friend.tasks
+        )
+    },
+)
+"""A worker that knows every demo task."""
 SIZES = [(80, 24), (120, 36), (200, 60)]
 
 
@@ -47,13 +67,21 @@ class StillClock:
 class Stage:
     """Scripted services: launching announces the plan and nothing else."""
 
-    def __init__(self, friends: Mapping[str, Friend] = FRIENDS, problem: str = "") -> None:
+    def __init__(
+        self,
+        friends: Mapping[str, Friend] = FRIENDS,
+        problem: str = "",
+        folder: Path = Path("/nonexistent/workflows"),
+    ) -> None:
         self.friends = friends
         self.friends_file = Path("friends.yaml")
         self.friends_problem = problem
         self.bus = EventBus()
         self.clock = StillClock()
+        self.workflows = WorkflowParts(self, folder)
+        self.facts_now = Facts(view=VIEW)
         self.launched: list[Workflow] = []
+        self.documents: list[tuple[Document, Given]] = []
         self.plans: list[list[tuple[str, PlannedTask]]] = []
         self.embedded = True
         self.read_only = False
@@ -61,18 +89,17 @@ class Stage:
         self.told: list[object] = []
         self.journal_problem = self.journal_notice = ""
         self.acts: list[object] = []
+        self.filter_lines: dict[str, str] = {}
+        self.filter_problems: dict[str, str] = {}
+        self.receipts = (Receipt("demo@kimera", "flagged as revoked", ok=True),)
+        self.cancelled: Cancelled | None = None
         self.asked = 0
         self.closed = False
         self._ids = itertools.count(1)
 
     async def start(self) -> None:
         self.tell(BrokerChanged(at=NOON, phase="ready", label="embedded valkey 9.1.2"))
-        view = ClusterView(
-            at=NOON,
-            queues={"demo@kimera": frozenset({"calculator", "echo", "reports", "flaky"})},
-            tasks={"demo@kimera": frozenset({"calculator.add", "reports.render"})},
-        )
-        self.tell(ClusterSeen(at=NOON, view=view))
+        self.tell(ClusterSeen(at=NOON, view=VIEW))
 
     async def recover(self) -> Recovery:
         return self.recovery
@@ -85,10 +112,33 @@ class Stage:
         self.tell(RunStarted(at=self.clock.now(), run_id=run_id, name=workflow.name, plan=plan))
         return run_id
 
+    async def run_document(self, document: Document, given: Given) -> str:
+        self.documents.append((document, given))
+        run_id = self.new_id()
+        plan = DocumentPlanner(self.new_id).plan(document)
+        self.plans.append(list(plan.leaves()))
+        self.tell(
+            RunStarted(
+                at=self.clock.now(),
+                run_id=run_id,
+                name=document.name,
+                plan=plan,
+                inputs=given.inputs,
+                header=header_of(document),
+            )
+        )
+        return run_id
+
+    async def facts(self, document: Document) -> Facts:
+        return self.facts_now
+
+    async def resume(self, run_id: str, given: Given) -> None:
+        self.acts.append(("resume", run_id))
+
     async def runs(self, search: str) -> Sequence[RunRow]:
         book = RunBook()
         book.apply_all(self.told)
-        return [
+        rows = [
             RunRow(
                 run_id=run.run_id,
                 name=run.name,
@@ -96,15 +146,28 @@ class Stage:
                 started=run.started,
                 ended=run.ended,
                 done=run.done,
-                total=len(run.steps),
+                total=run.total,
                 friends=tuple({step.friend for step in run.steps.values()}),
                 tasks=tuple(step.task_name for step in run.steps.values()),
                 error="",
                 parent="",
             )
             for run in reversed(book.runs.values())
-            if search in run.name
         ]
+        wanted = resolve(parse(search), self.filter_lines)
+        return [row for row in rows if meets(wanted, row, self.clock.now())]
+
+    async def filters(self) -> Sequence[SavedFilter]:
+        return [
+            SavedFilter(name, line, self.filter_problems.get(name, ""))
+            for name, line in self.filter_lines.items()
+        ]
+
+    async def save_filter(self, name: str, line: str) -> None:
+        self.filter_lines[name] = line
+
+    async def delete_filter(self, name: str) -> None:
+        del self.filter_lines[name]
 
     async def events_of(self, run_id: str) -> Sequence[object]:
         book = RunBook()
@@ -119,8 +182,20 @@ class Stage:
     async def usual(self, friend: str, task_name: str) -> tuple[float, float] | None:
         return None
 
-    async def replay(self, run_id: str, mode: str, path: str) -> str:
-        self.acts.append((run_id, mode, path))
+    async def usual_of_run(self, name: str) -> tuple[float, float] | None:
+        return None
+
+    async def save_value(self, name: str, text: str) -> Path:
+        self.acts.append(("save", name, text))
+        return Path(name)
+
+    async def replay_plan(self, run_id: str, wish: Wish) -> ReplayPlan:
+        events = await self.events_of(run_id)
+        friends = {name: friend.as_mapping() for name, friend in self.friends.items()}
+        return planned_replay(events, wish, lambda: "new", friends)
+
+    async def replay(self, run_id: str, wish: Wish) -> str:
+        self.acts.append((run_id, wish))
         return run_id
 
     async def export(self, run_id: str) -> Path:
@@ -128,16 +203,25 @@ class Stage:
 
     async def revoke(self, task_id: str, *, terminate: bool, signal: str) -> Sequence[Receipt]:
         self.acts.append((task_id, terminate, signal))
-        receipts = (Receipt("demo@kimera", "flagged as revoked", ok=True),)
+        receipts = self.receipts
         at = self.clock.now()
         self.tell(
             e.RevokeSent(at=at, task_id=task_id, terminate=terminate, receipts=receipts, asked=True)
         )
         return receipts
 
-    async def cancel(self, run_id: str) -> Sequence[Receipt]:
+    async def cancel(self, run_id: str) -> Cancelled:
         self.acts.append(run_id)
-        return (Receipt("demo@kimera", "flagged as revoked", ok=True),)
+        return self.cancelled or Cancelled(
+            run_id, "Cancelled: 1 revoked, 1 never sent. Acknowledged by demo@kimera."
+        )
+
+    async def keep_revoking(self, unheard: Sequence[tuple[str, str]]) -> str:
+        self.acts.append(("keep revoking", list(unheard)))
+        return "Acknowledged by late@kimera."
+
+    async def decide(self, run_id: str, path: str, what: str, result: Any) -> None:
+        self.acts.append((run_id, path, what, result))
 
     def ask_workers(self) -> None:
         self.asked += 1
@@ -224,13 +308,32 @@ async def settle(pilot: Pilot[Any]) -> None:
     for _ in range(3):
         await pilot.pause()
         app.flush()
-        waited = ("launch", "history-find", "history-read")
+        waited = (
+            "launch",
+            "history-find",
+            "history-read",
+            "compose-rest",
+            "compose-check",
+            "compose-last",
+            "saved",
+            "replay-plan",
+        )
         if launching := [worker for worker in app.workers if worker.group in waited]:
             await app.workers.wait_for_complete(launching)
+        await _run_begun(app)
     await asyncio.sleep(0.12)  # the form's delay
     app.flush()
     await pilot.pause()
     await app.animator.wait_until_complete()
+
+
+async def _run_begun(app: KimeraApp) -> None:
+    """Wait until what was asked to run is under way, or asks something itself."""
+    async with asyncio.timeout(10):
+        while not isinstance(app.screen, ModalScreen) and any(  # noqa: ASYNC110
+            worker.group == "compose-run" and worker.is_running for worker in app.workers
+        ):
+            await asyncio.sleep(0.01)
 
 
 def still(app: KimeraApp) -> None:

@@ -49,7 +49,7 @@ async def test_a_run_is_cancelled_once_that_is_chosen() -> None:
         await pilot.press("right", "enter")
         await settle(pilot)
         assert stage.acts == [next(iter(app.book.runs))]
-        assert any("acknowledged by demo@kimera" in toast.message for toast in app._notifications)
+        assert any("Acknowledged by demo@kimera" in toast.message for toast in app._notifications)
 
 
 async def test_a_step_is_terminated_by_the_signal_chosen_and_not_said_to_be_gone_before() -> None:

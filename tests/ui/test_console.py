@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from textual.widgets import Input
 
 from kimera_tui.ui.actions import ACTIONS
 from kimera_tui.ui.app import KimeraApp
+from kimera_tui.ui.screens.compose_forms import FormWindow
 from kimera_tui.ui.screens.live import LiveScreen
-from kimera_tui.ui.screens.modals import EditStep, Help, PickTask
+from kimera_tui.ui.screens.modals import Help, PickTask
 from kimera_tui.ui.widgets.task_form import TaskForm
-from kimera_tui.workflows.calls import Chain, Para, Task
+from kimera_tui.workflows.calls import Task
+from kimera_tui.workflows.document import ParaStep, TaskStep
 from tests.ui.stage import SIZES, Stage, grid, settle
 
 
@@ -87,17 +88,14 @@ async def test_a_chain_is_composed_by_keys_alone_and_run() -> None:
             assert isinstance(pilot.app.screen, PickTask)
             await pilot.press(*word, "enter")
             await settle(pilot)
-            assert isinstance(pilot.app.screen, EditStep)
-            await pilot.press("ctrl+r")
-            await settle(pilot)
         await pilot.press("K")
         await pilot.press("t")
         await pilot.press("ctrl+r")
         await settle(pilot)
-        (workflow,) = stage.launched
-        assert isinstance(workflow.root, Para)
-        names = [step.params.task_name for step in workflow.root.steps if isinstance(step, Task)]
-        assert names == ["fetch", "summarise", "render"]
+        ((document, _),) = stage.documents
+        (para,) = document.steps
+        assert isinstance(para, ParaStep)
+        assert [step.id for step in para.para] == ["fetch", "summarise", "render"]
 
 
 async def test_a_step_is_edited_and_removed() -> None:
@@ -107,30 +105,34 @@ async def test_a_step_is_edited_and_removed() -> None:
         await settle(pilot)
         await pilot.press("ctrl+t", "ctrl+t", "2")
         await settle(pilot)
-        await pilot.press("e")
+        await pilot.press("g", "j", "j", "e")
         await settle(pilot)
-        pilot.app.screen.query(Input).first().value = "7"
+        assert isinstance(app.screen, FormWindow)
+        app.screen.fields["param a"].input.value = "7"
         await pilot.press("ctrl+r")
         await settle(pilot)
-        assert app.draft.steps[0].kwargs == {"a": 7, "b": 3}
-        assert app.draft.steps[1].kwargs == {"a": 2, "b": 3}
+        one, two = app.composition.document.steps
+        assert isinstance(one, TaskStep)
+        assert isinstance(two, TaskStep)
+        assert one.kwargs == {"a": 7, "b": 3}
+        assert two.kwargs == {"a": 2, "b": 3}
         await pilot.press("ctrl+r")
         await settle(pilot)
-        assert isinstance(stage.launched[0].root, Chain)
+        assert len(stage.documents[0][0].steps) == 2
         await pilot.press("2", "d")
         await settle(pilot)
-        assert len(app.draft.steps) == 1
+        assert len(app.composition.document.steps) == 1
 
 
-async def test_a_chain_of_one_is_not_run_and_says_why() -> None:
+async def test_nothing_is_not_run_and_says_why() -> None:
     stage = Stage()
     app = KimeraApp(stage)
     async with app.run_test(size=(120, 36)) as pilot:
         await settle(pilot)
-        await pilot.press("ctrl+t", "2", "ctrl+r")
-        await pilot.pause()
-        assert stage.launched == []
-        assert any("at least two tasks" in toast.message for toast in app._notifications)
+        await pilot.press("2", "ctrl+r")
+        await settle(pilot)
+        assert stage.documents == []
+        assert any("add a task" in toast.message for toast in app._notifications)
 
 
 async def test_all_steps_of_a_chain_are_visible_from_the_first_moment() -> None:
@@ -161,7 +163,7 @@ async def test_every_action_of_the_registry_is_bound_and_in_the_palette() -> Non
 
 async def test_help_lists_every_action() -> None:
     app = KimeraApp(Stage())
-    async with app.run_test(size=(120, 90)) as pilot:
+    async with app.run_test(size=(120, 160)) as pilot:
         await settle(pilot)
         await pilot.press("question_mark")
         await settle(pilot)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.screens.history import HistoryScreen
 from kimera_tui.ui.screens.live import LiveScreen
+from kimera_tui.workflows.replay import Wish
 from tests.pictures.scenes import live_failed
 from tests.ui.stage import Stage, grid, settle
 
@@ -60,8 +61,8 @@ async def test_a_failed_run_is_replayed_from_what_failed() -> None:
         await settle(pilot)
         await pilot.press("p")
         await settle(pilot)
-        assert "From what failed: runs 1, reuses 1" in grid(app)
+        assert "Will run 1, reuse 1: fail." in grid(app)
         await pilot.press("enter")
         await settle(pilot)
-        assert stage.acts == [(next(iter(app.book.runs)), "from_failed", "")]
+        assert stage.acts == [(next(iter(app.book.runs)), Wish("from_failed"))]
         assert isinstance(app.screen, LiveScreen)

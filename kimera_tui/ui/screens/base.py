@@ -34,6 +34,11 @@ class ModeScreen(Screen[None]):
         """The app, as what it is."""
         return cast("KimeraApp", self.app)
 
+    @property
+    def is_drawable(self) -> bool:
+        """Whether its panes are there: on the way out they go before the screen does."""
+        return self.is_mounted and bool(self.query(StatusLine))
+
     def _forward_event(self, event: events.Event) -> None:
         # Textual 8.2.8 asks for the parent of what was pressed, which a part of a form that is
         # just being replaced has lost.
@@ -61,7 +66,7 @@ class ModeScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """Draw what happened while another mode was on."""
-        if self.is_mounted:
+        if self.is_drawable:
             self.draw()
 
     def draw(self) -> None:

@@ -14,9 +14,11 @@ from textual.timer import Timer
 from textual.widgets import Tree
 
 from kimera_tui.config.friends import Friend
+from kimera_tui.errors import UsageError
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.screens.base import ModeScreen
+from kimera_tui.ui.screens.compose_state import with_call
 from kimera_tui.ui.text import label
 from kimera_tui.ui.widgets.event_pane import EventLine
 from kimera_tui.ui.widgets.plain import PlainStatic, PlainTree
@@ -192,14 +194,20 @@ class FriendsScreen(ModeScreen):
         """Send the task of the form, and watch it in Live."""
         form = self._form_or_none()
         if form is not None and (params := form.collect()) is not None:
-            await self.kimera.launch(single(params))
+            self.kimera.acts.launch(single(params))
 
     def action_to_composer(self) -> None:
         """Add the task of the form to the composer."""
         form = self._form_or_none()
         if form is not None and (params := form.collect()) is not None:
-            self.kimera.draft = self.kimera.draft.added(params)
-            count = len(self.kimera.draft.steps)
+            usual = self.kimera.services.friends[form.friend].timeout
+            try:
+                made = with_call(self.kimera.composition, params, usual)
+            except UsageError as error:
+                self.kimera.complain(str(error))
+                return
+            self.kimera.composition = made
+            count = len(made.document.steps)
             self.kimera.flash(f"Added to the composer (2) as step {count}.")
 
     def action_back(self) -> None:

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import getters, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.widgets import Input
 
 from kimera_tui.errors import KimeraError
 from kimera_tui.runs.book import RunBook, RunState
+from kimera_tui.runs.compare import compare
+from kimera_tui.runs.history import ENDED_BADLY, parse
+from kimera_tui.runs.search_tree import EVERYTHING, All, Term, written
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.event_lines import event_line
-from kimera_tui.ui.screens.replay import AskReplay
+from kimera_tui.ui.screens.compare import CompareRuns
+from kimera_tui.ui.screens.filter_windows import FilterPicker, ask_name
+from kimera_tui.ui.screens.inputs_form import asked_secrets, run_form
+from kimera_tui.ui.screens.replay_flow import ask_and_replay, document_of_run, secrets_only
 from kimera_tui.ui.screens.run_screen import RunScreen
 from kimera_tui.ui.text import content
 from kimera_tui.ui.widgets.history_table import HistoryTable
 from kimera_tui.ui.widgets.lines import LineView
 from kimera_tui.ui.widgets.plain import PlainInput
+from kimera_tui.workflows.launch import Given
 
 TYPING_DELAY = 0.15
 """Seconds without a key before what was typed is searched."""
-HINT = "words  -not  state:failed  friend:x  task:x  exc:text  since:2h"
+HINT = "words  -not  (a or b)  state:failed  exc:text  task:x  friend:x  since:2h  run:id  @filter"
+ONLY_BAD = "only what ended badly  ! shows all"
 
 
 class HistoryScreen(RunScreen):
@@ -41,6 +51,7 @@ class HistoryScreen(RunScreen):
     def __init__(self) -> None:
         super().__init__()
         self._run: RunState | None = None
+        self._only_bad = False
 
     def compose_list(self) -> ComposeResult:
         """A search line over the list."""
@@ -52,6 +63,18 @@ class HistoryScreen(RunScreen):
     def shown_run(self) -> RunState | None:
         """The run that was read for the line under the cursor."""
         return self._run
+
+    @property
+    def line(self) -> str:
+        """What is searched: what was typed, of the runs that are let through.
+
+        Raises:
+            UsageError: what was typed can't be read.
+        """
+        if not self._only_bad:
+            return self.search.value.strip()
+        typed = parse(self.search.value)
+        return written(ENDED_BADLY if typed == EVERYTHING else All((ENDED_BADLY, typed)))
 
     def draw(self) -> None:
         """Search again: there may be new runs."""
@@ -78,13 +101,24 @@ class HistoryScreen(RunScreen):
     async def _find(self) -> None:
         await asyncio.sleep(TYPING_DELAY)
         try:
-            rows = await self.kimera.services.runs(self.search.value)
+            rows = await self.kimera.services.runs(self.line)
         except KimeraError as error:
-            self.table.border_subtitle = content(error)
+            self._note(str(error))
             return
-        self.table.border_subtitle = content(self.kimera.services.journal_problem) or None
+        self._note(self.kimera.services.journal_problem)
         self.table.show_rows(rows, self.kimera.services.clock.now())
         self._read_selected()
+
+    def _note(self, problem: str) -> None:
+        """Say at the list what is wrong, and that it is not the whole."""
+        below = [problem, ONLY_BAD if self._only_bad else ""]
+        self.table.border_subtitle = _joined(below) or None
+        # A short screen has no room for a border below.
+        above = [
+            "ended badly" if self._only_bad else "",
+            problem if self.has_class("-short") else "",
+        ]
+        self.table.border_title = _joined(["History", *above])
 
     @work(exclusive=True, group="history-read")
     async def _read_selected(self) -> None:
@@ -110,6 +144,39 @@ class HistoryScreen(RunScreen):
             self.search.value = ""
         self.table.focus()
 
+    def action_toggle_only_bad(self) -> None:
+        """Let only those runs through that ended badly, or all again."""
+        self._only_bad = not self._only_bad
+        self._find()
+
+    @work(exclusive=True, group="history-filters")
+    async def action_filters(self) -> None:
+        """Search with a saved filter."""
+        name = await self.app.push_screen_wait(FilterPicker(self.kimera.services))
+        if name is not None:
+            self.search.value = written(Term("saved", name))
+            self.table.focus()
+
+    @work(exclusive=True, group="history-filters")
+    async def action_save_filter(self) -> None:
+        """Save the search under a name."""
+        services = self.kimera.services
+        try:
+            line = self.line
+            if parse(line) == EVERYTHING:
+                self.kimera.complain("There is no search to save: type one first (/).")
+                return
+            before = {saved.name: saved.line for saved in await services.filters()}
+            name = await self.app.push_screen_wait(ask_name(line))
+            if name is None:
+                return
+            await services.save_filter(name, line)
+        except KimeraError as error:
+            self.kimera.complain(str(error))
+            return
+        instead = f" in place of {before[name]}" if name in before else ""
+        self.kimera.flash(f"Saved: @{name}{instead}")
+
     @work
     async def action_replay(self) -> None:
         """Run it again: whole, from what failed, from the selected step, or that step alone."""
@@ -119,9 +186,54 @@ class HistoryScreen(RunScreen):
         if run.ended is None:
             self.kimera.complain("This run has not ended: it can be replayed when it has.")
             return
-        answer = await self.app.push_screen_wait(AskReplay(run, self.shown_step))
-        if answer is not None:
-            await self.kimera.replay(row.run_id, answer.mode, answer.path)
+        await ask_and_replay(self.kimera, run, self.shown_step)
+
+    def action_mark(self) -> None:
+        """Mark the run under the cursor, or take its mark away."""
+        self.table.toggle_mark()
+
+    @work(exclusive=True, group="history-compare")
+    async def action_compare(self) -> None:
+        """Compare the run with the marked one; without a mark, a replay with what it replays."""
+        row = self.table.selected
+        if row is None:
+            return
+        try:
+            run = await self._read(row.run_id)
+            other_id = self.table.marked or (run.parent if run is not None else "")
+            if other_id in ("", row.run_id):
+                self.kimera.flash("Mark another run with m first.")
+                return
+            other = await self._read(other_id)
+        except KimeraError as error:
+            self.kimera.complain(str(error))
+            return
+        if run is None or other is None:
+            gone = row.run_id if run is None else other_id
+            self.kimera.complain(f"Run {gone[:8]} is not in the journal any more.")
+            return
+        self.app.push_screen(CompareRuns(await asyncio.to_thread(compare, other, run)))
+
+    async def _read(self, run_id: str) -> RunState | None:
+        """A run as the journal has it; None for one that it hasn't."""
+        events, book = await self.kimera.services.events_of(run_id), RunBook()
+        await asyncio.to_thread(book.apply_all, events)
+        return book.runs.get(run_id)
+
+    @work
+    async def action_resume(self) -> None:
+        """Go on with a run that its console left; secrets that it was given are asked for again."""
+        run = self._run
+        if run is None or run.ended is not None:
+            self.kimera.flash("Select a run that has not ended.")
+            return
+        document, given = document_of_run(run), Given()
+        if document is not None and asked_secrets(document):
+            form = run_form(secrets_only(document), {}, "Resume", "Go on")
+            if (answer := await self.app.push_screen_wait(form)) is None:
+                return
+            given = answer
+        await self.kimera.acts.resume(run.run_id, given)
 
     async def action_export(self) -> None:
         """Write the run with all its events to a file, as JSON."""
@@ -132,3 +244,7 @@ class HistoryScreen(RunScreen):
                 self.kimera.complain(str(error))
                 return
             self.kimera.flash(f"Written to {path}")
+
+
+def _joined(notes: Sequence[str]) -> Content:
+    return content("  ·  ".join(filter(None, notes)))

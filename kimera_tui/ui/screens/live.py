@@ -10,9 +10,12 @@ from textual.binding import BindingType
 
 from kimera_tui.runs.status import Status
 from kimera_tui.ui.actions import bindings
+from kimera_tui.ui.screens.compose_forms import FormWindow
 from kimera_tui.ui.screens.confirm import Confirm, Question
+from kimera_tui.ui.screens.decide import AskDecision, result_form
 from kimera_tui.ui.screens.run_screen import RunScreen
 from kimera_tui.ui.widgets.event_pane import EventLine
+from kimera_tui.ui.widgets.task_form import Field
 
 
 class LiveScreen(RunScreen):
@@ -41,7 +44,8 @@ class LiveScreen(RunScreen):
 
     def _draw_runs(self) -> None:
         now = self.kimera.services.clock.now()
-        self.runs.show_book(self.kimera.book, now, self.kimera.take_wanted_run())
+        usual, wanted = self.kimera.usual_runs, self.kimera.take_wanted_run()
+        self.runs.show_book(self.kimera.book, now, usual, wanted)
         self.draw_steps()
 
     def draw_steps(self) -> None:
@@ -58,6 +62,47 @@ class LiveScreen(RunScreen):
         only = self.events.only_run is None and run is not None
         self.events.show_run(run.run_id if only and run is not None else None)
 
+    def action_faults(self) -> None:
+        """Show only what went wrong, runs and events, or all again."""
+        self.runs.faults_only = not self.runs.faults_only
+        self.events.show_only(faults=self.runs.faults_only)
+        self._draw_runs()
+
+    def action_follow(self) -> None:
+        """Go to the newest run, and have its events followed."""
+        self.runs.action_top()
+        self.events.action_bottom()
+        self.runs.focus()
+
+    @work
+    async def action_filter(self) -> None:
+        """Ask for words, and show only the events that have them all."""
+        field = Field("words", str.strip, self.events.words, "empty shows all")
+        form: FormWindow[str] = FormWindow(
+            "Filter events", [("", {"words": field})], lambda values: values["words"], act="Filter"
+        )
+        words = await self.app.push_screen_wait(form)
+        if words is not None:
+            self.events.show_only(words=words)
+
+    @work
+    async def action_decide(self) -> None:
+        """Say what became of the selected step, of which nobody can tell."""
+        run, step = self.shown_run, self.shown_step
+        if run is None or step is None or step.status is not Status.UNCERTAIN:
+            self.kimera.flash("Select a step that is uncertain.")
+            return
+        what = await self.app.push_screen_wait(AskDecision(step))
+        if what is None:
+            return
+        result = None
+        if what == "done":
+            answer = await self.app.push_screen_wait(result_form(step))
+            if answer is None:
+                return
+            result = answer.result
+        await self.kimera.acts.decide(run.run_id, step.path, what, result)
+
     @work
     async def action_cancel_run(self) -> None:
         """Revoke what is in flight of the selected run, and send nothing more of it."""
@@ -73,7 +118,7 @@ class LiveScreen(RunScreen):
             act="Cancel the run",
         )
         if await self.app.push_screen_wait(Confirm(question)):
-            await self.kimera.cancel(run.run_id)
+            await self.kimera.acts.cancel(run)
 
     def action_revoke(self) -> None:
         """Revoke the selected step: a worker that has not begun it will not."""
@@ -103,4 +148,4 @@ class LiveScreen(RunScreen):
         )
         answer = await self.app.push_screen_wait(Confirm(question))
         if answer:
-            await self.kimera.revoke(step.task_id, terminate=terminate, signal=answer)
+            await self.kimera.acts.revoke(step, terminate=terminate, signal=answer)

@@ -1,37 +1,41 @@
-"""Windows over a mode: pick a task, edit a step, the list of keys."""
+"""Windows over a mode: pick a task, the list of keys."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.widgets import Button, Input, OptionList
+from textual.containers import Vertical, VerticalScroll
+from textual.fuzzy import Matcher
+from textual.widgets import Input, OptionList
 
 from kimera_tui.config.friends import Friend
-from kimera_tui.process.task_params import TaskParams
 from kimera_tui.ui.actions import ACTIONS, SCOPES
 from kimera_tui.ui.screens.window import Window
-from kimera_tui.ui.widgets.plain import PlainButton, PlainInput, PlainOptions, PlainStatic
-from kimera_tui.ui.widgets.task_form import TaskForm
+from kimera_tui.ui.text import content
+from kimera_tui.ui.widgets.plain import PlainInput, PlainOptions, PlainStatic
 
 CLOSE: list[BindingType] = [Binding("escape", "close", "Close")]
 
 
 class PickTask(Window[tuple[str, str] | None]):
-    """Picks one of the friends' tasks by typing parts of its name."""
+    """Picks one of the friends' tasks by typing some letters of its name, in their order."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *CLOSE,
-        Binding("down", "into_list", "List", show=False),
+        Binding("down", "move(1)", "Down", show=False, priority=True),
+        Binding("up", "move(-1)", "Up", show=False, priority=True),
     ]
 
-    def __init__(self, friends: Mapping[str, Friend]) -> None:
+    def __init__(self, friends: Mapping[str, Friend], title: str = "Add a task") -> None:
         super().__init__()
+        self._head = title
+        self._friends = friends
         self._names = [(name, task) for name, friend in friends.items() for task in friend.tasks]
+        self._offered: list[tuple[str, str]] = []
 
     def compose(self) -> ComposeResult:
         """A filter and the tasks that match it."""
@@ -41,19 +45,22 @@ class PickTask(Window[tuple[str, str] | None]):
 
     def on_mount(self) -> None:
         """Offer all."""
-        self.query_one(".window").border_title = "Add a task"
+        self.query_one(".window").border_title = content(self._head)
         self._offer("")
 
     def _offer(self, typed: str) -> None:
-        parts = typed.lower().split()
-        choices = [
-            (f"{friend}.{task}", str(index))
-            for index, (friend, task) in enumerate(self._names)
-            if all(part in f"{friend}.{task}".lower() for part in parts)
-        ]
+        self._offered = matching(typed, self._names)
+        friend, dot, task = typed.strip().partition(".")
+        if dot and task and friend in self._friends and (friend, task) not in self._offered:
+            self._offered.append((friend, task))
         options = self.query_one(PlainOptions)
-        options.offer(choices)
-        options.highlighted = 0 if choices else None
+        options.offer([(self._words(*each), str(n)) for n, each in enumerate(self._offered)])
+        options.highlighted = 0 if self._offered else None
+
+    def _words(self, friend: str, task: str) -> str:
+        info = self._friends[friend].tasks.get(task)
+        doc = "not among the friend's tasks" if info is None else info.doc
+        return f"{f'{friend}.{task}':<24}  {doc}" if doc else f"{friend}.{task}"
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
@@ -66,54 +73,29 @@ class PickTask(Window[tuple[str, str] | None]):
     @on(OptionList.OptionSelected)
     def _take(self, event: OptionList.OptionSelected) -> None:
         if event.option.id is not None:
-            self.dismiss(self._names[int(event.option.id)])
+            self.dismiss(self._offered[int(event.option.id)])
 
-    def action_into_list(self) -> None:
-        """Go from the filter into the list."""
-        self.query_one(PlainOptions).focus()
+    def action_move(self, by: int) -> None:
+        """Move in the list while the filter is typed in."""
+        options = self.query_one(PlainOptions)
+        options.action_cursor_down() if by > 0 else options.action_cursor_up()
 
     def action_close(self) -> None:
         """Close without picking."""
         self.dismiss(None)
 
 
-class EditStep(Window[TaskParams | None]):
-    """The form of one step."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *CLOSE,
-        Binding("ctrl+r", "take", "Take", priority=True),
-    ]
-
-    def __init__(
-        self, friend: str, config: Friend, task: str, given: TaskParams | None = None
-    ) -> None:
-        super().__init__()
-        self._form = TaskForm(friend, config, task, given)
-
-    def compose(self) -> ComposeResult:
-        """The form and two buttons."""
-        with Vertical(classes="window edit"):
-            yield self._form
-            with Horizontal(classes="buttons"):
-                yield PlainButton("Take  ctrl+r", id="take", variant="primary", compact=True)
-                yield PlainButton("Cancel  esc", id="cancel", compact=True)
-
-    def on_mount(self) -> None:
-        """Start in the first field."""
-        self.query_one(".window").border_title = "Step"
-        self._form.focus_first()
-
-    @on(Button.Pressed, "#take")
-    def action_take(self) -> None:
-        """Hand the step over, if every field is right."""
-        if (params := self._form.collect()) is not None:
-            self.dismiss(params)
-
-    @on(Button.Pressed, "#cancel")
-    def action_close(self) -> None:
-        """Leave the step as it was."""
-        self.dismiss(None)
+def matching(typed: str, names: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The names in which every typed word's letters stand in their order, the best first."""
+    matchers = [Matcher(word) for word in typed.split()]
+    if not matchers:
+        return list(names)
+    scored = []
+    for friend, task in names:
+        scores = [matcher.match(f"{friend}.{task}") for matcher in matchers]
+        if all(scores):
+            scored.append((-sum(scores), friend, task))
+    return [(friend, task) for _, friend, task in sorted(scored)]
 
 
 class Help(Window[None]):

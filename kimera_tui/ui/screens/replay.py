@@ -2,77 +2,127 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import OptionList
 
+from kimera_tui.errors import KimeraError
 from kimera_tui.runs.book import RunState
+from kimera_tui.runs.plan import is_handler
 from kimera_tui.runs.state import StepState
 from kimera_tui.ui.screens.window import Window
 from kimera_tui.ui.widgets.plain import PlainOptions, PlainStatic
+from kimera_tui.workflows.replay import ReplayPlan, Wish
+
+NAMED = 12
+"""Steps that a plan names."""
 
 
 @dataclass(frozen=True, slots=True)
-class Replay:
-    """How to run something again."""
+class Way:
+    """A way to run something again."""
 
-    mode: str
-    """``again``, ``from_failed``, ``from_step`` or ``only_step``."""
-    path: str = ""
-    """The step that ``from_step`` and ``only_step`` mean."""
+    words: str
+    wish: Wish
+    asks: Literal["", "inputs", "arguments"] = ""
+    """What is asked for before it begins."""
 
 
-class AskReplay(Window[Replay | None]):
-    """Offers the ways to replay a run."""
+class AskReplay(Window[Way | None]):
+    """Offers the ways to replay a run, each with its plan.
+
+    Args:
+        run: The past run.
+        step: The step that is selected in it, if any.
+        plan: Gives the plan of a wish.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close")]
 
-    def __init__(self, run: RunState, step: StepState | None) -> None:
+    def __init__(
+        self,
+        run: RunState,
+        step: StepState | None,
+        plan: Callable[[Wish], Awaitable[ReplayPlan]],
+    ) -> None:
         super().__init__()
         self._run = run
-        self._step = step
-        self._choices = choices(run, step)
+        self._plan = plan
+        self._ways = ways(run, step)
 
     def compose(self) -> ComposeResult:
-        """The run, and the ways."""
+        """The run, the ways, the plan of the one that is pointed at."""
         with Vertical(classes="window pick"):
             yield PlainStatic(f"{self._run.name}\nA new run; this one stays as it is.\n")
             yield PlainOptions()
+            yield PlainStatic("", classes="replay-plan")
 
     def on_mount(self) -> None:
         """Offer the ways that make sense."""
         self.query_one(".window").border_title = "Replay"
         options = self.query_one(PlainOptions)
-        options.offer([(text, str(n)) for n, (text, _) in enumerate(self._choices)])
+        options.offer([(way.words, str(n)) for n, way in enumerate(self._ways)])
         options.highlighted = 0
         options.focus()
+
+    @on(OptionList.OptionHighlighted)
+    def _pointed(self, event: OptionList.OptionHighlighted) -> None:
+        if event.option.id is not None:
+            self._show_plan(self._ways[int(event.option.id)])
+
+    @work(exclusive=True, group="replay-plan")
+    async def _show_plan(self, way: Way) -> None:
+        try:
+            said = plan_words(await self._plan(way.wish), self._run)
+        except KimeraError as error:
+            said = str(error)
+        if way.asks:
+            said += f" Asks for its {way.asks} first; what they change runs again too."
+        self.query_one(".replay-plan", PlainStatic).say(f"\n{said}")
 
     @on(OptionList.OptionSelected)
     def _take(self, event: OptionList.OptionSelected) -> None:
         if event.option.id is not None:
-            self.dismiss(self._choices[int(event.option.id)][1])
+            self.dismiss(self._ways[int(event.option.id)])
 
     def action_close(self) -> None:
         """Leave it."""
         self.dismiss(None)
 
 
-def choices(run: RunState, step: StepState | None) -> list[tuple[str, Replay]]:
-    """The ways to replay a run, the likeliest first, each with what it will run."""
-    total, done = len(run.steps), run.done
-    again = (f"Run again: runs {total}", Replay("again"))
-    found = [again]
-    if done < total:
-        left = f"From what failed: runs {total - done}, reuses {done}"
-        found.insert(0, (left, Replay("from_failed")))
-    if step is not None and total > 1:
+def plan_words(plan: ReplayPlan, run: RunState) -> str:
+    """A plan in a sentence or two: how much runs, and which steps."""
+    steps = {path: step.id or step.task_name for path, step in run.steps.items()}
+    names = [steps.get(path) or path for path in plan.will_run]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    said = plan.sentence[:1].upper() + plan.sentence[1:]
+    listed = f"{said}: {', '.join(names[:NAMED])}{more}." if names else f"{said}."
+    return " ".join([listed, *plan.needs[:3]])
+
+
+def ways(run: RunState, step: StepState | None) -> list[Way]:
+    """The ways to replay a run, the likeliest first."""
+    failed = any(step.status.bad and not is_handler(path) for path, step in run.steps.items())
+    found = [Way("Run again", Wish("again"))]
+    if failed:
+        found.insert(0, Way("From what failed", Wish("from_failed")))
+    if run.header.get("inputs"):
+        found.append(Way("With other inputs…", Wish("from_failed"), "inputs"))
+    if step is None:
+        return found
+    name = step.id or step.name
+    if len(run.steps) > 1:
         found += [
-            (f"From {step.name} on", Replay("from_step", step.path)),
-            (f"Only {step.name}, as it was sent", Replay("only_step", step.path)),
+            Way(f"From {name} on", Wish("from_step", step.path)),
+            Way(f"Only {name}, as it was sent", Wish("only_step", step.path)),
         ]
+    found.append(
+        Way(f"Only {name}, with other arguments…", Wish("only_step", step.path), "arguments")
+    )
     return found

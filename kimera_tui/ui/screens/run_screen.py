@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import getters, on
+from textual import getters, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 
+from kimera_tui.errors import KimeraError
 from kimera_tui.runs.book import RunState
 from kimera_tui.runs.state import StepState
 from kimera_tui.ui.actions import bindings
@@ -101,6 +102,15 @@ class RunScreen(ModeScreen):
         self.toggle_class("-output")
         (self.output if self.has_class("-output") else self.events).focus()
 
+    @work(exclusive=True, group="to-workflow")
+    async def action_to_workflow(self) -> None:
+        """Compose the selected run as a workflow, to be saved or changed."""
+        run = self.shown_run
+        if run is None:
+            self.kimera.flash("Select a run to compose it as a workflow.")
+            return
+        await self.kimera.acts.compose_run(run.run_id)
+
     def action_yank(self) -> None:
         """Copy what came out of the selected step."""
         step = self.shown_step
@@ -109,6 +119,21 @@ class RunScreen(ModeScreen):
             return
         self.app.copy_to_clipboard(yankable(step))
         self.kimera.flash("Copied.")
+
+    async def action_save_value(self) -> None:
+        """Write what came out of the selected step to a file, without its secrets."""
+        run, step = self.shown_run, self.shown_step
+        if run is None or step is None or not step.status.ended:
+            self.kimera.flash("Select a step that has ended.")
+            return
+        where = step.id or step.path.replace("/", "-") or "0"
+        name = f"run-{run.run_id[:8]}-{where}.{'txt' if step.error_type else 'json'}"
+        try:
+            path = await self.kimera.services.save_value(name, yankable(step, None))
+        except KimeraError as error:
+            self.kimera.complain(str(error))
+            return
+        self.kimera.flash(f"Written to {path}")
 
     def action_next_failure(self) -> None:
         """Put the cursor on the next step that ended badly."""

@@ -15,6 +15,8 @@ from kimera_tui.ui.widgets.lines import Line, LineView
 
 RING = 5000
 """How many events the pane remembers."""
+_FAULTS = ("bad", "warning")
+"""Styles of what went wrong, or may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,10 @@ class EventPane(LineView):
         """Shows every poll, or only the first ones of each task."""
         self.only_run: str | None = None
         """Shows one run's events only, or all with None."""
+        self.faults_only = False
+        """Shows only what went wrong, or may."""
+        self.words = ""
+        """Shows only lines with all these words, in small letters."""
 
     def on_mount(self) -> None:
         """Give the pane its title."""
@@ -114,6 +120,12 @@ class EventPane(LineView):
         self._to_end_if_following()
         self._title()
 
+    def show_only(self, *, faults: bool | None = None, words: str | None = None) -> None:
+        """Show only faults, only lines with certain words; None leaves it as it is."""
+        self.faults_only = self.faults_only if faults is None else faults
+        self.words = self.words if words is None else words.lower()
+        self.show_run(self.only_run)
+
     def action_polls(self) -> None:
         """Show every poll, or only the first ones of each task."""
         self.all_polls = not self.all_polls
@@ -148,12 +160,20 @@ class EventPane(LineView):
     def _wanted(self, line: EventLine) -> bool:
         if line.routine and not self.all_polls:
             return False
+        if self.faults_only and line.style not in _FAULTS:
+            return False
+        if self.words:
+            said = f"{line.who} {line.kind} {line.text}".lower()
+            if not all(word in said for word in self.words.split()):
+                return False
         return self.only_run is None or line.run_id == self.only_run
 
     def _title(self) -> None:
         scope = "this run" if self.only_run is not None or self._of_one_run else "all runs"
         polls = " · all polls" if self.all_polls else ""
-        self.border_title = content("Events · " + scope + polls)
+        faults = " · only faults" if self.faults_only else ""
+        words = f" · {self.words}" if self.words else ""
+        self.border_title = content("Events · " + scope + polls + faults + words)
         if self.paused:
             self.border_subtitle = content(f"PAUSED · {len(self._held)} waiting")
         elif self._unseen:

@@ -21,6 +21,8 @@ class HistoryTable(LineView):
         super().__init__(**kwargs)
         self._rows: Sequence[RunRow] = ()
         self._today = ""
+        self.marked = ""
+        """Id of the run that others are compared with, or an empty string."""
         self.border_title = "History"
 
     @property
@@ -41,6 +43,12 @@ class HistoryTable(LineView):
         self.cursor = next((n for n, row in enumerate(rows) if row.run_id == keep), 0)
         self.lines_changed()
 
+    def toggle_mark(self) -> None:
+        """Mark the run under the cursor, and no other; or none, if it is marked."""
+        if self.selected is not None:
+            self.marked = "" if self.marked == self.selected.run_id else self.selected.run_id
+            self.refresh()
+
     def line_count(self) -> int:
         """How many runs were found."""
         return len(self._rows)
@@ -52,12 +60,13 @@ class HistoryTable(LineView):
         when = self._when(row.started)
         took_ = took(row.ended - row.started) if row.ended is not None else "open"
         return (
-            (f" {when} ", "dim"),
+            ("◆" if row.run_id == self.marked else " ", "key"),
+            (f"{when} ", "dim"),
             (f"{GLYPHS[status]} {status.value:<12}", STYLES[status]),
             (f"{row.done:>3}/{row.total:<3}", ""),
             (f"{took_:>6}  ", "dim"),
             (safe(row.name, 300), "strong"),
-            (f"  ↺ {safe(row.parent, 8)}" if row.parent else "", "dim"),
+            (f"  ↺ {safe(row.parent[:8])}" if row.parent else "", "dim"),
         )
 
     def _when(self, at: float) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from rich.cells import cell_len, chop_cells
+from textual.binding import BindingType
 
 from kimera_tui.redaction import redact, redact_text
 from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
 from kimera_tui.safetext import PAGE, compact, pretty, safe, trimmed
+from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.widgets.lines import Line, LineView
 
 _HAS_RESULT = (Status.DONE, Status.FINISHED_LATE)
@@ -19,6 +22,7 @@ _HAS_RESULT = (Status.DONE, Status.FINISHED_LATE)
 class PayloadView(LineView):
     """Shows what went into a step and what came out."""
 
+    BINDINGS: ClassVar[list[BindingType]] = bindings("payload")
     has_cursor: ClassVar[bool] = False
     empty_text = "Select a step to see what goes in and what comes out."
 
@@ -27,6 +31,9 @@ class PayloadView(LineView):
         self._told: list[Line] = []
         self._lines: list[Line] = []
         self._shown: tuple[Any, ...] | None = None
+        self._step: StepState | None = None
+        self._page = PAGE
+        """Characters of a value that are shown."""
         self.border_title = "Input / Output"
 
     def line_count(self) -> int:
@@ -47,14 +54,24 @@ class PayloadView(LineView):
         if facts == self._shown:
             return
         other_step = facts is None or self._shown is None or facts[0] != self._shown[0]
-        self._shown = facts
-        self._told = [] if step is None else describe_step(step)
-        self._wrap()
+        self._shown, self._step = facts, step
+        if other_step:
+            self._page = PAGE
+        self._tell()
         if other_step:
             self.scroll_home(animate=False)
 
+    def action_more(self) -> None:
+        """Show four times as much of a huge value."""
+        self._page *= 4
+        self._tell()
+
     def on_resize(self) -> None:
         """Wrap to the new width."""
+        self._wrap()
+
+    def _tell(self) -> None:
+        self._told = [] if self._step is None else describe_step(self._step, self._page)
         self._wrap()
 
     def _wrap(self) -> None:
@@ -78,8 +95,13 @@ def wrapped(line: Line, width: int) -> list[Line]:
     return [(*head, (lead + rows[0], style)), *(((" " * indent + row, style),) for row in rows[1:])]
 
 
-def describe_step(step: StepState) -> list[Line]:
-    """The lines that tell a step's input, state and output."""
+def describe_step(step: StepState, page: int = PAGE) -> list[Line]:
+    """The lines that tell a step's input, state and output.
+
+    Args:
+        step: The step.
+        page: The most characters of its result.
+    """
     lines: list[Line] = [
         ((" task    ", "dim"), (safe(step.name, 200), "strong")),
         ((" id      ", "dim"), (safe(step.task_id, 80), "")),
@@ -95,9 +117,10 @@ def describe_step(step: StepState) -> list[Line]:
     if step.status in _HAS_RESULT and not step.error_message:
         lines.append((("", ""),))
         lines.append(((" result", "good"),))
-        lines += [
-            ((f"   {line}", ""),) for line in pretty(redact(trimmed(step.result, 2000, PAGE)))
-        ]
+        shown = trimmed(step.result, max(2000, page // 32), page)
+        lines += [((f"   {line}", ""),) for line in pretty(redact(shown), page)]
+        if shown != step.result:
+            lines.append(((" more of it: + shows it, s saves all to a file", "dim"),))
     elif step.error_type:
         lines.append((("", ""),))
         lines.append(((f" {safe(step.error_type, 200)}", "bad"),))
@@ -133,9 +156,15 @@ def _block(text: str, style: str) -> list[Line]:
     return [((f"   {line}", style),) for line in shown.rstrip("\n").split("\n")]
 
 
-def yankable(step: StepState) -> str:
-    """What copying a step gives: its result or error, without secrets and control characters."""
+def yankable(step: StepState, limit: int | None = 1_000_000) -> str:
+    """A step's result or error, without secrets and control characters.
+
+    Args:
+        step: The step.
+        limit: The most characters; None for all.
+    """
+    most = sys.maxsize if limit is None else limit
     if step.error_type:
         error = f"{step.error_type}: {step.error_message}\n{step.traceback}".rstrip()
-        return safe(redact_text(error), 1_000_000, lines=True)
-    return "\n".join(pretty(redact(step.result), 1_000_000))
+        return safe(redact_text(error), most, lines=True)
+    return "\n".join(pretty(redact(step.result), most))

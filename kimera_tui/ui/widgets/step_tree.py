@@ -82,17 +82,24 @@ class StepTree(LineView):
         """A node: its place in the tree, name, state and cause."""
         depth, node = self._rows[index]
         indent = " " + "  " * depth
+        role = (f"{node.role}: " if node.role else "", "key")
         if node.task is None:
             word = "one after the other" if node.kind == "chain" else "all at once"
-            return ((indent, ""), (f"{node.kind} ", "key"), (word, "dim"))
+            name = f"{node.id}  " if node.id and node.id != node.kind else ""
+            return ((indent, ""), role, (f"{node.kind} ", "key"), (name, "strong"), (word, "dim"))
         step = self._run.steps[node.path] if self._run is not None else None
-        return [] if step is None else [(indent, ""), *step_line(step, self._now)]
+        return [] if step is None else [(indent, ""), role, *step_line(step, self._now)]
 
 
 def step_line(step: StepState, now: float) -> Line:
     """A step's glyph, name, state, time and cause."""
     style = STYLES[step.status]
-    spans = [(f"{GLYPHS[step.status]} ", style), (f"{safe(step.name, 80)}  ", "strong")]
+    spans = [(f"{GLYPHS[step.status]} ", style)]
+    if step.id and step.id != step.task_name:
+        spans.append((f"{step.id}  ", "strong"))
+    spans.append((f"{safe(step.name, 80)}  ", "strong" if len(spans) == 1 else ""))
+    if step.attempt > 1:
+        spans.append((f"try {step.attempt}  ", "warning"))
     spans.append((step.status.value, style))
     if step.status is Status.PROGRESS and step.progress is not None:
         done, total = step.progress

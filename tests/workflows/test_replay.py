@@ -12,9 +12,8 @@ from kimera_tui.process import events as e
 from kimera_tui.runs.events import RunEnded
 from kimera_tui.runs.notkept import TooLarge, Withheld
 from kimera_tui.runs.plan import Node, PlannedTask
-from kimera_tui.runs.replay import ReplayPlan, replay_plan
-
-from .lab import sending, started, task
+from kimera_tui.workflows.replay import ReplayPlan, Wish, planned_replay
+from tests.runs.lab import sending, started, task
 
 PLAN = Node(
     "chain",
@@ -38,7 +37,8 @@ def past(**results: Any) -> list[Any]:
 
 def plan(events: list[Any], mode: str, path: str = "", **overrides: Any) -> ReplayPlan:
     ids = (f"new-{n}" for n in itertools.count())
-    return replay_plan(events, mode, path, overrides.get("set", {}), lambda: next(ids))
+    wish = Wish(mode, path, overrides.get("set", {}))
+    return planned_replay(events, wish, lambda: next(ids), {})
 
 
 ALL = dict.fromkeys("abcde", 1)

@@ -1,0 +1,109 @@
+"""``kimera-tui compare``: two past runs, step by step, no screen."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kimera_tui.cli.output import data, perform
+from kimera_tui.cli.runs import find_run
+from kimera_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from kimera_tui.cli.parts import Parts
+    from kimera_tui.runs.book import RunState
+    from kimera_tui.runs.compare import Comparison, StepPair
+    from kimera_tui.runs.value_diff import Change
+
+DIFFERENT = 1
+"""Exit code for runs that differ, as diff has it."""
+
+
+@click.command()
+@click.argument("one", metavar="RUN")
+@click.argument("other", metavar="RUN")
+@click.option("--json", "as_json", is_flag=True, help="The comparison as one JSON object.")
+def compare(one: str, other: str, as_json: bool) -> None:
+    """Compare one RUN (an id, or the beginning of one) with another, step by step.
+
+    Leaves with 0 if nothing but the time differs, with 1 if something does.
+    """
+    perform(_compare(one, other, as_json))
+
+
+async def _compare(one: str, other: str, as_json: bool) -> int:
+    from kimera_tui.cli.parts import Parts
+    from kimera_tui.runs.compare import compare as compared
+    from kimera_tui.runs.compare_words import comparison_lines
+
+    parts = Parts()
+    await parts.open_journal()
+    try:
+        comparison = compared(await _read(parts, one), await _read(parts, other))
+    finally:
+        await parts.close()
+    if as_json:
+        data(_public(comparison), as_json=True)
+    else:
+        for line in comparison_lines(comparison):
+            click.echo(line)
+    return DIFFERENT if comparison.differs else 0
+
+
+async def _read(parts: Parts, wanted: str) -> RunState:
+    from kimera_tui.runs.book import RunBook
+
+    row = await find_run(parts, wanted)
+    book = RunBook()
+    book.apply_all(await parts.events_of(row.run_id))
+    if row.run_id not in book.runs:
+        raise UsageError(f"Run {row.run_id[:8]} cannot be read: its beginning is not kept.")
+    return book.runs[row.run_id]
+
+
+def _public(comparison: Comparison) -> dict[str, Any]:
+    first = comparison.first
+    return {
+        "one": asdict(comparison.one),
+        "other": asdict(comparison.other),
+        "differs": comparison.differs,
+        "first": None if first is None else first.name,
+        "inputs": [_public_change(change) for change in comparison.inputs],
+        "workflow": list(comparison.workflow),
+        "steps": [_public_pair(pair) for pair in comparison.steps],
+    }
+
+
+def _public_pair(pair: StepPair) -> dict[str, Any]:
+    return {
+        "step": pair.name,
+        "differs": pair.differs,
+        "one": None if pair.one is None else asdict(pair.one),
+        "other": None if pair.other is None else asdict(pair.other),
+        "waited_longer": pair.waited_longer,
+        "ran_longer": pair.ran_longer,
+        "changes": [_public_change(change) for change in pair.changes],
+    }
+
+
+def _public_change(change: Change) -> dict[str, Any]:
+    return {
+        "path": change.path,
+        "kind": change.kind,
+        "old": _plain(change.old),
+        "new": _plain(change.new),
+        "delta": change.delta,
+        "lines": list(change.lines),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """The value, or what it reads as where JSON can't say it."""
+    try:
+        json.dumps(value, default=str)
+    except (TypeError, ValueError):
+        return repr(value)
+    return value

@@ -1,0 +1,109 @@
+"""The inputs of a run as they are given on a command line, in a file, or typed when asked for."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kimera_tui.errors import UsageError
+from kimera_tui.safetext import safe
+
+if TYPE_CHECKING:
+    from kimera_tui.workflows.document import Document, Input
+
+INPUT = click.option("-i", "--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Input.")
+
+
+def inputs_of(document: Document, words: Sequence[str], file: str = "") -> dict[str, Any]:
+    """The inputs of the command line over those of a file.
+
+    Raises:
+        UsageError: a word is no ``NAME=VALUE``, its value can't be read, or it is a secret.
+    """
+    values = dict(_from_file(file)) if file else {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise UsageError(f"-i {safe(word, 80)}: write it as NAME=VALUE.")
+        values[name] = _value(name, document.inputs.get(name), text)
+    return values
+
+
+def ask_for_secrets(document: Document, *, known: Collection[str] = ()) -> dict[str, str]:
+    """The secrets that a run asks for, typed at the terminal without being shown.
+
+    Raises:
+        UsageError: there is no terminal to ask at.
+    """
+    prompted: dict[str, str] = {}
+    for name, spec in document.inputs.items():
+        if spec.type != "secret" or (spec.from_ or "prompt") != "prompt" or name in known:
+            continue
+        if not sys.stdin.isatty():
+            raise UsageError(
+                f"{name}: it is asked for, and there is no terminal to ask at.",
+                hint="Give it `from: env:NAME` or `file:PATH` in the workflow.",
+            )
+        prompted[name] = click.prompt(name, hide_input=True, err=True)
+    return prompted
+
+
+def overrides_of(words: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+    """New arguments of steps, from ``STEP.NAME=JSON``; a bare word is a text.
+
+    Raises:
+        UsageError: a word is written in another way.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for word in words:
+        place, equals, text = word.partition("=")
+        step, dot, name = place.rpartition(".")
+        if not equals or not dot or not step or not name:
+            raise UsageError(f"--set {safe(word, 80)}: write it as STEP.NAME=VALUE.")
+        found.setdefault(step, {})[name] = _json_or_text(text)
+    return found
+
+
+def _json_or_text(text: str) -> Any:
+    from kimera_tui.workflows.fields import parse_json
+
+    try:
+        return parse_json(text, "value")
+    except UsageError:
+        return text
+
+
+def _value(name: str, spec: Input | None, text: str) -> Any:
+    from kimera_tui.workflows.inputs import parse_input
+
+    if spec is None:
+        return text  # that there is no such input is told with the others that are wrong
+    if spec.type == "secret":
+        raise UsageError(
+            f"-i {name}: a secret doesn't belong on a command line, where others see it.",
+            hint="Give it `from: env:NAME` or `file:PATH` in the workflow.",
+        )
+    return parse_input(name, spec, text)
+
+
+def _from_file(name: str) -> dict[str, Any]:
+    from kimera_tui.workflows.reading import read_text
+    from kimera_tui.workflows.yaml_reading import parse_yaml
+
+    path = Path(name)
+    text = read_text(path)
+    if path.suffix == ".json":
+        try:
+            found = json.loads(text)
+        except ValueError as error:
+            raise UsageError(f"{path}: cannot be read as JSON ({error}).") from error
+    else:
+        found = parse_yaml(text, str(path)).data
+    if not isinstance(found, dict):
+        raise UsageError(f"{path}: must be a mapping of inputs to values.")
+    return found

@@ -1,0 +1,87 @@
+"""What a command tells while a run goes on: a bar on a terminal, or an object for each event."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from kimera_tui.cli.output import data, narrate
+from kimera_tui.process.bus import Mailbox
+from kimera_tui.process.events import Event, TaskEvent
+from kimera_tui.runs.book import RunBook, RunState
+from kimera_tui.runs.events import RunEvent, RunStarted
+from kimera_tui.runs.narration import narrate as words_of
+
+_SILENT = frozenset({"polled", "forgotten", "released", "callback", "broker", "dispatched", "run"})
+WIDTH = 24
+"""Cells of the bar."""
+
+
+class Progress:
+    """Tells the run that is started next.
+
+    Args:
+        mailbox: Where events arrive.
+        as_json: One JSON object a line on stdout rather than words on stderr.
+    """
+
+    def __init__(self, mailbox: Mailbox, *, as_json: bool) -> None:
+        self._mailbox = mailbox
+        self._as_json = as_json
+        self._bar = not as_json and sys.stderr.isatty()
+        self._book = RunBook()
+
+    async def tell(self) -> None:
+        """Tell what happens until cancelled."""
+        while True:
+            await self._mailbox.wait()
+            self._take()
+
+    def ended(self, run_id: str) -> RunState:
+        """The run as it is now, everything told."""
+        self._take()
+        if self._bar:
+            click.echo("\r\x1b[K", nl=False, err=True)
+        return self._book.runs[run_id]
+
+    def _take(self) -> None:
+        for event in self._mailbox.drain():
+            self._book.apply(event)
+            self._say(event)
+        if self._bar and (run := next(reversed(self._book.runs.values()), None)) is not None:
+            click.echo(f"\r\x1b[K{_bar(run)}", nl=False, err=True)
+
+    def _say(self, event: object) -> None:
+        words = words_of(event)
+        if words is None:
+            return
+        kind, _, text = words
+        place = self._place(event)
+        if self._as_json:
+            if isinstance(event, Event) and not isinstance(event, RunStarted):
+                data({"event": kind, "at": event.at, **place, "text": text}, as_json=True)
+        elif kind not in _SILENT:
+            if self._bar:
+                click.echo("\r\x1b[K", nl=False, err=True)
+            step = place.get("step", "")
+            narrate(f"{kind}: {step}: {text}" if step else f"{kind}: {text}")
+
+    def _place(self, event: object) -> dict[str, Any]:
+        if isinstance(event, TaskEvent):
+            found = self._book.place_of(event.task_id)
+            if found is None:
+                return {"task_id": event.task_id}
+            run, step = found
+            return {"run": run.run_id, "step": step.id or step.path or "0", "task": step.name}
+        if isinstance(event, RunEvent):
+            path = getattr(event, "path", None)
+            return {"run": event.run_id} | ({"path": path} if path is not None else {})
+        return {}
+
+
+def _bar(run: RunState) -> str:
+    share = run.done / run.total if run.total else 1.0
+    filled = round(WIDTH * share)
+    return f"{'━' * filled}{'─' * (WIDTH - filled)} {run.done}/{run.total}"

@@ -1,0 +1,147 @@
+"""``kimera-tui workflow``: what is wrong with workflow files, their schema, and a list of them."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kimera_tui.cli.output import data, fail, narrate, perform
+from kimera_tui.errors import ConfigError, KimeraError
+from kimera_tui.safetext import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kimera_tui.config.friends import Friend
+    from kimera_tui.ui.ports import SavedWorkflow
+
+WRONG = 1
+"""Exit code when something is wrong with a file that was checked."""
+
+
+@click.group()
+def workflow() -> None:
+    """Check, list and describe workflow files."""
+
+
+@workflow.command()
+@click.argument("files", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each problem.")
+def check(files: tuple[str, ...], as_json: bool) -> None:
+    """Check FILES (or names of workflows): every mistake with its line.
+
+    Exit codes: 0 nothing is wrong, 1 something is, 2 a file can't be read at all.
+    """
+    try:
+        friends = _friends()
+    except ConfigError as error:
+        fail(error)
+    worst = 0
+    for name in files:
+        worst = max(worst, _check(name, friends, as_json=as_json))
+    raise SystemExit(worst)
+
+
+def _friends() -> Mapping[str, Friend]:
+    import os
+
+    from kimera_tui.cli.friends_file import which_file
+    from kimera_tui.config.friends import load_friends
+
+    return load_friends(which_file(os.environ))
+
+
+def _check(name: str, friends: Mapping[str, Friend], *, as_json: bool) -> int:
+    from kimera_tui.workflows.reading import read_document, read_text
+    from kimera_tui.workflows.store import Library, workflows_folder
+
+    try:
+        path = Library(workflows_folder()).find(name)
+        found = read_document(read_text(path), str(path), friends).problems
+    except KimeraError as error:
+        if as_json:
+            data({"file": name, "line": 1, "path": "", "problem": str(error)}, as_json=True)
+        else:
+            click.echo(safe(str(error), 2000))
+        return error.exit_code
+    for each in found:
+        if as_json:
+            told = {"file": str(path), "line": each.line, "path": each.where, "step": each.step}
+            data({**told, "problem": each.sentence}, as_json=True)
+        else:
+            click.echo(safe(f"{path}:{each.line}: {each.told}", 2000))
+    if not found:
+        narrate(f"{path}: nothing is wrong.")
+    return WRONG if found else 0
+
+
+@workflow.command()
+@click.option("--with-friends", is_flag=True, help="Complete friends.yaml's tasks and parameters.")
+def schema(with_friends: bool) -> None:
+    r"""Print the format as a JSON schema, for editors.
+
+    \b
+    kimera-tui workflow schema > workflows/schema.json
+    and on top of a workflow file:
+    # yaml-language-server: $schema=./schema.json
+    """
+    from kimera_tui.workflows.schema import workflow_schema
+
+    try:
+        friends = _friends() if with_friends else None
+    except ConfigError as error:
+        fail(error)
+    click.echo(json.dumps(workflow_schema(friends), indent=1, ensure_ascii=False))
+
+
+@workflow.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+def list_(as_json: bool) -> None:
+    """List the saved workflows, each with its last run, its usual duration and what is wrong."""
+    perform(_list(as_json))
+
+
+async def _list(as_json: bool) -> int:
+    from kimera_tui.cli.parts import Parts
+
+    parts = Parts()
+    await parts.open_journal()
+    try:
+        saved = await parts.workflows.saved()
+    finally:
+        await parts.close()
+    for each in saved:
+        if as_json:
+            data(_public(each), as_json=True)
+        else:
+            click.echo(_line(each))
+    if not saved:
+        narrate("No workflow here: save one in the composer, or write workflows/NAME.kimera.yaml.")
+    return 0
+
+
+def _public(saved: SavedWorkflow) -> dict[str, object]:
+    return {
+        "file": str(saved.path),
+        "name": saved.name,
+        "steps": saved.steps,
+        "problem": saved.problem,
+        "last_status": saved.last_state,
+        "last_started": saved.last_at,
+        "usual_seconds": saved.usual,
+    }
+
+
+def _line(saved: SavedWorkflow) -> str:
+    last = saved.last_state or "never ran"
+    if saved.last_at is not None:
+        last += time.strftime(" %Y-%m-%d %H:%M", time.localtime(saved.last_at))
+    usual = f"  usually {saved.usual:.3g} s" if saved.usual is not None else ""
+    problem = f"  ! {saved.problem}" if saved.problem else ""
+    name = Path(saved.path).name
+    text = f"{name:<32}  {saved.steps:>4} steps  {last:<26}{usual}{problem}"
+    return safe(text, 500)

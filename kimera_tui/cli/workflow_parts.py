@@ -1,0 +1,149 @@
+"""What the composer asks of the rest of the house: files, checks, and runs of documents."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any, Protocol
+
+from kimera_tui.config.friends import Friend
+from kimera_tui.errors import KimeraError, UsageError
+from kimera_tui.runs.book import RunBook
+from kimera_tui.runs.events import RunStarted
+from kimera_tui.runs.history import RunRow
+from kimera_tui.ui.ports import SavedWorkflow
+from kimera_tui.workflows.checks import Problem, problems_of
+from kimera_tui.workflows.document import Document, all_steps
+from kimera_tui.workflows.dry_run import dry_run
+from kimera_tui.workflows.flow import LastRun, last_run_of
+from kimera_tui.workflows.from_run import document_of
+from kimera_tui.workflows.launch import Given
+from kimera_tui.workflows.preflight import Facts, Finding, preflight
+from kimera_tui.workflows.store import Library, Stored, changed, open_workflow, save
+
+RECENT = 200
+"""Runs of the past that are looked through for the last one of each workflow."""
+
+
+class Behind(Protocol):
+    """What the parts give."""
+
+    friends: Mapping[str, Friend]
+
+    async def runs(self, search: str) -> Sequence[RunRow]:
+        """Past runs, newest first."""
+
+    async def events_of(self, run_id: str) -> Sequence[object]:
+        """Everything that happened to a run."""
+
+    async def run_document(self, document: Document, given: Given) -> str:
+        """Start a run."""
+
+    async def facts(self, document: Document) -> Facts:
+        """What is known now of what a run would meet."""
+
+
+class WorkflowParts:
+    """Documents in a folder, and their runs.
+
+    Args:
+        behind: The parts that send and remember.
+        folder: Where the files are.
+    """
+
+    def __init__(self, behind: Behind, folder: Path) -> None:
+        self._behind = behind
+        self._library = Library(folder)
+
+    async def problems(self, document: Document) -> Sequence[Problem]:
+        """What is wrong with a document."""
+        return await asyncio.to_thread(problems_of, document, self._behind.friends)
+
+    async def saved(self) -> Sequence[SavedWorkflow]:
+        """The files there are, those that can't be read too."""
+        files = await asyncio.to_thread(self._read_all)
+        try:
+            rows = await self._behind.runs("")
+        except KimeraError:
+            rows = []  # a journal that can't be read knows no runs
+        return [_with_runs(each, rows) for each in files]
+
+    def _read_all(self) -> list[SavedWorkflow]:
+        return [self._read_one(path) for path in self._library.entries()]
+
+    def _read_one(self, path: Path) -> SavedWorkflow:
+        try:
+            document = open_workflow(path).document
+        except KimeraError as error:
+            return SavedWorkflow(path, path.name, 0, str(error))
+        problems = problems_of(document, self._behind.friends)
+        problem = problems[0].sentence if problems else ""
+        count = sum(1 for _ in all_steps(document))
+        return SavedWorkflow(path, document.name, count, problem)
+
+    async def open(self, path: Path) -> Stored:
+        """Read a file; raises a KimeraError that says what is wrong with it."""
+        return await asyncio.to_thread(open_workflow, path)
+
+    def file_for(self, name: str) -> Path:
+        """Where a workflow of that name is kept."""
+        return self._library.file_for(name)
+
+    async def save(self, document: Document, path: Path, stored: Stored | None) -> Stored:
+        """Write a file, keeping its comments; ChangedOnDisk where somebody else wrote it."""
+        return await asyncio.to_thread(save, document, path, stored)
+
+    async def changed(self, stored: Stored) -> bool:
+        """Whether a file is another than it was when it was read or written last."""
+        return await asyncio.to_thread(changed, stored)
+
+    async def last_run(self, name: str) -> LastRun | None:
+        """What the last run of a workflow of that name tells."""
+        row = next((row for row in await self._behind.runs("") if row.name == name), None)
+        if row is None:
+            return None
+        book = RunBook()
+        book.apply_all(await self._behind.events_of(row.run_id))
+        run = book.runs.get(row.run_id)
+        return None if run is None else last_run_of(run)
+
+    async def preflight(self, document: Document, given: Given) -> Sequence[Finding]:
+        """What speaks for and against a run of it now."""
+        facts = await self._behind.facts(document)
+        friends = self._behind.friends
+        return await asyncio.to_thread(preflight, document, given, friends, facts, os.environ)
+
+    async def dry_run(self, document: Document, given: Given) -> Sequence[Mapping[str, Any]]:
+        """What a run would send; nothing is sent."""
+        return await asyncio.to_thread(dry_run, document, given, self._behind.friends)
+
+    async def run(self, document: Document, given: Given) -> str:
+        """Start a run as soon as the broker is there; returns its id."""
+        return await self._behind.run_document(document, given)
+
+    async def document_of(self, run_id: str) -> Document:
+        """The document that a past run began with; UsageError where it can't be had."""
+        for event in await self._behind.events_of(run_id):
+            if isinstance(event, RunStarted):
+                return document_of(event)
+        raise UsageError("Its beginning is not in the journal.")
+
+
+def _with_runs(saved: SavedWorkflow, rows: Sequence[RunRow]) -> SavedWorkflow:
+    own = [row for row in rows if row.name == saved.name]
+    if not own:
+        return saved
+    times = [row.ended - row.started for row in own if row.status == "done" and row.ended]
+    usual = median(times[:20]) if times else None
+    return SavedWorkflow(
+        saved.path,
+        saved.name,
+        saved.steps,
+        saved.problem,
+        own[0].status,
+        own[0].started,
+        usual,
+    )

@@ -1,0 +1,155 @@
+"""What operators do to runs and tasks: asked for where need be, and told with a receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kimera_tui.errors import KimeraError
+from kimera_tui.runs.book import RunState
+from kimera_tui.runs.state import StepState
+from kimera_tui.ui.screens.compose_state import opened
+from kimera_tui.ui.screens.confirm import Confirm, Question
+from kimera_tui.workflows.calls import Workflow, friends_of
+from kimera_tui.workflows.document import Document
+from kimera_tui.workflows.launch import Given
+from kimera_tui.workflows.replay import Wish
+from kimera_tui.workflows.runner import Decision
+
+if TYPE_CHECKING:
+    from kimera_tui.ui.app import KimeraApp
+
+
+class Acts:
+    """Acts of the operator of a console.
+
+    Args:
+        app: The console, which has the services and shows what became of them.
+    """
+
+    def __init__(self, app: KimeraApp) -> None:
+        self._app = app
+        self._services = app.services
+
+    # Starting
+
+    def launch(self, workflow: Workflow) -> None:
+        """Start a run of calls and watch it in Live."""
+        self._app.run_worker(self._launch(workflow), group="launch", exit_on_error=False)
+
+    async def _launch(self, workflow: Workflow) -> None:
+        if await self._may_send(workflow):
+            await self._watch(self._services.launch(workflow))
+
+    async def launch_document(self, document: Document, given: Given) -> None:
+        """Start a run of a document and watch it in Live."""
+        await self._watch(self._services.workflows.run(document, given))
+
+    async def replay(self, run_id: str, wish: Wish) -> None:
+        """Run a past run again, and watch it in Live."""
+        await self._watch(self._services.replay(run_id, wish))
+
+    async def resume(self, run_id: str, given: Given) -> None:
+        """Go on with a run that its console left, and watch it in Live."""
+
+        async def resumed() -> str:
+            await self._services.resume(run_id, given)
+            return run_id
+
+        await self._watch(resumed())
+
+    async def compose_run(self, run_id: str) -> None:
+        """Put the document that a run began with into the composer, and go there."""
+        try:
+            document = await self._services.workflows.document_of(run_id)
+        except KimeraError as error:
+            self._app.complain(str(error))
+            return
+        if self._app.composition.unsaved:
+            question = Question(
+                title="Edits are not saved",
+                text=f"{self._app.composition.document.name}\n\nIts edits would be lost.",
+                act="Drop them",
+            )
+            if not await self._app.push_screen_wait(Confirm(question)):
+                return
+        self._app.composition = opened(document)
+        await self._app.switch_mode("compose")
+
+    async def _watch(self, starting: Awaitable[str]) -> None:
+        try:
+            self._app.wanted_run = await starting
+        except KimeraError as error:
+            self._app.complain(str(error))
+            return
+        await self._app.switch_mode("live")
+
+    async def _may_send(self, workflow: Workflow) -> bool:
+        """Ask first where a friend is marked as dangerous."""
+        friends = self._services.friends
+        risky = [n for n in sorted(friends_of(workflow.root)) if n in friends and friends[n].danger]
+        if not risky or self._services.read_only:
+            return True
+        question = Question(
+            title="Send to a dangerous friend",
+            text=f"{workflow.name}\n\nMarked as dangerous: {', '.join(risky)}",
+            act="Send",
+        )
+        return await self._app.push_screen_wait(Confirm(question)) != ""
+
+    # Ending
+
+    async def cancel(self, run: RunState) -> None:
+        """Cancel a run and say who acknowledged; what no worker heard can be asked again."""
+        try:
+            cancelled = await self._services.cancel(run.run_id)
+        except KimeraError as error:
+            self._app.complain(str(error))
+            return
+        self._app.flash(cancelled.said)
+        if cancelled.unheard:
+            await self._insist(run.name, cancelled.unheard)
+
+    async def revoke(self, step: StepState, *, terminate: bool, signal: str) -> None:
+        """Revoke a task and say who acknowledged; that it is gone is told when it is."""
+        try:
+            receipts = await self._services.revoke(step.task_id, terminate=terminate, signal=signal)
+        except KimeraError as error:
+            self._app.complain(str(error))
+            return
+        workers = [receipt.worker for receipt in receipts if receipt.ok]
+        if workers:
+            self._app.flash(f"Acknowledged by {', '.join(workers)}. Watching until it is gone.")
+        else:
+            await self._insist(step.name, [(step.friend, step.task_id)])
+
+    async def _insist(self, name: str, unheard: Sequence[tuple[str, str]]) -> None:
+        """Offer to revoke again and again what no worker has heard of."""
+        count = len(unheard)
+        question = Question(
+            title="No worker heard it",
+            text=f"{name}\n\n{count} task{'s' if count != 1 else ''} revoked, and no worker"
+            " answered: one that starts later will not know of it, and runs what is queued."
+            "\n\nAsk again for 10 minutes, workers that start meanwhile too?",
+            act="Keep asking",
+        )
+        if await self._app.push_screen_wait(Confirm(question)):
+            self._app.run_worker(self._keep_revoking(unheard), group="insist")
+
+    async def _keep_revoking(self, unheard: Sequence[tuple[str, str]]) -> None:
+        self._app.flash("Asking again until a worker has heard it.")
+        try:
+            said = await self._services.keep_revoking(unheard)
+        except KimeraError as error:
+            self._app.complain(str(error))
+            return
+        self._app.notify(f"Revoked again: {said}", timeout=10)
+
+    # Deciding
+
+    async def decide(self, run_id: str, path: str, what: Decision, result: Any = None) -> None:
+        """Say what became of an uncertain step."""
+        try:
+            await self._services.decide(run_id, path, what, result)
+        except KimeraError as error:
+            self._app.complain(str(error))

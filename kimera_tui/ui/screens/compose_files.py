@@ -1,0 +1,227 @@
+"""The files of the composer: save, save as, open, reload, and the operator's own editor."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from textual import work
+from textual.app import SuspendNotSupported
+
+from kimera_tui.errors import KimeraError, UsageError
+from kimera_tui.ui.screens.compose_base import ComposeBase
+from kimera_tui.ui.screens.compose_forms import FormWindow
+from kimera_tui.ui.screens.compose_state import UNNAMED, Composition, nothing, opened
+from kimera_tui.ui.screens.compose_windows import Reader, diff_lines
+from kimera_tui.ui.screens.confirm import Confirm, Question
+from kimera_tui.ui.screens.workflow_picker import WorkflowPicker
+from kimera_tui.ui.widgets.task_form import Field
+from kimera_tui.workflows import header_edits
+from kimera_tui.workflows.document import Document
+from kimera_tui.workflows.store import ChangedOnDisk, Stored
+
+LOOK_EVERY = 2.0
+"""Seconds between two looks at the file while the composer is shown."""
+
+
+class ComposeFiles(ComposeBase):
+    """Reads and writes the document."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told_changed: Stored | None = None
+
+    def on_mount(self) -> None:
+        """Look at the file now and then."""
+        super().on_mount()
+        self.set_interval(LOOK_EVERY, self._look)
+
+    # Saving
+
+    @work(exclusive=True, group="compose-save")
+    async def action_save(self) -> None:
+        """Save; a document without a name is given one first."""
+        await self.save()
+
+    async def save(self) -> bool:
+        """Save where it belongs; False when it was not saved after all."""
+        stored = self.composition.stored
+        if stored is None:
+            return await self.save_as()
+        return await self._write(stored.path, stored)
+
+    @work(exclusive=True, group="compose-save")
+    async def action_save_as(self) -> None:
+        """Save under another name."""
+        await self.save_as()
+
+    async def save_as(self) -> bool:
+        """Ask for a name, and save in the file that belongs to it."""
+        workflows, name = self.kimera.services.workflows, self.document.name
+        shown = "" if name == UNNAMED else name
+
+        def build(values: dict[str, Any]) -> tuple[str, Path]:
+            return values["name"], workflows.file_for(values["name"])
+
+        form: FormWindow[tuple[str, Path]] = FormWindow(
+            "Save as",
+            [("", {"name": Field("name", _name, shown, "like nightly orders")})],
+            build,
+            act="Save",
+            intro="One file, named after it, in the folder of workflows.",
+        )
+        answer = await self.app.push_screen_wait(form)
+        if answer is None:
+            return False
+        name, path = answer
+        if name != self.document.name:
+            header = self.document.model_copy(update={"name": name})
+            self.change(header_edits.with_header(self.document, header), self.here)
+        stored = self.composition.stored
+        same = stored is not None and stored.path == path
+        return await self._write(path, stored if same else None)
+
+    async def _write(self, path: Path, stored: Stored | None) -> bool:
+        document = self.document
+        try:
+            written = await self.kimera.services.workflows.save(document, path, stored)
+        except ChangedOnDisk as conflict:
+            return await self._settle(path, conflict)
+        except KimeraError as error:
+            self.kimera.complain(str(error))
+            return False
+        made = self.composition
+        self.put(Composition(made.history, document, written))
+        self.kimera.flash(f"Saved: {path}")
+        return True
+
+    async def _settle(self, path: Path, conflict: ChangedOnDisk) -> bool:
+        """Somebody else wrote the file: show the difference, and ask whose counts."""
+        window = Reader(
+            "The file changed on disk",
+            f"{path}\nSomebody else wrote it since it was read here. - is theirs, + is yours.",
+            diff_lines(conflict.diff),
+            [("O", "overwrite with yours"), ("r", "take theirs")],
+        )
+        answer = await self.app.push_screen_wait(window)
+        if answer == "r":
+            await self.read(path)
+            return False
+        if answer != "O":
+            return False
+        try:
+            theirs = await self.kimera.services.workflows.open(path)
+        except KimeraError as error:
+            self.kimera.complain(str(error))
+            return False
+        return await self._write(path, theirs)
+
+    # Opening
+
+    @work(exclusive=True, group="compose-open")
+    async def action_open(self) -> None:
+        """Pick a saved workflow, and open or run it."""
+        picked = await self.app.push_screen_wait(WorkflowPicker(self.kimera.services.workflows))
+        if picked is None or not await self.may_let_go():
+            return
+        path, act = picked
+        if await self.read(path) and act == "run":
+            await self.run_action("run")
+
+    async def read(self, path: Path) -> bool:
+        """Open a file in place of what is composed; False when it can't be read."""
+        try:
+            stored = await self.kimera.services.workflows.open(path)
+        except KimeraError as error:
+            self.kimera.complain(str(error))
+            return False
+        self.put(opened(stored.document, stored))
+        self._learn_last_run()
+        self.steps.focus()
+        return True
+
+    @work(exclusive=True, group="compose-open")
+    async def action_new(self) -> None:
+        """Begin an empty document."""
+        if await self.may_let_go():
+            self.put(nothing())
+
+    async def take(self, document: Document) -> None:
+        """Compose a document that has no file, such as that of a past run."""
+        if await self.may_let_go():
+            self.put(opened(document))
+
+    async def may_let_go(self) -> bool:
+        """Ask where edits would be lost: save them, drop them, or stay."""
+        made = self.composition
+        if not made.unsaved:
+            return True
+        question = Question(
+            title="Edits are not saved",
+            text=f"{made.document.name}\n\nIts edits since it was saved last would be lost.",
+            act="Drop them",
+            choices=("Save first", "Drop them"),
+        )
+        answer = await self.app.push_screen_wait(Confirm(question))
+        if answer == "Save first":
+            return await self.save()
+        return answer == "Drop them"
+
+    # Other hands on the file
+
+    def _look(self) -> None:
+        if self.is_current and self.composition.stored is not None:
+            self._look_at(self.composition.stored)
+
+    @work(exclusive=True, group="compose-look")
+    async def _look_at(self, stored: Stored) -> None:
+        """Take a changed file in, or say that it changed where there are edits to lose."""
+        if not await self.kimera.services.workflows.changed(stored):
+            return
+        if self.composition.stored is not stored:
+            return
+        if not self.composition.unsaved:
+            if await self.read(stored.path):
+                self.kimera.flash("Read again: the file changed on disk.")
+        elif self._told_changed is not stored:
+            self._told_changed = stored
+            self.kimera.complain("The file changed on disk. Saving will show the difference.")
+
+    @work(exclusive=True, group="compose-open")
+    async def action_editor(self) -> None:
+        """Save, open the file in the operator's editor, and read it again."""
+        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
+        if not editor:
+            self.kimera.complain("No editor: set EDITOR, such as EDITOR=vim.")
+            return
+        if (self.composition.unsaved or self.composition.stored is None) and not await self.save():
+            return
+        stored = self.composition.stored
+        if stored is None:
+            return
+        try:
+            with self.app.suspend():
+                done = subprocess.run([*shlex.split(editor), str(stored.path)], check=False)  # noqa: ASYNC221
+        except SuspendNotSupported:
+            self.kimera.complain("The console can't make room for an editor here.")
+            return
+        except (OSError, ValueError) as error:
+            self.kimera.complain(f"EDITOR={editor}: {error}.")
+            return
+        if done.returncode:
+            self.kimera.complain(f"{editor} ended with {done.returncode}.")
+        await asyncio.sleep(0)
+        if await self.kimera.services.workflows.changed(stored):
+            await self.read(stored.path)
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise UsageError("name: give it one.")
+    if len(text.strip()) > 200:
+        raise UsageError("name: at most 200 characters.")
+    return text.strip()

@@ -1,0 +1,86 @@
+"""What is composed: the document with its history, and the file that it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from kimera_tui.errors import UsageError
+from kimera_tui.process.task_params import TaskParams
+from kimera_tui.workflows.addresses import Address
+from kimera_tui.workflows.document import Document, TaskStep
+from kimera_tui.workflows.edit_history import History
+from kimera_tui.workflows.edits import add_into
+from kimera_tui.workflows.renaming import free_id
+from kimera_tui.workflows.store import Stored
+
+UNNAMED = "workflow"
+"""The name of a document that nobody has named yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """A document in the making."""
+
+    history: History
+    kept: Document
+    """What is safe: what the file holds, or the empty document of the beginning."""
+    stored: Stored | None = None
+    """The file, as it was read or written last; None for what was never saved."""
+
+    @property
+    def document(self) -> Document:
+        """The document as it stands."""
+        return self.history.document
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether something would be lost without saving."""
+        return self.document is not self.kept
+
+    def edited(self, document: Document, cursor: Address) -> Composition:
+        """After an edit."""
+        return replace(self, history=self.history.done(document, cursor))
+
+
+def nothing() -> Composition:
+    """An empty document."""
+    empty = Document(name=UNNAMED)
+    return Composition(History(empty), empty)
+
+
+def opened(document: Document, stored: Stored | None = None) -> Composition:
+    """A document as it was read; one without a file is unsaved from the beginning."""
+    cursor: Address = ("steps", 0) if document.steps else ()
+    kept = document if stored is not None else Document(name=UNNAMED)
+    return Composition(History(document, cursor), kept, stored)
+
+
+def with_call(made: Composition, params: TaskParams, usual: float) -> Composition:
+    """With a call from a form as the last step.
+
+    Args:
+        made: What is composed.
+        params: The call, with its values as they are.
+        usual: The time-out in seconds that the friend's tasks have anyway.
+
+    Raises:
+        UsageError: a document can't hold the call.
+    """
+    data: dict[str, Any] = {"task": f"{params.friend}.{params.task_name}"}
+    if "." in params.friend:
+        data = {"friend": params.friend, "task": params.task_name}
+    if params.args:
+        data["args"] = list(params.args)
+    if params.kwargs:
+        data["kwargs"] = dict(params.kwargs)
+    if params.timeout is not None and params.timeout != usual:
+        data["timeout"] = params.timeout
+    try:
+        step = TaskStep.model_validate({"id": free_id(params.task_name, ()), **data})
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise UsageError(f"A workflow can't hold this call: its {where}.") from None
+    return made.edited(*add_into(made.document, (), step, "steps"))

@@ -1,0 +1,69 @@
+"""What a run would send, as far as that is known before it: nothing is sent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from kimera_tui.config.friends import Friend, secret_params
+from kimera_tui.redaction import MASK, redact
+from kimera_tui.workflows.document import Document, TaskStep, all_steps, called
+from kimera_tui.workflows.durations import duration_text
+from kimera_tui.workflows.inputs import resolve
+from kimera_tui.workflows.launch import Given
+from kimera_tui.workflows.planning import tainted
+from kimera_tui.workflows.references import references_in, render
+
+_LATER = ("steps", "prev", "run", "error")
+"""What can be looked up only while the run goes on."""
+
+
+def dry_run(
+    document: Document, given: Given, friends: Mapping[str, Friend]
+) -> list[dict[str, Any]]:
+    """Every call with its payload; what only the run will know stays as its template.
+
+    Raises:
+        UsageError: an input is missing or wrong.
+        TemplateError: something that is looked up isn't there.
+    """
+    scope = {
+        "inputs": resolve(document.inputs, given.inputs),
+        "env": {name: os.environ[name] for name in document.env if name in os.environ},
+    }
+    secrets = [name for name, spec in document.inputs.items() if spec.type == "secret"]
+    calls: list[dict[str, Any]] = []
+    for step in all_steps(document):
+        if not isinstance(step, TaskStep):
+            continue
+        friend, task = called(step, document)
+        config = friends.get(friend)
+        declared = secret_params(config.as_mapping(), task) if config is not None else frozenset()
+        hidden = tainted(step.kwargs, secrets) | declared
+        shown = {key: value for key, value in step.kwargs.items() if key not in hidden}
+        kwargs = redact(filled(shown, scope))
+        timeout = step.timeout or document.defaults.timeout or (config.timeout if config else 30.0)
+        calls.append(
+            {
+                "step": step.id,
+                "friend": friend,
+                "task": task,
+                "queue": config.queue if config is not None else "",
+                "args": redact(filled(step.args, scope)),
+                "kwargs": {key: MASK if key in hidden else kwargs[key] for key in step.kwargs},
+                "timeout": duration_text(timeout),
+            }
+        )
+    return calls
+
+
+def filled(value: Any, scope: Mapping[str, Any]) -> Any:
+    """A value with those templates filled in that can be; the others stay as they are written."""
+    if isinstance(value, Mapping):
+        return {key: filled(child, scope) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [filled(child, scope) for child in value]
+    if isinstance(value, str) and any(each.root in _LATER for each in references_in(value)):
+        return value
+    return render(value, scope)

@@ -1,0 +1,39 @@
+"""Edits of what stands over a document's steps: its inputs, and its header."""
+
+from __future__ import annotations
+
+from kimera_tui.errors import UsageError
+from kimera_tui.workflows.document import Document, Input
+from kimera_tui.workflows.renaming import check_id, input_renamed
+
+
+def set_input(document: Document, name: str, given: Input, old: str = "") -> Document:
+    """With an input, or another in place of ``old``; references follow when its name changes.
+
+    Raises:
+        UsageError: another input has the name, or it is none.
+    """
+    if name != old and name in document.inputs:
+        raise UsageError(f"Another input is called `{name}`.")
+    check_id(name)
+    if not old:
+        return document.model_copy(update={"inputs": {**document.inputs, name: given}})
+    inputs = {
+        (name if key == old else key): (given if key == old else value)
+        for key, value in document.inputs.items()
+    }
+    changed = document.model_copy(update={"inputs": inputs})
+    return changed if name == old else input_renamed(changed, old, name)
+
+
+def delete_input(document: Document, name: str) -> Document:
+    """Without an input; references to it become problems."""
+    left = {key: value for key, value in document.inputs.items() if key != name}
+    return document.model_copy(update={"inputs": left})
+
+
+def with_header(document: Document, header: Document) -> Document:
+    """With everything that another document says besides its inputs and steps."""
+    given = header.model_fields_set | (document.model_fields_set - {"inputs", "steps", "finally_"})
+    kept = given - {"inputs", "steps", "finally_"}
+    return document.model_copy(update={name: getattr(header, name) for name in kept})

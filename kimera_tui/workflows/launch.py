@@ -1,0 +1,148 @@
+"""The beginning of a run of a document, and what its walk needs, then or after a restart."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from kimera_tui.config.friends import secret_params
+from kimera_tui.errors import UsageError
+from kimera_tui.process.task_manager import TaskManager
+from kimera_tui.runs.events import RunStarted
+from kimera_tui.runs.notkept import is_whole
+from kimera_tui.runs.recovery import Past, Verdict
+from kimera_tui.workflows.document import Document
+from kimera_tui.workflows.hands import Hands
+from kimera_tui.workflows.header import document_from, header_of
+from kimera_tui.workflows.inputs import resolve, secret_value
+from kimera_tui.workflows.planning import DocumentPlanner
+from kimera_tui.workflows.references import render
+from kimera_tui.workflows.scope import Inputs, Scope
+from kimera_tui.workflows.walk import Walk
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a person gives a run."""
+
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """All but the secrets."""
+    prompted: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Secrets that were asked for; kept in memory only."""
+    despite: Sequence[str] = ()
+    """What stands against it, in sentences; recorded with the run."""
+
+
+def planner_of(
+    friends: Mapping[str, Mapping[str, Any]], new_id: Callable[[], str]
+) -> DocumentPlanner:
+    """A planner that knows what friends.yaml says of time-outs and secrets."""
+
+    def timeout_of(friend: str) -> float:
+        return float(friends.get(friend, {}).get("timeout", 30))
+
+    return DocumentPlanner(
+        new_id, lambda friend, task: secret_params(friends.get(friend, {}), task), timeout_of
+    )
+
+
+def started_of(
+    document: Document,
+    given: Given,
+    manager: TaskManager,
+    new_id: Callable[[], str],
+    at: float,
+    profile: str,
+) -> RunStarted:
+    """The beginning of a run, with its plan.
+
+    Raises:
+        UsageError: an input is missing or wrong; the message names it.
+    """
+    inputs = resolve(document.inputs, given.inputs)
+    key = document.concurrency
+    return RunStarted(
+        at=at,
+        run_id=new_id(),
+        name=document.name,
+        plan=planner_of(manager.friends, new_id).plan(document),
+        profile=profile,
+        inputs=inputs,
+        header=header_of(document),
+        despite=tuple(given.despite),
+        concurrency="" if key is None else str(render(key.key, {"inputs": inputs})),
+        limit=1 if key is None else key.limit,
+    )
+
+
+def beginning_of(events: Sequence[object]) -> RunStarted:
+    """How a run began; raises UsageError when its beginning can't be read."""
+    for event in events:
+        if isinstance(event, RunStarted):
+            return event
+    raise UsageError("There is no such run, or its beginning can't be read.")
+
+
+def inputs_again(
+    events: Sequence[object], given: Mapping[str, Any], document: Document | None = None
+) -> dict[str, Any]:
+    """The inputs of a past run with some of them given anew.
+
+    Args:
+        events: Those of the past run.
+        given: What is given anew.
+        document: What asks for them now; None for what the run began with.
+
+    Raises:
+        UsageError: an input is missing or wrong, or the run asks for none of that name.
+    """
+    started = beginning_of(events)
+    if document is not None:
+        kept = {name: started.inputs[name] for name in document.inputs if name in started.inputs}
+        whole = {name: value for name, value in kept.items() if is_whole(value)}
+        return resolve(document.inputs, {**whole, **given})
+    if not started.header:
+        if given:
+            raise UsageError("The run has no inputs: it was not started from a workflow.")
+        return {}
+    specs = document_from(started.header).inputs
+    kept = {name: value for name, value in started.inputs.items() if is_whole(value)}
+    return resolve(specs, {**kept, **given})
+
+
+def walk_of(
+    started: RunStarted,
+    hands: Hands,
+    past: Past | None = None,
+    verdicts: Mapping[str, Verdict] | None = None,
+    prompted: Mapping[str, str] | None = None,
+) -> Walk:
+    """The walk of a run, from its beginning or from what its past tells."""
+    scope, timeout = Scope(run=_run(started)), None
+    if started.header:
+        scope, timeout = _of_document(started, prompted or {})
+    return Walk(
+        started.run_id, started.plan, hands, past, verdicts or {}, scope, timeout, started.at
+    )
+
+
+def _of_document(started: RunStarted, prompted: Mapping[str, str]) -> tuple[Scope, float | None]:
+    try:
+        document = document_from(started.header)
+    except ValidationError:  # written by another version: what it names can't be looked up
+        document = Document(name=started.name)
+    secrets = {name: spec for name, spec in document.inputs.items() if spec.type == "secret"}
+    inputs = Inputs(
+        started.inputs,
+        secrets,
+        lambda name: secret_value(name, secrets[name], os.environ, prompted),
+    )
+    return Scope(inputs, _run(started), document.env), document.timeout
+
+
+def _run(started: RunStarted) -> dict[str, Any]:
+    return {"id": started.run_id, "name": started.name, "started": started.at}

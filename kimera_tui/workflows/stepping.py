@@ -1,0 +1,265 @@
+"""One step of a run: sent or taken over, its result kept, tried again where its rules say so."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from kimera_tui.errors import (
+    KimeraError,
+    PublishUncertain,
+    TaskFailed,
+    TaskRevoked,
+    TimeoutException,
+)
+from kimera_tui.process.following import Overtime
+from kimera_tui.runs.events import StepDecided, StepRetried
+from kimera_tui.runs.notkept import is_whole, missing_in
+from kimera_tui.runs.plan import Node, PlannedTask
+from kimera_tui.runs.recovery import Past, Verdict
+from kimera_tui.runs.state import StepState
+from kimera_tui.runs.status import Status
+from kimera_tui.workflows.endings import given, reason
+from kimera_tui.workflows.hands import Hands
+from kimera_tui.workflows.patience import Starts
+from kimera_tui.workflows.payloads import payload
+from kimera_tui.workflows.references import TemplateError
+from kimera_tui.workflows.scope import Scope, error_name
+
+LEAST_WAIT = 5.0
+"""Seconds for which an adopted task is waited for at least, whatever is left of its time."""
+
+
+class RunStopped(KimeraError):
+    """The run was cancelled: nothing more of it is sent."""
+
+    exit_code = 4
+
+    def __init__(self) -> None:
+        super().__init__("The run was cancelled.")
+
+
+@dataclass(slots=True)
+class Stepper:
+    """Has the steps of one run done, each up to its end."""
+
+    run_id: str
+    hands: Hands
+    scope: Scope
+    past: Past | None = None
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    in_flight: dict[str, str] = field(default_factory=dict)
+    """Path of each task that was handed to the broker and has not ended, by its id."""
+    halt: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set as soon as nothing more may be sent."""
+    begun: set[str] = field(default_factory=set)
+    """Paths of the steps that were handed to the broker."""
+    decisions: dict[str, asyncio.Future[StepDecided]] = field(default_factory=dict)
+    """What is awaited from the operator, by path."""
+    _starts: Starts | None = None
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._starts is not None:
+            self._starts.close()
+
+    def known(self, path: str) -> StepState | None:
+        """What the past tells of a step."""
+        return self.past.run.steps.get(path) if self.past is not None else None
+
+    async def go(self, node: Node, before: Any, error: Exception | None = None) -> Any:
+        """Have a step's task done; returns its result, or raises what ended it.
+
+        Args:
+            node: A task's place in the plan.
+            before: The result before it, or ``NOTHING``.
+            error: What went wrong, for a step that is run for that.
+        """
+        known, verdict = self.known(node.path), self.verdicts.get(node.path)
+        task = node.task
+        if task is None:
+            raise TypeError(f"No task stands at {node.path!r}.")
+        attempt = 1
+        if known is not None:
+            task, attempt = replace(task, task_id=known.task_id), known.attempt
+        while True:
+            try:
+                return await self._once(node, task, known, verdict, (before, error))
+            except PublishUncertain as uncertain:
+                decided = await self._decided(node, uncertain)
+                if decided.what == "done":
+                    return decided.result
+                if decided.what == "wait":
+                    return await self._adopt(node, task, known)
+                delay, because = 0.0, f"sent again, decided by {decided.by}"
+            except (TaskFailed, TaskRevoked, TimeoutException) as ended:
+                rule = node.rules.retry
+                if rule is None or attempt > rule.most or not rule.covers(error_name(ended)):
+                    raise
+                if self.halt.is_set():
+                    raise
+                delay, because = rule.delay_before(attempt + 1), reason(ended)
+            attempt, known, verdict = attempt + 1, None, None
+            task = self._retried(node, task, attempt, delay, because)
+            await self._pause(delay)
+
+    async def _once(
+        self,
+        node: Node,
+        task: PlannedTask,
+        known: StepState | None,
+        verdict: Verdict | None,
+        fed: tuple[Any, Exception | None],
+    ) -> Any:
+        if known is not None and known.status.ended:
+            return given(known)
+        if verdict is not None and verdict.what == "adopt":
+            return await self._adopt(node, task, known, verdict.why)
+        if self.halt.is_set():
+            raise RunStopped
+        if known is not None and known.status is Status.RETRYING and known.next_try and not verdict:
+            await self._pause(known.next_try - self.hands.announcer.now())
+        if verdict is not None and verdict.what == "uncertain":
+            raise self.hands.refused(task, PublishUncertain(verdict.why), uncertain=True)
+        intent = self.past.intents.get(node.path) if self.past and verdict else None
+        if intent is not None and is_whole(intent.args, intent.kwargs):
+            return await self._send(node, task, intent.args, intent.kwargs)
+        before, error = fed
+        try:
+            args, kwargs = payload(node, self.scope.at(before, error), before)
+        except TemplateError as wrong:
+            raise self.hands.refused(task, wrong) from None
+        return await self._send(node, task, args, kwargs)
+
+    async def _send(
+        self, node: Node, task: PlannedTask, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        if (missing := next(missing_in(args, kwargs), None)) is not None:
+            raise self.hands.held(self.run_id, node.path, task, missing.why)
+        await self.hands.write_down(self.run_id, node.path, task, (args, kwargs))
+        if self.halt.is_set():  # cancelled meanwhile
+            raise RunStopped
+        arrived: list[Any] = []
+        with self._flying(node, task):
+            timeout, overtime = self._patience(node, task, self.hands.announcer.now())
+            handle = await self.hands.manager.send_async(
+                task.task_name,
+                task.friend,
+                args,
+                kwargs,
+                self.hands.hand_on(self.run_id, node.path, task, arrived),
+                task_id=task.task_id,
+                timeout=timeout,
+                overtime=overtime,
+                secret=task.secret,
+            )
+            for text in self.hands.findings(task.friend, task.task_name):
+                self.hands.notice(task, text)
+            await self._ended(handle, node, task)
+        return arrived[0]
+
+    async def _adopt(
+        self, node: Node, task: PlannedTask, known: StepState | None, where: str = ""
+    ) -> Any:
+        arrived: list[Any] = []
+        manager, now = self.hands.manager, self.hands.announcer.now()
+        sent = now if known is None else known.sent_at or known.since
+        timeout, overtime = self._patience(node, task, sent)
+        if timeout is not None:
+            timeout = max(LEAST_WAIT, timeout - (now - sent))
+        with self._flying(node, task):
+            handle = await manager.adoption.adopt(
+                manager.friends,
+                task.friend,
+                task.task_name,
+                task.task_id,
+                self.hands.hand_on(self.run_id, node.path, task, arrived),
+                timeout,
+                overtime,
+            )
+            if where:
+                self.hands.notice(task, where)
+            await self._ended(handle, node, task)
+        return arrived[0]
+
+    @contextlib.contextmanager
+    def _flying(self, node: Node, task: PlannedTask) -> Iterator[None]:
+        self.begun.add(node.path)
+        self.in_flight[task.task_id] = node.path
+        try:
+            yield
+        finally:
+            self.in_flight.pop(task.task_id, None)
+
+    def _patience(
+        self, node: Node, task: PlannedTask, sent: float
+    ) -> tuple[float | None, Overtime | None]:
+        """Seconds to wait at first, and who is asked for more when they are over."""
+        if node.rules.start_timeout is None:
+            return task.timeout, None
+        if self._starts is None:
+            self._starts = Starts(self.hands.manager.events, self.hands.announcer)
+        return self._starts.patience(task.task_id, sent, node.rules.start_timeout, task.timeout)
+
+    async def _ended(self, handle: asyncio.Task[Any], node: Node, task: PlannedTask) -> None:
+        try:
+            await handle
+        except TimeoutException:
+            if (act := node.rules.on_timeout) != "leave":
+                with contextlib.suppress(KimeraError):
+                    await self.hands.manager.revoke(task.task_id, act == "terminate")
+            raise
+
+    def _retried(
+        self, node: Node, task: PlannedTask, attempt: int, delay: float, because: str
+    ) -> PlannedTask:
+        """Announce another try; returns its task."""
+        announcer, task_id = self.hands.announcer, self.hands.new_id()
+        announcer.tell(
+            StepRetried(
+                at=announcer.now(),
+                run_id=self.run_id,
+                path=node.path,
+                task_id=task_id,
+                attempt=attempt,
+                delay=delay,
+                because=because,
+            )
+        )
+        return replace(task, task_id=task_id)
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.halt.wait(), seconds)
+        if self.halt.is_set():
+            raise RunStopped
+
+    async def _decided(self, node: Node, uncertain: PublishUncertain) -> StepDecided:
+        """What the step's rules or its operator say became of it; raises for a failure."""
+        now = self.hands.announcer.now
+        if node.rules.idempotent:
+            return StepDecided(
+                at=now(), run_id=self.run_id, path=node.path, what="again", by="idempotent: true"
+            )
+        if not self.hands.asks and node.path not in self.decisions:
+            raise uncertain
+        awaited = self.decisions.setdefault(node.path, asyncio.get_running_loop().create_future())
+        halted = asyncio.ensure_future(self.halt.wait())
+        halted.add_done_callback(lambda _: awaited.cancel())
+        try:
+            decided = await awaited
+        except asyncio.CancelledError:
+            if self.halt.is_set():
+                raise RunStopped from None
+            raise
+        finally:
+            halted.cancel()
+        del self.decisions[node.path]
+        await self.hands.keep_event(decided)
+        if decided.what == "fail":
+            raise KimeraError(f"{uncertain} It failed, as decided by {decided.by}.")
+        return decided

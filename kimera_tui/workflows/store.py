@@ -1,0 +1,161 @@
+"""The folder of workflow files: found, read, and written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kimera_tui.config.friends import near
+from kimera_tui.errors import ConfigError, KimeraError, UsageError
+from kimera_tui.workflows.document import Document
+from kimera_tui.workflows.reading import read_formed, read_text
+from kimera_tui.workflows.saving import text_of
+
+ENDING = ".kimera.yaml"
+DIFF_LINES = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file as it was read or written last."""
+
+    path: Path
+    document: Document
+    text: str
+
+
+class ChangedOnDisk(KimeraError):
+    """Somebody else wrote the file; nothing was written over it.
+
+    Attributes:
+        diff: From what is in the file to what was to be written, as a unified diff.
+    """
+
+    def __init__(self, path: Path, diff: str) -> None:
+        super().__init__(f"{path} changed on disk: it was not touched.")
+        self.diff = diff
+
+
+def workflows_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where workflows are kept: ``$KIMERA_WORKFLOWS``, else ``workflows`` in this folder."""
+    return Path(environ.get("KIMERA_WORKFLOWS") or "workflows")
+
+
+class Library:
+    """The workflow files of a folder.
+
+    Args:
+        folder: Need not be there yet.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def entries(self) -> list[Path]:
+        """All files, by name; none where the folder can't be read."""
+        try:
+            return sorted(self._folder.glob(f"*{ENDING}"))
+        except OSError:
+            return []
+
+    def file_for(self, name: str) -> Path:
+        """Where a workflow of that name is kept."""
+        stem = re.sub(r"[^\w.-]+", "-", name.lower()).strip("-.")[:80] or "workflow"
+        return self._folder / f"{stem}{ENDING}"
+
+    def find(self, word: str) -> Path:
+        """The file that a person names: by its path, or as it is called in the folder.
+
+        Raises:
+            UsageError: there is none; the message has the nearest names.
+        """
+        path = Path(word)
+        if path.is_file():
+            return path
+        if "/" in word or path.suffix in (".yaml", ".yml"):
+            raise UsageError(f"No file {word}.")
+        found = self.file_for(word)
+        if found.is_file():
+            return found
+        names = [each.name.removesuffix(ENDING) for each in self.entries()]
+        known = f" There are: {', '.join(names[:10])}." if names else ""
+        raise UsageError(f"No workflow `{word}` in {self._folder}.{near(word, names) or known}")
+
+
+def open_workflow(path: Path) -> Stored:
+    """Read a file that has the format's form, to be edited.
+
+    Raises:
+        ConfigError: it can't be read, or has not; the message names line and field.
+    """
+    text = read_text(path)
+    return Stored(path, read_formed(text, str(path)), text)
+
+
+def changed(stored: Stored) -> bool:
+    """Whether a file is there and holds something else than it did."""
+    try:
+        return read_text(stored.path) != stored.text
+    except ConfigError:
+        return False
+
+
+def save(document: Document, path: Path, stored: Stored | None) -> Stored:
+    """Write a document; the file has either what it had or all of the new.
+
+    Args:
+        document: What is written.
+        path: Where to.
+        stored: What was read from there; None for a file that must not be there yet.
+
+    Raises:
+        ChangedOnDisk: somebody else wrote the file.
+        ConfigError: it can't be written.
+    """
+    text = text_of(document, stored.text if stored is not None else "")
+    there = read_text(path) if path.exists() else None
+    expected = stored.text if stored is not None else None
+    if there is not None and there != expected:
+        raise ChangedOnDisk(path, _diff(there, text, path))
+    try:
+        _replace(path, text)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror}).") from error
+    return Stored(path, document, text)
+
+
+def _diff(theirs: str, ours: str, path: Path) -> str:
+    lines = difflib.unified_diff(
+        theirs.splitlines(), ours.splitlines(), f"{path} on disk", "yours", lineterm=""
+    )
+    return "\n".join(line for line, _ in zip(lines, range(DIFF_LINES), strict=False))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Put a new file in the place of the old one in one step, with the old one's rights."""
+    path = path.resolve()  # a link stays one
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=ENDING + ".tmp")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

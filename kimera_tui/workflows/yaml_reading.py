@@ -1,0 +1,192 @@
+"""YAML as workflow files use it: plain values with their lines; what could do harm is refused."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from kimera_tui.config.yaml_source import Key, Source
+from kimera_tui.errors import ConfigError
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 200
+"""Levels of YAML; a step within a step takes two to four."""
+MAX_VALUES = 50_000
+MAX_TEXT = 256 * 1024
+"""Characters of one value."""
+MAX_DIGITS = 300
+# libyaml reads ten times faster. Its events are read one by one: it would build the values of
+# deeply nested brackets by recursion, and take the process down.
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_OTHER_INT = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NO_NUMBER = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_WORDS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+
+
+class _Refused(Exception):
+    """What is wrong, and on which line."""
+
+    def __init__(self, line: int, why: str) -> None:
+        super().__init__(why)
+        self.line = line
+        self.why = why
+
+
+def parse_yaml(text: str, name: str) -> Source:
+    """The one document in a text, with scalars as YAML 1.2 has them.
+
+    ``no``, ``12:30:00``, ``2026-01-02`` and ``017`` stay the text that they look like. Aliases,
+    anchors, tags, merge keys, keys that stand twice and numbers that JSON can't say are refused.
+
+    Args:
+        text: The YAML.
+        name: What messages call it, such as the file's path.
+
+    Raises:
+        ConfigError: it isn't one plain YAML document; the message names it and the line.
+    """
+    if len(text) > MAX_BYTES:
+        raise ConfigError(f"{name}: {len(text)} characters; the most is {MAX_BYTES}.")
+    builder = _Builder()
+    try:
+        for event in yaml.parse(text, Loader=_LOADER):
+            builder.take(event)
+    except _Refused as refused:
+        raise ConfigError(f"{name}, line {refused.line}: {refused.why}.") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = "" if mark is None else f", line {mark.line + 1}"
+        raise ConfigError(f"{name}{line}: {error.problem or error.context}.") from None
+    except (yaml.YAMLError, UnicodeError):
+        line_number = _line_of_control(text)
+        raise ConfigError(
+            f"{name}, line {line_number}: control characters are not allowed."
+        ) from None
+    return Source(builder.root, builder.lines)
+
+
+def _line_of_control(text: str) -> int:
+    found = re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text)
+    return text.count("\n", 0, found.start()) + 1 if found else 1
+
+
+@dataclass(slots=True)
+class _Open:
+    """A mapping or list whose end has not been read yet."""
+
+    value: dict[str, Any] | list[Any]
+    path: Key
+    key: str | None = None
+    """In a mapping the key whose value comes next."""
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Builds values of events, without recursion."""
+
+    root: Any = None
+    lines: dict[Key, int] = field(default_factory=dict)
+    _stack: list[_Open] = field(default_factory=list)
+    _values: int = 0
+    _documents: int = 0
+
+    def take(self, event: Any) -> None:
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.ScalarEvent):
+            self._check(event, line)
+            self._scalar(event, line)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self._check(event, line)
+            if len(self._stack) >= MAX_DEPTH:
+                raise _Refused(line, f"nested deeper than {MAX_DEPTH}")
+            value: dict[str, Any] | list[Any] = (
+                {} if isinstance(event, yaml.MappingStartEvent) else []
+            )
+            self._stack.append(_Open(value, self._put(value, line)))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self._stack.pop()
+        elif isinstance(event, yaml.AliasEvent):
+            raise _Refused(line, f"alias *{event.anchor} is not allowed")
+        elif isinstance(event, yaml.DocumentStartEvent):
+            self._documents += 1
+            if self._documents > 1:
+                raise _Refused(line, "more than one YAML document")
+
+    def _check(self, event: Any, line: int) -> None:
+        if event.anchor is not None:
+            raise _Refused(line, f"anchor &{event.anchor} is not allowed")
+        if event.tag is not None:
+            raise _Refused(line, f"tag {event.tag} is not allowed")
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise _Refused(line, f"more than {MAX_VALUES} values")
+
+    def _scalar(self, event: Any, line: int) -> None:
+        text = event.value
+        if len(text) > MAX_TEXT:
+            raise _Refused(line, f"a value of {len(text)} characters; the most is {MAX_TEXT}")
+        plain = not event.style
+        at = self._stack[-1] if self._stack else None
+        if at is not None and isinstance(at.value, dict) and at.key is None:
+            self._key(at, text, plain, line)
+            return
+        self._put(_value(text, line) if plain else text, line)
+
+    def _key(self, at: _Open, text: str, plain: bool, line: int) -> None:
+        if plain and text == "<<":
+            raise _Refused(line, "merge key << is not allowed")
+        if plain and not isinstance(_value(text, line), str):
+            raise _Refused(line, f"key `{text[:60]}` must be text; quote it")
+        path = (*at.path, text)
+        if path in self.lines:
+            first = self.lines[path]
+            raise _Refused(line, f"key `{text[:60]}` is given twice, first on line {first}")
+        self.lines[path] = line
+        at.key = text
+
+    def _put(self, value: Any, line: int) -> Key:
+        """Put a value where the next one belongs; returns its path."""
+        if not self._stack:
+            self.root = value
+            self.lines[()] = line
+            return ()
+        at = self._stack[-1]
+        if isinstance(at.value, list):
+            path: Key = (*at.path, len(at.value))
+            at.value.append(value)
+            self.lines[path] = line
+            return path
+        if at.key is None:
+            raise _Refused(line, "a key must be text, not a list or a mapping")
+        path, at.value[at.key], at.key = (*at.path, at.key), value, None
+        return path
+
+
+def _value(text: str, line: int) -> Any:
+    """What a plain scalar says."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in "+-.0123456789":
+        return text
+    if len(text) <= MAX_DIGITS and _INT.fullmatch(text):
+        return int(text)
+    if len(text) <= MAX_DIGITS and _OTHER_INT.fullmatch(text):
+        return int(text, 0)
+    if _NO_NUMBER.fullmatch(text):
+        raise _Refused(line, f"{text} cannot be sent")
+    if _FLOAT.fullmatch(text):
+        number = float(text)
+        if len(text) > MAX_DIGITS or not math.isfinite(number):
+            raise _Refused(line, "number too large")
+        return number
+    return text
