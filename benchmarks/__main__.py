@@ -11,7 +11,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import chain, dispatch, growth, journal, live, memory, notice, para, release
+from benchmarks import (
+    chain,
+    compose,
+    dispatch,
+    growth,
+    journal,
+    live,
+    memory,
+    notice,
+    para,
+    release,
+)
 from benchmarks.ground import ground
 
 ALL = {
@@ -20,6 +31,7 @@ ALL = {
     "notice": notice,
     "para": para,
     "live": live,
+    "compose": compose,
     "journal": journal,
     "chain": chain,
     "release": release,

@@ -112,7 +112,8 @@ class TaskRevoked(KimeraError):
     exit_code = 4
 
     def __init__(self, task: str, task_id: str, reason: str = "") -> None:
-        super().__init__(f"{task} was revoked" + (f" ({reason})" if reason else ""))
+        why = f" ({reason})" if reason not in ("", "revoked") else ""
+        super().__init__(f"{task} was revoked{why}")
         self.task = task
         self.task_id = task_id
 

@@ -65,10 +65,13 @@ def redact_text(text: str) -> str:
 
 def passwords_in(text: str) -> list[str]:
     """The passwords of the URLs in a text."""
-    return [found["password"] for found in _USERINFO.finditer(text)] if "://" in text else []
+    if "://" not in text or "@" not in text:
+        return []
+    return [found["password"] for found in _USERINFO.finditer(text)]
 
 
 def mask_urls(text: str) -> str:
     """The text with the password of every URL in it hidden, also of those that don't parse."""
-    masked = _USERINFO.sub(rf"\g<scheme>\g<user>:{MASK}@", text)
-    return _SECRET_QUERY.sub(rf"\g<1>{MASK}", masked)
+    if "@" in text:  # without one the search would look far behind every colon in vain
+        text = _USERINFO.sub(rf"\g<scheme>\g<user>:{MASK}@", text)
+    return _SECRET_QUERY.sub(rf"\g<1>{MASK}", text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -92,16 +91,14 @@ def _value(name: str, spec: Input | None, text: str) -> Any:
 
 
 def _from_file(name: str) -> dict[str, Any]:
+    from kimera_tui.workflows.fields import parse_json
     from kimera_tui.workflows.reading import read_text
     from kimera_tui.workflows.yaml_reading import parse_yaml
 
     path = Path(name)
     text = read_text(path)
     if path.suffix == ".json":
-        try:
-            found = json.loads(text)
-        except ValueError as error:
-            raise UsageError(f"{path}: cannot be read as JSON ({error}).") from error
+        found = parse_json(text, str(path))
     else:
         found = parse_yaml(text, str(path)).data
     if not isinstance(found, dict):

@@ -9,6 +9,7 @@ from typing import Any
 
 from kimera_tui.cluster.depths import QueueDepths
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
+from kimera_tui.cluster.feed import TaskFeed
 from kimera_tui.cluster.inspector import ANSWER_SECONDS, ClusterView, Inspector
 from kimera_tui.cluster.probe import Probe
 from kimera_tui.config.friends import Friend
@@ -23,6 +24,8 @@ ASK_IN_FLIGHT = 2.0
 """The same, as long as tasks are in flight, or the broker is away."""
 ASK_AT_START = 0.3
 """Seconds for an answer, and between two looks, as long as no worker has answered."""
+ANNOUNCED_IN = 0.5
+"""Seconds in which a task's own announcement of its start has arrived by all means."""
 
 
 class Lookout:
@@ -33,6 +36,7 @@ class Lookout:
         bus: Where it is told.
         clock: Where the time comes from.
         in_flight: Gives the ids of the tasks that were sent and have not ended.
+        is_ours: Tells whether a task is one of these, on any thread.
         embedded: Whether the broker is the console's own, which needs no probe.
     """
 
@@ -42,17 +46,20 @@ class Lookout:
         bus: EventBus,
         clock: Clock,
         in_flight: Callable[[], Collection[str]],
+        is_ours: Callable[[str], bool],
         *,
         embedded: bool,
     ) -> None:
         self._bus = bus
         self._clock = clock
         self._in_flight = in_flight
+        self._is_ours = is_ours
         self._states = bus.subscribe()
         self._seen_running: set[str] = set()
         self._ask_now = asyncio.Event()
         self._probe = None if embedded else Probe(app)
         self._depths = QueueDepths(app)
+        self._feed = TaskFeed(app, is_ours, self._heard)
         self.inspector = Inspector(app)
         self.view: ClusterView | None = None
         """What the workers answered last; None before the first answer."""
@@ -72,6 +79,7 @@ class Lookout:
     async def keep_asking(self, label: str) -> None:
         """Look at the broker and its workers for ever; at what is in flight more often."""
         answered = False
+        self._feed.start()
         while True:
             if self.failure is None:
                 view = await self.inspector.look(ANSWER_SECONDS if answered else ASK_AT_START)
@@ -107,19 +115,42 @@ class Lookout:
         self._states.close()
         self.inspector.close()
         self._depths.close()
+        self._feed.close()
         if self._probe is not None:
             self._probe.close()
 
     async def _tell_who_runs(self) -> None:
         """Tasks whose workers don't announce a start are found by asking what is active."""
         ours = set(self._in_flight())
-        heard = [event for event in self._states.drain() if isinstance(event, StateSeen)]
-        self._seen_running = (self._seen_running | {event.task_id for event in heard}) & ours
+        self._take_in()
+        self._seen_running &= ours
         if not ours - self._seen_running:
             return
         for task_id, worker in (await self.inspector.active(ours - self._seen_running)).items():
             meta, at = {"hostname": worker}, self._clock.now()
-            self._tell(StateSeen(at=at, task_id=task_id, state="STARTED", meta=meta))
+            self._tell(
+                StateSeen(at=at, task_id=task_id, state="STARTED", meta=meta, source="inspect")
+            )
+
+    def _heard(self, event: StateSeen) -> None:
+        """Hand on what a worker tells; a start only if its task doesn't announce it itself."""
+        if event.state == "STARTED":
+            asyncio.get_running_loop().call_later(ANNOUNCED_IN, self._heard_start, event)
+        else:
+            self._tell(event)
+
+    def _heard_start(self, event: StateSeen) -> None:
+        self._take_in()
+        if event.task_id not in self._seen_running and self._is_ours(event.task_id):
+            self._tell(event)
+
+    def _take_in(self) -> None:
+        """Note which tasks have been told to run, in whatever way."""
+        self._seen_running |= {
+            event.task_id
+            for event in self._states.drain()
+            if isinstance(event, StateSeen) and event.state != "RECEIVED"
+        }
 
     def _tell(self, event: object) -> None:
         self._bus.publish(event)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kimera_tui.cli.detach_parts import DetachParts
 from kimera_tui.cli.export import write_run, write_text
 from kimera_tui.cli.filter_parts import FilterParts
 from kimera_tui.cli.friends_file import which_file
@@ -35,7 +36,7 @@ from kimera_tui.runs.recovery import Recovery, recover
 from kimera_tui.ui.ports import Workflows
 from kimera_tui.workflows.calls import Workflow, friends_of
 from kimera_tui.workflows.cancelling import Cancelled, cancel_run
-from kimera_tui.workflows.document import Document, TaskStep, all_steps, called
+from kimera_tui.workflows.document import Document
 from kimera_tui.workflows.launch import Given
 from kimera_tui.workflows.preflight import Facts, queues_of, tasks_of
 from kimera_tui.workflows.replay import ReplayPlan, Wish, planned_replay
@@ -43,7 +44,7 @@ from kimera_tui.workflows.runner import Decision, Runner
 from kimera_tui.workflows.store import workflows_folder
 
 
-class Parts(FilterParts):
+class Parts(DetachParts, FilterParts):
     """What stands behind the screen and behind the commands.
 
     Making it reads friends.yaml and nothing else. ``start`` brings the broker up: the operator's
@@ -132,20 +133,10 @@ class Parts(FilterParts):
             KimeraError: broker or result backend can't be used; nothing was sent.
         """
         self._guard.may_send(friends_of(workflow.root))
-        return (await self._ready_runner()).start(workflow)
+        return (await self.ready_runner()).start(workflow)
 
-    async def run_document(self, document: Document, given: Given) -> str:
-        """Start a run of a document as soon as the broker is up; returns its id.
-
-        Raises:
-            UsageError: that may not be sent here, or an input is wrong.
-            KimeraError: broker or result backend can't be used; nothing was sent.
-        """
-        steps = [step for step in all_steps(document) if isinstance(step, TaskStep)]
-        self._guard.may_send({called(step, document)[0] for step in steps})
-        return (await self._ready_runner()).run(document, given)
-
-    async def _ready_runner(self) -> Runner:
+    async def ready_runner(self) -> Runner:
+        """The runner, once something can be sent; raises what keeps it from that."""
         runner = await self.runner()
         if (failure := self._on_lookout().failure) is not None:
             raise BrokerUnavailable(f"{failure.message} Nothing was sent.")
@@ -246,7 +237,7 @@ class Parts(FilterParts):
         plan = await self.replay_plan(run_id, wish)
         leaves = dict(plan.plan.leaves())
         self._guard.may_send({leaves[path].friend for path in plan.will_run})
-        return await (await self._ready_runner()).replay(run_id, wish)
+        return await (await self.ready_runner()).replay(run_id, wish)
 
     async def facts(self, document: Document) -> Facts:
         """What is known now of the workers, queues and past runs that a run would meet."""
@@ -335,7 +326,12 @@ class Parts(FilterParts):
         )
         runner = self._runner
         self._lookout = Lookout(
-            app, self.bus, self.clock, lambda: runner.in_flight, embedded=self.embedded
+            app,
+            self.bus,
+            self.clock,
+            lambda: runner.in_flight,
+            runner.is_in_flight,
+            embedded=self.embedded,
         )
         return label
 

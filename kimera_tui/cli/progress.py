@@ -12,6 +12,7 @@ from kimera_tui.process.bus import Mailbox
 from kimera_tui.process.events import Event, TaskEvent
 from kimera_tui.runs.book import RunBook, RunState
 from kimera_tui.runs.events import RunEvent, RunStarted
+from kimera_tui.runs.masking import masked
 from kimera_tui.runs.narration import narrate as words_of
 
 _SILENT = frozenset({"polled", "forgotten", "released", "callback", "broker", "dispatched", "run"})
@@ -48,8 +49,9 @@ class Progress:
 
     def _take(self) -> None:
         for event in self._mailbox.drain():
-            self._book.apply(event)
-            self._say(event)
+            shown = masked(event, self._book)
+            self._book.apply(shown)
+            self._say(shown)
         if self._bar and (run := next(reversed(self._book.runs.values()), None)) is not None:
             click.echo(f"\r\x1b[K{_bar(run)}", nl=False, err=True)
 
@@ -69,16 +71,12 @@ class Progress:
             narrate(f"{kind}: {step}: {text}" if step else f"{kind}: {text}")
 
     def _place(self, event: object) -> dict[str, Any]:
-        if isinstance(event, TaskEvent):
-            found = self._book.place_of(event.task_id)
-            if found is None:
-                return {"task_id": event.task_id}
+        if (found := self._book.step_of(event)) is not None:
             run, step = found
             return {"run": run.run_id, "step": step.id or step.path or "0", "task": step.name}
-        if isinstance(event, RunEvent):
-            path = getattr(event, "path", None)
-            return {"run": event.run_id} | ({"path": path} if path is not None else {})
-        return {}
+        if isinstance(event, TaskEvent):
+            return {"task_id": event.task_id}
+        return {"run": event.run_id} if isinstance(event, RunEvent) else {}
 
 
 def _bar(run: RunState) -> str:

@@ -82,6 +82,7 @@ async def _replay(
 
 async def _to_its_end(parts: Parts, past: str, wish: Wish, *, as_json: bool) -> int:
     from kimera_tui.runs.book import RunBook
+    from kimera_tui.runs.masking import masked
 
     with parts.bus.subscribe(1_000_000) as mailbox:
         await parts.start()
@@ -89,7 +90,8 @@ async def _to_its_end(parts: Parts, past: str, wish: Wish, *, as_json: bool) -> 
         runner = await parts.runner()
         await asyncio.gather(runner.result(run_id), return_exceptions=True)
         book = RunBook()
-        book.apply_all(mailbox.drain())
+        for event in mailbox.drain():
+            book.apply(masked(event, book))
     narrate(f"run {run_id}")
     return report(book.runs[run_id], as_json)
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kimera_tui.cli.detaching import detached
 from kimera_tui.cli.given import INPUT, ask_for_secrets, inputs_of
-from kimera_tui.cli.output import data, narrate, perform
+from kimera_tui.cli.output import data, fail, narrate, perform
 from kimera_tui.cli.progress import Progress
-from kimera_tui.errors import KimeraError, TaskFailed, UsageError
+from kimera_tui.errors import ConfigError, KimeraError, TaskFailed, UsageError
 
 if TYPE_CHECKING:
     from kimera_tui.cli.parts import Parts
@@ -29,6 +30,7 @@ class _Asked:
     inputs_file: str
     dry_run: bool
     from_failed: str
+    detach: bool
     as_json: bool
     yes: bool
 
@@ -39,6 +41,7 @@ class _Asked:
 @click.option("--inputs", "inputs_file", default="", metavar="FILE", help="Inputs: JSON or YAML.")
 @click.option("--dry-run", is_flag=True, help="Show what would be sent; send nothing.")
 @click.option("--from-failed", default="", metavar="RUN", help="Reuse what is done in RUN.")
+@click.option("--detach", is_flag=True, help="Hand all of it to the workers and leave.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each event.")
 @click.option("--yes", is_flag=True, help="Send to friends that are marked as dangerous.")
 def run(**asked: Any) -> None:
@@ -47,6 +50,8 @@ def run(**asked: Any) -> None:
     Exit codes: 0 done, 1 a task failed, 2 usage, 3 timed out, 4 revoked or cancelled, 69 broker
     unreachable, 130 interrupted.
     """
+    if asked["detach"] and (asked["dry_run"] or asked["from_failed"]):
+        fail(UsageError("--detach starts a new run: leave --dry-run and --from-failed out."))
     perform(_run(_Asked(**asked)))
 
 
@@ -57,6 +62,9 @@ async def _run(asked: _Asked) -> int:
     from kimera_tui.workflows.store import Library, workflows_folder
 
     parts = Parts()
+    if parts.friends_problem:
+        first, _, rest = parts.friends_problem.partition("\n")
+        raise ConfigError(first, hint=rest)
     path = Library(workflows_folder()).find(asked.workflow)
     document = await asyncio.to_thread(read_checked, path, parts.friends)
     given = _given(document, asked)
@@ -66,11 +74,14 @@ async def _run(asked: _Asked) -> int:
         narrate("Nothing was sent.")
         return 0
     _refuse_danger(document, parts, asked)
+    if asked.detach:
+        return await detached(parts, document, given, as_json=asked.as_json)
     return await _to_its_end(parts, document, given, asked)
 
 
 async def _to_its_end(parts: Parts, document: Document, given: Given, asked: _Asked) -> int:
     from kimera_tui.cli.runs import EXIT_CODES, find_run
+    from kimera_tui.runs.masking import hidden_result
     from kimera_tui.workflows.replay import Wish
 
     try:
@@ -96,7 +107,7 @@ async def _to_its_end(parts: Parts, document: Document, given: Given, asked: _As
                 teller.cancel()
                 await asyncio.gather(teller, return_exceptions=True)
             state = progress.ended(run_id)
-        return _report(state, result, error, asked.as_json, EXIT_CODES)
+        return _report(state, hidden_result(result, state), error, asked.as_json, EXIT_CODES)
     finally:
         await parts.close()
 
@@ -111,14 +122,17 @@ def _report(
     status = state.status.value
     if as_json:
         told = {"event": "end", "run": state.run_id, "status": status, "result": result}
-        data(told | ({"error": str(error)} if error is not None else {}), as_json=True)
+        data(
+            told | ({"error": state.secrets.text(str(error))} if error is not None else {}),
+            as_json=True,
+        )
     elif error is None:
         data(result, as_json=False)
     if error is not None:
         if isinstance(error, TaskFailed) and not as_json:
-            for line in error.traceback.rstrip().splitlines():
+            for line in state.secrets.text(error.traceback).rstrip().splitlines():
                 narrate(line)
-        narrate(f"kimera-tui: {error}")
+        narrate(f"kimera-tui: {state.secrets.text(str(error))}")
         narrate(f"  kimera-tui run ... --from-failed {state.run_id[:8]} goes on from there.")
     if isinstance(error, KimeraError) and error.exit_code not in (0, 1):
         return error.exit_code

@@ -104,14 +104,16 @@ async def _followed(parts: Parts, run_id: str, until: float) -> RunState:
     from kimera_tui.runs.narration import narrate as words_of
 
     told = 0
+    book = RunBook()
     while True:
         events = await parts.events_of(run_id)
         for event in events[told:]:
+            book.apply(event)
             if (words := words_of(event)) is not None and words[0] != "polled":
-                narrate(f"{words[0]}: {words[2]}")
+                place = book.step_of(event)
+                step = f"{place[1].id or place[1].task_name}: " if place is not None else ""
+                narrate(f"{words[0]}: {step}{words[2]}")
         told = len(events)
-        book = RunBook()
-        book.apply_all(events)
         if book.runs[run_id].ended is not None:
             return book.runs[run_id]
         if time.monotonic() > until:
@@ -121,7 +123,9 @@ async def _followed(parts: Parts, run_id: str, until: float) -> RunState:
 
 async def find_run(parts: Parts, wanted: str) -> RunRow:
     """The one run whose id begins so."""
-    rows = [row for row in await parts.runs("", 100_000) if row.run_id.startswith(wanted)]
+    from kimera_tui.runs.search_tree import Term, written
+
+    rows = await parts.runs(written(Term("run", wanted)), 100)
     if len(rows) != 1:
         what = "No run's id begins" if not rows else f"{len(rows)} runs' ids begin"
         raise UsageError(f"{what} with `{wanted}`; kimera-tui runs lists them.")

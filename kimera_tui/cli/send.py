@@ -68,6 +68,7 @@ def send(**asked: Any) -> None:
 async def _send(call: _Asked) -> None:
     from kimera_tui.cli.parts import Parts
     from kimera_tui.runs.book import RunBook
+    from kimera_tui.runs.masking import hidden_result
 
     parts = Parts()
     params, queue, full_name = _params_of(call, parts)
@@ -83,6 +84,8 @@ async def _send(call: _Asked) -> None:
                 for background in (warner, teller):
                     background.cancel()
                 await asyncio.gather(warner, teller, return_exceptions=True)
+        for run in book.runs.values():
+            result = hidden_result(result, run)
         told = {"friend": call.friend, "task": call.task, "status": "done", "result": result}
         data(told if call.as_json else result, as_json=call.as_json)
     finally:
@@ -134,11 +137,13 @@ async def _sent(parts: Parts, params: TaskParams, book: RunBook) -> Any:
 
 async def _tell(mailbox: Any, book: RunBook) -> None:
     """Narrate what happens to the task."""
+    from kimera_tui.runs.masking import masked
     from kimera_tui.runs.narration import narrate as words_of
 
     while True:
         await mailbox.wait()
-        for event in mailbox.drain():
+        for raw in mailbox.drain():
+            event = masked(raw, book)
             book.apply(event)
             words = words_of(event)
             if words is not None and words[0] not in _SILENT:

@@ -56,15 +56,19 @@ def _friends() -> Mapping[str, Friend]:
 
 
 def _check(name: str, friends: Mapping[str, Friend], *, as_json: bool) -> int:
+    from kimera_tui.workflows.checks import Problem
     from kimera_tui.workflows.reading import read_document, read_text
     from kimera_tui.workflows.store import Library, workflows_folder
+    from kimera_tui.workflows.yaml_reading import Malformed
 
     try:
         path = Library(workflows_folder()).find(name)
         found = read_document(read_text(path), str(path), friends).problems
+    except Malformed as error:
+        found = [Problem(error.sentence, line=error.line)]
     except KimeraError as error:
         if as_json:
-            data({"file": name, "line": 1, "path": "", "problem": str(error)}, as_json=True)
+            data({"file": name, "problem": str(error)}, as_json=True)
         else:
             click.echo(safe(str(error), 2000))
         return error.exit_code
@@ -109,6 +113,8 @@ async def _list(as_json: bool) -> int:
     from kimera_tui.cli.parts import Parts
 
     parts = Parts()
+    if parts.friends_problem:
+        raise ConfigError(parts.friends_problem.partition("\n")[0])
     await parts.open_journal()
     try:
         saved = await parts.workflows.saved()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any, Protocol
@@ -14,7 +15,9 @@ from kimera_tui.errors import KimeraError, UsageError
 from kimera_tui.runs.book import RunBook
 from kimera_tui.runs.events import RunStarted
 from kimera_tui.runs.history import RunRow
+from kimera_tui.runs.search_tree import Term, written
 from kimera_tui.ui.ports import SavedWorkflow
+from kimera_tui.workflows.canvas_stops import Stop
 from kimera_tui.workflows.checks import Problem, problems_of
 from kimera_tui.workflows.document import Document, all_steps
 from kimera_tui.workflows.dry_run import dry_run
@@ -24,8 +27,8 @@ from kimera_tui.workflows.launch import Given
 from kimera_tui.workflows.preflight import Facts, Finding, preflight
 from kimera_tui.workflows.store import Library, Stored, changed, open_workflow, save
 
-RECENT = 200
-"""Runs of the past that are looked through for the last one of each workflow."""
+RECENT = 20
+"""Runs that tell how long a workflow usually takes."""
 
 
 class Behind(Protocol):
@@ -41,6 +44,12 @@ class Behind(Protocol):
 
     async def run_document(self, document: Document, given: Given) -> str:
         """Start a run."""
+
+    async def stops(self, document: Document) -> Sequence[Stop]:
+        """What keeps a run from being handed to the workers."""
+
+    async def detach_document(self, document: Document, given: Given) -> str:
+        """Start a run that the workers go on with alone."""
 
     async def facts(self, document: Document) -> Facts:
         """What is known now of what a run would meet."""
@@ -65,11 +74,28 @@ class WorkflowParts:
     async def saved(self) -> Sequence[SavedWorkflow]:
         """The files there are, those that can't be read too."""
         files = await asyncio.to_thread(self._read_all)
+        return [await self._with_runs(each) for each in files]
+
+    async def _with_runs(self, saved: SavedWorkflow) -> SavedWorkflow:
         try:
-            rows = await self._behind.runs("")
+            own = await self._runs_of(saved.name)
         except KimeraError:
-            rows = []  # a journal that can't be read knows no runs
-        return [_with_runs(each, rows) for each in files]
+            own = []  # a journal that can't be read knows no runs
+        if not own:
+            return saved
+        times = [row.ended - row.started for row in own if row.status == "done" and row.ended]
+        return replace(
+            saved,
+            last_state=own[0].status,
+            last_at=own[0].started,
+            last_run=own[0].run_id,
+            usual=median(times[:RECENT]) if times else None,
+        )
+
+    async def _runs_of(self, name: str) -> list[RunRow]:
+        """The runs of a workflow of that name, newest first."""
+        rows = await self._behind.runs(written(Term("workflow", name)))
+        return [row for row in rows if row.name == name]
 
     def _read_all(self) -> list[SavedWorkflow]:
         return [self._read_one(path) for path in self._library.entries()]
@@ -78,7 +104,7 @@ class WorkflowParts:
         try:
             document = open_workflow(path).document
         except KimeraError as error:
-            return SavedWorkflow(path, path.name, 0, str(error))
+            return SavedWorkflow(path, path.name, 0, str(error).removeprefix(f"{path}, "))
         problems = problems_of(document, self._behind.friends)
         problem = problems[0].sentence if problems else ""
         count = sum(1 for _ in all_steps(document))
@@ -102,12 +128,12 @@ class WorkflowParts:
 
     async def last_run(self, name: str) -> LastRun | None:
         """What the last run of a workflow of that name tells."""
-        row = next((row for row in await self._behind.runs("") if row.name == name), None)
-        if row is None:
+        rows = await self._runs_of(name)
+        if not rows:
             return None
         book = RunBook()
-        book.apply_all(await self._behind.events_of(row.run_id))
-        run = book.runs.get(row.run_id)
+        book.apply_all(await self._behind.events_of(rows[0].run_id))
+        run = book.runs.get(rows[0].run_id)
         return None if run is None else last_run_of(run)
 
     async def preflight(self, document: Document, given: Given) -> Sequence[Finding]:
@@ -124,26 +150,17 @@ class WorkflowParts:
         """Start a run as soon as the broker is there; returns its id."""
         return await self._behind.run_document(document, given)
 
+    async def stops(self, document: Document) -> Sequence[Stop]:
+        """What keeps a run of it from being handed to the workers."""
+        return await self._behind.stops(document)
+
+    async def detach(self, document: Document, given: Given) -> str:
+        """Start a run that the workers go on with alone; returns its id once they have it."""
+        return await self._behind.detach_document(document, given)
+
     async def document_of(self, run_id: str) -> Document:
         """The document that a past run began with; UsageError where it can't be had."""
         for event in await self._behind.events_of(run_id):
             if isinstance(event, RunStarted):
                 return document_of(event)
         raise UsageError("Its beginning is not in the journal.")
-
-
-def _with_runs(saved: SavedWorkflow, rows: Sequence[RunRow]) -> SavedWorkflow:
-    own = [row for row in rows if row.name == saved.name]
-    if not own:
-        return saved
-    times = [row.ended - row.started for row in own if row.status == "done" and row.ended]
-    usual = median(times[:20]) if times else None
-    return SavedWorkflow(
-        saved.path,
-        saved.name,
-        saved.steps,
-        saved.problem,
-        own[0].status,
-        own[0].started,
-        usual,
-    )

@@ -60,6 +60,8 @@ class Noticed(TaskEvent):
     """What is known of the task besides: where it is, or that nobody consumes its queue."""
 
     text: str
+    against: bool = True
+    """Whether it speaks against the task's success."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +88,12 @@ class Polled(TaskEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateSeen(TaskEvent):
-    """A state on the way: STARTED, RETRY, or a custom one such as PROGRESS."""
+    """A state on the way: RECEIVED, STARTED, RETRY, or a custom one such as PROGRESS."""
 
     state: str
     meta: Any = None
+    source: str = "backend"
+    """Who said so: the result ``backend``, a worker's ``event``, or ``inspect``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

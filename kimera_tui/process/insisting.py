@@ -18,6 +18,7 @@ from kimera_tui.process.events import RevokeSent
 ASK_EVERY = 5.0
 LIMIT = 600.0
 """Seconds after which it is given up."""
+SOON = 1.0
 TOLD_AT_START = "told at its start"
 
 
@@ -68,9 +69,12 @@ class Insistence:
 
         newcomers = engine.newcomers
         with newcomers.told(left, heard) if newcomers else contextlib.nullcontext():
+            pause = every
             while (rest := until - loop.time()) > 0:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(told.wait(), min(every, rest))
+                    await asyncio.wait_for(told.wait(), min(pause, rest))
+                if told.is_set():  # that worker is up in a moment, and drops the message then
+                    pause = min(every, SOON)
                 told.clear()
                 with contextlib.suppress(BrokerUnavailable):
                     left[:] = await _not_ended(engine, left)

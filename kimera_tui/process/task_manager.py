@@ -21,6 +21,7 @@ from kimera_tui.process.following import Follower, Overtime
 from kimera_tui.process.gathering import gather_in_order, start_in_slices
 from kimera_tui.process.helpers import Helpers
 from kimera_tui.process.insisting import Insistence
+from kimera_tui.process.joining import Joining
 from kimera_tui.process.task_params import (
     Callback,
     TaskParams,
@@ -84,14 +85,11 @@ class TaskManager:
         self._announcer = Announcer(self.events, clock)
         self._new_id = new_id
         self._follower = Follower(self._announcer)
-        self._room = EngineRoom(
-            bootstrap.celery_on,
-            bootstrap.celery_broker,
-            bootstrap.celery_backend,
-            self._announcer,
-        )
+        broker, backend = bootstrap.celery_broker, bootstrap.celery_backend
+        self._room = EngineRoom(bootstrap.celery_on, broker, backend, self._announcer)
         self._dispatcher = Dispatcher(self._room, self._announcer, self._follower)
         self.adoption = Adoption(self._room, self._dispatcher)
+        self.joining = Joining(self._room)
         self.insistence = Insistence(self._room, self._announcer)
 
     @property

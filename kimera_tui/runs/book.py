@@ -11,25 +11,30 @@ from kimera_tui.process.events import TaskEvent
 from kimera_tui.runs.events import (
     RunAdopted,
     RunCancelled,
+    RunDetached,
     RunEnded,
     RunStarted,
     StepDecided,
+    StepHandedOver,
     StepHeld,
     StepRetried,
     StepReused,
     StepSkipped,
 )
 from kimera_tui.runs.plan import Node, is_handler
+from kimera_tui.runs.plan_codec import written_payload
 from kimera_tui.runs.state import StepState, begin, fold, interrupted, revived
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.values import Packer
 
 MAX_RUNS = 500
 """The oldest ended runs leave the book beyond this many."""
 
-_NOT_BEGUN = (Status.WAITING, Status.SENDING, Status.QUEUED)
+_NOT_BEGUN = (Status.WAITING, Status.SENDING, Status.QUEUED, Status.RESERVED)
 _IN_FLIGHT = (
     Status.SENDING,
     Status.QUEUED,
+    Status.RESERVED,
     Status.RUNNING,
     Status.PROGRESS,
     Status.RETRYING,
@@ -61,12 +66,16 @@ class RunState:
     parent: str = ""
     """The run that this one replays, or an empty string."""
     cancelled: bool = False
+    detached: bool = False
+    """Whether the workers have it, and it is only watched."""
     error: str = ""
     """Why it ended as it did, or an empty string."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
     header: Mapping[str, Any] = field(default_factory=dict)
     """What its document says besides the steps; empty for plain calls."""
     profile: str = ""
+    secrets: Packer = field(default_factory=Packer, repr=False, compare=False)
+    """Knows its secrets, so that nothing which is shown repeats them."""
     _handlers: tuple[str, ...] = ()
     """Paths of the steps that run only when something goes wrong."""
     _counts: Counter[Status] = field(default_factory=Counter)
@@ -141,10 +150,20 @@ class RunBook:
             case RunStarted():
                 self._start(event)
                 return event.run_id
-            case StepSkipped() | StepReused() | StepHeld() | StepRetried() | StepDecided():
+            case (
+                StepSkipped()
+                | StepReused()
+                | StepHeld()
+                | StepRetried()
+                | StepDecided()
+                | StepHandedOver()
+            ):
                 return self._fold_step(event)
             case RunAdopted():
                 return self._adopt(event)
+            case RunDetached() if event.run_id in self.runs:
+                self.runs[event.run_id].detached = True
+                return event.run_id
             case RunCancelled() if event.run_id in self.runs:
                 self.runs[event.run_id].cancelled = True
                 return event.run_id
@@ -153,6 +172,16 @@ class RunBook:
             case TaskEvent():
                 return self._fold_task(event)
         return None
+
+    def step_of(self, event: object) -> tuple[RunState, StepState] | None:
+        """The run and step that an event is about; None for one that is about no step."""
+        if isinstance(event, TaskEvent):
+            return self.place_of(event.task_id)
+        run = self.runs.get(getattr(event, "run_id", ""))
+        step = run.steps.get(getattr(event, "path", None) or "") if run is not None else None
+        if run is None or step is None or not hasattr(event, "path"):
+            return None
+        return run, step
 
     def apply_all(self, events: Iterable[object]) -> set[str]:
         """Fold events in; returns the ids of all runs that changed."""
@@ -177,6 +206,7 @@ class RunBook:
         )
         for _, node in event.plan.walk():
             if node.task is not None:
+                run.secrets.learn(written_payload(node)[1], node.task.secret)
                 run.put(begin(node.path, node.task, event.at, node.id))
                 self._places[node.task.task_id] = (run.run_id, node.path)
         run._handlers = tuple(path for path in run.steps if is_handler(path))
@@ -202,7 +232,8 @@ class RunBook:
         return run.run_id
 
     def _fold_step(
-        self, event: StepSkipped | StepReused | StepHeld | StepRetried | StepDecided
+        self,
+        event: StepSkipped | StepReused | StepHeld | StepRetried | StepDecided | StepHandedOver,
     ) -> str | None:
         run = self.runs.get(event.run_id)
         if run is None or event.path not in run.steps:

@@ -27,7 +27,8 @@ KINDS: Mapping[str, type[e.Event]] = {
         e.Succeeded, e.Failed, e.RemotelyRevoked, e.TimedOut, e.FinishedLate, e.WatchStopped,
         e.CallbackStarted, e.CallbackFinished, e.CallbackFailed, e.Forgotten, e.RevokeSent,
         e.ChainAdvanced, r.RunStarted, r.StepIntended, r.StepReused, r.StepSkipped, r.StepHeld,
-        r.StepRetried, r.StepDecided, r.RunAdopted, r.RunCancelled, r.RunEnded,
+        r.StepRetried, r.StepDecided, r.StepHandedOver, r.RunAdopted, r.RunDetached,
+        r.RunCancelled, r.RunEnded,
     )
 }  # fmt: skip
 """Every kind of event that is written down."""
@@ -105,7 +106,7 @@ def learn(event: e.Event, packer: Packer) -> None:
                 secret = node.task.secret if node.task is not None else ()
                 packer.learn(kwargs, secret)
                 packer.learn(args, secret)
-        case r.StepIntended() | e.Sending():
+        case r.StepIntended() | r.StepHandedOver() | e.Sending():
             packer.learn(event.kwargs, event.secret)
             packer.learn(event.args, event.secret)
         case e.Succeeded() | e.FinishedLate() | r.StepReused():
@@ -142,6 +143,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "receipts": _receipts,
     "secret": frozenset,
     "revoked": tuple,
+    "paths": tuple,
     "despite": tuple,
     "inputs": unpack,
     "header": unpack,

@@ -104,6 +104,26 @@ class RunAdopted(RunEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunDetached(RunEvent):
+    """All that has not ended is about to be handed to the workers; from here on it is watched."""
+
+    paths: Sequence[str] = ()
+    """The steps that are sent from here; each brings those that the workers send after it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepHandedOver(RunEvent):
+    """A step of a detached run is a worker's to send, or has been sent by one."""
+
+    path: str
+    args: Sequence[Any]
+    """What arrives, with the result before it put in."""
+    kwargs: Mapping[str, Any]
+    secret: frozenset[str] = frozenset()
+    """Names in ``kwargs`` whose values are never shown or written down."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunCancelled(RunEvent):
     """Somebody cancelled the run: nothing more of it is sent, what is in flight is revoked."""
 

@@ -23,12 +23,16 @@ def narrate(event: object) -> Words | None:
 
 
 def _sending(event: e.Sending) -> Words:
+    text = f"{safe(event.task)}({_payload(event)}) to queue {safe(event.queue)}"
+    return "sending", "active", text
+
+
+def _payload(event: e.Sending | r.StepHandedOver) -> str:
     shown = redact(trimmed(event.kwargs), event.secret)
-    args = ", ".join(
+    return ", ".join(
         [compact(value, 60) for value in redact(trimmed(event.args))]
         + [f"{safe(key, 40)}={compact(value, 60)}" for key, value in shown.items()]
     )
-    return "sending", "active", f"{safe(event.task)}({args}) to queue {safe(event.queue)}"
 
 
 def _polled(event: e.Polled) -> Words:
@@ -38,9 +42,11 @@ def _polled(event: e.Polled) -> Words:
 
 
 def _state(event: e.StateSeen) -> Words:
+    worker = event.meta.get("hostname") if isinstance(event.meta, dict) else None
     match event.state:
+        case "RECEIVED":
+            return "reserved", "queued", f"taken by {safe(worker, 80)}"
         case "STARTED":
-            worker = event.meta.get("hostname") if isinstance(event.meta, dict) else None
             return "started", "active", f"on {safe(worker, 80)}" if worker else "by a worker"
         case "RETRY":
             return "retry", "warning", "failed, and will be tried again"
@@ -88,19 +94,30 @@ def _broker(event: BrokerChanged) -> Words:
 
 
 def _skipped(event: r.StepSkipped) -> Words:
-    return "skipped", "dim", f"step {event.path}: {safe(event.because, 200)}"
+    return "not needed" if event.not_needed else "skipped", "dim", safe(event.because, 200)
 
 
 def _retried(event: r.StepRetried) -> Words:
     when = f" in {event.delay:g} s" if event.delay else ""
-    text = f"step {event.path or '0'}: try {event.attempt}{when}: {safe(event.because, 200)}"
+    text = f"try {event.attempt}{when}: {safe(event.because, 200)}"
     return "retry", "warning", text
 
 
 def _decided(event: r.StepDecided) -> Words:
     what = {"again": "send again", "done": "treat as done", "fail": "fail", "wait": "wait"}
     said = f"{what.get(event.what, safe(event.what, 20))}, decided by {safe(event.by, 60)}"
-    return "decided", "key", f"step {event.path or '0'}: {said}"
+    return "decided", "key", said
+
+
+def _handed_over(event: r.StepHandedOver) -> Words:
+    text = f"sent by the workers, with ({_payload(event)})"
+    return "handed over", "active", text
+
+
+def _detached(event: r.RunDetached) -> Words:
+    count = len(event.paths)
+    bring = "messages bring" if count != 1 else "message brings"
+    return "detached", "key", f"{count} {bring} the rest; it is only watched"
 
 
 def _run_ended(event: r.RunEnded) -> Words:
@@ -113,7 +130,11 @@ _TELLERS: dict[type[Any], Callable[[Any], Words]] = {
     e.Sending: _sending,
     e.Dispatched: lambda event: ("dispatched", "queued", f"acknowledged, in {safe(event.queue)}"),
     e.Refused: _refused,
-    e.Noticed: lambda event: ("warning", "warning", safe(event.text, 300)),
+    e.Noticed: lambda event: (
+        ("warning", "warning", safe(event.text, 300))
+        if event.against
+        else ("found", "key", safe(event.text, 300))
+    ),
     e.Resent: lambda event: ("resent", "warning", "the reply got lost; queued once"),
     e.Polled: _polled,
     e.StateSeen: _state,
@@ -135,6 +156,8 @@ _TELLERS: dict[type[Any], Callable[[Any], Words]] = {
     r.StepSkipped: _skipped,
     r.StepRetried: _retried,
     r.StepDecided: _decided,
+    r.StepHandedOver: _handed_over,
+    r.RunDetached: _detached,
     r.RunEnded: _run_ended,
     BrokerChanged: _broker,
 }

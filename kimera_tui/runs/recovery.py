@@ -158,7 +158,7 @@ async def _judge_friend(
     manager: TaskManager, friend: str, steps: _Sent, now: float
 ) -> dict[str, Verdict]:
     try:
-        traces = await _traces(manager, friend, [step.task_id for step, _ in steps])
+        traces = await traces_of(manager, friend, [step.task_id for step, _ in steps])
         sought = [step.task_id for step, _ in steps if _may_be_somewhere(step, traces)]
         found = await manager.adoption.search(manager.friends, friend, sought) if sought else None
     except KimeraError as error:  # such as a friend that is configured no more
@@ -172,7 +172,8 @@ def _may_be_somewhere(step: StepState, traces: Traces) -> bool:
     return sent and step.task_id not in traces.ended | traces.blind
 
 
-async def _traces(manager: TaskManager, friend: str, task_ids: Sequence[str]) -> Traces:
+async def traces_of(manager: TaskManager, friend: str, task_ids: Sequence[str]) -> Traces:
+    """What is still known of a friend's tasks; waits for a broker that is away."""
     while True:
         try:
             return await manager.adoption.traces(manager.friends, friend, task_ids)

@@ -9,6 +9,7 @@ from typing import Any
 from kimera_tui.process import events as e
 from kimera_tui.runs.events import (
     StepDecided,
+    StepHandedOver,
     StepHeld,
     StepRetried,
     StepReused,
@@ -40,7 +41,7 @@ class StepState:
     cause: str = ""
     """Why it is where it is, for people."""
     source: str = "engine"
-    """Who said so: ``engine``, ``backend``, ``journal`` or ``operator``."""
+    """Who said so: ``engine``, ``backend``, ``event``, ``inspect``, ``journal``, ``operator``."""
     sent_at: float | None = None
     started_at: float | None = None
     """When a worker was first seen to run it; None for tasks that don't tell."""
@@ -66,7 +67,9 @@ class StepState:
         return f"{self.friend}.{self.task_name}"
 
 
-StepEvent = e.TaskEvent | StepSkipped | StepReused | StepHeld | StepRetried | StepDecided
+StepEvent = (
+    e.TaskEvent | StepSkipped | StepReused | StepHeld | StepRetried | StepDecided | StepHandedOver
+)
 """What a step's state is folded from."""
 
 
@@ -97,6 +100,8 @@ def fold(step: StepState, event: StepEvent) -> StepState:
             return _retried(step, event)
         case StepDecided():
             return _decided(step, event) if step.status is Status.UNCERTAIN else step
+        case StepHandedOver():
+            return step if step.status.ended else _handed_over(step, event)
         case e.Polled():
             return replace(step, polls=event.attempt, next_poll=event.next_delay)
         case e.Forgotten():
@@ -119,7 +124,7 @@ def _moved(step: StepState, event: StepEvent) -> StepState:
             return _now(step, Status.SENDING, event, f"to queue {event.queue}")
         case e.Dispatched():
             step = replace(step, sent_at=event.at)
-            if step.status in _BEGUN:  # a quick worker can be heard of before the broker
+            if step.status in (*_BEGUN, Status.RESERVED):  # a quick worker: heard of before
                 return step
             return _now(step, Status.QUEUED, event, f"sent to queue {event.queue}")
         case e.Noticed():
@@ -204,6 +209,11 @@ def _adopted(step: StepState, event: e.Adopted) -> StepState:
     return _now(replace(step, sent_at=sent_at), Status.QUEUED, event, cause)
 
 
+def _handed_over(step: StepState, event: StepHandedOver) -> StepState:
+    step = replace(step, args=event.args, kwargs=event.kwargs, secret=step.secret | event.secret)
+    return replace(step, cause="sent by the workers") if step.status is Status.QUEUED else step
+
+
 def _now(
     step: StepState, status: Status, event: e.Event, cause: str, source: str = "engine"
 ) -> StepState:
@@ -214,19 +224,23 @@ def _now(
 
 
 def _state_seen(step: StepState, event: e.StateSeen) -> StepState:
+    meta = event.meta if isinstance(event.meta, Mapping) else {}
+    worker = meta.get("hostname")
     match event.state:
+        case "RECEIVED":
+            if step.status not in (Status.SENDING, Status.QUEUED):  # more is known already
+                return step
+            return _now(step, Status.RESERVED, event, f"taken by {worker}", event.source)
         case "STARTED":
-            meta = event.meta if isinstance(event.meta, Mapping) else {}
-            worker = meta.get("hostname")
             step = replace(step, started_at=step.started_at or event.at)
             if step.status in (Status.RUNNING, Status.PROGRESS):  # told twice; more is known
                 return step
-            return _now(step, Status.RUNNING, event, f"on {worker}" if worker else "", "backend")
+            return _now(step, Status.RUNNING, event, f"on {worker}" if worker else "", event.source)
         case "RETRY":
-            return _now(step, Status.RETRYING, event, "will be tried again", "backend")
+            return _now(step, Status.RETRYING, event, "will be tried again", event.source)
     step = replace(step, progress=progress_of(event.meta), started_at=step.started_at or event.at)
     cause = "" if event.state == "PROGRESS" else event.state
-    return _now(step, Status.PROGRESS, event, cause, "backend")
+    return _now(step, Status.PROGRESS, event, cause, event.source)
 
 
 def progress_of(meta: Any) -> tuple[float, float] | None:

@@ -11,6 +11,7 @@ class Status(StrEnum):
     WAITING = "waiting"
     SENDING = "sending"
     QUEUED = "queued"
+    RESERVED = "reserved"
     RUNNING = "running"
     PROGRESS = "progress"
     RETRYING = "retrying"

@@ -58,6 +58,11 @@ class Packer:
     def __init__(self) -> None:
         self._known: set[str] = set()
 
+    @property
+    def knows_any(self) -> bool:
+        """Whether there is a secret to look for."""
+        return bool(self._known)
+
     def learn(self, value: Any, secret: Collection[str], hidden: bool = False) -> None:
         """Take note of every secret in a value, to find it wherever else it shows up."""
         if isinstance(value, Mapping):

@@ -179,6 +179,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("inputs", "i", "inputs", "Inputs", "Edit what a run asks for", "compose"),
     Action("next-problem", "n", "next_problem", "Problem", "To the next problem", "compose"),
     Action("dry-run", "p", "dry_run", "Dry run", "Show every call; nothing is sent", "compose"),
+    Action("detach", "D", "detach", "Detach", "Hand all of it to the workers", "compose"),
     Action(
         "preflight", "P", "preflight", "Pre-flight", "What speaks for and against a run", "compose"
     ),
@@ -212,6 +213,14 @@ ACTIONS: tuple[Action, ...] = (
         "decide",
         "Decide",
         "Say what became of the selected uncertain step",
+        "live",
+    ),
+    Action(
+        "detach-rest",
+        "D",
+        "detach_rest",
+        "Detach",
+        "Hand the rest of the selected run to the workers",
         "live",
     ),
     Action("follow", "F", "follow", "Follow", "To the newest run, and its events", "live"),

@@ -10,8 +10,10 @@ from kimera_tui.runs.book import RunState
 from kimera_tui.runs.state import StepState
 from kimera_tui.ui.screens.compose_state import opened
 from kimera_tui.ui.screens.confirm import Confirm, Question
+from kimera_tui.ui.screens.stops import Stops
 from kimera_tui.workflows.calls import Workflow, friends_of
 from kimera_tui.workflows.document import Document
+from kimera_tui.workflows.handover import CannotDetach
 from kimera_tui.workflows.launch import Given
 from kimera_tui.workflows.replay import Wish
 from kimera_tui.workflows.runner import Decision
@@ -44,6 +46,10 @@ class Acts:
     async def launch_document(self, document: Document, given: Given) -> None:
         """Start a run of a document and watch it in Live."""
         await self._watch(self._services.workflows.run(document, given))
+
+    async def detach_document(self, document: Document, given: Given) -> None:
+        """Hand a run of a document to the workers, and watch it in Live."""
+        await self._watch(self._services.workflows.detach(document, given))
 
     async def replay(self, run_id: str, wish: Wish) -> None:
         """Run a past run again, and watch it in Live."""
@@ -144,6 +150,20 @@ class Acts:
             self._app.complain(str(error))
             return
         self._app.notify(f"Revoked again: {said}", timeout=10)
+
+    # Handing over
+
+    async def detach_rest(self, run: RunState) -> None:
+        """Hand the rest of a run to the workers; what keeps it from that is listed."""
+        self._app.flash("Waiting for what is in flight, to hand the rest over.")
+        try:
+            await self._services.detach_rest(run.run_id)
+        except CannotDetach as error:
+            await self._app.push_screen_wait(Stops(error.stops, "It goes on here as it did."))
+        except KimeraError as error:
+            self._app.complain(str(error))
+        else:
+            self._app.flash("The workers have the rest; it is only watched here.")
 
     # Deciding
 

@@ -16,6 +16,7 @@ from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
 from kimera_tui.errors import KimeraError
 from kimera_tui.runs.book import RunBook
 from kimera_tui.runs.events import RunEnded, RunStarted
+from kimera_tui.runs.masking import masked
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.acts import Acts
 from kimera_tui.ui.commands import ActionCommands
@@ -123,7 +124,7 @@ class KimeraApp(App[int]):
 
     def take_in(self, events: list[Any]) -> None:
         """Fold events into the state."""
-        self._changed |= self.book.apply_all(events)
+        events = self._fold(events)
         lines = [line for event in events if (line := event_line(event, self.book)) is not None]
         self._backlog.extend(lines)
         self._fresh.extend(lines)
@@ -138,6 +139,15 @@ class KimeraApp(App[int]):
             elif isinstance(event, RunStarted):
                 self.run_worker(self._learn_usual(event), group="usual", exit_on_error=False)
         self.vitals = vitals.counted(vitals.in_flight, len(lines), vitals.dropped)
+
+    def _fold(self, events: list[Any]) -> list[Any]:
+        """Take events into the book; returns them as they may be shown."""
+        shown = []
+        for event in events:
+            shown.append(masked(event, self.book))
+            if (changed := self.book.apply(shown[-1])) is not None:
+                self._changed.add(changed)
+        return shown
 
     def show_news(self, dropped: int) -> None:
         """Tell the mode that is on what was taken in since it was told last."""

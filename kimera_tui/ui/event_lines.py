@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kimera_tui.process.events import Polled, TaskEvent
+from kimera_tui.process.events import Polled
 from kimera_tui.runs.book import RunBook
 from kimera_tui.runs.events import RunEvent
 from kimera_tui.runs.narration import narrate
@@ -25,9 +25,9 @@ def event_line(event: object, book: RunBook) -> EventLine | None:
         return None
     kind, style, text = words
     run_id = who = ""
-    if isinstance(event, TaskEvent) and (place := book.place_of(event.task_id)):
+    if (place := book.step_of(event)) is not None:
         run, step = place
-        run_id, who = run.run_id, step.task_name
+        run_id, who = run.run_id, step.id or step.task_name
     elif isinstance(event, RunEvent):
         run_id, who = event.run_id, "run"
     routine = isinstance(event, Polled) and event.attempt > POLLS_SHOWN and event.next_delay > 0

@@ -15,6 +15,7 @@ from kimera_tui.runs.history import RunRow
 from kimera_tui.runs.recovery import Recovery
 from kimera_tui.workflows.calls import Workflow
 from kimera_tui.workflows.cancelling import Cancelled
+from kimera_tui.workflows.canvas_stops import Stop
 from kimera_tui.workflows.checks import Problem
 from kimera_tui.workflows.document import Document
 from kimera_tui.workflows.flow import LastRun
@@ -40,6 +41,8 @@ class SavedWorkflow:
     """When that began, in seconds since the epoch."""
     usual: float | None = None
     """Median of its latest finished runs, in seconds."""
+    last_run: str = ""
+    """Id of its last run; empty where none is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,16 @@ class Workflows(Protocol):
     async def run(self, document: Document, given: Given) -> str:
         """Start a run as soon as the broker is there; returns its id."""
 
+    async def stops(self, document: Document) -> Sequence[Stop]:
+        """What keeps a run of it from being handed to the workers.
+
+        Raises:
+            KimeraError: there is nothing to hand it to.
+        """
+
+    async def detach(self, document: Document, given: Given) -> str:
+        """Start a run that the workers go on with alone; returns its id once they have it."""
+
     async def document_of(self, run_id: str) -> Document:
         """The document that a past run began with; UsageError where it can't be had."""
 
@@ -149,6 +162,14 @@ class Services(Protocol):
 
     async def cancel(self, run_id: str) -> Cancelled:
         """Send nothing more of a run, whoever is at it, and revoke what is in flight of it."""
+
+    async def detach_rest(self, run_id: str) -> None:
+        """Hand what has not been sent of a run to the workers, once what is in flight has ended.
+
+        Raises:
+            CannotDetach: the workers can't do all that it says; it goes on as it did.
+            KimeraError: it isn't going on here, nothing is left, or it could not be published.
+        """
 
     async def keep_revoking(self, unheard: Sequence[tuple[str, str]]) -> str:
         """Revoke tasks until workers heard of it; returns how that ended, in a sentence.

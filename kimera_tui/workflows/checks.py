@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from kimera_tui.workflows.call_checks import call_problems
 from kimera_tui.workflows.conditions import references_of
 from kimera_tui.workflows.document import (
     MAX_DEPTH,
+    MAX_PATTERNS,
     MAX_STEPS,
     Document,
     ParaStep,
@@ -60,22 +61,47 @@ def problems_of(document: Document, friends: Mapping[str, Friend] | None) -> lis
         document: The document.
         friends: The configured friends; None leaves out what is checked against them.
     """
-    found = [
-        Problem(_without_name(name, sentence), path=("inputs", name))
-        for name, spec in document.inputs.items()
-        for sentence in spec_problems(name, spec)
-    ]
-    found += _concurrency(document)
+    found, hints = list(_inputs(document)), _Hints()
+    found += _concurrency(document, hints)
     too_large = _size(document)
     if too_large:
         return [*found, *too_large]
     found += _same_ids(document)
-    checker = _Checker(document)
+    checker = _Checker(document, hints)
     checker.document()
     found += checker.found
     if friends is not None:
-        found += _against_friends(document, friends)
+        found += _against_friends(document, friends, hints)
     return found
+
+
+@dataclass(slots=True)
+class _Hints:
+    """Names what was probably meant, as long as comparing names stays cheap."""
+
+    left: int = 6_000
+    """Names that are still compared; each takes up to 30 microseconds."""
+
+    def near(self, word: str, known: Collection[str]) -> str:
+        if len(known) > self.left:
+            return ""
+        self.left -= len(known)
+        return near(word[:80], known)
+
+
+def _inputs(document: Document) -> Iterator[Problem]:
+    with_pattern = [name for name, spec in document.inputs.items() if spec.pattern is not None]
+    if len(with_pattern) > MAX_PATTERNS:
+        yield Problem(f"more than {MAX_PATTERNS} have a pattern.", path=("inputs",))
+        return
+    for name, spec in document.inputs.items():
+        for sentence in spec_problems(name, spec):
+            yield Problem(_without_name(name, sentence), path=("inputs", name))
+
+
+def too_many(steps: int) -> str:
+    """That there are more steps than a document may have."""
+    return f"{steps:,} steps; the most is {MAX_STEPS:,}."
 
 
 def _without_name(name: str, sentence: str) -> str:
@@ -87,7 +113,7 @@ def _size(document: Document) -> list[Problem]:
         return [Problem("there is no step: add one.", path=("steps",))]
     count = sum(1 for _ in all_steps(document))
     if count > MAX_STEPS:
-        return [Problem(f"{count:,} steps; the most is {MAX_STEPS:,}.", path=("steps",))]
+        return [Problem(too_many(count), path=("steps",))]
     for address, step in walk(document):
         if len(address) // 2 > MAX_DEPTH:
             return [Problem(f"nested deeper than {MAX_DEPTH}.", step.id, address)]
@@ -103,7 +129,7 @@ def _same_ids(document: Document) -> Iterator[Problem]:
         seen.add(step.id)
 
 
-def _concurrency(document: Document) -> Iterator[Problem]:
+def _concurrency(document: Document, hints: _Hints) -> Iterator[Problem]:
     if document.concurrency is None:
         return
     path: Key = ("concurrency", "key")
@@ -115,15 +141,19 @@ def _concurrency(document: Document) -> Iterator[Problem]:
     for reference in found:
         if reference.root != "inputs":
             yield Problem(f"`{reference}`: only inputs can be looked up here.", path=path)
-        elif sentence := _input_problem(document, reference, secrets=False):
+        elif sentence := _input_problem(document, reference, hints, secrets=False):
             yield Problem(sentence, path=path)
 
 
-def _input_problem(document: Document, reference: Reference, *, secrets: bool) -> str:
+def _input_problem(
+    document: Document, reference: Reference, hints: _Hints, *, secrets: bool
+) -> str:
     """What is wrong with looking up an input, or an empty string."""
     name = str(reference.path[0]) if reference.path else ""
+    if not name:
+        return _which_one(reference)
     if name not in document.inputs:
-        return f"`{reference}`: there is no input `{name}`.{near(name, document.inputs)}"
+        return f"`{reference}`: there is no input `{name}`.{hints.near(name, document.inputs)}"
     if not secrets and document.inputs[name].type == "secret":
         return f"`{reference}` is a secret, which belongs into kwargs only."
     return ""
@@ -144,6 +174,7 @@ class _Checker:
     """Goes through the steps in the order in which they run, and knows what has run by then."""
 
     whole: Document
+    hints: _Hints
     found: list[Problem] = field(default_factory=list)
     _ran: set[str] = field(default_factory=set)
     """Ids of the steps whose results may be there."""
@@ -239,11 +270,13 @@ class _Checker:
         name = str(reference.path[0]) if reference.path else ""
         match reference.root:
             case "inputs":
-                return _input_problem(self.whole, reference, secrets=secrets)
+                return _input_problem(self.whole, reference, self.hints, secrets=secrets)
             case "steps":
                 return self._wrong_step(reference, step, name)
             case "prev" if not place.fed:
                 return f"`{reference}`: no result comes in here."
+            case "env" if not name:
+                return _which_one(reference)
             case "env" if name not in self.whole.env:
                 return f"`{reference}`: list `{name}` under `env:` to look it up."
             case "run":
@@ -255,13 +288,19 @@ class _Checker:
         return ""
 
     def _wrong_step(self, reference: Reference, step: Step, name: str) -> str:
+        if not name:
+            return _which_one(reference)
         if name not in self._all:
-            return f"`{reference}`: there is no step `{name}`.{near(name, self._all)}"
+            return f"`{reference}`: there is no step `{name}`.{self.hints.near(name, self._all)}"
         if name == step.id:
             return f"`{reference}`: a step can't look up its own result."
         if name not in self._ran:
             return f"`{reference}`: step `{name}` has not run yet when this one does."
         return _wrong_field(reference, 1, STEP_FIELDS)
+
+
+def _which_one(reference: Reference) -> str:
+    return f"`{reference}`: say which one, like {reference}.name."
 
 
 def _has_steps(step: Step) -> bool:
@@ -278,7 +317,9 @@ def _wrong_field(reference: Reference, position: int, known: Sequence[str]) -> s
     return f"`{reference}`: has no `{given}`, but {choices}."
 
 
-def _against_friends(document: Document, friends: Mapping[str, Friend]) -> Iterator[Problem]:
+def _against_friends(
+    document: Document, friends: Mapping[str, Friend], hints: _Hints
+) -> Iterator[Problem]:
     for address, step in walk(document):
         if not isinstance(step, TaskStep):
             continue
@@ -291,7 +332,7 @@ def _against_friends(document: Document, friends: Mapping[str, Friend]) -> Itera
             )
         elif friend not in friends:
             yield Problem(
-                f"no friend `{friend}` is configured.{near(friend, friends)}",
+                f"no friend `{friend}` is configured.{hints.near(friend, friends)}",
                 step.id,
                 (*address, "friend" if step.friend is not None else "task"),
             )

@@ -101,11 +101,11 @@ def _compared(reference: Reference, name: str, found: Any, wanted: Any) -> bool:
         case "exists":
             return bool(wanted)
         case "eq":
-            return _same(found, wanted)
+            return same(found, wanted)
         case "ne":
-            return not _same(found, wanted)
+            return not same(found, wanted)
         case "in_":
-            return any(_same(found, each) for each in wanted)
+            return any(same(found, each) for each in wanted)
     numbers = _is_number(found) and _is_number(wanted)
     if not numbers and not (isinstance(found, str) and isinstance(wanted, str)):
         raise TemplateError(
@@ -114,8 +114,12 @@ def _compared(reference: Reference, name: str, found: Any, wanted: Any) -> bool:
     return _ORDER[name](found, wanted)
 
 
-def _same(one: Any, other: Any) -> bool:
+def same(one: Any, other: Any) -> bool:
     """Equality as JSON has it: true isn't 1."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 

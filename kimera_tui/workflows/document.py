@@ -24,6 +24,10 @@ from kimera_tui.workflows.durations import check_seconds, duration_text, parse_d
 MAX_DEPTH = 40
 """Levels of chains and paras within each other."""
 MAX_STEPS = 2000
+MAX_PATTERNS = 20
+"""Inputs with a pattern: one near the engine's limit takes a tenth of a second to compile."""
+STEP_LISTS = ("steps", "finally", "chain", "para", "on_error")
+"""Keys below which steps stand."""
 SECRET_SOURCES = ("env:", "file:")
 """Where a secret comes from, besides ``prompt``."""
 
@@ -114,6 +118,8 @@ class Condition(_Strict):
         if len(shapes) != 1:
             raise ValueError("a condition has exactly one of ref, all, any, not")
         operators = given & set(OPERATORS)
+        if any(getattr(self, name) is None for name in shapes | (operators - {"eq", "ne"})):
+            raise ValueError("of a condition's keys only eq and ne may be null")
         if "ref" in shapes and len(operators) != 1:
             raise ValueError("with ref goes exactly one of eq, ne, gt, ge, lt, le, in, exists")
         if "ref" not in shapes and (operators or "missing" in given):
@@ -131,7 +137,7 @@ class Retry(_Strict):
     """Tries after the first."""
     delay: Duration = 1.0
     """Before the second try."""
-    factor: Annotated[float, Field(ge=1, le=100, strict=False)] = 2.0
+    factor: Annotated[float, Field(ge=1, le=100)] = 2.0
     """By which each further delay is longer."""
     max_delay: Duration = 300.0
     on: list[Name] = Field(default_factory=list)

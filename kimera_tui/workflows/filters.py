@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
+
+MAX_JOINED = 1024 * 1024
+"""Characters between the values of a list that is joined."""
 
 
 def to_json(value: Any) -> str:
@@ -16,6 +20,13 @@ def _int(value: Any) -> int:
     if isinstance(value, str) and len(value) > 300:
         raise ValueError
     return int(value)
+
+
+def _float(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
 
 
 def _first(value: Any) -> Any:
@@ -46,6 +57,8 @@ def _join(value: Any, separator: Any) -> str:
     if not isinstance(value, list | tuple):
         raise TypeError
     between = ", " if separator is None else str(separator)
+    if len(between) * len(value) > MAX_JOINED:
+        raise ValueError
     return between.join(each if isinstance(each, str) else to_json(each) for each in value)
 
 
@@ -54,7 +67,7 @@ FILTERS: Mapping[str, Callable[[Any, Any], Any]] = {
     "json": lambda value, _: to_json(value),
     "str": lambda value, _: value if isinstance(value, str) else to_json(value),
     "int": lambda value, _: _int(value),
-    "float": lambda value, _: float(value),
+    "float": lambda value, _: _float(value),
     "lower": lambda value, _: _text(value).lower(),
     "upper": lambda value, _: _text(value).upper(),
     "trim": lambda value, _: _text(value).strip(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kimera_tui.process.feeding import describe_feed
@@ -108,7 +108,7 @@ def feed_words(step: TaskStep, source: Step | None, value: Any = UNKNOWN) -> lis
         many = len(last.para)
         return [f"appended to args: {many} value{'s' if many != 1 else ''}"]
     return [
-        "a dict is merged into kwargs, and wins",
+        "a dict is merged into kwargs and wins over them",
         "a list is appended to args",
         "nothing when it is null",
         "anything else as kwargs.payload",
@@ -123,12 +123,20 @@ class LastRun:
     results: Mapping[str, Any]
     """Results of its tasks by the ids of their steps."""
     inputs: Mapping[str, Any]
+    endings: Mapping[str, str] = field(default_factory=dict)
+    """How those ended that have no result, in words with their cause, by the ids of their steps."""
+    status: Status = Status.DONE
+    started: float = 0.0
+    """When it began, in seconds since the epoch."""
 
 
 def last_run_of(run: RunState) -> LastRun:
-    """The results of a run's steps that are done, by their ids."""
-    done = (Status.DONE, Status.FINISHED_LATE)
-    results = {
-        step.id: step.result for step in run.steps.values() if step.id and step.status in done
-    }
-    return LastRun(run.run_id, results, run.inputs)
+    """The results of a run's steps that are done, and how the others ended, by their ids."""
+    results: dict[str, Any] = {}
+    endings: dict[str, str] = {}
+    for step in run.steps.values():
+        if step.id and step.status in (Status.DONE, Status.FINISHED_LATE):
+            results[step.id] = step.result
+        elif step.id and step.status.ended:
+            endings[step.id] = f"{step.status.value}: {step.cause}".removesuffix(": ")
+    return LastRun(run.run_id, results, run.inputs, endings, run.status, run.started)

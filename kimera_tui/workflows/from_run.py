@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
 from kimera_tui.errors import UsageError
 from kimera_tui.runs.events import RunStarted
 from kimera_tui.runs.notkept import Withheld, missing_in
@@ -14,6 +16,7 @@ from kimera_tui.workflows.document import Document
 from kimera_tui.workflows.header import document_from
 from kimera_tui.workflows.planning import ON_TIMEOUT
 from kimera_tui.workflows.references import escape
+from kimera_tui.workflows.renaming import free_id
 
 
 def document_of(started: RunStarted) -> Document:
@@ -23,9 +26,17 @@ def document_of(started: RunStarted) -> Document:
     written down.
 
     Raises:
-        UsageError: a value of the run was not written down.
-        pydantic.ValidationError: the run isn't one that a document can say.
+        UsageError: a value of the run was not written down, or a document can't say it.
     """
+    try:
+        return _document_of(started)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UsageError(f"It can't be written as a workflow: {place}: {first['msg']}.") from None
+
+
+def _document_of(started: RunStarted) -> Document:
     base = document_from(started.header or {"name": started.name[:200] or "run"})
     builder = _Builder({name: {} for name in base.inputs})
     root = started.plan
@@ -62,15 +73,8 @@ class _Builder:
         return plain
 
     def _id(self, node: Node) -> str:
-        wanted = node.id
-        if not wanted:
-            name = node.task.task_name if node.task is not None else node.kind
-            wanted = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")[:36]
-            wanted = wanted if wanted[:1].isalpha() else f"step_{wanted}".rstrip("_")
-        found, number = wanted, 1
-        while found in self._ids:
-            number += 1
-            found = f"{wanted[:36]}_{number}"
+        name = node.task.task_name if node.task is not None else node.kind
+        found = free_id(node.id or name, self._ids)
         self._ids.add(found)
         return found
 
@@ -82,9 +86,11 @@ class _Builder:
         kwargs |= {name: self._asked_for(name) for name in secrets}
         if (missing := next(missing_in(args, kwargs), None)) is not None:
             raise UsageError(f"{task.friend}.{task.task_name}: {missing.why}.")
-        plain: dict[str, Any] = {"task": f"{task.friend}.{task.task_name}"}
-        if "." in task.friend or "." in task.task_name:
-            plain = {"task": task.task_name, "friend": task.friend}
+        plain: dict[str, Any] = {"task": task.task_name, "friend": task.friend}
+        if re.fullmatch(r"[A-Za-z0-9_:-]{1,99}", task.friend) and "." not in task.task_name:
+            plain = {"task": f"{task.friend}.{task.task_name}"}
+        elif not task.friend:
+            del plain["friend"]
         if task.timeout is not None:
             plain["timeout"] = task.timeout
         return plain | {key: value for key, value in (("args", args), ("kwargs", kwargs)) if value}

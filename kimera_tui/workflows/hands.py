@@ -99,7 +99,9 @@ class Hands:
         )
         return error
 
-    def notice(self, task: PlannedTask, text: str) -> None:
-        """Tell what stands against a task's success."""
+    def notice(self, task: PlannedTask, text: str, *, against: bool = True) -> None:
+        """Tell what is known of a task: what stands against its success, or where it is."""
         announcer = self.announcer
-        announcer.tell(Noticed(at=announcer.now(), task_id=task.task_id, text=text))
+        announcer.tell(
+            Noticed(at=announcer.now(), task_id=task.task_id, text=text, against=against)
+        )

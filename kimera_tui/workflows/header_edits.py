@@ -26,6 +26,16 @@ def set_input(document: Document, name: str, given: Input, old: str = "") -> Doc
     return changed if name == old else input_renamed(changed, old, name)
 
 
+def move_input(document: Document, name: str, by: int) -> Document:
+    """With an input one place up (-1) or down (1); itself where there is no such place."""
+    names = list(document.inputs)
+    place = names.index(name)
+    if not 0 <= place + by < len(names):
+        return document
+    names.insert(place + by, names.pop(place))
+    return document.model_copy(update={"inputs": {each: document.inputs[each] for each in names}})
+
+
 def delete_input(document: Document, name: str) -> Document:
     """Without an input; references to it become problems."""
     left = {key: value for key, value in document.inputs.items() if key != name}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,16 +13,16 @@ from typing import Any
 
 from kimera_tui.config.friends import near
 from kimera_tui.errors import UsageError
+from kimera_tui.workflows.conditions import same
 from kimera_tui.workflows.document import Input
 from kimera_tui.workflows.durations import check_seconds, parse_duration
 from kimera_tui.workflows.fields import parse_json
+from kimera_tui.workflows.patterns import is_match
 
 MAX_SECRET_BYTES = 64 * 1024
-MAX_MATCHED = 10_000
+MAX_MATCHED = 1_000
 """Characters of a text that is compared with a pattern."""
 _WHOLE = re.compile(r"[+-]?\d{1,300}")
-_NESTED = re.compile(r"[+*}]\s*\)\s*[+*{]|\([^)]*[+*|][^)]*\)\s*[+*{]")
-"""Repetitions of repetitions, which can take for ever on a text that doesn't match."""
 
 
 def resolve(specs: Mapping[str, Input], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,9 +84,9 @@ def parse_input(name: str, spec: Input, text: str) -> Any:
             return check(name, spec, parse_json(text, name))
         case "enum":
             for value in spec.values:
-                if str(value) == stripped:
+                if _typed(value) in (text, stripped):
                     return value
-            raise UsageError(f"{name}: one of {', '.join(map(str, spec.values))}.")
+            raise UsageError(_choices(name, spec))
         case "date" | "datetime" | "duration":
             return check(name, spec, stripped)
     return check(name, spec, text)
@@ -106,13 +107,13 @@ def check(name: str, spec: Input, value: Any) -> Any:
         case "float":
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise UsageError(f"{name}: {shown} is no number.")
-            if not math.isfinite(value):
+            if not _is_finite(value):
                 raise UsageError(f"{name}: {shown} cannot be sent.")
             return _within(name, spec, value)
         case "bool" if not isinstance(value, bool):
             raise UsageError(f"{name}: {shown} is neither true nor false.")
-        case "enum" if value not in spec.values:
-            raise UsageError(f"{name}: one of {', '.join(map(str, spec.values))}.")
+        case "enum" if not any(same(value, each) for each in spec.values):
+            raise UsageError(_choices(name, spec))
         case "string":
             return _text(name, spec, value)
         case "date" | "datetime":
@@ -146,7 +147,7 @@ def secret_value(
             raise UsageError(f"{name}: the environment variable {place} is not set.")
         return environ[place]
     if kind == "file":
-        return _from_file(name, Path(place).expanduser())
+        return _from_file(name, Path(os.path.expanduser(place)))  # noqa: PTH111 - never raises
     raise UsageError(f"{name}: it is asked for at the start of a run, and was not given.")
 
 
@@ -176,11 +177,9 @@ def spec_problems(name: str, spec: Input) -> list[str]:
 
 def _pattern_problems(name: str, spec: Input) -> list[str]:
     try:
-        re.compile(spec.pattern or "")
-    except (re.error, RecursionError, OverflowError) as error:
-        return [f"{name}: `pattern` is no regular expression ({error})."]
-    if _NESTED.search(spec.pattern or ""):
-        return [f"{name}: `pattern` repeats a repetition, which can take for ever."]
+        is_match(spec.pattern or "", "")
+    except ValueError as error:
+        return [f"{name}: `pattern` is no regular expression: {error}."]
     return []
 
 
@@ -210,6 +209,22 @@ def _comparable(name: str, spec: Input, value: Any) -> Any:
     return _parsed(name, spec, value)
 
 
+def _is_finite(value: int | float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number over what a float can say
+        return False
+
+
+def _typed(value: Any) -> str:
+    """A value as a person types it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _choices(name: str, spec: Input) -> str:
+    return f"{name}: one of {', '.join(_typed(value)[:60] for value in spec.values[:20])}."
+
+
 def _within(name: str, spec: Input, value: Any) -> Any:
     if spec.min is not None and _comparable(name, spec, value) < _comparable(name, spec, spec.min):
         raise UsageError(f"{name}: the least is {spec.min}.")
@@ -225,9 +240,15 @@ def _text(name: str, spec: Input, value: Any) -> str:
     if spec.max_length is not None and len(value) > spec.max_length:
         raise UsageError(f"{name}: {len(value)} characters; the most is {spec.max_length}.")
     if spec.pattern is not None:
-        if _pattern_problems(name, spec) or len(value) > MAX_MATCHED:
-            raise UsageError(f"{name}: can't be compared with its pattern.")
-        if re.fullmatch(spec.pattern, value) is None:
+        if len(value) > MAX_MATCHED:
+            raise UsageError(
+                f"{name}: {len(value)} characters; with a pattern the most is {MAX_MATCHED}."
+            )
+        try:
+            matches = is_match(spec.pattern, value)
+        except ValueError as error:
+            raise UsageError(f"{name}: its pattern: {error}.") from None
+        if not matches:
             raise UsageError(f"{name}: does not match the pattern {spec.pattern}.")
     return value
 
@@ -252,8 +273,11 @@ def _parsed(name: str, spec: Input, value: Any) -> datetime.date:
         raise UsageError(
             f"{name}: write a time as 2026-01-31T12:30:00, with +02:00 or Z if need be."
         ) from None
-    # Without a zone it is this machine's: two such times can then be compared with any other.
-    return found if found.tzinfo else found.astimezone()
+    try:
+        # Without a zone it is this machine's: such times can then be compared with any other.
+        return found if found.tzinfo else found.astimezone()
+    except (ValueError, OverflowError):
+        raise UsageError(f"{name}: no such time.") from None
 
 
 def _seconds(name: str, value: Any) -> float:
@@ -278,6 +302,8 @@ def _from_file(name: str, path: Path) -> str:
             raw = file.read(MAX_SECRET_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{name}: {path} cannot be read ({error.strerror}).") from error
+    except ValueError:
+        raise UsageError(f"{name}: a file's name has no NUL in it.") from None
     if len(raw) > MAX_SECRET_BYTES:
         raise UsageError(f"{name}: {path} is larger than {MAX_SECRET_BYTES} bytes.")
     try:

@@ -143,11 +143,13 @@ def _rendered(text: str, scope: Mapping[str, Any]) -> Any:
     parts = _parsed(text)
     if len(parts) == 1 and isinstance(parts[0], _LookUp):
         return _filled(parts[0], scope)
-    filled = [
-        part if isinstance(part, str) else _as_text(_filled(part, scope), part) for part in parts
-    ]
-    if sum(map(len, filled)) > MAX_RENDERED:
-        raise TemplateError(f"A text became longer than {MAX_RENDERED} characters.")
+    filled: list[str] = []
+    length = 0
+    for part in parts:
+        filled.append(part if isinstance(part, str) else _as_text(_filled(part, scope), part))
+        length += len(filled[-1])
+        if length > MAX_RENDERED:
+            raise TemplateError(f"A text became longer than {MAX_RENDERED} characters.")
     return "".join(filled)
 
 
@@ -167,6 +169,10 @@ def _filled(part: _LookUp, scope: Mapping[str, Any]) -> Any:
             raise TemplateError(
                 f"`{part.reference} | {each.name}`: not for a value of type {shown}."
             ) from None
+        if isinstance(value, str) and len(value) > MAX_RENDERED:
+            raise TemplateError(
+                f"`{part.reference} | {each.name}`: longer than {MAX_RENDERED} characters."
+            )
     return value
 
 
@@ -177,7 +183,10 @@ def _as_text(value: Any, part: _LookUp) -> str:
         )
     if isinstance(value, str):
         return value
-    return to_json(value)
+    try:
+        return to_json(value)
+    except (TypeError, ValueError, RecursionError):
+        raise TemplateError(f"`{part.reference}`: no value that JSON can say.") from None
 
 
 def _parsed(text: str) -> tuple[_Part, ...]:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 from kimera_tui.config.friends import secret_params
-from kimera_tui.errors import JournalError, KimeraError, RunRefused, RunTaken, UsageError
+from kimera_tui.errors import JournalError, RunTaken, UsageError
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.clock import Clock, new_id
 from kimera_tui.process.engine import Receipt
-from kimera_tui.process.events import Refused
 from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.runs.events import (
     RunAdopted,
     RunCancelled,
-    RunEnded,
     RunStarted,
     StepDecided,
     StepReused,
@@ -28,13 +25,16 @@ from kimera_tui.runs.journal import Journal
 from kimera_tui.runs.recovery import Past, Resumed, judge_all, resumed
 from kimera_tui.workflows.beside import Beside
 from kimera_tui.workflows.calls import Workflow
+from kimera_tui.workflows.canvas_stops import Stop
+from kimera_tui.workflows.detaching import as_if_ended, go_on, hand_over, hand_over_rest, stops_of
 from kimera_tui.workflows.document import Document
+from kimera_tui.workflows.going import Going
+from kimera_tui.workflows.handover import CannotDetach
 from kimera_tui.workflows.hands import Findings, Hands
 from kimera_tui.workflows.header import header_of
-from kimera_tui.workflows.launch import Given, beginning_of, started_of, walk_of
+from kimera_tui.workflows.launch import Given, beginning_of, planner_of, started_of, walk_of
 from kimera_tui.workflows.planning import plan_of
 from kimera_tui.workflows.replay import Wish, planned_replay
-from kimera_tui.workflows.walk import Walk
 
 __all__ = ["Findings", "Given", "Runner", "plan_of"]
 
@@ -71,15 +71,14 @@ class Runner:
         self._hands = Hands(manager, self._announcer, findings, journal, new_id, asks)
         self._journal = journal
         self._profile = profile
-        self._runs: dict[str, asyncio.Task[Any]] = {}
-        self._walks: dict[str, Walk] = {}
+        self._going = Going(self._hands)
         self._beside = Beside()
         if journal is not None:
             journal.heed(self._asked_to_cancel)
 
     def has(self, run_id: str) -> bool:
         """Whether a run is going on here."""
-        return run_id in self._walks
+        return run_id in self._going.walks
 
     def start(self, workflow: Workflow) -> str:
         """Start a run; returns its id. Every step is announced before anything is sent."""
@@ -105,6 +104,61 @@ class Runner:
             started_of(document, given, self._manager, self._new_id, at, self._profile),
             prompted=given.prompted,
         )
+
+    async def stops(self, document: Document) -> Sequence[Stop]:
+        """What keeps a run of a document from being handed to the workers.
+
+        Raises:
+            KimeraError: the broker can't be used.
+        """
+        plan = planner_of(self._manager.friends, self._new_id).plan(document)
+        return await stops_of(plan, self._manager)
+
+    async def detach(self, document: Document, given: Given = NOTHING_GIVEN) -> str:
+        """Start a run that the workers go on with by themselves; returns its id.
+
+        Returns once the broker has all of it. From then on it is only watched, and no time-out
+        holds.
+
+        Raises:
+            CannotDetach: the workers can't do all that it says; nothing was sent.
+            UsageError: an input is missing or wrong; nothing was sent.
+            KimeraError: it could not be written down, or not all of it was published.
+        """
+        at = self._announcer.now()
+        started = started_of(document, given, self._manager, self._new_id, at, self._profile)
+        walk = walk_of(started, self._hands, prompted=given.prompted)
+        handover = await hand_over(walk, self._manager)
+        self._announcer.tell(started)
+        await handover.until_published(self._going.begin(walk, started))
+        return started.run_id
+
+    async def detach_rest(self, run_id: str) -> None:
+        """Hand what has not been sent of a run to the workers, once what is in flight has ended.
+
+        Raises:
+            CannotDetach: the workers can't do all that it says; it goes on as it did.
+            UsageError: it isn't going on here, or nothing is left; it goes on as it did.
+            KimeraError: not all of it was published.
+        """
+        walk = self._going.under_way(run_id)
+        if walk is None or self._journal is None:
+            raise UsageError("This run is not going on in this console, or is saved nowhere.")
+        if walk.handover is not None:
+            raise UsageError("The workers have this run already.")
+        past = Past.of(await self._journal.events_of(run_id))
+        if found := await stops_of(walk.plan, self._manager, as_if_ended(past)):
+            raise CannotDetach(found)
+        try:
+            await walk.gate.close()
+            past = Past.of(await self._journal.events_of(run_id))
+            successor = await hand_over_rest(walk, past, self._manager)
+        except BaseException:
+            walk.gate.open()
+            raise
+        self._going.replace(walk, successor)
+        if successor.handover is not None:
+            await successor.handover.until_published(self._going.task(run_id))
 
     async def replay(self, run_id: str, wish: Wish) -> str:
         """Start a new run from a past one; returns its id. The past run stays as it is.
@@ -164,7 +218,7 @@ class Runner:
                 raise UsageError(
                     f"It was started with another broker: {run.profile}. Nothing was sent."
                 )
-        if run_id in self._walks:
+        if self.has(run_id):
             raise RunTaken("This console is at it already.")
         events = await self._journal.take(run_id)
         adopted = RunAdopted(at=self._announcer.now(), run_id=run_id, past=tuple(events))
@@ -173,7 +227,9 @@ class Runner:
         verdicts = await judge_all(past, self._manager, adopted.at)
         walk = walk_of(beginning_of(events), self._hands, past, verdicts, given.prompted)
         walk.in_flight.update((step.task_id, step.path) for step, _ in past.under_way())
-        self._begin(walk, self._go_on(walk))
+        if past.run.detached:
+            await go_on(walk, events, self._manager)
+        self._going.go_on(walk)
         if past.run.cancelled:
             await self.cancel(run_id)
         return resumed(past, verdicts)
@@ -190,11 +246,10 @@ class Runner:
         Raises:
             UsageError: this console isn't at the run.
         """
-        walk, task = self._walks.get(run_id), self._runs.get(run_id)
-        if walk is None or task is None or task.done():
+        if (walk := self._going.under_way(run_id)) is None:
             raise UsageError("This run is not going on in this console.")
         walk.cancelled = True
-        ids = list(walk.in_flight)
+        ids = walk.revocable()
         stopping = walk.stop(terminate, signal)
         told = RunCancelled(at=self._announcer.now(), run_id=run_id, revoked=tuple(ids))
         self._announcer.tell(told)
@@ -220,7 +275,7 @@ class Runner:
         Raises:
             UsageError: nobody asks for this.
         """
-        walk = self._walks.get(run_id)
+        walk = self._going.walks.get(run_id)
         awaited = walk.decisions.get(path) if walk is not None else None
         if awaited is None or awaited.done():
             raise UsageError("This step waits for no answer here.")
@@ -231,24 +286,25 @@ class Runner:
 
     async def result(self, run_id: str) -> Any:
         """Wait for a run of this runner and return its result, or raise what ended it."""
-        return await self._runs[run_id]
+        return await self._going.task(run_id)
 
     @property
     def in_flight(self) -> set[str]:
         """Ids of all tasks that were sent and have not ended."""
-        return {task_id for walk in self._walks.values() for task_id in walk.in_flight}
+        return {task_id for walk in self._going.walks.values() for task_id in walk.in_flight}
+
+    def is_in_flight(self, task_id: str) -> bool:
+        """Whether a task was sent and has not ended; may be called from any thread."""
+        return any(task_id in walk.in_flight for walk in tuple(self._going.walks.values()))
 
     async def stop(self) -> None:
         """Stop waiting for all runs; what was sent goes on remotely."""
         self._beside.stop()
-        tasks = [task for task in self._runs.values() if not task.done()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._going.stop()
 
     def _asked_to_cancel(self, run_id: str) -> None:
         """Another console asks for it."""
-        walk = self._walks.get(run_id)
+        walk = self._going.walks.get(run_id)
         if walk is not None and not walk.cancelled:
             self._beside.do(self.cancel(run_id))
 
@@ -265,68 +321,5 @@ class Runner:
             self._announcer.tell(event)
         past = Past.of([started, *reused]) if reused else None
         walk = walk_of(started, self._hands, past, prompted=prompted)
-        self._begin(walk, self._from_start(walk, started, reused))
+        self._going.begin(walk, started, reused)
         return started.run_id
-
-    def _begin(self, walk: Walk, work: Any) -> None:
-        run_id = walk.run_id
-        self._walks[run_id] = walk
-        task = asyncio.get_running_loop().create_task(work, name=run_id)
-        self._runs[run_id] = task
-        task.add_done_callback(lambda ended: self._ended(run_id, ended))
-
-    def _ended(self, run_id: str, task: asyncio.Task[Any]) -> None:
-        self._walks.pop(run_id, None)
-        if not task.cancelled():
-            task.exception()  # told as events; ``result`` raises it for those who ask
-        # Whoever awaits ``result`` holds the task; the runner doesn't hold ended ones for ever.
-        asyncio.get_running_loop().call_later(60, self._runs.pop, run_id, None)
-
-    async def _from_start(
-        self, walk: Walk, started: RunStarted, reused: Sequence[StepReused]
-    ) -> Any:
-        if self._journal is not None:
-            try:
-                await self._journal.begin(started, reused=reused)
-            except (JournalError, RunRefused) as error:
-                self._refuse_all(walk, error)
-                self._announcer.tell(self._end_of(walk, str(error)))
-                raise
-        return await self._go_on(walk)
-
-    def _refuse_all(self, walk: Walk, error: KimeraError) -> None:
-        at = self._announcer.now()
-        for _, task in walk.plan.leaves():
-            self._announcer.tell(Refused(at=at, task_id=task.task_id, reason=str(error)))
-
-    async def _go_on(self, walk: Walk) -> Any:
-        error = ""
-        try:
-            return await walk.go()
-        except RunTaken:
-            error = "taken"
-            raise
-        except Exception as raised:
-            error = str(raised)
-            raise
-        except asyncio.CancelledError:
-            error = "stopped"
-            raise
-        finally:
-            await self._finish(walk, error)
-
-    async def _finish(self, walk: Walk, error: str) -> None:
-        """Say that the run has ended; one that is journaled and only left doesn't end."""
-        if error == "taken" or (error == "stopped" and self._journal and not walk.cancelled):
-            return
-        if walk.cancelled:
-            walk.skip_rest("the run was cancelled")
-            error = "cancelled"
-        ended = self._end_of(walk, error)
-        self._announcer.tell(ended)
-        if self._journal is not None:
-            with contextlib.suppress(JournalError, RunTaken):
-                await self._journal.end(ended)
-
-    def _end_of(self, walk: Walk, error: str) -> RunEnded:
-        return RunEnded(at=self._announcer.now(), run_id=walk.run_id, error=error)

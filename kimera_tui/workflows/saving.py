@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, MutableMapping, MutableSequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.scalarstring import LiteralScalarString
-
 from kimera_tui.errors import ConfigError
-from kimera_tui.workflows.document import Document
-from kimera_tui.workflows.plain import LISTS, SAYS_NOTHING, plain_document
+from kimera_tui.workflows.document import KINDS, STEP_LISTS, Document
+from kimera_tui.workflows.layout import Block, NotCut, Piece, cut, shifted
+from kimera_tui.workflows.plain import plain_document
 from kimera_tui.workflows.reading import read_formed
-from kimera_tui.workflows.yaml_reading import parse_yaml
+from kimera_tui.workflows.yaml_writing import WIDTH, dashed, lines_of, on_one_line
 
-WIDTH = 100
-Known = dict[str, tuple[Any, Any]]
-"""Nodes of the old text with their plain values, by the ids of their steps."""
-_FLAT = ("kwargs", "retry", "when", "concurrency")
-"""Mappings that stand on one line where they are short."""
+Plain = Mapping[str, Any]
+_OPEN = ("inputs", "defaults")
+"""Mappings that never stand on one line."""
 
 
 def text_of(document: Document, old: str = "") -> str:
@@ -30,132 +25,221 @@ def text_of(document: Document, old: str = "") -> str:
     Args:
         document: What is written.
         old: What the file held before; an empty string for a new file.
+
+    Raises:
+        ConfigError: it holds something that a file can't.
     """
     plain = plain_document(document)
-    if old and (kept := _over(old, plain)) is not None and _says(kept, document):
-        return kept
-    return _dumped(_fresh(plain))
-
-
-def _says(text: str, document: Document) -> bool:
-    """Whether a text holds exactly the document."""
+    before = _held(old) if old else None
+    if before is not None:
+        if equal(before, plain):
+            return old
+        kept = _over(old, before, plain)
+        if kept is not None and equal(_held(kept), plain):
+            return kept
+    text = "\n".join(_Weaver().mapping(plain, {}, Block(0), 0, holder=True)) + "\n"
     try:
-        return plain_document(read_formed(text, "")) == plain_document(document)
-    except ConfigError:
+        written = plain_document(read_formed(text, "its text"))
+    except ConfigError as error:
+        raise ConfigError(f"It can't be kept in a file: {error}") from None
+    if not equal(written, plain):
+        raise ConfigError(
+            "It can't be kept in a file: it has a value that would be read as another."
+        )
+    return text
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Whether two plain values are the same, and of the same types."""
+    if type(one) is not type(other):
         return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return bool(one == other)
 
 
-def _yaml() -> YAML:
-    yaml = YAML()
-    yaml.width = WIDTH
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.preserve_quotes = True
-    yaml.allow_unicode = True
-    yaml.allow_duplicate_keys = False
-    return yaml
-
-
-def _dumped(tree: Any) -> str:
-    file = io.StringIO()
-    _yaml().dump(tree, file)
-    return file.getvalue()
-
-
-def _over(old: str, plain: Mapping[str, Any]) -> str | None:
-    """The old text with the new values put in; None where it can't be kept."""
+def _held(text: str) -> dict[str, Any] | None:
+    """The document that a text holds, plain; None where it holds none."""
     try:
-        tree = _yaml().load(old)
-        before = parse_yaml(old, "").data
-    except (YAMLError, ConfigError, ValueError, RecursionError):
+        return plain_document(read_formed(text, ""))
+    except ConfigError:
         return None
-    if not isinstance(tree, CommentedMap) or not isinstance(before, dict):
+
+
+def _over(old: str, before: Plain, plain: Plain) -> str | None:
+    """The old text with the new values put in; None where it can't be taken apart."""
+    unix = old.replace("\r\n", "\n")
+    try:
+        block = cut(unix)
+    except NotCut:
         return None
-    known: Known = {}
-    _learn(tree, before, known)
-    _merge(tree, before, plain, known)
-    return _dumped(tree)
+    weaver = _Weaver()
+    weaver.match(_steps(plain), _known(block, before))
+    text = "\n".join(weaver.mapping(plain, before, block, 0, holder=True)) + "\n"
+    return text if unix == old else text.replace("\n", "\r\n")
 
 
-def _learn(tree: Any, before: Any, known: Known) -> None:
-    """Note every step of the old text by its id: comments go where their steps go."""
-    if isinstance(tree, CommentedSeq) and isinstance(before, list):
-        for node, was in zip(tree, before, strict=False):
-            _learn(node, was, known)
-    elif isinstance(tree, CommentedMap) and isinstance(before, dict):
-        if isinstance(before.get("id"), str):
-            known[before["id"]] = (tree, before)
-        for key in LISTS:
-            _learn(tree.get(key), before.get(key), known)
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A step of the old text."""
+
+    piece: Piece
+    was: Plain
 
 
-def _merge(
-    tree: MutableMapping[str, Any], before: Any, new: Mapping[str, Any], known: Known
-) -> None:
-    """Make a mapping of the tree say what the new one does, and leave alone what does."""
-    for key in [each for each in tree if each not in new]:
-        if not (key in before and _says_nothing(key, before[key])):
-            del tree[key]
-    for key, value in new.items():
-        old = before.get(key) if isinstance(before, dict) else None
-        if key in tree and old == value and type(old) is type(value):
+def _known(block: Block, before: Plain) -> Iterator[_Known]:
+    """The steps that stand in lines of their own."""
+    for key, piece in block.keys.items():
+        steps = before.get(key)
+        if piece.inner is None or not isinstance(steps, list):
             continue
-        if isinstance(value, Mapping) and isinstance(tree.get(key), CommentedMap):
-            _merge(tree[key], old, value, known)
-        elif key in LISTS and isinstance(value, list) and isinstance(tree.get(key), CommentedSeq):
-            _merge_steps(tree[key], value, known)
+        for each, was in zip(piece.inner.steps, steps, strict=False):
+            yield _Known(each, was)
+            if each.inner is not None:
+                yield from _known(each.inner, was)
+
+
+def _steps(plain: Plain) -> Iterator[dict[str, Any]]:
+    """Every step of a plain document or step, parents before children."""
+    for name in STEP_LISTS:
+        if isinstance(steps := plain.get(name), list):
+            for step in steps:
+                yield step
+                yield from _steps(step)
+
+
+def _likeness(step: Plain) -> tuple[str, ...]:
+    """What a step that got another id still has in common with what it was."""
+    kind = next(kind for kind in KINDS if kind in step)
+    return (kind, step["task"]) if kind == "task" else (kind, step[kind][0]["id"])
+
+
+@dataclass(slots=True)
+class _Weaver:
+    """Weaves new values into the pieces of an old text."""
+
+    _pieces: dict[int, _Known] = field(default_factory=dict)
+    """By the identity of the new step."""
+
+    def match(self, new: Iterable[Plain], old: Iterable[_Known]) -> None:
+        """Find out what each new step was: by its id, or else the next one that is like it."""
+        by_id, like = defaultdict[Any, list[_Known]](list), defaultdict[Any, list[_Known]](list)
+        for known in old:
+            by_id[known.was["id"]].append(known)
+        renamed = []
+        for step in new:
+            if same := by_id[step["id"]]:
+                self._pieces[id(step)] = same.pop(0)
+            else:
+                renamed.append(step)
+        for left in by_id.values():
+            for known in left:
+                like[_likeness(known.was)].append(known)
+        for step in renamed:
+            if likely := like[_likeness(step)]:
+                self._pieces[id(step)] = likely.pop(0)
+
+    def mapping(
+        self, new: Plain, before: Plain, block: Block, column: int, *, holder: bool
+    ) -> list[str]:
+        """The lines of a mapping.
+
+        Args:
+            new: What it has now.
+            before: What it had.
+            block: The lines of what it had.
+            column: Where its keys stand.
+            holder: Whether steps may stand in it.
+        """
+        by = column - block.column
+        found: dict[str, list[str]] = {}
+        for key, piece in block.keys.items():
+            if key in new:
+                found[key] = self._key(key, new, before, piece, by, holder=holder)
+            elif key not in before:  # it said what holds anyway, and may go on
+                found[key] = shifted([*piece.lead, *piece.raw], by)
+        order, place = list(found), 0
+        for key in new:
+            if key not in found:
+                lines = self._fresh(key, new[key], column, holder=holder)
+                is_part = "kimera" in new and len(lines) > 1 and not isinstance(new[key], str)
+                found[key] = ["", *lines] if is_part else lines
+                order.insert(place, key)
+            place = order.index(key) + 1
+        return [line for key in order for line in found[key]] + shifted(block.tail, by)
+
+    def _key(
+        self, key: str, new: Plain, before: Plain, piece: Piece, by: int, *, holder: bool
+    ) -> list[str]:
+        value, was = new[key], before.get(key)
+        lead, column = shifted(piece.lead, by), piece.column + by
+        if key in before and equal(value, was):
+            return lead + shifted(piece.raw, by)
+        inner = piece.inner
+        if inner is not None and value:
+            inside = column + inner.column - piece.column
+            head = [*lead, *shifted([piece.head], by)]
+            if inner.keys and isinstance(value, dict):
+                was = was if isinstance(was, dict) else {}
+                return head + self.mapping(value, was, inner, inside, holder=False)
+            if inner.steps and isinstance(value, list):
+                return head + self._list(value, inner, inside)
+        first, *rest = self._fresh(key, value, column, holder=holder)
+        return [*lead, first + piece.comment, *rest, *shifted(piece.after, by)]
+
+    def _fresh(self, key: str, value: Any, column: int, *, holder: bool) -> list[str]:
+        """The lines of a key that wasn't there, or had a value of another kind."""
+        if holder and key in STEP_LISTS and isinstance(value, list) and value:
+            steps = self._list(value, Block(column + 2), column + 2)
+            return [" " * column + f"{key}:", *steps]
+        lines = lines_of(key, value, short=not (holder and key in _OPEN))
+        return shifted(lines, column)
+
+    def _list(self, steps: Sequence[Plain], block: Block, dash: int) -> list[str]:
+        """The lines of a list of steps."""
+        leads = [piece.lead[:1] for piece in block.steps[1:]]
+        spaced = bool(leads) and all(lead == [""] for lead in leads)
+        lines: list[str] = []
+        for step in steps:
+            own = self._step(step, dash)
+            if spaced and not lines and leads[0] != block.steps[0].lead[:1]:
+                own = own[1:] if not own[0] else own
+            elif spaced and lines and own[0] and lines[-1]:
+                lines.append("")
+            lines += own
+        return lines + shifted(block.tail, dash - block.column)
+
+    def _step(self, step: Plain, dash: int) -> list[str]:
+        known = self._pieces.get(id(step))
+        if known is None:
+            lines = self.mapping(step, {}, Block(0), 0, holder=True)
+            return shifted(dashed(lines), dash)
+        piece, was = known.piece, known.was
+        column = dash + piece.column - piece.edge
+        lead = shifted(piece.lead, dash - piece.edge)
+        if equal(step, was):
+            lines = shifted(piece.raw, column - piece.column)
+        elif piece.inner is not None:
+            lines = self.mapping(step, was, piece.inner, column, holder=True)
         else:
-            _set(tree, key, _fresh(value, key), list(new))
+            lines = self._in_brackets(step, piece, column)
+        return lead + (lines if piece.below_dash else _with_dash(lines, dash, column))
+
+    def _in_brackets(self, step: Plain, piece: Piece, column: int) -> list[str]:
+        """The lines of a step that stood in brackets: there it stays where it fits."""
+        text = on_one_line(step)
+        if "\n" in text or len(text) > WIDTH - column or any(_steps(step)):
+            lines = self.mapping(step, {}, Block(0), 0, holder=True)
+        else:
+            lines = [text]
+        lines[0] += piece.comment
+        return shifted([*lines, *shifted(piece.after, -piece.column)], column)
 
 
-def _says_nothing(key: str, value: Any) -> bool:
-    """Whether somebody wrote down what holds anyway: it may stay."""
-    return key in SAYS_NOTHING and bool(SAYS_NOTHING[key] == value)
-
-
-def _set(tree: MutableMapping[str, Any], key: str, value: Any, order: list[str]) -> None:
-    """Put a value in; a new key goes behind the one that it follows."""
-    if key in tree or not isinstance(tree, CommentedMap):
-        tree[key] = value
-        return
-    ahead = [each for each in order[: order.index(key)] if each in tree]
-    position = list(tree).index(ahead[-1]) + 1 if ahead else 0
-    tree.insert(position, key, value)
-
-
-def _merge_steps(tree: MutableSequence[Any], new: list[Mapping[str, Any]], known: Known) -> None:
-    nodes: list[Any] = []
-    for step in new:
-        if (found := known.pop(step["id"], None)) is None:
-            nodes.append(_fresh(step))
-            continue
-        node, was = found
-        _merge(node, was, step, known)
-        nodes.append(node)
-    if len(nodes) != len(tree) or any(
-        one is not other for one, other in zip(nodes, tree, strict=True)
-    ):
-        tree[:] = nodes
-
-
-def _fresh(value: Any, key: str = "") -> Any:
-    """A value as a new part of a file: steps as blocks, what is short on one line."""
-    if isinstance(value, Mapping):
-        tree = CommentedMap({name: _fresh(child, name) for name, child in value.items()})
-        if (key in _FLAT and _is_short(value)) or not value:
-            tree.fa.set_flow_style()
-        return tree
-    if isinstance(value, list | tuple):
-        items = CommentedSeq(_fresh(child) for child in value)
-        if key not in LISTS and _is_short(value):
-            items.fa.set_flow_style()
-        return items
-    if isinstance(value, str) and "\n" in value and "\r" not in value:
-        return LiteralScalarString(value)
-    return value
-
-
-def _is_short(value: Any) -> bool:
-    """Whether a value has nothing within what is in it, and fits a line."""
-    children = list(value.values()) if isinstance(value, Mapping) else list(value)
-    flat = not any(isinstance(child, Mapping | list | tuple) and child for child in children)
-    return flat and len(str(value)) < WIDTH - 30 and "\\n" not in repr(value)
+def _with_dash(lines: Sequence[str], dash: int, column: int) -> list[str]:
+    """The lines of a step with its dash; comments above its first key go above that."""
+    first = next(n for n, line in enumerate(lines) if line.strip() and line.lstrip()[0] != "#")
+    head = " " * dash + "-" + " " * (column - dash - 1) + lines[first][column:]
+    return [*shifted(lines[:first], dash - column), head, *lines[first + 1 :]]

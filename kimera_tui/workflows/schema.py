@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kimera_tui.config.friends import Friend, Param, TaskInfo
@@ -16,6 +16,21 @@ _TYPES: Mapping[str, Mapping[str, Any]] = {
     "bool": {"type": "boolean"},
     "date": {"type": "string"},
 }
+_OPERATORS = ("eq", "ne", "gt", "ge", "lt", "le", "in", "exists")
+_SHAPES = ("ref", "all", "any", "not")
+
+
+def _one_of(names: Sequence[str]) -> dict[str, Any]:
+    return {"oneOf": [{"required": [each]} for each in names]}
+
+
+_CONDITION = {
+    **_one_of(_SHAPES),
+    "if": {"required": ["ref"]},
+    "then": _one_of(_OPERATORS),
+    "else": {"not": {"anyOf": [{"required": [each]} for each in (*_OPERATORS, "missing")]}},
+}
+"""What its keys alone don't say of a condition."""
 _TEMPLATE = {"type": "string", "pattern": r"\$\{\{"}
 
 
@@ -29,6 +44,7 @@ def workflow_schema(friends: Mapping[str, Friend] | None = None) -> dict[str, An
     schema = {"$schema": DRAFT, **schema}
     # A file must say which version of the format it is; in memory there is only one.
     schema["required"] = ["kimera", *schema.get("required", ())]
+    schema["$defs"]["Condition"] |= _CONDITION
     if friends:
         _add_friends(schema["$defs"]["TaskStep"], friends)
     return schema

@@ -16,18 +16,20 @@ from kimera_tui.errors import (
     TimeoutException,
 )
 from kimera_tui.process.following import Overtime
-from kimera_tui.runs.events import StepDecided, StepRetried
+from kimera_tui.runs.events import StepDecided, StepHandedOver, StepRetried
 from kimera_tui.runs.notkept import is_whole, missing_in
 from kimera_tui.runs.plan import Node, PlannedTask
 from kimera_tui.runs.recovery import Past, Verdict
 from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
 from kimera_tui.workflows.endings import given, reason
+from kimera_tui.workflows.gate import Gate
+from kimera_tui.workflows.handover import Handover
 from kimera_tui.workflows.hands import Hands
 from kimera_tui.workflows.patience import Starts
 from kimera_tui.workflows.payloads import payload
 from kimera_tui.workflows.references import TemplateError
-from kimera_tui.workflows.scope import Scope, error_name
+from kimera_tui.workflows.scope import NOTHING, Scope, error_name
 
 LEAST_WAIT = 5.0
 """Seconds for which an adopted task is waited for at least, whatever is left of its time."""
@@ -59,6 +61,10 @@ class Stepper:
     """Paths of the steps that were handed to the broker."""
     decisions: dict[str, asyncio.Future[StepDecided]] = field(default_factory=dict)
     """What is awaited from the operator, by path."""
+    gate: Gate = field(default_factory=Gate)
+    """Closed, it holds every step back that has not been sent."""
+    handover: Handover | None = None
+    """Where the workers go on with it; then nothing is watched for its time."""
     _starts: Starts | None = None
 
     def close(self) -> None:
@@ -106,7 +112,14 @@ class Stepper:
             task = self._retried(node, task, attempt, delay, because)
             await self._pause(delay)
 
-    async def _once(
+    async def _once(self, *what: Any) -> Any:
+        await self.gate.enter()
+        try:
+            return await self._tried(*what)
+        finally:
+            self.gate.leave()
+
+    async def _tried(
         self,
         node: Node,
         task: PlannedTask,
@@ -116,26 +129,46 @@ class Stepper:
     ) -> Any:
         if known is not None and known.status.ended:
             return given(known)
+        before, error = fed
         if verdict is not None and verdict.what == "adopt":
-            return await self._adopt(node, task, known, verdict.why)
+            return await self._adopt(node, task, known, verdict.why, before)
         if self.halt.is_set():
             raise RunStopped
         if known is not None and known.status is Status.RETRYING and known.next_try and not verdict:
             await self._pause(known.next_try - self.hands.announcer.now())
         if verdict is not None and verdict.what == "uncertain":
             raise self.hands.refused(task, PublishUncertain(verdict.why), uncertain=True)
+        if self.handover is not None:
+            return await self._hand_over(node, task, self.handover)
         intent = self.past.intents.get(node.path) if self.past and verdict else None
         if intent is not None and is_whole(intent.args, intent.kwargs):
             return await self._send(node, task, intent.args, intent.kwargs)
-        before, error = fed
         try:
             args, kwargs = payload(node, self.scope.at(before, error), before)
         except TemplateError as wrong:
             raise self.hands.refused(task, wrong) from None
         return await self._send(node, task, args, kwargs)
 
+    async def _hand_over(self, node: Node, task: PlannedTask, handover: Handover) -> Any:
+        """Send a task with those that follow it in its message."""
+        try:
+            root = await handover.root(node.path)
+        except KimeraError as error:
+            handover.not_sent(node.path, error)
+            raise self.hands.refused(task, error) from None
+        try:
+            return await self._send(node, task, root.args, root.kwargs, root.options)
+        except KimeraError as error:
+            handover.not_sent(node.path, error)
+            raise
+
     async def _send(
-        self, node: Node, task: PlannedTask, args: Sequence[Any], kwargs: Mapping[str, Any]
+        self,
+        node: Node,
+        task: PlannedTask,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        options: Mapping[str, Any] | None = None,
     ) -> Any:
         if (missing := next(missing_in(args, kwargs), None)) is not None:
             raise self.hands.held(self.run_id, node.path, task, missing.why)
@@ -155,14 +188,22 @@ class Stepper:
                 timeout=timeout,
                 overtime=overtime,
                 secret=task.secret,
+                **(options or {}),
             )
+            if self.handover is not None:
+                self.handover.sent(node.path)
             for text in self.hands.findings(task.friend, task.task_name):
                 self.hands.notice(task, text)
             await self._ended(handle, node, task)
         return arrived[0]
 
     async def _adopt(
-        self, node: Node, task: PlannedTask, known: StepState | None, where: str = ""
+        self,
+        node: Node,
+        task: PlannedTask,
+        known: StepState | None,
+        where: str = "",
+        before: Any = NOTHING,
     ) -> Any:
         arrived: list[Any] = []
         manager, now = self.hands.manager, self.hands.announcer.now()
@@ -181,9 +222,27 @@ class Stepper:
                 overtime,
             )
             if where:
-                self.hands.notice(task, where)
+                self.hands.notice(task, where, against=False)
+            if self.handover is not None and node.path not in self.handover.paths:
+                self._tell_handed_over(node, task, before)
             await self._ended(handle, node, task)
         return arrived[0]
+
+    def _tell_handed_over(self, node: Node, task: PlannedTask, before: Any) -> None:
+        try:
+            args, kwargs = payload(node, self.scope.at(before), before)
+        except KimeraError:  # a secret that only the console had which handed it over
+            return
+        self.hands.announcer.tell(
+            StepHandedOver(
+                at=self.hands.announcer.now(),
+                run_id=self.run_id,
+                path=node.path,
+                args=tuple(args),
+                kwargs=dict(kwargs),
+                secret=task.secret,
+            )
+        )
 
     @contextlib.contextmanager
     def _flying(self, node: Node, task: PlannedTask) -> Iterator[None]:
@@ -198,6 +257,8 @@ class Stepper:
         self, node: Node, task: PlannedTask, sent: float
     ) -> tuple[float | None, Overtime | None]:
         """Seconds to wait at first, and who is asked for more when they are over."""
+        if self.handover is not None:
+            return None, None
         if node.rules.start_timeout is None:
             return task.timeout, None
         if self._starts is None:

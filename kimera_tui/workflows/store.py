@@ -6,10 +6,10 @@ import contextlib
 import difflib
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
 from kimera_tui.config.friends import near
 from kimera_tui.errors import ConfigError, KimeraError, UsageError
@@ -19,6 +19,8 @@ from kimera_tui.workflows.saving import text_of
 
 ENDING = ".kimera.yaml"
 DIFF_LINES = 2_000
+MAX_NAME = 120
+"""Bytes of a file's name before its ending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,13 @@ class ChangedOnDisk(KimeraError):
     """Somebody else wrote the file; nothing was written over it.
 
     Attributes:
-        diff: From what is in the file to what was to be written, as a unified diff.
+        theirs: What is in the file.
+        diff: From there to what was to be written, as a unified diff.
     """
 
-    def __init__(self, path: Path, diff: str) -> None:
+    def __init__(self, path: Path, theirs: str, diff: str) -> None:
         super().__init__(f"{path} changed on disk: it was not touched.")
+        self.theirs = theirs
         self.diff = diff
 
 
@@ -66,8 +70,9 @@ class Library:
 
     def file_for(self, name: str) -> Path:
         """Where a workflow of that name is kept."""
-        stem = re.sub(r"[^\w.-]+", "-", name.lower()).strip("-.")[:80] or "workflow"
-        return self._folder / f"{stem}{ENDING}"
+        stem = re.sub(r"[^\w.-]+", "-", name.lower()).strip("-.")
+        short = stem.encode(errors="ignore")[:MAX_NAME].decode(errors="ignore")
+        return self._folder / f"{short or 'workflow'}{ENDING}"
 
     def find(self, word: str) -> Path:
         """The file that a person names: by its path, or as it is called in the folder.
@@ -75,13 +80,12 @@ class Library:
         Raises:
             UsageError: there is none; the message has the nearest names.
         """
-        path = Path(word)
-        if path.is_file():
+        path, found = Path(word), self.file_for(word)
+        if _is_file(path):
             return path
         if "/" in word or path.suffix in (".yaml", ".yml"):
             raise UsageError(f"No file {word}.")
-        found = self.file_for(word)
-        if found.is_file():
+        if _is_file(found):
             return found
         names = [each.name.removesuffix(ENDING) for each in self.entries()]
         known = f" There are: {', '.join(names[:10])}." if names else ""
@@ -116,18 +120,24 @@ def save(document: Document, path: Path, stored: Stored | None) -> Stored:
 
     Raises:
         ChangedOnDisk: somebody else wrote the file.
-        ConfigError: it can't be written.
+        ConfigError: it can't be written, or has a value that a file can't hold.
     """
     text = text_of(document, stored.text if stored is not None else "")
-    there = read_text(path) if path.exists() else None
-    expected = stored.text if stored is not None else None
-    if there is not None and there != expected:
-        raise ChangedOnDisk(path, _diff(there, text, path))
     try:
+        there = read_text(path) if path.exists() else None
+        if there is not None and (stored is None or there != stored.text):
+            raise ChangedOnDisk(path, there, _diff(there, text, path))
         _replace(path, text)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror}).") from error
     return Stored(path, document, text)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, or a folder that may not be looked into
+        return False
 
 
 def _diff(theirs: str, ours: str, path: Path) -> str:
@@ -139,23 +149,24 @@ def _diff(theirs: str, ours: str, path: Path) -> str:
 
 def _replace(path: Path, text: str) -> None:
     """Put a new file in the place of the old one in one step, with the old one's rights."""
-    path = path.resolve()  # a link stays one
+    path = Path(os.path.realpath(path))  # a link stays one
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=ENDING + ".tmp")
+    new = path.with_name(f".{token_hex(8)}.tmp")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with new.open("x", encoding="utf-8") as file:
             file.write(text)
             file.flush()
-            mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-            os.fchmod(file.fileno(), mode)
+            if path.exists():
+                os.fchmod(file.fileno(), path.stat().st_mode & 0o777)
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        new.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
-            Path(name).unlink()
+            new.unlink()
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with contextlib.suppress(OSError):  # it is written; not every file system syncs a folder
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

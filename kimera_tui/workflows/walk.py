@@ -8,24 +8,26 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kimera_tui.errors import KimeraError, RunTaken, TaskRevoked
+from kimera_tui.errors import KimeraError, RunTaken
 from kimera_tui.process.engine import Receipt
 from kimera_tui.process.gathering import SLICE
-from kimera_tui.runs.events import StepSkipped
-from kimera_tui.runs.plan import Node, is_handler
+from kimera_tui.runs.plan import Node
 from kimera_tui.runs.recovery import Past, Verdict
 from kimera_tui.runs.status import Status
 from kimera_tui.workflows.conditions import holds, say
 from kimera_tui.workflows.document import Condition
 from kimera_tui.workflows.durations import duration_text
+from kimera_tui.workflows.gate import Gate
+from kimera_tui.workflows.handover import Handover
 from kimera_tui.workflows.hands import Hands
 from kimera_tui.workflows.references import TemplateError
+from kimera_tui.workflows.revoking import revoke_all
 from kimera_tui.workflows.scope import NOTHING, Scope
+from kimera_tui.workflows.skipping import Skipper
 from kimera_tui.workflows.stepping import RunStopped, Stepper
 
 STOP_SECONDS = 3.0
 """How long a stopped run waits for its revoked tasks to end."""
-REVOKED_AT_ONCE = 50
 
 
 class RunTimedOut(KimeraError):
@@ -52,10 +54,11 @@ class Walk:
     """Whether somebody cancelled the run: then nothing more is sent."""
     _steps: Stepper = field(init=False)
     _phase: asyncio.Future[Any] | None = None
-    _settled: set[str] = field(default_factory=set)
+    _skips: Skipper = field(init=False)
 
     def __post_init__(self) -> None:
         self._steps = Stepper(self.run_id, self.hands, self.scope, self.past, self.verdicts)
+        self._skips = Skipper(self.run_id, self.hands.announcer, self._has_ended)
 
     @property
     def in_flight(self) -> dict[str, str]:
@@ -66,6 +69,43 @@ class Walk:
     def decisions(self) -> dict[str, asyncio.Future[Any]]:
         """What is awaited from the operator, by path."""
         return self._steps.decisions
+
+    def revocable(self) -> list[str]:
+        """Ids of the tasks in flight, and of those that the workers would send after them."""
+        ahead = [
+            task.task_id
+            for path, task in (self.plan.leaves() if self.handover is not None else ())
+            if path not in self._skips.settled and not self._has_ended(path)
+        ]
+        return [*self.in_flight, *ahead]
+
+    @property
+    def gate(self) -> Gate:
+        """What every step goes through before it is sent."""
+        return self._steps.gate
+
+    @property
+    def handover(self) -> Handover | None:
+        """How the workers were handed the run, or are about to be."""
+        return self._steps.handover
+
+    def hand_over(self, handover: Handover, behind: Iterable[str]) -> None:
+        """Have the workers go on with what has not ended, before the walk begins.
+
+        From then on no time-out holds: a worker knows of none.
+
+        Args:
+            handover: What is published for that.
+            behind: Paths of the steps that the workers send.
+        """
+        self.timeout, self._steps.handover = None, handover
+        self.verdicts = {**dict.fromkeys(behind, Verdict("adopt")), **self.verdicts}
+        self._steps.verdicts = self.verdicts
+
+    def leave(self) -> None:
+        """Give the walk up where it stands, so that another one goes on: as if stopped."""
+        if self._phase is not None:
+            self._phase.cancel()
 
     async def go(self) -> Any:
         """Walk to the end; returns the run's result, or raises what ended it.
@@ -98,12 +138,12 @@ class Walk:
             Is to be awaited: revokes, waits for an end, and returns who acknowledged.
         """
         self._steps.halt.set()
-        return self._stopped(self._phase, list(self.in_flight), terminate, signal)
+        return self._stopped(self._phase, self.revocable(), terminate, signal)
 
     async def _stopped(
         self, phase: asyncio.Future[Any] | None, ids: Sequence[str], terminate: bool, signal: str
     ) -> list[Receipt]:
-        receipts = await self._revoke(ids, terminate, signal)
+        receipts = await revoke_all(self.hands.manager, ids, terminate, signal)
         if (phase := phase or self._phase) is not None:
             await asyncio.wait({phase}, timeout=STOP_SECONDS)
             if not phase.done():
@@ -113,7 +153,7 @@ class Walk:
 
     def skip_rest(self, because: str) -> None:
         """Say of every step that hasn't been sent that it won't be."""
-        self._skip_leaves(self.plan, because, unreachable=True)
+        self._skips.leave_out(self.plan, because, unreachable=True)
 
     async def _in_time(self) -> Any:
         left = None
@@ -182,18 +222,18 @@ class Walk:
             return None
         self.scope.note(node.id, result, "done")
         for handler in node.handlers:
-            self._skip_leaves(handler, "nothing went wrong", not_needed=True)
+            self._skips.leave_out(handler, "nothing went wrong", not_needed=True)
         return result
 
     async def _run(self, node: Node, before: Any, error: Exception | None) -> Any:
         if node.kind == "task":
             if self._steps.halt.is_set() and not self._was_under_way(node.path):
                 raise RunStopped
-            self._settled.add(node.path)
+            self._skips.settled.add(node.path)
             try:
                 return await self._steps.go(node, before, error)
             except RunStopped:
-                self._settled.discard(node.path)
+                self._skips.settled.discard(node.path)
                 raise
         if node.kind == "para":
             return await self._all_at_once(node, before, error)
@@ -206,7 +246,7 @@ class Walk:
             except RunTaken:
                 raise
             except Exception as ended:
-                self._skip_after(nodes[position + 1 :], child, ended)
+                self._skips.after(nodes[position + 1 :], child, ended)
                 raise
         return before
 
@@ -257,30 +297,11 @@ class Walk:
             if not branch.done()
         ]
         paths = {path for node, _ in given_up for path, _ in node.leaves()}
-        await self._revoke([each for each, path in self.in_flight.items() if path in paths])
+        ids = [each for each, path in self.in_flight.items() if path in paths]
+        await revoke_all(self.hands.manager, ids)
         for node, branch in given_up:
             branch.cancel()
-            self._skip_leaves(node, "another branch failed", unreachable=True)
-
-    async def _revoke(
-        self, ids: Sequence[str], terminate: bool = False, signal: str = "SIGTERM"
-    ) -> list[Receipt]:
-        receipts: list[Receipt] = []
-        for start in range(0, len(ids), REVOKED_AT_ONCE):
-            answers = await asyncio.gather(
-                *(
-                    self.hands.manager.revoke(task_id, terminate, signal)
-                    for task_id in ids[start : start + REVOKED_AT_ONCE]
-                ),
-                return_exceptions=True,  # the broker may be away; what can be revoked is
-            )
-            receipts += [
-                receipt
-                for answer in answers
-                if not isinstance(answer, BaseException)
-                for receipt in answer
-            ]
-        return receipts
+            self._skips.leave_out(node, "another branch failed", unreachable=True)
 
     def _wanted(self, node: Node, before: Any, error: Exception | None) -> bool:
         """Whether the condition of a part holds; if not, its steps are told as not needed."""
@@ -293,10 +314,10 @@ class Walk:
         try:
             wanted = holds(condition, self.scope.at(before, error))
         except TemplateError as wrong:
-            self._skip_leaves(node, f"its condition can't be told: {wrong}")
+            self._skips.leave_out(node, f"its condition can't be told: {wrong}")
             raise
         if not wanted:
-            self._skip_leaves(node, f"it runs only when {say(condition)}", not_needed=True)
+            self._skips.leave_out(node, f"it runs only when {say(condition)}", not_needed=True)
             self.scope.note(node.id, None, Status.NOT_NEEDED)
         return wanted
 
@@ -312,35 +333,3 @@ class Walk:
         """Whether a step was sent by an earlier console: nothing is sent by going on with it."""
         verdict = self.verdicts.get(path)
         return self._has_ended(path) or (verdict is not None and verdict.what == "adopt")
-
-    def _skip_after(self, later: Iterable[Node], failed: Node, error: Exception) -> None:
-        stopped = isinstance(error, RunStopped)
-        revoked = stopped or isinstance(error, TaskRevoked)
-        name = failed.task.task_name if failed.task is not None else failed.id or failed.kind
-        because = f"{name} was revoked" if revoked else f"upstream {name} failed"
-        for node in later:
-            self._skip_leaves(
-                node, "the run was cancelled" if stopped else because, unreachable=revoked
-            )
-
-    def _skip_leaves(
-        self, node: Node, because: str, *, unreachable: bool = False, not_needed: bool = False
-    ) -> None:
-        """Say of the tasks of a part, but for those of ``finally``, that they won't be sent."""
-        announcer, aside = self.hands.announcer, is_handler(node.path)
-        finals = {path for each in node.finals for path, _ in each.leaves()}
-        for path, _ in node.leaves():
-            if path in finals or path in self._settled or self._has_ended(path):
-                continue
-            self._settled.add(path)
-            idle = is_handler(path) and not aside
-            announcer.tell(
-                StepSkipped(
-                    at=announcer.now(),
-                    run_id=self.run_id,
-                    path=path,
-                    because=because,
-                    unreachable=unreachable and not idle,
-                    not_needed=not_needed or idle,
-                )
-            )

@@ -21,7 +21,7 @@ MAX_TEXT = 256 * 1024
 MAX_DIGITS = 300
 # libyaml reads ten times faster. Its events are read one by one: it would build the values of
 # deeply nested brackets by recursion, and take the process down.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _OTHER_INT = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -31,6 +31,20 @@ _WORDS = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+
+
+class Malformed(ConfigError):
+    """A text isn't what it should be.
+
+    Attributes:
+        line: Where, from 1.
+        sentence: What is wrong, without the place.
+    """
+
+    def __init__(self, name: str, line: int, sentence: str) -> None:
+        super().__init__(f"{name}, line {line}: {sentence}")
+        self.line = line
+        self.sentence = sentence
 
 
 class _Refused(Exception):
@@ -53,25 +67,24 @@ def parse_yaml(text: str, name: str) -> Source:
         name: What messages call it, such as the file's path.
 
     Raises:
-        ConfigError: it isn't one plain YAML document; the message names it and the line.
+        Malformed: it isn't one plain YAML document.
+        ConfigError: it is too long.
     """
     if len(text) > MAX_BYTES:
         raise ConfigError(f"{name}: {len(text)} characters; the most is {MAX_BYTES}.")
     builder = _Builder()
     try:
-        for event in yaml.parse(text, Loader=_LOADER):
+        for event in yaml.parse(text, Loader=LOADER):
             builder.take(event)
     except _Refused as refused:
-        raise ConfigError(f"{name}, line {refused.line}: {refused.why}.") from None
+        raise Malformed(name, refused.line, f"{refused.why}.") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = "" if mark is None else f", line {mark.line + 1}"
-        raise ConfigError(f"{name}{line}: {error.problem or error.context}.") from None
+        line = 1 if mark is None else mark.line + 1
+        raise Malformed(name, line, f"{error.problem or error.context}.") from None
     except (yaml.YAMLError, UnicodeError):
-        line_number = _line_of_control(text)
-        raise ConfigError(
-            f"{name}, line {line_number}: control characters are not allowed."
-        ) from None
+        line = _line_of_control(text)
+        raise Malformed(name, line, "control characters are not allowed.") from None
     return Source(builder.root, builder.lines)
 
 
@@ -86,8 +99,10 @@ class _Open:
 
     value: dict[str, Any] | list[Any]
     path: Key
+    line: int
     key: str | None = None
     """In a mapping the key whose value comes next."""
+    key_line: int = 0
 
 
 @dataclass(slots=True)
@@ -95,7 +110,8 @@ class _Builder:
     """Builds values of events, without recursion."""
 
     root: Any = None
-    lines: dict[Key, int] = field(default_factory=dict)
+    lines: dict[Key, int] = field(default_factory=lambda: {(): 1})
+    """Of what stands on another line than what it is in."""
     _stack: list[_Open] = field(default_factory=list)
     _values: int = 0
     _documents: int = 0
@@ -107,12 +123,7 @@ class _Builder:
             self._scalar(event, line)
         elif isinstance(event, yaml.CollectionStartEvent):
             self._check(event, line)
-            if len(self._stack) >= MAX_DEPTH:
-                raise _Refused(line, f"nested deeper than {MAX_DEPTH}")
-            value: dict[str, Any] | list[Any] = (
-                {} if isinstance(event, yaml.MappingStartEvent) else []
-            )
-            self._stack.append(_Open(value, self._put(value, line)))
+            self._begin({} if isinstance(event, yaml.MappingStartEvent) else [], line)
         elif isinstance(event, yaml.CollectionEndEvent):
             self._stack.pop()
         elif isinstance(event, yaml.AliasEvent):
@@ -131,6 +142,20 @@ class _Builder:
         if self._values > MAX_VALUES:
             raise _Refused(line, f"more than {MAX_VALUES} values")
 
+    def _begin(self, value: dict[str, Any] | list[Any], line: int) -> None:
+        if len(self._stack) >= MAX_DEPTH:
+            raise _Refused(line, f"nested deeper than {MAX_DEPTH}")
+        path: Key = ()
+        if self._stack:
+            at = self._stack[-1]
+            # A value in a mapping is where its key is.
+            part, line = (
+                (at.key or "", at.key_line) if at.key is not None else (len(at.value), line)
+            )
+            path = (*at.path, part)
+        self._put(value, line)
+        self._stack.append(_Open(value, path, line))
+
     def _scalar(self, event: Any, line: int) -> None:
         text = event.value
         if len(text) > MAX_TEXT:
@@ -147,29 +172,35 @@ class _Builder:
             raise _Refused(line, "merge key << is not allowed")
         if plain and not isinstance(_value(text, line), str):
             raise _Refused(line, f"key `{text[:60]}` must be text; quote it")
-        path = (*at.path, text)
-        if path in self.lines:
-            first = self.lines[path]
+        if text in at.value:
+            first = self.lines.get((*at.path, text), at.line)
             raise _Refused(line, f"key `{text[:60]}` is given twice, first on line {first}")
-        self.lines[path] = line
-        at.key = text
+        if line != at.line:
+            self.lines[*at.path, text] = line
+        at.key, at.key_line = text, line
 
-    def _put(self, value: Any, line: int) -> Key:
-        """Put a value where the next one belongs; returns its path."""
+    def _put(self, value: Any, line: int) -> None:
+        """Put a value where the next one belongs."""
         if not self._stack:
-            self.root = value
-            self.lines[()] = line
-            return ()
+            self.root, self.lines[()] = value, line
+            return
         at = self._stack[-1]
         if isinstance(at.value, list):
-            path: Key = (*at.path, len(at.value))
+            if line != at.line:
+                self.lines[*at.path, len(at.value)] = line
             at.value.append(value)
-            self.lines[path] = line
-            return path
-        if at.key is None:
+        elif at.key is None:
             raise _Refused(line, "a key must be text, not a list or a mapping")
-        path, at.value[at.key], at.key = (*at.path, at.key), value, None
-        return path
+        else:
+            at.value[at.key], at.key = value, None
+
+
+def is_text(plain: str) -> bool:
+    """Whether a plain scalar says just the text that it is, and no number or the like."""
+    try:
+        return isinstance(_value(plain, 1), str)
+    except _Refused:
+        return False
 
 
 def _value(text: str, line: int) -> Any:

@@ -13,7 +13,7 @@ from kimera_tui.cli.parts import Parts
 from kimera_tui.process import TaskParams
 from kimera_tui.process.events import StateSeen
 from kimera_tui.runs.book import RunBook, RunState
-from kimera_tui.workflows.calls import Chain, Step, Task, Workflow
+from kimera_tui.workflows.calls import Chain, Para, Step, Task, Workflow
 
 FRIENDS = """
 friends:
@@ -127,4 +127,19 @@ async def test_a_start_that_the_worker_announces_is_told_once(
             run = await watched(parts, call("flaky", "sleep", seconds=5))
             seen = [event for event in mailbox.drain() if isinstance(event, StateSeen)]
     assert told(run) == ["done"]
-    assert [event.state for event in seen] == ["STARTED"]
+    assert [event.state for event in seen if event.state != "RECEIVED"] == ["STARTED"]
+
+
+async def test_a_task_that_a_worker_has_taken_and_not_begun_is_reserved(
+    broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with console(broker_url, tmp_path, monkeypatch) as parts:
+        slow = call("flaky", "sleep", seconds=3)
+        run = await watched(
+            parts,
+            Para((slow, slow, slow)),  # the worker runs two at once
+            until=lambda run: sorted(told(run)) == ["reserved", "running", "running"],
+        )
+        (waiting,) = [step for step in run.steps.values() if step.status.value == "reserved"]
+        assert waiting.cause == "taken by demo@kimera"
+        assert waiting.source == "event"

@@ -105,6 +105,7 @@ def worker(
     queues: str = "celery",
     name: str = "w1",
     prefix: str = "",
+    mingle: bool = False,
 ):
     """A real ``celery worker`` process on the tests' tasks."""
     env = {**os.environ, "LAB_BROKER": broker, "LAB_BACKEND": backend, "LAB_COUNTS": counts}
@@ -112,8 +113,8 @@ def worker(
     process = subprocess.Popen(
         [
             sys.executable, "-m", "celery", "-A", "lab_tasks", "worker", "-P", "threads", "-c", "4",
-            "--without-mingle", "--without-gossip", "--without-heartbeat", "-l", "WARNING",
-            "-Q", queues, "-n", f"{name}@lab",
+            "--without-gossip", "--without-heartbeat", "-l", "WARNING",
+            "-Q", queues, "-n", f"{name}@lab", *([] if mingle else ["--without-mingle"]),
         ],
         cwd=HERE, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip

@@ -80,14 +80,16 @@ async def live_failed(pilot: Pilot[Any], stage: Stage) -> None:
     await settle(pilot)
     await pilot.press("ctrl+r")
     await settle(pilot)
-    (_, fail), (_, value) = stage.plans[0]
+    (_, fail), (_, value) = stage.plans[-1]
     stage.sent(fail)
     stage.sent(value)
     stage.started(fail)
     stage.clock.at += 0.5
     stage.succeeded(value, {"name": "Ada", "born": 1815})
     stage.failed(fail, "ValueError", "this task always fails", TRACEBACK)
-    stage.ended("00000000-0000-4000-8000-000000000001", "flaky.fail failed")
+    app = pilot.app
+    assert isinstance(app, KimeraApp)
+    stage.ended(next(reversed(app.book.runs)), "flaky.fail failed")
     await settle(pilot)
     await pilot.press("o")
 

@@ -98,6 +98,7 @@ class Machine(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.folder = Path(tempfile.mkdtemp(prefix="kimera-machine-"))
         self.broker = FakeBroker()
+        self.cancelling: list[asyncio.Future[Any]] = []
         self.console = self.loop.run_until_complete(self._open())
 
     async def _open(self) -> Console:
@@ -163,8 +164,10 @@ class Machine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 50))
     def cancel(self, which: int) -> None:
         async def cancel() -> None:
-            if going := list(self.console.runner._walks):
-                await self.console.runner.cancel(going[which % len(going)])
+            if going := list(self.console.runner._going.walks):
+                # It waits a while for what it revoked to end; the machine goes on meanwhile.
+                work = self.console.runner.cancel(going[which % len(going)])
+                self.cancelling.append(asyncio.ensure_future(work))
 
         self.do(cancel())
 
@@ -197,6 +200,7 @@ class Machine(RuleBasedStateMachine):
                 if not self.broker.queue:
                     break
                 self.broker.work(0, True)
+            await asyncio.gather(*self.cancelling, return_exceptions=True)
             await self._judge()
             await self.console.runner.stop()
             await self.console.journal.close()
@@ -235,7 +239,7 @@ def _steps_of(store: Any, run_id: str) -> list[Any]:
 
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(
-    max_examples=25,
+    max_examples=60,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -22,7 +22,7 @@ from kimera_tui.runs.tables import run_fold, step_row
 from kimera_tui.runs.values import Packer
 from tests.conftest import REPO
 from tests.engine_redis.servers import Server, _wait_for_worker
-from tests.torture.shapes import DOCUMENTS, SHAPES, SLOW
+from tests.torture.shapes import DOCUMENTS, HANDED_OVER, SHAPES, SLOW
 from tests.torture.zygote import Order
 
 MOST_RESTARTS = 12
@@ -112,6 +112,7 @@ STATUS_OF = {
     "retries": ["done"],
     "on_error and finally": ["failed"],
     "conditions and look-ups": ["done"],
+    HANDED_OVER: ["done"],
     SLOW: ["done"],
 }
 """How the runs of each shape end."""
@@ -124,6 +125,7 @@ RAN = {
     "retries": 6,
     "on_error and finally": 5,
     "conditions and look-ups": 2,
+    HANDED_OVER: 7,
     SLOW: 2,
 }
 """How many tasks run, each try counted; three in the run that fails, two more in its replay."""

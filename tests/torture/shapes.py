@@ -20,7 +20,29 @@ SHAPES: dict[str, Make] = {
     "a failing step": lambda task: Chain([task(), Para([task(), task("fail")]), task()]),
     "replay from failed": lambda task: Chain([task(), task(), task("fail_once"), task()]),
 }
+HANDED_OVER = "handed over"
+"""Its console hands it to the workers, in two messages which a join waits for."""
+
+
+def _first(step_id: str, passing: str = "first") -> dict[str, Any]:
+    return {"id": step_id, "task": "lab.step", "pass": passing}
+
+
 DOCUMENTS: dict[str, dict[str, Any]] = {
+    HANDED_OVER: {
+        "steps": [
+            {
+                "id": "both",
+                "para": [
+                    {"id": "left", "chain": [_first("a"), _first("b")]},
+                    _first("c"),
+                ],
+            },
+            _first("join"),
+            {"id": "again", "para": [_first("d"), _first("e", "none")]},
+            _first("end"),
+        ]
+    },
     "retries": {
         "steps": [
             {"id": "first", "task": "lab.step"},

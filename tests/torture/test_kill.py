@@ -10,7 +10,7 @@ import random
 import pytest
 
 from tests.torture.lab import Torture
-from tests.torture.shapes import DOCUMENTS, SHAPES, SLOW
+from tests.torture.shapes import DOCUMENTS, HANDED_OVER, SHAPES, SLOW
 
 
 @pytest.mark.parametrize("shape", [*SHAPES, *DOCUMENTS])
@@ -20,7 +20,9 @@ def test_a_run_that_nobody_kills(torture: Torture, shape: str) -> None:
     assert outcome.kills == 0
 
 
-@pytest.mark.parametrize("shape", ["chain, para, chain", "replay from failed", "retries"])
+@pytest.mark.parametrize(
+    "shape", ["chain, para, chain", "replay from failed", "retries", HANDED_OVER]
+)
 def test_a_kill_at_every_point(torture: Torture, shape: str) -> None:
     outcome = torture.every_point(shape)
     assert outcome.good, outcome

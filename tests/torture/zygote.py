@@ -30,7 +30,7 @@ from kimera_tui.runs.recovery import recover
 from kimera_tui.workflows.replay import Wish
 from kimera_tui.workflows.runner import Runner
 from tests.torture.crash import Crash, die_after, without
-from tests.torture.shapes import DOCUMENTS, document, workflow
+from tests.torture.shapes import DOCUMENTS, HANDED_OVER, document, workflow
 
 FRIENDS = {"lab": Friend(route="torture", queue="torture")}
 LONGEST = 40.0
@@ -67,7 +67,9 @@ async def console(order: Order) -> None:
     open_runs = [run.run_id for run in await journal.open_runs()]
     rows = await journal.runs()
     if not rows and order.starts:
-        if order.shape in DOCUMENTS:
+        if order.shape == HANDED_OVER:
+            open_runs.append(await runner.detach(document(order.shape, order.name)))
+        elif order.shape in DOCUMENTS:
             open_runs.append(runner.run(document(order.shape, order.name)))
         else:
             open_runs.append(runner.start(workflow(order.shape, order.name, order.pause)))

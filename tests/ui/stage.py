@@ -327,11 +327,15 @@ async def settle(pilot: Pilot[Any]) -> None:
     await app.animator.wait_until_complete()
 
 
+ASKING = ("compose-run", "compose-open", "compose-save", "compose-look")
+"""Groups of workers that do what was asked for, or ask something themselves."""
+
+
 async def _run_begun(app: KimeraApp) -> None:
-    """Wait until what was asked to run is under way, or asks something itself."""
+    """Wait until what was asked to be run, opened or saved is, or asks something itself."""
     async with asyncio.timeout(10):
         while not isinstance(app.screen, ModalScreen) and any(  # noqa: ASYNC110
-            worker.group == "compose-run" and worker.is_running for worker in app.workers
+            worker.group in ASKING and worker.is_running for worker in app.workers
         ):
             await asyncio.sleep(0.01)
 

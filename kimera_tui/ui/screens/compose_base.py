@@ -8,19 +8,20 @@ from typing import Any
 
 from textual import getters, on, work
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Container, Vertical
 
 from kimera_tui.errors import KimeraError
 from kimera_tui.ui.screens.base import ModeScreen
 from kimera_tui.ui.screens.compose_state import Composition
 from kimera_tui.ui.text import content
-from kimera_tui.ui.widgets.compose_detail import ComposeDetail, Known
+from kimera_tui.ui.widgets.compose_detail import NONE, ComposeDetail, Known
 from kimera_tui.ui.widgets.compose_problems import ComposeProblems
 from kimera_tui.ui.widgets.compose_refs import parts_of
 from kimera_tui.ui.widgets.compose_rows import Row
 from kimera_tui.ui.widgets.compose_tree import ComposeTree
+from kimera_tui.ui.widgets.event_pane import EventLine
 from kimera_tui.ui.widgets.lines import LineView
-from kimera_tui.workflows.addresses import Address, step_at, walk
+from kimera_tui.workflows.addresses import Address, step_at
 from kimera_tui.workflows.checks import Problem
 from kimera_tui.workflows.document import Document
 from kimera_tui.workflows.flow import LastRun
@@ -48,11 +49,11 @@ class ComposeBase(ModeScreen):
 
     def compose_content(self) -> ComposeResult:
         """The tree, beside or over it the selected line in full; below what is wrong."""
-        with Horizontal(id="compose"):
-            yield ComposeTree(id="compose-tree")
-            with Vertical(id="compose-side"):
+        with Vertical(id="compose"):
+            with Container(id="compose-panes"):
+                yield ComposeTree(id="compose-tree")
                 yield ComposeDetail(id="compose-detail")
-                yield ComposeProblems(id="compose-problems")
+            yield ComposeProblems(id="compose-problems")
 
     def on_mount(self) -> None:
         """Name the panes."""
@@ -101,7 +102,7 @@ class ComposeBase(ModeScreen):
         self._name_panes()
         self._draw_detail()
         if made.document is not self._checked:
-            self._check(made.document)
+            self._check()
 
     def put(self, composition: Composition) -> None:
         """Take another composition."""
@@ -132,13 +133,7 @@ class ComposeBase(ModeScreen):
         return "Inputs" if row.kind == "inputs" else "Workflow"
 
     def _draw_detail(self) -> None:
-        last = self._last
-        known = Known(
-            self.kimera.services.friends,
-            last.results if last is not None else {},
-            last.inputs if last is not None else {},
-            self._found,
-        )
+        known = Known(self.kimera.services.friends, self._last or NONE, self._found)
         self.detail.show_row(self.document, self.row, known)
         self.steps.show_parts(parts_of(self.document, self.row))
 
@@ -160,11 +155,15 @@ class ComposeBase(ModeScreen):
     # What is wrong with it
 
     @work(exclusive=True, group="compose-check")
-    async def _check(self, document: Document) -> None:
+    async def _check(self) -> None:
+        # Workers that are given something keep its repr: of a large document that takes long.
+        document = self.document
         await asyncio.sleep(CHECK_DELAY)
         found = await self.kimera.services.workflows.problems(document)
         if document is not self.document:
             return
+        if not document.steps:  # that they are missing is what the empty tree says
+            found = [problem for problem in found if problem.path[:1] != ("steps",)]
         self._checked, self._found = document, found
         self.steps.show_problems({problem.step for problem in found if problem.step})
         self.problems.show_problems(found)
@@ -183,42 +182,38 @@ class ComposeBase(ModeScreen):
 
     def go_to_problem(self, problem: Problem | None) -> None:
         """Put the cursor on the step that a problem is about."""
-        if problem is None:
-            return
-        for address, step in walk(self.document):
-            if step.id == problem.step:
-                self.steps.move_cursor(self.steps.place_of(address))
-                return
-        self.steps.move_cursor(1 if str(problem.where).startswith("inputs") else 0)
+        if problem is not None:
+            self.steps.move_cursor(self.steps.place_in(problem.path))
 
     def action_next_problem(self) -> None:
         """Put the cursor on the next step with a problem, from the top again after the last."""
         if not self._found:
             self.kimera.flash("No problems.")
             return
-        places = sorted({place for each in self._found if (place := self._place_of(each)) >= 0})
+        places = sorted({self.steps.place_in(problem.path) for problem in self._found})
         after = [place for place in places if place > self.steps.cursor]
         self.steps.move_cursor((after or places)[0])
 
-    def _place_of(self, problem: Problem) -> int:
-        for address, step in walk(self.document):
-            if step.id == problem.step:
-                return self.steps.place_of(address)
-        return 1 if str(problem.where).startswith("inputs") else 0
-
     # What the last run was
 
+    def news(self, changed: set[str], lines: Sequence[EventLine]) -> None:
+        """A run that ended may be the last one of what is composed."""
+        super().news(changed, lines)
+        self._learn_last_run()
+
+    def _learn_last_run(self) -> None:
+        """Read the last run of a workflow of this name, if that may be another than before."""
+        wanted = (self.document.name, self.kimera.ended_runs)
+        if self._last_of != wanted:
+            self._last_of = wanted
+            self._read_last_run(wanted[0])
+
     @work(exclusive=True, group="compose-last")
-    async def _learn_last_run(self) -> None:
-        """Read the last run of a workflow of this name; a journal that can't be read has none."""
-        name, ended = self.document.name, self.kimera.ended_runs
-        if self._last_of == (name, ended):
-            return
+    async def _read_last_run(self, name: str) -> None:
         try:
             self._last = await self.kimera.services.workflows.last_run(name)
-        except KimeraError:
+        except KimeraError:  # a journal that can't be read knows none
             self._last = None
-        self._last_of = (name, ended)
         self._draw_detail()
 
     @property

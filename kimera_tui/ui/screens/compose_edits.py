@@ -68,8 +68,10 @@ class ComposeEdits(ComposeBase):
     @work
     async def action_add_inside(self) -> None:
         """Add a task within a chain or para; a task becomes one with it first."""
-        if (address := self.step_here()) is None:
+        if self.row.kind != "step":
+            self.action_add()
             return
+        address = self.here
         kind = None
         if kind_of(step_at(self.document, address)) not in GROUPS:
             kind = await self.app.push_screen_wait(PickKind("Make it a"))
@@ -132,10 +134,10 @@ class ComposeEdits(ComposeBase):
             await self._edit_inputs()
         elif row.kind == "header":
             await self.edit_header()
-        elif row.step is not None:
-            edited = await self._ask_step(row.step)
-            if edited is not None:
-                self.try_edit(edits.replace, row.address, edited)
+        elif row.step is None:
+            self.kimera.flash("Nothing to edit here: a adds a step below it.")
+        elif (edited := await self._ask_step(row.step)) is not None:
+            self.try_edit(edits.replace, row.address, edited)
 
     async def _ask_step(self, step: Step) -> Step | None:
         if isinstance(step, TaskStep):
@@ -217,7 +219,9 @@ class ComposeEdits(ComposeBase):
     def action_move(self, by: int) -> None:
         """Move the step under the cursor."""
         if (address := self.step_here()) is not None:
-            self.try_edit(edits.move, address, by)
+            before = self.document
+            if self.try_edit(edits.move, address, by) and self.document is before:
+                self.kimera.flash(f"It is the {'first' if by < 0 else 'last'} step already.")
 
     def action_indent(self) -> None:
         """Move the step under the cursor into the chain or para before it."""
@@ -252,6 +256,7 @@ class ComposeEdits(ComposeBase):
         history = self.composition.history
         if not history.past:
             self.kimera.flash("Nothing to undo.")
+            return
         self.put(replace(self.composition, history=history.undo()))
 
     def action_redo(self) -> None:
@@ -259,6 +264,7 @@ class ComposeEdits(ComposeBase):
         history = self.composition.history
         if not history.future:
             self.kimera.flash("Nothing to redo.")
+            return
         self.put(replace(self.composition, history=history.redo()))
 
     def action_parent(self) -> None:
@@ -266,6 +272,8 @@ class ComposeEdits(ComposeBase):
         up = 1 if self.row.kind == "heading" else 2
         if len(self.row.address) > 2:
             self.steps.move_cursor(self.steps.place_of(self.row.address[:-up]))
+        else:
+            self.kimera.flash("It stands at the top: no chain or para is around it.")
 
 
 def _beside(document: Document, address: Address, kind: edits.Kind, step: Step) -> edits.Edit:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import shlex
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from textual import work
-from textual.app import SuspendNotSupported
 
 from kimera_tui.errors import KimeraError, UsageError
+from kimera_tui.ui.editor import edit_file, editor_command
 from kimera_tui.ui.screens.compose_base import ComposeBase
 from kimera_tui.ui.screens.compose_forms import FormWindow
-from kimera_tui.ui.screens.compose_state import UNNAMED, Composition, nothing, opened
+from kimera_tui.ui.screens.compose_state import UNNAMED, Composition, nothing, opened, reread
 from kimera_tui.ui.screens.compose_windows import Reader, diff_lines
 from kimera_tui.ui.screens.confirm import Confirm, Question
+from kimera_tui.ui.screens.replay_flow import replay_past
 from kimera_tui.ui.screens.workflow_picker import WorkflowPicker
 from kimera_tui.ui.widgets.task_form import Field
 from kimera_tui.workflows import header_edits
-from kimera_tui.workflows.document import Document
 from kimera_tui.workflows.store import ChangedOnDisk, Stored
 
 LOOK_EVERY = 2.0
@@ -33,7 +29,8 @@ class ComposeFiles(ComposeBase):
 
     def __init__(self) -> None:
         super().__init__()
-        self._told_changed: Stored | None = None
+        self._told_of: Stored | None = None
+        self._told = ""
 
     def on_mount(self) -> None:
         """Look at the file now and then."""
@@ -106,30 +103,35 @@ class ComposeFiles(ComposeBase):
             f"{path}\nSomebody else wrote it since it was read here. - is theirs, + is yours.",
             diff_lines(conflict.diff),
             [("O", "overwrite with yours"), ("r", "take theirs")],
+            wraps=False,
         )
         answer = await self.app.push_screen_wait(window)
         if answer == "r":
-            await self.read(path)
+            await self._take_theirs(path)
             return False
         if answer != "O":
             return False
-        try:
-            theirs = await self.kimera.services.workflows.open(path)
-        except KimeraError as error:
-            self.kimera.complain(str(error))
-            return False
-        return await self._write(path, theirs)
+        # Only over what was shown: what came since then is shown first.
+        return await self._write(path, Stored(path, self.document, conflict.theirs))
 
     # Opening
 
     @work(exclusive=True, group="compose-open")
     async def action_open(self) -> None:
-        """Pick a saved workflow, and open or run it."""
+        """Pick a saved workflow to be opened, run, replayed, or edited elsewhere."""
         picked = await self.app.push_screen_wait(WorkflowPicker(self.kimera.services.workflows))
-        if picked is None or not await self.may_let_go():
+        if picked is None:
             return
-        path, act = picked
-        if await self.read(path) and act == "run":
+        saved, wanted = picked
+        if wanted == "replay":
+            await replay_past(self.kimera, saved.last_run)
+            return
+        command = self._editor() if wanted == "edit" else []
+        if (wanted == "edit" and not command) or not await self.may_let_go():
+            return
+        if command and not await self._edit(command, saved.path):
+            return
+        if await self.read(saved.path) and wanted == "run":
             await self.run_action("run")
 
     async def read(self, path: Path) -> bool:
@@ -149,11 +151,6 @@ class ComposeFiles(ComposeBase):
         """Begin an empty document."""
         if await self.may_let_go():
             self.put(nothing())
-
-    async def take(self, document: Document) -> None:
-        """Compose a document that has no file, such as that of a past run."""
-        if await self.may_let_go():
-            self.put(opened(document))
 
     async def may_let_go(self) -> bool:
         """Ask where edits would be lost: save them, drop them, or stay."""
@@ -175,48 +172,74 @@ class ComposeFiles(ComposeBase):
 
     def _look(self) -> None:
         if self.is_current and self.composition.stored is not None:
-            self._look_at(self.composition.stored)
+            self._take_changes()
 
     @work(exclusive=True, group="compose-look")
-    async def _look_at(self, stored: Stored) -> None:
+    async def _take_changes(self) -> None:
         """Take a changed file in, or say that it changed where there are edits to lose."""
-        if not await self.kimera.services.workflows.changed(stored):
+        stored = self.composition.stored
+        if stored is None or not await self.kimera.services.workflows.changed(stored):
             return
         if self.composition.stored is not stored:
             return
-        if not self.composition.unsaved:
-            if await self.read(stored.path):
-                self.kimera.flash("Read again: the file changed on disk.")
-        elif self._told_changed is not stored:
-            self._told_changed = stored
-            self.kimera.complain("The file changed on disk. Saving will show the difference.")
+        if self.composition.unsaved:
+            self._tell_once(stored, "The file changed on disk. Saving will show the difference.")
+            return
+        try:
+            theirs = await self.kimera.services.workflows.open(stored.path)
+        except KimeraError as error:
+            self._tell_once(stored, str(error))
+            return
+        if not self.is_current:  # a window has opened meanwhile, which is about what is shown
+            return
+        self.put(reread(self.composition, theirs))
+        self.kimera.flash("Read again: the file changed on disk. u takes that back.")
+
+    def _tell_once(self, stored: Stored, text: str) -> None:
+        """Say something of a changed file, not at every look at it."""
+        if self._told_of is not stored or self._told != text:
+            self._told_of, self._told = stored, text
+            self.kimera.complain(text)
+
+    async def _take_theirs(self, path: Path) -> bool:
+        """Take in what somebody else wrote; an edit that can be undone."""
+        try:
+            stored = await self.kimera.services.workflows.open(path)
+        except KimeraError as error:
+            self.kimera.complain(str(error))
+            return False
+        self.put(reread(self.composition, stored))
+        return True
 
     @work(exclusive=True, group="compose-open")
     async def action_editor(self) -> None:
         """Save, open the file in the operator's editor, and read it again."""
-        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
-        if not editor:
-            self.kimera.complain("No editor: set EDITOR, such as EDITOR=vim.")
+        if not (command := self._editor()):
             return
         if (self.composition.unsaved or self.composition.stored is None) and not await self.save():
             return
         stored = self.composition.stored
-        if stored is None:
+        if stored is None or not await self._edit(command, stored.path):
             return
-        try:
-            with self.app.suspend():
-                done = subprocess.run([*shlex.split(editor), str(stored.path)], check=False)  # noqa: ASYNC221
-        except SuspendNotSupported:
-            self.kimera.complain("The console can't make room for an editor here.")
-            return
-        except (OSError, ValueError) as error:
-            self.kimera.complain(f"EDITOR={editor}: {error}.")
-            return
-        if done.returncode:
-            self.kimera.complain(f"{editor} ended with {done.returncode}.")
-        await asyncio.sleep(0)
         if await self.kimera.services.workflows.changed(stored):
-            await self.read(stored.path)
+            await self._take_theirs(stored.path)
+
+    def _editor(self) -> list[str]:
+        """The operator's editor; empty, with a word about it, where none is known."""
+        try:
+            return editor_command()
+        except UsageError as error:
+            self.kimera.complain(str(error))
+            return []
+
+    async def _edit(self, command: list[str], path: Path) -> bool:
+        """Edit a file in the operator's editor, or say why that can't be."""
+        try:
+            await edit_file(self.app, command, path)
+        except UsageError as error:
+            self.kimera.complain(str(error))
+            return False
+        return True
 
 
 def _name(text: str) -> str:

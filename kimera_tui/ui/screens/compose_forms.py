@@ -72,12 +72,13 @@ class FormWindow(Window[T | None]):
                     if title:
                         yield PlainStatic(title, classes="form-title")
                     yield from fields.values()
-            yield PlainStatic(classes="form-problem")
-            with Horizontal(classes="buttons"):
-                yield PlainButton(
-                    f"{self._act}  ctrl+r", id="take", variant="primary", compact=True
-                )
-                yield PlainButton("Cancel  esc", id="cancel", compact=True)
+            with Vertical(classes="form-foot"):
+                yield PlainStatic(classes="form-problem")
+                with Horizontal(classes="buttons"):
+                    yield PlainButton(
+                        f"{self._act}  ctrl+r", id="take", variant="primary", compact=True
+                    )
+                    yield PlainButton("Cancel  esc", id="cancel", compact=True)
 
     def on_mount(self) -> None:
         """Begin in the first field."""
@@ -104,7 +105,7 @@ class FormWindow(Window[T | None]):
             try:
                 made = self._build(values)
             except UsageError as error:
-                self._say(str(error))
+                self._say_at(str(error).partition(":")[0], str(error))
             except ValidationError as error:
                 self._say_invalid(error)
             else:
@@ -141,9 +142,13 @@ class FormWindow(Window[T | None]):
         found = error.errors()[0]
         name = str(found["loc"][0]) if found["loc"] else ""
         sentence = str(found["msg"]).removeprefix("Value error, ") + "."
+        self._say_at(name, f"{name}: {sentence}" if name else sentence)
+
+    def _say_at(self, name: str, sentence: str) -> None:
+        """Say what is wrong under the field that it is about, or under all of them."""
         if (field := self.fields.get(name)) is None:
-            self._say(f"{name}: {sentence}" if name else sentence)
+            self._say(sentence)
             return
-        field.complain(f"{name}: {sentence}")
+        field.complain(sentence)
         field.input.focus()
         field.scroll_visible(animate=False)

@@ -9,9 +9,8 @@ from typing import Any
 from kimera_tui.errors import UsageError
 from kimera_tui.ui.screens.compose_forms import Section
 from kimera_tui.ui.widgets.step_form import (
-    ON_TIMEOUT,
-    choice_field,
     duration_field,
+    on_timeout_field,
     retry_fields,
     retry_of,
     whole,
@@ -24,6 +23,7 @@ def header_sections(document: Document) -> list[Section]:
     """The fields, as they are filled now."""
     defaults, concurrency = document.defaults, document.concurrency
     key = "" if concurrency is None else concurrency.key
+    env = " ".join(document.env)
     limit = "" if concurrency is None else str(concurrency.limit)
     return [
         (
@@ -32,7 +32,7 @@ def header_sections(document: Document) -> list[Section]:
                 "name": Field("name", _name, document.name, "what it is called"),
                 "description": Field("description", str, document.description, "none"),
                 "timeout": duration_field("timeout  of the run", document.timeout, "none"),
-                "env": Field("env  variables to look up", str.split, " ".join(document.env), ""),
+                "env": Field("env  variables to look up", str.split, env, "none"),
                 "concurrency": Field("concurrency key", str.strip, key, "none"),
                 "limit": Field("runs with the same key", whole("limit"), limit, "1"),
             },
@@ -45,9 +45,7 @@ def header_sections(document: Document) -> list[Section]:
                 "start_timeout": duration_field(
                     "start timeout  in the queue", defaults.start_timeout, "none"
                 ),
-                "on_timeout": choice_field(
-                    "on timeout", ON_TIMEOUT, defaults.on_timeout or "", "revoke"
-                ),
+                "on_timeout": on_timeout_field(defaults.on_timeout),
                 **retry_fields(defaults.retry),
             },
         ),

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from kimera_tui.errors import UsageError
 from kimera_tui.process.task_params import TaskParams
-from kimera_tui.workflows.addresses import Address
+from kimera_tui.workflows.addresses import Address, step_at, walk
 from kimera_tui.workflows.document import Document, TaskStep
 from kimera_tui.workflows.edit_history import History
 from kimera_tui.workflows.edits import add_into
@@ -56,6 +56,25 @@ def opened(document: Document, stored: Stored | None = None) -> Composition:
     cursor: Address = ("steps", 0) if document.steps else ()
     kept = document if stored is not None else Document(name=UNNAMED)
     return Composition(History(document, cursor), kept, stored)
+
+
+def reread(made: Composition, stored: Stored) -> Composition:
+    """After somebody else wrote the file: an edit like others, with the cursor on the same step."""
+    document = stored.document
+    if document == made.document:
+        return replace(made, kept=made.document, stored=stored)
+    history = made.history.done(document, _same_place(made.history, document))
+    return Composition(history, document, stored)
+
+
+def _same_place(history: History, document: Document) -> Address:
+    """Where the step under the cursor is in another document; its first step where it is gone."""
+    try:
+        step_id = step_at(history.document, history.cursor).id
+    except LookupError:
+        return ()
+    places = (address for address, step in walk(document) if step.id == step_id)
+    return next(places, ("steps", 0) if document.steps else ())
 
 
 def with_call(made: Composition, params: TaskParams, usual: float) -> Composition:

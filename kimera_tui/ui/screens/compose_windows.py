@@ -15,6 +15,7 @@ from kimera_tui.ui.screens.window import Window
 from kimera_tui.ui.text import content, safe
 from kimera_tui.ui.widgets.lines import Line, LineView
 from kimera_tui.ui.widgets.plain import PlainOptions, PlainStatic
+from kimera_tui.ui.widgets.wrapping import at_words
 
 Kind = Literal["chain", "para"]
 
@@ -57,17 +58,31 @@ class PickKind(Window[Kind | None]):
 
 
 class TextLines(LineView):
-    """Lines to read."""
+    """Lines to read.
+
+    Args:
+        lines: They are made safe already.
+        wraps: Whether what is too long is broken; if not, it is scrolled sideways.
+    """
 
     has_cursor: ClassVar[bool] = False
 
-    def __init__(self, lines: Sequence[Line], **kwargs: object) -> None:
+    def __init__(self, lines: Sequence[Line], *, wraps: bool = True, **kwargs: object) -> None:
         super().__init__(**kwargs)
+        self._told = lines
         self._lines = list(lines)
+        self._wraps = wraps
 
     def on_mount(self) -> None:
         """Take the lines in."""
         self.lines_changed()
+
+    def on_resize(self) -> None:
+        """Wrap to the new width."""
+        width = self.scrollable_content_region.width
+        if self._wraps and width:
+            self._lines = [part for line in self._told for part in at_words(line, width)]
+            self.lines_changed()
 
     def line_count(self) -> int:
         """How many lines there are."""
@@ -86,6 +101,7 @@ class Reader(Window[str]):
         intro: A sentence or two over the lines.
         lines: What is to be read, made safe.
         choices: Keys with the words for them; the answer is the key.
+        wraps: Whether long lines are broken.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "answer('')", "Close")]
@@ -96,18 +112,21 @@ class Reader(Window[str]):
         intro: str,
         lines: Sequence[Line],
         choices: Sequence[tuple[str, str]] = (),
+        *,
+        wraps: bool = True,
     ) -> None:
         super().__init__()
         self._head = title
         self._intro = intro
         self._lines = lines
         self._choices = choices
+        self._wraps = wraps
 
     def compose(self) -> ComposeResult:
         """The sentence, the lines, the keys."""
         with Vertical(classes="window reader"):
             yield PlainStatic(self._intro, classes="form-doc")
-            yield TextLines(self._lines)
+            yield TextLines(self._lines, wraps=self._wraps)
             keys = [f"{key} {words}" for key, words in (*self._choices, ("esc", "close"))]
             yield PlainStatic("   ".join(keys), classes="reader-keys")
 

@@ -24,6 +24,8 @@ from kimera_tui.workflows.document import Input as InputSpec
 from kimera_tui.workflows.input_text import TYPES, choices_text, input_from, text_of_value
 from kimera_tui.workflows.inputs import spec_problems
 
+KEYS = "a add   e edit   d delete   J K move down, up   esc done"
+
 
 class InputList(LineView):
     """The inputs, a line each."""
@@ -69,6 +71,8 @@ class InputsEditor(Window[Document]):
         Binding("a", "add", "Add"),
         Binding("e", "edit", "Edit"),
         Binding("d,delete", "delete", "Delete"),
+        Binding("K,shift+up", "move(-1)", "Move up"),
+        Binding("J,shift+down", "move(1)", "Move down"),
     ]
 
     inputs = getters.query_one(InputList)
@@ -81,7 +85,7 @@ class InputsEditor(Window[Document]):
         """The list, and its keys."""
         with Vertical(classes="window reader"):
             yield InputList()
-            yield PlainStatic("a add   e edit   d delete   esc done", classes="reader-keys")
+            yield PlainStatic(KEYS, classes="reader-keys")
 
     def on_mount(self) -> None:
         """Show the inputs."""
@@ -112,6 +116,12 @@ class InputsEditor(Window[Document]):
             document = await self.app.push_screen_wait(input_form(self._document, name))
             if document is not None:
                 self._take(document)
+
+    def action_move(self, by: int) -> None:
+        """Move the input under the cursor: a run asks for them in this order."""
+        if (name := self.inputs.selected) is not None:
+            self._take(header_edits.move_input(self._document, name, by))
+            self.inputs.move_cursor(list(self._document.inputs).index(name))
 
     def action_delete(self) -> None:
         """Delete the input under the cursor; the composer's undo brings it back."""

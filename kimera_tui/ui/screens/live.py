@@ -14,6 +14,7 @@ from kimera_tui.ui.screens.compose_forms import FormWindow
 from kimera_tui.ui.screens.confirm import Confirm, Question
 from kimera_tui.ui.screens.decide import AskDecision, result_form
 from kimera_tui.ui.screens.run_screen import RunScreen
+from kimera_tui.ui.screens.stops import detaching_rest
 from kimera_tui.ui.widgets.event_pane import EventLine
 from kimera_tui.ui.widgets.task_form import Field
 
@@ -102,6 +103,15 @@ class LiveScreen(RunScreen):
                 return
             result = answer.result
         await self.kimera.acts.decide(run.run_id, step.path, what, result)
+
+    @work
+    async def action_detach_rest(self) -> None:
+        """Hand what has not been sent of the selected run to the workers."""
+        run = self.shown_run
+        if run is None or run.ended is not None or run.detached:
+            self.kimera.flash("Select a run that goes on here.")
+        elif await self.app.push_screen_wait(Confirm(detaching_rest(run))):
+            await self.kimera.acts.detach_rest(run)
 
     @work
     async def action_cancel_run(self) -> None:

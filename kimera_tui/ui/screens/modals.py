@@ -19,6 +19,7 @@ from kimera_tui.ui.text import content
 from kimera_tui.ui.widgets.plain import PlainInput, PlainOptions, PlainStatic
 
 CLOSE: list[BindingType] = [Binding("escape", "close", "Close")]
+UNLISTED = "friend.task names one that is not listed."
 
 
 class PickTask(Window[tuple[str, str] | None]):
@@ -39,9 +40,10 @@ class PickTask(Window[tuple[str, str] | None]):
 
     def compose(self) -> ComposeResult:
         """A filter and the tasks that match it."""
-        with Vertical(classes="window pick"):
+        with Vertical(classes="window pick tasks"):
             yield PlainInput(placeholder="Type to find a task", compact=True)
             yield PlainOptions()
+            yield PlainStatic(classes="pick-note")
 
     def on_mount(self) -> None:
         """Offer all."""
@@ -56,6 +58,8 @@ class PickTask(Window[tuple[str, str] | None]):
         options = self.query_one(PlainOptions)
         options.offer([(self._words(*each), str(n)) for n, each in enumerate(self._offered)])
         options.highlighted = 0 if self._offered else None
+        found = "enter takes it." if self._offered else "No task is called like that."
+        self.query_one(".pick-note", PlainStatic).say(f"{found} {UNLISTED}")
 
     def _words(self, friend: str, task: str) -> str:
         info = self._friends[friend].tasks.get(task)

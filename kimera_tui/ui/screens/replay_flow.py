@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from kimera_tui.runs.book import RunState
+from kimera_tui.errors import KimeraError
+from kimera_tui.runs.book import RunBook, RunState
 from kimera_tui.runs.state import StepState
 from kimera_tui.ui.screens.arguments_form import arguments_form
 from kimera_tui.ui.screens.inputs_form import asked_secrets, run_form
@@ -35,6 +36,23 @@ async def ask_and_replay(app: KimeraApp, run: RunState, step: StepState | None) 
     wish = await _filled(app, run, step, way) if way is not None else None
     if wish is not None:
         await app.acts.replay(run.run_id, wish)
+
+
+async def replay_past(app: KimeraApp, run_id: str) -> None:
+    """The same for a run that is read from the journal first."""
+    book = RunBook()
+    try:
+        book.apply_all(await app.services.events_of(run_id))
+    except KimeraError as error:
+        app.complain(str(error))
+        return
+    run = book.runs.get(run_id)
+    if run is None:
+        app.complain("That run is no longer in the journal.")
+    elif run.ended is None:
+        app.complain("Its last run has not ended: it can be replayed when it has.")
+    else:
+        await ask_and_replay(app, run, None)
 
 
 async def _filled(app: KimeraApp, run: RunState, step: StepState | None, way: Way) -> Wish | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from textual import getters, on, work
 from textual.app import ComposeResult
@@ -17,11 +16,15 @@ from textual.widgets import Input
 from kimera_tui.ui.ports import SavedWorkflow, Workflows
 from kimera_tui.ui.screens.window import Window
 from kimera_tui.ui.text import safe, took
+from kimera_tui.ui.theme import GLYPHS, STYLES
+from kimera_tui.ui.widgets.history_table import status_of
 from kimera_tui.ui.widgets.lines import Line, LineView, Span
 from kimera_tui.ui.widgets.plain import PlainInput, PlainStatic
+from kimera_tui.workflows.store import ENDING
 
-Picked = tuple[Path, str]
-"""A file, and what to do with it: ``open`` or ``run``."""
+Wanted = Literal["open", "run", "replay", "edit"]
+"""What to do with a file."""
+KEYS = "enter open  ctrl+r run  ctrl+l replay last run  ctrl+e $EDITOR  esc close"
 
 
 class SavedList(LineView):
@@ -48,29 +51,46 @@ class SavedList(LineView):
         return len(self._saved)
 
     def line_at(self, index: int) -> Line:
-        """A file: name, size, last run, what is wrong."""
+        """A file: name, size, last run, usual duration, what is wrong."""
         saved = self._saved[index]
         steps = f"{saved.steps} step{'s' if saved.steps != 1 else ''}"
-        spans: list[Span] = [
-            (f" {safe(saved.name or saved.path.name, 60):<24} ", "strong"),
-            (f"{steps:>10}  ", "dim"),
+        return [
+            ("⚠" if saved.problem else " ", "warning"),
+            (f"{_short(saved.name, 24):<24} ", "strong"),
+            (f"{steps if saved.steps else 'not readable':>12}  ", "dim"),
+            *_last_run(saved),
+            (f"  usually {took(saved.usual)}" if saved.usual is not None else "", "dim"),
+            (f"  {safe(saved.problem, 200)}", "warning"),
         ]
-        if saved.last_state:
-            spans.append((f"{safe(saved.last_state, 40)}", _STYLES.get(saved.last_state, "")))
-        if saved.last_at is not None:
-            spans.append((time.strftime("  %d %b %H:%M", time.localtime(saved.last_at)), "dim"))
-        if saved.usual is not None:
-            spans.append((f"  usually {took(saved.usual)}", "dim"))
-        if saved.problem:
-            spans.append((f"  ⚠ {safe(saved.problem, 200)}", "warning"))
-        return spans
 
 
-_STYLES = {"done": "good", "failed": "bad", "timed out": "warning", "revoked": "bad"}
+def _matching(typed: str, saved: Sequence[SavedWorkflow]) -> Sequence[SavedWorkflow]:
+    """Those in whose names every typed word's letters stand in their order, the best first."""
+    matchers = [Matcher(word) for word in typed.split()]
+    found = []
+    for each in saved:
+        names = f"{each.name} {each.path.name.removesuffix(ENDING)}"
+        scores = [matcher.match(names) for matcher in matchers]
+        if all(scores):
+            found.append((sum(scores), each))
+    return [each for _, each in sorted(found, key=lambda pair: -pair[0])]
 
 
-class WorkflowPicker(Window[Picked | None]):
-    """Picks a saved workflow by typing some letters of its name."""
+def _last_run(saved: SavedWorkflow) -> list[Span]:
+    if saved.last_at is None:
+        return [("no run yet" if saved.steps else "", "dim")]
+    status = status_of(saved.last_state)
+    when = time.strftime("%d %b %H:%M", time.localtime(saved.last_at))
+    return [(f"{GLYPHS[status]} {status.value:<14}", STYLES[status]), (when, "dim")]
+
+
+def _short(text: str, most: int) -> str:
+    shown = safe(text, 200)
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
+
+
+class WorkflowPicker(Window[tuple[SavedWorkflow, Wanted] | None]):
+    """Picks a saved workflow by typing some letters of its name, and what to do with it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Close"),
@@ -78,6 +98,8 @@ class WorkflowPicker(Window[Picked | None]):
         Binding("up", "move(-1)", show=False, priority=True),
         Binding("enter", "pick('open')", "Open", priority=True),
         Binding("ctrl+r", "pick('run')", "Run", priority=True),
+        Binding("ctrl+l", "pick('replay')", "Replay", priority=True),
+        Binding("ctrl+e", "pick('edit')", "Edit", priority=True),
     ]
 
     files = getters.query_one(SavedList)
@@ -88,11 +110,12 @@ class WorkflowPicker(Window[Picked | None]):
         self._all: Sequence[SavedWorkflow] = ()
 
     def compose(self) -> ComposeResult:
-        """A filter, the files, the keys."""
-        with Vertical(classes="window reader"):
+        """A filter, the files, what is wrong with the one under the cursor, the keys."""
+        with Vertical(classes="window reader picker"):
             yield PlainInput(placeholder="Type to find a workflow", compact=True)
             yield SavedList()
-            yield PlainStatic("enter open   ctrl+r run   esc close", classes="reader-keys")
+            yield PlainStatic(classes="picked")
+            yield PlainStatic(KEYS, classes="reader-keys")
 
     def on_mount(self) -> None:
         """Read the folder beside the painted window."""
@@ -109,14 +132,18 @@ class WorkflowPicker(Window[Picked | None]):
         self._offer(event.value)
 
     def _offer(self, typed: str) -> None:
-        matchers = [Matcher(word) for word in typed.split()]
-        self.files.show_saved(
-            [
-                each
-                for each in self._all
-                if all(matcher.match(f"{each.name} {each.path.name}") for matcher in matchers)
-            ]
-        )
+        self.files.show_saved(_matching(typed, self._all))
+
+        self._tell()
+
+    @on(LineView.Selected, "SavedList")
+    def _tell(self) -> None:
+        """Say in full what is wrong with the file under the cursor, or where it is."""
+        saved = self.files.selected
+        words = "" if saved is None else saved.problem or str(saved.path)
+        told = self.query_one(".picked", PlainStatic)
+        told.set_class(saved is not None and bool(saved.problem), "-wrong")
+        told.say(f"⚠ {words}" if saved is not None and saved.problem else words)
 
     @on(LineView.Opened, "SavedList")
     def _opened(self) -> None:
@@ -126,10 +153,15 @@ class WorkflowPicker(Window[Picked | None]):
         """Move in the list while the filter is typed in."""
         self.files.move_cursor(self.files.cursor + by)
 
-    def action_pick(self, act: str) -> None:
+    def action_pick(self, wanted: Wanted) -> None:
         """Take the file under the cursor."""
-        if (saved := self.files.selected) is not None:
-            self.dismiss((saved.path, act))
+        saved = self.files.selected
+        if saved is None:
+            return
+        if wanted == "replay" and not saved.last_run:
+            self.app.notify(f"{saved.name} has no run yet to be replayed: ctrl+r runs it.")
+            return
+        self.dismiss((saved, wanted))
 
     def action_close(self) -> None:
         """Close without picking."""

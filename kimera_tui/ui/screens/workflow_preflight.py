@@ -42,7 +42,8 @@ class Preflight(Window[bool]):
         """The findings, and the keys."""
         with Vertical(classes="window reader"):
             yield PlainStatic(f"{self._document.name}\n{self._verdict}", classes="form-doc")
-            yield TextLines([finding_line(finding) for finding in self._found])
+            width = min(24, max((len(_about(finding)) for finding in self._found), default=0))
+            yield TextLines([finding_line(finding, width) for finding in self._found])
             keys = "R run anyway   esc leave it" if self._asks else "esc close"
             yield PlainStatic(keys, classes="reader-keys")
 
@@ -63,11 +64,20 @@ class Preflight(Window[bool]):
         self.dismiss(run and self._asks)
 
 
-def finding_line(finding: Finding) -> Line:
-    """One finding: its step, and what stands against it."""
+def finding_line(finding: Finding, width: int) -> Line:
+    """One finding: its step, and what stands against it.
+
+    Args:
+        finding: What was found.
+        width: Cells for the name of the step.
+    """
     mark = (" ⚠ ", "warning") if finding.against else (" ✓ ", "good")
     return (
         mark,
-        (f"{safe(finding.step or 'workflow', 60)}  ", "strong"),
+        (f"{_about(finding):<{width}}  ", "strong"),
         (safe(finding.sentence, 400), ""),
     )
+
+
+def _about(finding: Finding) -> str:
+    return safe(finding.step or "workflow", 60)

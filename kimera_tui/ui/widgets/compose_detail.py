@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -9,16 +10,18 @@ from typing import Any, ClassVar
 from kimera_tui.config.friends import Friend, TaskInfo
 from kimera_tui.redaction import redact
 from kimera_tui.safetext import compact, safe, trimmed
+from kimera_tui.ui.theme import GLYPHS, STYLES
 from kimera_tui.ui.widgets.compose_refs import reference_lines
 from kimera_tui.ui.widgets.compose_rows import WORDS, Row, marks
 from kimera_tui.ui.widgets.lines import Line, LineView
-from kimera_tui.ui.widgets.payload_view import wrapped
+from kimera_tui.ui.widgets.wrapping import at_words
 from kimera_tui.workflows.addresses import Address, kind_of, step_at
 from kimera_tui.workflows.checks import Problem
 from kimera_tui.workflows.document import Document, Input, ParaStep, Step, TaskStep, called
 from kimera_tui.workflows.durations import duration_text
 from kimera_tui.workflows.flow import (
     UNKNOWN,
+    LastRun,
     fed_by,
     feed_words,
     known_feed,
@@ -27,6 +30,8 @@ from kimera_tui.workflows.flow import (
 )
 from kimera_tui.workflows.step_text import retry_words
 
+NONE = LastRun("", {}, {})
+"""Stands for the last run where there was none."""
 _WIDTH = 10
 _EMPTY: Line = (("", ""),)
 
@@ -36,10 +41,7 @@ class Known:
     """What is known besides the document."""
 
     friends: Mapping[str, Friend] = field(default_factory=dict)
-    results: Mapping[str, Any] = field(default_factory=dict)
-    """Results of the last run by the ids of their steps."""
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    """The inputs of the last run."""
+    last: LastRun = NONE
     problems: Sequence[Problem] = ()
 
 
@@ -73,7 +75,7 @@ class ComposeDetail(LineView):
 
     def _wrap(self) -> None:
         width = max(20, self.scrollable_content_region.width)
-        self._lines = [part for line in self._told for part in wrapped(line, width)]
+        self._lines = [part for line in self._told for part in at_words(line, width)]
         self.lines_changed()
 
 
@@ -82,7 +84,7 @@ def describe(document: Document, row: Row, known: Known) -> list[Line]:
     if row.kind == "inputs":
         return _inputs(document, known)
     if row.kind == "header":
-        return _header(document)
+        return _header(document, known.last)
     if row.step is None:
         return _heading(row)
     step = row.step
@@ -92,7 +94,7 @@ def describe(document: Document, row: Row, known: Known) -> list[Line]:
     else:
         lines += _group(step)
     lines += _comes_in(document, row.address, step, known)
-    lines += reference_lines(document, step, known.results, known.inputs)
+    lines += reference_lines(document, step, known.last.results, known.last.inputs)
     lines += _options(document, step)
     lines += _goes_out(step, known)
     return lines
@@ -157,7 +159,7 @@ def _comes_in(document: Document, address: Address, step: Step, known: Known) ->
             why = "nothing: it runs at the end, however it came"
         return [*lines, _told("", why, "dim")]
     source = step_at(document, source_at)
-    value = known_feed(document, address, known.results)
+    value = known_feed(document, address, known.last.results)
     lines.append(_told("from", f"{source.id}: {result_words(source)}"))
     if isinstance(step, TaskStep):
         how = feed_words(step, source, value)
@@ -172,14 +174,16 @@ def _comes_in(document: Document, address: Address, step: Step, known: Known) ->
 
 
 def _goes_out(step: Step, known: Known) -> list[Line]:
-    value = known_result(step, known.results)
+    value = known_result(step, known.last.results)
     words = result_words(step)
     lines: list[Line] = [_EMPTY, ((" What goes out", "key"),)]
     if words != "its result":
         lines.append(_told("", words))
-    if value is UNKNOWN:
-        return [*lines, _told("", "no result of a past run is known", "dim")]
-    return [*lines, _told("last run", compact(redact(trimmed(value)), 600), "good")]
+    if value is not UNKNOWN:
+        return [*lines, _told("last run", compact(redact(trimmed(value)), 600), "good")]
+    if (ending := known.last.endings.get(step.id)) is not None:
+        return [*lines, _told("last run", safe(ending, 600), "warning")]
+    return [*lines, _told("", "no result of a past run is known", "dim")]
 
 
 def _options(document: Document, step: Step) -> list[Line]:
@@ -210,7 +214,7 @@ def _heading(row: Row) -> list[Line]:
     ]
 
 
-def _header(document: Document) -> list[Line]:
+def _header(document: Document, last: LastRun) -> list[Line]:
     lines = [_told("name", safe(document.name, 200), "strong")]
     lines += [_told("", safe(text, 400), "dim") for text in document.description.splitlines()[:40]]
     if document.timeout is not None:
@@ -227,6 +231,15 @@ def _header(document: Document) -> list[Line]:
         lines.append(_told("at once", f"{limit} with the same key {safe(key, 120)}"))
     if document.env:
         lines.append(_told("env", safe(", ".join(document.env), 300)))
+    if last.run_id:
+        when = time.strftime("%d %b %Y %H:%M", time.localtime(last.started))
+        lines.append(
+            (
+                (f" {'last run':<{_WIDTH}}", "dim"),
+                (f"{GLYPHS[last.status]} {last.status.value}", STYLES[last.status]),
+                (f"  {when}", "dim"),
+            )
+        )
     lines += [_EMPTY, _told("", "e edits the header, i the inputs; a adds a step.", "dim")]
     return lines
 
@@ -242,8 +255,8 @@ def _inputs(document: Document, known: Known) -> list[Line]:
         lines.append(((f" {name}  ", "strong"), (spec_words(spec), "")))
         if spec.description:
             lines.append((("   ", ""), (safe(spec.description, 300), "dim")))
-        if name in known.inputs and spec.type != "secret":
-            shown = redact({name: trimmed(known.inputs[name])})[name]
+        if name in known.last.inputs and spec.type != "secret":
+            shown = redact({name: trimmed(known.last.inputs[name])})[name]
             lines.append((("   last run ", "dim"), (compact(shown, 300), "good")))
     return lines
 

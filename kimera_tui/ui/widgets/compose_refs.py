@@ -30,7 +30,8 @@ def reference_lines(
         return []  # a malformed template is among the problems
     if not found:
         return []
-    steps = {each.id: each for each in all_steps(document)}
+    wanted = {str(each.path[0]) for each in found if each.root == "steps" and each.path}
+    steps = {each.id: each for each in all_steps(document) if each.id in wanted} if wanted else {}
     lines: list[Line] = [(("", ""),), ((" What it looks up", "key"),)]
     for reference in found[:MOST]:
         lines += _resolved(reference, document, steps, results, inputs)
@@ -48,10 +49,10 @@ def parts_of(document: Document, row: Row) -> dict[str, str]:
         found = []
     for reference in found[:MOST]:
         if reference.root == "steps" and reference.path:
-            parts[str(reference.path[0])] = "◂ looked up"
+            parts[str(reference.path[0])] = "looked up"
     source = fed_by(document, row.address)
     if source is not None and takes_result(row.step):
-        parts[step_at(document, source).id] = "◂ comes in"
+        parts[step_at(document, source).id] = "comes in"
     parts.pop(row.step.id, None)
     return parts
 

@@ -106,15 +106,16 @@ def step_row_line(row: Row, step: Step, wrong: bool, part: str) -> Line:
         row: Where it stands.
         step: The step.
         wrong: Whether there is a problem with it.
-        part: What it gives to the selected step, or an empty string.
+        part: How its result gets into the selected step, or an empty string.
     """
-    line: list[Span] = [(f"{row.number:>4} ", "good" if part else "dim"), (row.lead, "dim")]
-    if part:
-        line.append((f"{part} ", "good"))
+    line: list[Span] = [(f"{row.number:>4}", "dim"), ("▸" if part else " ", "good")]
+    line.append((row.lead, "dim"))
     if wrong:
         line.append(("⚠ ", "warning"))
     line += _task_spans(step) if isinstance(step, TaskStep) else _group_spans(step)
     line += [(f"  {text}", style) for text, style in marks(step)]
+    if part:
+        line.append((f"  ▸ {part}", "good"))
     return line
 
 

@@ -23,6 +23,8 @@ from kimera_tui.workflows.document import Document
 
 HEAD = 2
 """Lines over the steps."""
+INPUTS = 1
+"""The line of the inputs."""
 EMPTY_TEXT = (
     "Nothing composed yet.\n\n"
     "a  adds a task        w  wraps it in a chain or para\n"
@@ -87,6 +89,13 @@ class ComposeTree(LineView):
     def place_of(self, address: Address) -> int:
         """The line of a step; the first one where there is no such step."""
         return self._places.get(address, 0)
+
+    def place_in(self, path: Address) -> int:
+        """The line that a path in the file leads to: a step's, the inputs', or the header's."""
+        for end in range(len(path), 0, -1):
+            if (place := self._places.get(path[:end])) is not None:
+                return place
+        return INPUTS if path[:1] == ("inputs",) else 0
 
     def line_count(self) -> int:
         """How many lines the document takes."""

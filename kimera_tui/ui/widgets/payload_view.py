@@ -14,6 +14,7 @@ from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
 from kimera_tui.safetext import PAGE, compact, pretty, safe, trimmed
 from kimera_tui.ui.actions import bindings
+from kimera_tui.ui.text import clock_time
 from kimera_tui.ui.widgets.lines import Line, LineView
 
 _HAS_RESULT = (Status.DONE, Status.FINISHED_LATE)
@@ -112,6 +113,13 @@ def describe_step(step: StepState, page: int = PAGE) -> list[Line]:
         lines.append(((" timeout ", "dim"), (f"{step.timeout:g} s", "")))
     if step.polls:
         lines.append(((" polls   ", "dim"), (str(step.polls), "")))
+    lines.append(
+        (
+            (" state   ", "dim"),
+            (step.status.value, ""),
+            (f", since {clock_time(step.since)}, told by {step.source}", "dim"),
+        )
+    )
     if step.cause:
         lines.append(((" why     ", "dim"), (safe(step.cause, 1000), "")))
     if step.status in _HAS_RESULT and not step.error_message:

@@ -71,6 +71,7 @@ class RunsTable(LineView):
             (f"{took(seconds):>6}  ", "warning" if slow else "dim"),
             *self._usual_spans(usual),
             (safe(run.name, 300), "strong"),
+            ("  detached" if run.detached else "", "key"),
             (f"  {self._friends(run)}" if self.size.width >= ROOMY else "", "dim"),
         )
 

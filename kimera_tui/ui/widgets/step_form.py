@@ -48,7 +48,7 @@ def option_fields(step: TaskStep) -> dict[str, Field]:
         **outcome_fields(step),
         "timeout": duration_field("timeout  for the result", step.timeout),
         "start_timeout": duration_field("start timeout  in the queue", step.start_timeout),
-        "on_timeout": choice_field("on timeout", ON_TIMEOUT, step.on_timeout or "", "revoke"),
+        "on_timeout": on_timeout_field(step.on_timeout),
         **retry_fields(step.retry),
         "idempotent": yes_field("idempotent  may run twice", step.idempotent),
         "notes": Field("notes", str, step.notes, "none"),
@@ -195,7 +195,15 @@ def choice_field(
         raise UsageError(f"{name}: one of {', '.join(choices)}.")
 
     hint = empty or choices[0]
-    return Field(f"{title}  {'|'.join(choices)}" if shown else title, read, value, hint)
+    if shown:
+        return Field(f"{title}  {'|'.join(choices)}", read, value, hint)
+    others = ", ".join(choice for choice in choices if choice != hint)
+    return Field(title, read, value, f"{hint}; or {others}")
+
+
+def on_timeout_field(value: str | None) -> Field:
+    """What becomes of a task that takes too long."""
+    return choice_field("on timeout", ON_TIMEOUT, value or "", "revoke", shown=False)
 
 
 def yes_field(title: str, value: bool) -> Field:

@@ -1,0 +1,41 @@
+"""Long lines as several that fit, broken between words."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len, chop_cells
+
+from kimera_tui.ui.widgets.lines import Line
+
+NARROWEST = 10
+"""Cells that there must be for a line to be broken at all."""
+
+
+def at_words(line: Line, width: int) -> list[Line]:
+    """A line as several that fit; what follows is indented like the line's last text.
+
+    Args:
+        line: Spans, of which the last one is broken.
+        width: Cells that there are.
+    """
+    if not line or sum(cell_len(text) for text, _ in line) <= width:
+        return [line]
+    *head, (text, style) = line
+    bare = text.lstrip(" ")
+    lead = text[: len(text) - len(bare)]
+    indent = sum(cell_len(part) for part, _ in head) + len(lead)
+    if width - indent < NARROWEST:
+        return [line]
+    first, *rest = _rows(bare, width - indent)
+    return [(*head, (lead + first, style)), *(((" " * indent + row, style),) for row in rest)]
+
+
+def _rows(text: str, room: int) -> list[str]:
+    rows: list[str] = []
+    while cell_len(text) > room:
+        fits = len(chop_cells(text[: 2 * room], room)[0])
+        cut = fits if text[fits : fits + 1] == " " else text.rfind(" ", 0, fits)
+        if cut < fits // 2:  # one long word: it is cut where the room ends
+            cut = fits
+        rows.append(text[:cut].rstrip(" "))
+        text = text[cut:].lstrip(" ")
+    return [*rows, text]

@@ -1,0 +1,116 @@
+"""The composer on a stage: keys typed as people type them, and what they made."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+
+from kimera_tui.ui.app import KimeraApp
+from kimera_tui.ui.screens.compose import ComposeScreen
+from kimera_tui.ui.screens.compose_forms import FormWindow
+from kimera_tui.ui.screens.compose_state import opened
+from kimera_tui.workflows.document import Document, Step, children_of
+from tests.ui.stage import Stage, grid, settle
+
+KEY_NAMES = {" ": "space", "_": "underscore", ".": "full_stop", ",": "comma"}
+
+
+class Composing:
+    """A console in its composer."""
+
+    def __init__(self, pilot: Pilot[Any], stage: Stage) -> None:
+        assert isinstance(pilot.app, KimeraApp)
+        self.pilot, self.stage, self.app = pilot, stage, pilot.app
+
+    @property
+    def screen(self) -> ComposeScreen:
+        """The composer, under whatever window is open."""
+        below = self.app.screen_stack[0]
+        assert isinstance(below, ComposeScreen)
+        return below
+
+    @property
+    def document(self) -> Document:
+        return self.app.composition.document
+
+    @property
+    def picture(self) -> str:
+        return grid(self.app)
+
+    @property
+    def form(self) -> FormWindow[Any]:
+        assert isinstance(self.app.screen, FormWindow), self.app.screen
+        return self.app.screen
+
+    @property
+    def told(self) -> str:
+        """All toasts that are up."""
+        return "\n".join(toast.message for toast in self.app._notifications)
+
+    @property
+    def here(self) -> str:
+        """Id of the step under the cursor; empty elsewhere."""
+        step = self.screen.row.step
+        return step.id if step is not None else ""
+
+    async def keys(self, *keys: str) -> None:
+        """Press keys one after the other, and wait until what they did is on the screen."""
+        for key in keys:
+            await self.pilot.press(key)
+            await self.pilot.pause()
+        await settle(self.pilot)
+
+    async def type(self, text: str) -> None:
+        """Type a text into the field that has the focus, over what is selected in it."""
+        await self.pilot.press(*(KEY_NAMES.get(each, each) for each in text))
+
+    async def add(self, task: str, key: str = "a") -> None:
+        """Add a task by typing its name into the picker."""
+        await self.keys(key)
+        await self.pick(task)
+
+    async def pick(self, task: str) -> None:
+        await self.type(task)
+        await self.keys("enter")
+
+    async def fill(self, **values: str) -> None:
+        """Type into fields of the form that is open, and hand it over."""
+        for name, value in values.items():
+            self.form.fields[name.replace("__", " ").rstrip("_")].input.value = value
+        await self.keys("ctrl+r")
+
+    def put(self, steps: list[dict[str, Any]], **more: Any) -> None:
+        """Compose a document."""
+        document = Document.model_validate({"name": "nightly", "steps": steps, **more})
+        self.app.composition = opened(document)
+
+    async def reopen(self) -> None:
+        """Draw what was put."""
+        await self.keys("1", "2")
+
+
+@asynccontextmanager
+async def composer(
+    folder: Path | None = None, size: tuple[int, int] = (120, 36)
+) -> AsyncIterator[Composing]:
+    """A console in its composer, with real files in a folder if one is given."""
+    stage = Stage() if folder is None else Stage(folder=folder)
+    async with KimeraApp(stage).run_test(size=size) as pilot:
+        await settle(pilot)
+        await pilot.press("2")
+        await settle(pilot)
+        yield Composing(pilot, stage)
+
+
+def call(task: str, step_id: str = "", **more: Any) -> dict[str, Any]:
+    """A task's step; its id is the task's name."""
+    return {"id": step_id or task.split(".")[1], "task": task, **more}
+
+
+def shape(steps: list[Step]) -> list[Any]:
+    """Ids as a tree: a group is its id with a list."""
+    return [(s.id, shape(children_of(s))) if children_of(s) else s.id for s in steps]

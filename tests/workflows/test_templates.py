@@ -1,0 +1,285 @@
+"""Templates and conditions: what they look up, what they refuse, and how far they may grow."""
+
+from __future__ import annotations
+
+import tracemalloc
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kimera_tui.workflows.conditions import holds, references_of, say
+from kimera_tui.workflows.document import Condition
+from kimera_tui.workflows.references import (
+    Missing,
+    Reference,
+    TemplateError,
+    escape,
+    parse_reference,
+    references_in,
+    render,
+)
+
+SCOPE: dict[str, Any] = {
+    "inputs": {
+        "day": "2026-01-31", "none": None, "text": "  aB ", "five": "5", "nan": float("nan"),
+    },
+    "steps": {"load": {"result": {"rows": [{"id": 1}, {"id": 2}], "a b": 3, "0": "zero"}}},
+    "prev": [1, 2.5, "x", True, None],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("plain", "plain"),
+        ("{{ x }}", "{{ x }}"),
+        ("$ {{", "$ {{"),
+        ("${{inputs.day}}", "2026-01-31"),
+        ("${{ inputs.day }}", "2026-01-31"),
+        ("${{\n inputs . day\t}}".replace(" . ", "."), "2026-01-31"),
+        ("Day ${{ inputs.day }}!", "Day 2026-01-31!"),
+        ("${{ steps.load.result.rows }}", [{"id": 1}, {"id": 2}]),
+        ("${{ steps.load.result.rows[1].id }}", 2),
+        ("${{ steps.load.result.rows[-1]['id'] }}", 2),
+        ('${{ steps["load"].result["a b"] }}', 3),
+        ("${{ steps.load.result['0'] }}", "zero"),
+        ("${{ inputs.none }}", None),
+        ("rows: ${{ steps.load.result.rows }}", 'rows: [{"id": 1}, {"id": 2}]'),
+        ("${{ prev[3] }} ${{ prev[1] }}", "true 2.5"),
+        ("$${{ inputs.day }}", "${{ inputs.day }}"),
+        ("$$${{ inputs.day }}", "$${{ inputs.day }}"),
+        ("${{ inputs.day }}${{ inputs.day }}", "2026-01-312026-01-31"),
+        ("${{ inputs.no | default('x') }}", "x"),
+        ("${{ inputs.none | default(7) }}", 7),
+        ("${{ inputs.none | default(null) }}", None),
+        ("${{ inputs.no.deeper[0] | default(true) }}", True),
+        ("${{ inputs.text | trim | upper }}", "AB"),
+        ("${{ inputs.text | lower }}", "  ab "),
+        ("${{ inputs.five | int }}", 5),
+        ("${{ inputs.five | float }}", 5.0),
+        ("${{ prev | length }}", 5),
+        ("${{ prev | first }}", 1),
+        ("${{ prev | last }}", None),
+        ("${{ prev | join('-') }}", "1-2.5-x-true-null"),
+        ("${{ prev | join }}", "1, 2.5, x, true, null"),
+        ("${{ prev | json }}", '[1, 2.5, "x", true, null]'),
+        ("${{ prev | str }}", '[1, 2.5, "x", true, null]'),
+        ("${{ inputs.day | str }}", "2026-01-31"),
+    ],
+)
+def test_a_template_becomes_what_it_looks_up(text: str, value: Any) -> None:
+    found = render(text, SCOPE)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("${{ }}", "Template `}}`: what to look up is missing."),
+        ("${{ inputs.day", "Template `inputs.day`: `}}` is missing."),
+        ("${{ inputs.day }", "Template `inputs.day }`: `}}` is missing."),
+        ("${{ inputs. }}", "Template `inputs. }}`: a name after `.` is missing."),
+        ("${{ inputs..day }}", "Template `inputs..day }}`: a name after `.` is missing."),
+        ("${{ inputs[day] }}", "Template `inputs[day] }}`: `day` is no value; quote a text."),
+        ("${{ inputs[true] }}", "Template `inputs[true] }}`: a text or a whole number belongs"),
+        ("${{ inputs['day }}", "Template `inputs['day }}`: ' is not closed."),
+        ("${{ inputs['day' }}", "Template `inputs['day' }}`: `]` is missing."),
+        ("${{ item }}", "Template `item }}`: `item` can't be looked up; inputs, steps, prev, run,"),
+        ("${{ 1 + 1 }}", "Template `1 + 1 }}`: what to look up is missing."),
+        ("${{ inputs.day + 1 }}", "Template `inputs.day + 1 }}`: `}}` is missing."),
+        (
+            "${{ inputs.day | uper }}",
+            "Template `inputs.day | uper }}`: no filter `uper`. Near: `up",
+        ),
+        (
+            "${{ inputs.day | default( }}",
+            "Template `inputs.day | default( }}`: a value is missing.",
+        ),
+        (
+            "${{ inputs.day | default('x' }}",
+            "Template `inputs.day | default('x' }}`: `)` is missing",
+        ),
+        ("${{ inputs.day | lower() }}", "Template `inputs.day | lower() }}`: a value is missing."),
+        ("${{ prev" + "[0]" * 33 + " }}", "Template `prev[0]"),
+        ("${{ prev" + " | json" * 9 + " }}", "Template `prev | json"),
+        ("${{ inputs.no }}", "`inputs.no`: `inputs` has no `no`."),
+        ("${{ inputs.dya }}", "`inputs.dya`: `inputs` has no `dya`. Near: `day`."),
+        ("${{ run.id }}", "`run.id`: there is no `run` here."),
+        ("${{ prev[5] }}", "`prev[5]`: `prev` is a list of 5; there is no `5` in it."),
+        ("${{ prev.x }}", "`prev.x`: `prev` is a list of 5; there is no `x` in it."),
+        (
+            "${{ inputs.day.year }}",
+            "`inputs.day.year`: `inputs.day` is str, and has nothing in it.",
+        ),
+        ("${{ inputs.none.x }}", "`inputs.none.x`: `inputs.none` is null, and has nothing in it."),
+        ("${{ steps.load.result[0] }}", "`steps.load.result[0]`: `steps.load.result` has no `0`."),
+        ("a ${{ inputs.none }}", "`inputs.none` is null and stands within a text; write | default"),
+        ("a ${{ inputs.nan }}", "`inputs.nan`: no value that JSON can say."),
+        ("${{ inputs.nan | json }}", "`inputs.nan | json`: not for a value of type float."),
+        ("${{ inputs.day | int }}", "`inputs.day | int`: not for a value of type str."),
+        ("${{ inputs.nan | int }}", "`inputs.nan | int`: not for a value of type float."),
+        ("${{ inputs.nan | float }}", "`inputs.nan | float`: not for a value of type float."),
+        ("${{ prev | upper }}", "`prev | upper`: not for a value of type list."),
+        (
+            "${{ inputs.none | length }}",
+            "`inputs.none | length`: not for a value of type NoneType.",
+        ),
+        ("${{ inputs.day | join }}", "`inputs.day | join`: not for a value of type str."),
+    ],
+)
+def test_what_cannot_be_filled_in_is_a_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        render({"a": [text]}, SCOPE)
+    assert caught.value.message.startswith(sentence)
+
+
+def test_nothing_of_python_can_be_reached() -> None:
+    for path in ("day.__class__", "__class__", "day['__len__']", "items", "keys()"):
+        with pytest.raises(TemplateError):
+            render(f"${{{{ inputs.{path} }}}}", SCOPE)
+
+
+def test_what_was_looked_up_is_not_looked_through_again() -> None:
+    scope = {"inputs": {"s": "${{ inputs.secret }}", "secret": "canary"}}
+    assert render("v=${{ inputs.s }}", scope) == "v=${{ inputs.secret }}"
+    assert render("${{ inputs.s }}", scope) == "${{ inputs.secret }}"
+
+
+def test_keys_are_never_filled_in() -> None:
+    assert render({"${{ inputs.day }}": 1}, SCOPE) == {"${{ inputs.day }}": 1}
+
+
+def test_what_is_looked_up_is_told_in_its_order() -> None:
+    value = {
+        "a": ["x ${{ inputs.a }} ${{ steps['b-c'].result[0] }}"],
+        "b": "${{ prev }} $${{ no }}",
+    }
+    assert list(map(str, references_in(value))) == ["inputs.a", "steps['b-c'].result[0]", "prev"]
+
+
+@given(st.recursive(st.text("${} ainputs.|", max_size=20) | st.integers(), st.lists, max_leaves=5))
+def test_what_is_escaped_comes_out_as_it_was(value: Any) -> None:
+    assert render(escape(value), {}) == value
+    assert list(references_in(escape(value))) == []
+
+
+@given(
+    st.lists(
+        st.text(st.characters(exclude_characters="'\"")) | st.integers(-999_999_999, 999_999_999)
+    )
+)
+def test_a_look_up_is_written_as_it_is_read(path: list[str | int]) -> None:
+    reference = Reference("steps", tuple(path[:32]))
+    assert parse_reference(str(reference)) == reference
+
+
+@pytest.mark.parametrize(
+    ("text", "inputs"),
+    [
+        ("${{ inputs.a }}" * 10_000, {"a": "x" * 200_000}),
+        ("${{ inputs.a }}" * 10_000, {"a": list(range(50_000))}),
+        ("${{ inputs.a | join('" + "x" * 200_000 + "') }}", {"a": list(range(50_000))}),
+        ("${{ inputs.a" + " | json" * 8 + " }}", {"a": '"\\' * 100_000}),
+    ],
+)
+def test_nothing_grows_over_a_mebibyte(text: str, inputs: dict[str, Any]) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(TemplateError):
+            render(text, {"inputs": inputs})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 64 << 20
+
+
+# Conditions
+
+
+def condition(**fields: Any) -> Condition:
+    return Condition.model_validate(fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "holding"),
+    [
+        ({"ref": "prev[0]", "eq": 1}, True),
+        ({"ref": "prev[0]", "eq": 1.0}, True),
+        ({"ref": "prev[0]", "eq": True}, False),
+        ({"ref": "prev[3]", "eq": 1}, False),
+        ({"ref": "prev[0]", "ne": 2}, True),
+        ({"ref": "prev[4]", "eq": None}, True),
+        ({"ref": "prev[4]", "ne": None}, False),
+        ({"ref": "prev", "eq": [1, 2.5, "x", True, None]}, True),
+        ({"ref": "prev", "eq": [1, 2.5, "x", 1, None]}, False),
+        ({"ref": "steps.load.result.rows[0]", "eq": {"id": 1}}, True),
+        ({"ref": "steps.load.result.rows[0]", "eq": {"id": True}}, False),
+        ({"ref": "prev[1]", "gt": 2}, True),
+        ({"ref": "prev[1]", "ge": 2.5}, True),
+        ({"ref": "prev[1]", "lt": 2.5}, False),
+        ({"ref": "prev[1]", "le": 2.5}, True),
+        ({"ref": "inputs.day", "gt": "2026-01-30"}, True),
+        ({"ref": "inputs.day", "in": ["x", "2026-01-31"]}, True),
+        ({"ref": "prev[0]", "in": [True]}, False),
+        ({"ref": "prev[0]", "in": []}, False),
+        ({"ref": "inputs.day", "exists": True}, True),
+        ({"ref": "inputs.no", "exists": True}, False),
+        ({"ref": "inputs.no", "exists": False}, True),
+        ({"ref": "inputs.none", "exists": True}, True),
+        ({"ref": "inputs.no", "eq": 1, "missing": "false"}, False),
+        ({"ref": "inputs.no", "eq": 1, "missing": "true"}, True),
+        ({"all": [{"ref": "prev[0]", "eq": 1}, {"ref": "prev[0]", "eq": 2}]}, False),
+        ({"any": [{"ref": "prev[0]", "eq": 1}, {"ref": "prev[0]", "eq": 2}]}, True),
+        ({"not": {"ref": "prev[0]", "eq": 2}}, True),
+        ({"not": {"all": [{"any": [{"not": {"ref": "prev[0]", "eq": 1}}]}]}}, True),
+    ],
+)
+def test_a_condition_holds_or_not(fields: dict[str, Any], holding: bool) -> None:
+    assert holds(condition(**fields), SCOPE) is holding
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"ref": "inputs.no", "eq": 1}, "`inputs.no`: `inputs` has no `no`."),
+        (
+            {"ref": "inputs.day", "gt": 5},
+            "`inputs.day` is a text, which can't be compared with a n",
+        ),
+        ({"ref": "prev[3]", "gt": 0}, "`prev[3]` is true or false, which can't be compared with a"),
+        ({"ref": "prev[4]", "lt": "x"}, "`prev[4]` is null, which can't be compared with a text."),
+        ({"ref": "prev", "lt": [1]}, "`prev` is a list, which can't be compared with a list."),
+        ({"ref": "prev x", "eq": 1}, "Template `prev x`: something stands behind it."),
+        ({"ref": "", "eq": 1}, "Template ``: what to look up is missing."),
+        ({"ref": "${{ prev }}", "eq": 1}, "Template `${{ prev }}`: what to look up is missing."),
+    ],
+)
+def test_what_cannot_be_compared_is_a_sentence(fields: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        holds(condition(**fields), SCOPE)
+    assert caught.value.message.startswith(sentence)
+
+
+def test_a_missing_value_is_an_error_of_its_own() -> None:
+    with pytest.raises(Missing):
+        holds(condition(ref="steps.no.result", eq=1), SCOPE)
+
+
+def test_a_condition_says_what_it_means_and_what_it_looks_up() -> None:
+    whole = condition(
+        all=[
+            {"ref": "steps.load.result.rows", "gt": 0},
+            {"any": [{"ref": "inputs.a", "in": [1]}, {"not": {"ref": "prev", "exists": True}}]},
+            {"ref": "inputs.b", "ne": None},
+        ]
+    )
+    assert say(whole) == (
+        "steps.load.result.rows is over 0 and (inputs.a is one of [1] or not prev exists)"
+        " and inputs.b is not null"
+    )
+    assert [str(each) for each in references_of(whole)] == [
+        "steps.load.result.rows", "inputs.a", "prev", "inputs.b",
+    ]  # fmt: skip
