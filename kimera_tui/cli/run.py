@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -140,10 +141,20 @@ def _report(
 
 
 def _given(document: Document, asked: _Asked) -> Given:
+    """What the run is given, checked before a broker is started for it."""
+    from kimera_tui.workflows.inputs import resolve, secret_value
     from kimera_tui.workflows.launch import Given
 
     values = inputs_of(document, asked.inputs, asked.inputs_file)
-    return Given(values, {} if asked.dry_run else ask_for_secrets(document))
+    if not asked.from_failed:  # the past run has the others
+        resolve(document.inputs, values)
+    if asked.dry_run:
+        return Given(values)
+    prompted = ask_for_secrets(document)
+    for name, spec in document.inputs.items():
+        if spec.type == "secret":
+            secret_value(name, spec, os.environ, prompted)
+    return Given(values, prompted)
 
 
 def _refuse_danger(document: Document, parts: Parts, asked: _Asked) -> None:

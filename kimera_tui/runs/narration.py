@@ -97,6 +97,11 @@ def _skipped(event: r.StepSkipped) -> Words:
     return "not needed" if event.not_needed else "skipped", "dim", safe(event.because, 200)
 
 
+def _reused(event: r.StepReused) -> Words:
+    result = compact(redact(trimmed(event.result)))
+    return "reused", "good", f"of run {safe(event.from_run[:8])}: {result}"
+
+
 def _retried(event: r.StepRetried) -> Words:
     when = f" in {event.delay:g} s" if event.delay else ""
     text = f"try {event.attempt}{when}: {safe(event.because, 200)}"
@@ -154,6 +159,7 @@ _TELLERS: dict[type[Any], Callable[[Any], Words]] = {
     e.ConnectionBack: lambda event: ("back", "good", f"{event.which} answers again"),
     r.RunStarted: lambda event: ("run", "strong", f"started: {safe(event.name, 200)}"),
     r.StepSkipped: _skipped,
+    r.StepReused: _reused,
     r.StepRetried: _retried,
     r.StepDecided: _decided,
     r.StepHandedOver: _handed_over,

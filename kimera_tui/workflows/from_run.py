@@ -87,8 +87,9 @@ class _Builder:
         if (missing := next(missing_in(args, kwargs), None)) is not None:
             raise UsageError(f"{task.friend}.{task.task_name}: {missing.why}.")
         plain: dict[str, Any] = {"task": task.task_name, "friend": task.friend}
-        if re.fullmatch(r"[A-Za-z0-9_:-]{1,99}", task.friend) and "." not in task.task_name:
-            plain = {"task": f"{task.friend}.{task.task_name}"}
+        full_name = f"{task.friend}.{task.task_name}"
+        if re.fullmatch(r"[\w:-]+\.[\w:-]+", full_name, re.ASCII) and len(full_name) < 256:
+            plain = {"task": full_name}
         elif not task.friend:
             del plain["friend"]
         if task.timeout is not None:

@@ -40,8 +40,12 @@ class Repair:
             return True
         if path[:1] == ("inputs",):
             return path in self._around
-        # What a step calls, and with what, is judged only where nothing is wrong in its form.
-        return path[-1:] in (("kwargs",), ("task",), ("friend",)) and path[:-1] in self._around
+        if path[:-1] not in self._around:
+            return False
+        # A key that was taken out may have named the friend, or brought what is missing.
+        return path[-1:] == ("kwargs",) or (
+            path[-1:] == ("task",) and "." not in at(self.data, path)
+        )
 
     def written(self, path: Key) -> Key:
         """Where that stands in the file, under the keys that the file has."""

@@ -64,7 +64,7 @@ class Library:
     def entries(self) -> list[Path]:
         """All files, by name; none where the folder can't be read."""
         try:
-            return sorted(self._folder.glob(f"*{ENDING}"))
+            return sorted(filter(_is_file, self._folder.glob(f"*{ENDING}")))
         except OSError:
             return []
 

@@ -11,6 +11,7 @@ from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.screens.compose_state import opened
 from kimera_tui.ui.widgets.task_form import TaskForm
 from kimera_tui.workflows.document import Document
+from tests.pictures.compose_scenes import COMPOSE_SCENES
 from tests.ui.stage import Stage, settle
 
 TRACEBACK = """Traceback (most recent call last):
@@ -160,6 +161,7 @@ SCENES: dict[str, Scene] = {
         friends_wrong_field,
         compose_empty,
         compose_chain,
+        *COMPOSE_SCENES,
         live_empty,
         live_chain,
         live_failed,

@@ -9,32 +9,34 @@ from pathlib import Path
 
 import tests.conftest  # noqa: F401 - nothing of this machine's settings in the pictures
 from kimera_tui.cli.parts import Parts
-from kimera_tui.process.task_params import TaskParams
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.screens.base import ModeScreen
+from kimera_tui.ui.screens.compose_state import opened
 from kimera_tui.ui.screens.run_screen import RunScreen
 from kimera_tui.ui.widgets.task_form import TaskForm
-from kimera_tui.workflows.calls import Draft
+from kimera_tui.workflows.document import Document
+from kimera_tui.workflows.store import open_workflow
 from tests.conftest import REPO
+from tests.ui.stage import grid
 
+FIRE = "the printer is on fire"
 SIZE = (120, 36)
 FOLDER = REPO / "screenshots"
-CHAIN = Draft(
-    "chain",
-    (
-        TaskParams("reports", "fetch", kwargs={"count": 5}),
-        TaskParams("reports", "render", kwargs={"title": "Daily", "seconds": 6, "token": "t0p"}),
-        TaskParams("reports", "summarise"),
-    ),
-)
-PARA = Draft(
-    "para",
-    (
-        TaskParams("calculator", "stats", kwargs={"numbers": [3, 5, 8, 13]}),
-        TaskParams("flaky", "retry", kwargs={"times": 1}),
-        TaskParams("flaky", "fail", kwargs={"message": "the printer is on fire"}),
-        TaskParams("echo", "a_dict"),
-    ),
+PARA = Document.model_validate(
+    {
+        "name": "this and that",
+        "steps": [
+            {
+                "id": "all_at_once",
+                "para": [
+                    {"id": "stats", "task": "calculator.stats", "kwargs": {"numbers": [3, 5, 8]}},
+                    {"id": "retry", "task": "flaky.retry", "kwargs": {"times": 1}},
+                    {"id": "print", "task": "flaky.fail", "kwargs": {"message": FIRE}},
+                    {"id": "a_dict", "task": "echo.a_dict"},
+                ],
+            }
+        ],
+    }
 )
 
 
@@ -64,15 +66,19 @@ async def take() -> None:
         await until(lambda: app.screen.query(TaskForm))
         await press()
         save("friends")
-        app.draft = CHAIN
-        await press("2", "down")
-        save("compose")
-        await press("ctrl+r")
-        await until(lambda: app.vitals.in_flight == 1 and _progress(app) >= 3)
-        await press("tab", "down")
+        stored = open_workflow(REPO / "workflows" / "daily-report.kimera.yaml")
+        app.composition = opened(stored.document, stored)
+        await press("2", "ctrl+r")
+        await press(*"2026-01-31", "ctrl+r")
+        await until(lambda: app.vitals.in_flight == 1 and _progress(app) >= 2)
+        await press("tab", "down", "down", "down")
         save("live-chain")
         await until(lambda: not app.vitals.in_flight)
-        app.draft = PARA
+        await press("2", "G")
+        await until(lambda: "last run" in grid(app))
+        save("compose")
+        await press("3")
+        app.composition = opened(PARA)
         await press("2")
         await press("ctrl+r")
         await until(lambda: any(run.ended for run in list(app.book.runs.values())[1:]))

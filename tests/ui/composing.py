@@ -13,8 +13,20 @@ from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.screens.compose import ComposeScreen
 from kimera_tui.ui.screens.compose_forms import FormWindow
 from kimera_tui.ui.screens.compose_state import opened
-from kimera_tui.workflows.document import Document, Step, children_of
+from kimera_tui.workflows.document import Document, Step, TaskStep, children_of
 from tests.ui.stage import Stage, grid, settle
+
+TEXT = """\
+# kept by hand
+kimera: 1
+name: nightly
+steps:
+  - id: one   # the first
+    task: echo.nothing
+  - id: two
+    task: echo.a_dict
+"""
+"""A file of two steps, with comments."""
 
 KEY_NAMES = {" ": "space", "_": "underscore", ".": "full_stop", ",": "comma"}
 
@@ -22,7 +34,7 @@ KEY_NAMES = {" ": "space", "_": "underscore", ".": "full_stop", ",": "comma"}
 class Composing:
     """A console in its composer."""
 
-    def __init__(self, pilot: Pilot[Any], stage: Stage) -> None:
+    def __init__(self, pilot: Pilot[Any], stage: Any) -> None:
         assert isinstance(pilot.app, KimeraApp)
         self.pilot, self.stage, self.app = pilot, stage, pilot.app
 
@@ -81,6 +93,7 @@ class Composing:
         """Type into fields of the form that is open, and hand it over."""
         for name, value in values.items():
             self.form.fields[name.replace("__", " ").rstrip("_")].input.value = value
+        await self.pilot.pause()
         await self.keys("ctrl+r")
 
     def put(self, steps: list[dict[str, Any]], **more: Any) -> None:
@@ -114,3 +127,23 @@ def call(task: str, step_id: str = "", **more: Any) -> dict[str, Any]:
 def shape(steps: list[Step]) -> list[Any]:
     """Ids as a tree: a group is its id with a list."""
     return [(s.id, shape(children_of(s))) if children_of(s) else s.id for s in steps]
+
+
+def written(folder: Path, text: str = TEXT, name: str = "nightly") -> Path:
+    """A file in a folder of workflows."""
+    path = folder / f"{name}.kimera.yaml"
+    path.write_text(text)
+    return path
+
+
+async def open_saved(it: Composing, name: str = "nightly") -> None:
+    """Open a file from the picker."""
+    await it.keys("o")
+    await it.pick(name)
+
+
+def step_of(it: Composing, index: int = 0) -> TaskStep:
+    """A task at the top."""
+    step = it.document.steps[index]
+    assert isinstance(step, TaskStep)
+    return step

@@ -382,7 +382,8 @@ def test_a_checked_file_is_right_or_an_error_with_all_problems(tmp_path: Path) -
         read_checked(path, FRIENDS)
     assert str(caught.value) == f"{path}, line 4: steps.0.args: must be a list."
     assert caught.value.hint.splitlines() == [
-        f"{path}, line 5: steps.1.id: another step has the id `a`."
+        f"{path}, line 4: steps.0.task: no friend `ech` is configured. Near: `echo`.",
+        f"{path}, line 5: steps.1.id: another step has the id `a`.",
     ]
     with pytest.raises(ConfigError, match=r"line 4: steps\.0\.args"):
         read_formed(path.read_text(), str(path))

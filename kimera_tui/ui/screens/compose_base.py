@@ -57,7 +57,7 @@ class ComposeBase(ModeScreen):
 
     def on_mount(self) -> None:
         """Name the panes."""
-        self.problems.border_title = "Problems"
+        self.problems.border_title = "Problems · n goes to the next"
         self.problems.display = False
         super().on_mount()
 
@@ -132,13 +132,22 @@ class ComposeBase(ModeScreen):
             return "Finally" if row.address[-1] == "finally" else "On error"
         return "Inputs" if row.kind == "inputs" else "Workflow"
 
+    @property
+    def _is_stale(self) -> bool:
+        """Whether another mode has put another document here, which is drawn when it is shown."""
+        return self._shown is None or self._shown.document is not self.document
+
     def _draw_detail(self) -> None:
+        if self._is_stale:
+            return
         known = Known(self.kimera.services.friends, self._last or NONE, self._found)
         self.detail.show_row(self.document, self.row, known)
         self.steps.show_parts(parts_of(self.document, self.row))
 
     @on(LineView.Selected, "#compose-tree")
     def _line_selected(self) -> None:
+        if self._is_stale:
+            return
         made = self.composition
         self._shown = self.kimera.composition = Composition(
             made.history.at(self.here), made.kept, made.stored
@@ -149,6 +158,8 @@ class ComposeBase(ModeScreen):
     async def _rest(self) -> None:
         """Tell a line in full once the cursor rests on it."""
         await asyncio.sleep(REST)
+        if self._is_stale:
+            return
         self._name_panes()
         self._draw_detail()
 
@@ -160,10 +171,11 @@ class ComposeBase(ModeScreen):
         document = self.document
         await asyncio.sleep(CHECK_DELAY)
         found = await self.kimera.services.workflows.problems(document)
-        if document is not self.document:
+        if document is not self.document or self._is_stale:
             return
         if not document.steps:  # that they are missing is what the empty tree says
             found = [problem for problem in found if problem.path[:1] != ("steps",)]
+        found = sorted(found, key=lambda problem: self.steps.place_in(problem.path))
         self._checked, self._found = document, found
         self.steps.show_problems({problem.step for problem in found if problem.step})
         self.problems.show_problems(found)
@@ -200,6 +212,8 @@ class ComposeBase(ModeScreen):
         """A run that ended may be the last one of what is composed."""
         super().news(changed, lines)
         self._learn_last_run()
+        if self._is_stale:
+            self.show_composition()
 
     def _learn_last_run(self) -> None:
         """Read the last run of a workflow of this name, if that may be another than before."""

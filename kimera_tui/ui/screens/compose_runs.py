@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from textual import work
 
@@ -14,8 +16,11 @@ from kimera_tui.ui.screens.inputs_form import run_form
 from kimera_tui.ui.screens.stops import Stops, detaching
 from kimera_tui.ui.screens.workflow_preflight import Preflight
 from kimera_tui.ui.widgets.compose_calls import calls_lines
+from kimera_tui.workflows.document import Document
 from kimera_tui.workflows.launch import Given
-from kimera_tui.workflows.preflight import against
+from kimera_tui.workflows.preflight import Finding, against
+
+T = TypeVar("T")
 
 
 class ComposeRuns(ComposeBase):
@@ -26,12 +31,8 @@ class ComposeRuns(ComposeBase):
         """Run what is composed: ask for its inputs, look at what stands against it, send."""
         document = self.document
         given = await self._given("Run", "Run")
-        if given is None:
-            return
-        try:
-            found = await self.kimera.services.workflows.preflight(document, given)
-        except KimeraError as error:
-            self.kimera.complain(str(error))
+        found = await self._looked_at(document, given)
+        if given is None or found is None:
             return
         if wrong := against(found):
             if not await self.app.push_screen_wait(Preflight(document, found)):
@@ -45,10 +46,8 @@ class ComposeRuns(ComposeBase):
         document = self.document
         if not await self._is_sound():
             return
-        try:
-            stops = await self.kimera.services.workflows.stops(document)
-        except KimeraError as error:
-            self.kimera.complain(str(error))
+        stops = await self._or_say(self.kimera.services.workflows.stops(document))
+        if stops is None:
             return
         if stops:
             await self.app.push_screen_wait(Stops(stops, "Run it here, or change these steps."))
@@ -63,15 +62,9 @@ class ComposeRuns(ComposeBase):
     async def action_preflight(self) -> None:
         """Show what speaks for and against a run now; nothing is sent."""
         document = self.document
-        given = await self._given("Pre-flight", "Look")
-        if given is None:
-            return
-        try:
-            found = await self.kimera.services.workflows.preflight(document, given)
-        except KimeraError as error:
-            self.kimera.complain(str(error))
-            return
-        await self.app.push_screen_wait(Preflight(document, found, asks=False))
+        found = await self._looked_at(document, await self._given("Pre-flight", "Look"))
+        if found is not None:
+            await self.app.push_screen_wait(Preflight(document, found, asks=False))
 
     @work(exclusive=True, group="compose-run")
     async def action_dry_run(self) -> None:
@@ -80,10 +73,8 @@ class ComposeRuns(ComposeBase):
         given = await self._given("Dry run", "Show the calls")
         if given is None:
             return
-        try:
-            calls = await self.kimera.services.workflows.dry_run(document, given)
-        except KimeraError as error:
-            self.kimera.complain(str(error))
+        calls = await self._or_say(self.kimera.services.workflows.dry_run(document, given))
+        if calls is None:
             return
         intro = "Nothing is sent. What only the run will know stays as its template."
         lines = calls_lines(document, calls)
@@ -97,6 +88,20 @@ class ComposeRuns(ComposeBase):
         if not document.inputs:
             return Given()
         return await self.app.push_screen_wait(run_form(document, self.last_inputs, title, act))
+
+    async def _looked_at(self, document: Document, given: Given | None) -> Sequence[Finding] | None:
+        """What speaks for and against a run now; None where nothing is to be run."""
+        if given is None:
+            return None
+        return await self._or_say(self.kimera.services.workflows.preflight(document, given))
+
+    async def _or_say(self, asked: Awaitable[T]) -> T | None:
+        """The answer; None where there is none, and then it is said why."""
+        try:
+            return await asked
+        except KimeraError as error:
+            self.kimera.complain(str(error))
+            return None
 
     async def _is_sound(self) -> bool:
         """Whether it can be run at all; if not, it is said why."""

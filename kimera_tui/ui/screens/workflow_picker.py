@@ -24,7 +24,8 @@ from kimera_tui.workflows.store import ENDING
 
 Wanted = Literal["open", "run", "replay", "edit"]
 """What to do with a file."""
-KEYS = "enter open  ctrl+r run  ctrl+l replay last run  ctrl+e $EDITOR  esc close"
+KEYS = "enter open  ctrl+r run  ctrl+l replay  ctrl+e $EDITOR  esc close"
+HEADS = f"  {'workflow':<24} {'steps':>5}  {'last run':<27}  {'usually':>7}"
 
 
 class SavedList(LineView):
@@ -35,11 +36,17 @@ class SavedList(LineView):
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self._saved: Sequence[SavedWorkflow] = ()
+        self._most = 0
 
     def show_saved(self, saved: Sequence[SavedWorkflow]) -> None:
         """Show other files."""
         self._saved = saved
+        self._most = max(self._most, len(saved))
         self.lines_changed()
+
+    def get_content_height(self, *_: object) -> int:
+        """As high as for all files, so that the window keeps its size while one types."""
+        return self._most
 
     @property
     def selected(self) -> SavedWorkflow | None:
@@ -53,14 +60,14 @@ class SavedList(LineView):
     def line_at(self, index: int) -> Line:
         """A file: name, size, last run, usual duration, what is wrong."""
         saved = self._saved[index]
-        steps = f"{saved.steps} step{'s' if saved.steps != 1 else ''}"
+        usual = took(saved.usual) if saved.usual is not None else ""
         return [
-            ("⚠" if saved.problem else " ", "warning"),
+            ("⚠ " if saved.problem else "  ", "warning"),
             (f"{_short(saved.name, 24):<24} ", "strong"),
-            (f"{steps if saved.steps else 'not readable':>12}  ", "dim"),
+            (f"{saved.steps or '':>5}  ", "dim"),
             *_last_run(saved),
-            (f"  usually {took(saved.usual)}" if saved.usual is not None else "", "dim"),
-            (f"  {safe(saved.problem, 200)}", "warning"),
+            (f"  {usual:>7}  ", "dim"),
+            (safe(saved.problem, 200), "warning"),
         ]
 
 
@@ -78,10 +85,10 @@ def _matching(typed: str, saved: Sequence[SavedWorkflow]) -> Sequence[SavedWorkf
 
 def _last_run(saved: SavedWorkflow) -> list[Span]:
     if saved.last_at is None:
-        return [("no run yet" if saved.steps else "", "dim")]
+        return [(f"{'no run yet' if saved.steps else 'can not be read':<27}", "dim")]
     status = status_of(saved.last_state)
     when = time.strftime("%d %b %H:%M", time.localtime(saved.last_at))
-    return [(f"{GLYPHS[status]} {status.value:<14}", STYLES[status]), (when, "dim")]
+    return [(f"{GLYPHS[status]} {status.value:<13}", STYLES[status]), (when, "dim")]
 
 
 def _short(text: str, most: int) -> str:
@@ -112,10 +119,13 @@ class WorkflowPicker(Window[tuple[SavedWorkflow, Wanted] | None]):
     def compose(self) -> ComposeResult:
         """A filter, the files, what is wrong with the one under the cursor, the keys."""
         with Vertical(classes="window reader picker"):
-            yield PlainInput(placeholder="Type to find a workflow", compact=True)
+            with Vertical(classes="picker-heads"):
+                yield PlainInput(placeholder="Type to find a workflow", compact=True)
+                yield PlainStatic(f"\n{HEADS}")
             yield SavedList()
-            yield PlainStatic(classes="picked")
-            yield PlainStatic(KEYS, classes="reader-keys")
+            with Vertical(classes="reader-keys"):
+                yield PlainStatic(classes="picked")
+                yield PlainStatic(KEYS)
 
     def on_mount(self) -> None:
         """Read the folder beside the painted window."""

@@ -56,7 +56,7 @@ def _comes_in(document: Document, address: Address, step: TaskStep) -> list[Line
         return []
     source = step_at(document, source_at)
     ways = feed_words(step, source)
-    how = ways[0] if len(ways) == 1 else "goes in by its kind"
+    how = ways[0] if len(ways) == 1 else "put in by its kind"
     return [
         (
             (f"{_LEAD}+ {source.id:<10} ", "good"),

@@ -116,10 +116,13 @@ def _call(document: Document, step: TaskStep, known: Known) -> list[Line]:
     secret = {each for each, param in info.params.items() if param.secret}
     lines = [_told("task", f"{safe(friend, 80)}.{safe(name, 200)}", "strong")]
     if config is not None:
-        lines.append(_told("", f"{safe(config.route, 120)} on queue {safe(config.queue, 80)}"))
+        route = "" if config.route == friend else f"{safe(config.route, 120)}.{safe(name, 200)} "
+        lines.append((*lines.pop(), (f"  {route}on queue {safe(config.queue, 80)}", "dim")))
     if info.doc:
         lines.append(_told("", safe(info.doc, 300), "dim"))
     shown = {str(n): value for n, value in enumerate(redact(trimmed(step.args)))}
+    if not step.args and not step.kwargs:
+        return [*lines, _told("arguments", "none of its own", "dim")]
     lines += _values("args", shown)
     lines += _values("kwargs", redact(trimmed(step.kwargs), secret))
     return lines
@@ -127,7 +130,7 @@ def _call(document: Document, step: TaskStep, known: Known) -> list[Line]:
 
 def _values(title: str, values: Mapping[str, Any]) -> list[Line]:
     if not values:
-        return [_told(title, "none", "dim")]
+        return []
     width = min(16, max(len(safe(name, 40)) for name in values))
     heads = [title, *[""] * (len(values) - 1)]
     return [
@@ -187,15 +190,19 @@ def _goes_out(step: Step, known: Known) -> list[Line]:
 
 
 def _options(document: Document, step: Step) -> list[Line]:
-    lines = [_told("", text, style) for text, style in marks(step) if text != "¶"]
+    lines = [_told("", text, style) for text, style in marks(step) if text[0] not in "¶↻⧖◷"]
     defaults = document.defaults
     if isinstance(step, TaskStep):
         if step.retry is not None:
             lines.append(_told("retry", retry_words(step.retry)))
         elif defaults.retry is not None:
             lines.append(_told("retry", f"{retry_words(defaults.retry)}, by default", "dim"))
-        if step.timeout is None and defaults.timeout is not None:
+        if step.timeout is not None:
+            lines.append(_told("timeout", duration_text(step.timeout)))
+        elif defaults.timeout is not None:
             lines.append(_told("timeout", f"{duration_text(defaults.timeout)}, by default", "dim"))
+        if step.start_timeout is not None:
+            lines.append(_told("", f"at most {duration_text(step.start_timeout)} in the queue"))
         if step.idempotent:
             lines.append(_told("", "may run twice (idempotent)"))
     lines += [_told("notes", safe(text, 400), "dim") for text in step.notes.splitlines()[:20]]

@@ -106,7 +106,9 @@ def _source(
             return f"⚠ no step `{safe(first, 60)}`", UNKNOWN
         if path[1:2] != ("result",):
             return f"of step {first}", UNKNOWN
-        return f"of {result_words(step)}", _inside(known_result(step, results), path[2:])
+        made = result_words(step)
+        told = f"from {first}" if made == "its result" else f"from {first}, {made}"
+        return told, _inside(known_result(step, results), path[2:])
     words = {"prev": "what comes in", "run": "this run", "env": "the environment"}
     return words.get(root, "what went wrong" if root == "error" else ""), UNKNOWN
 

@@ -1,0 +1,104 @@
+"""The operator's own editor, from the composer and from the picker."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kimera_tui.ui.app import KimeraApp
+from tests.ui.composing import composer, open_saved, shape, written
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A console whose terminal can be left to others: a test has none."""
+
+    @contextlib.contextmanager
+    def suspend(self: KimeraApp) -> Iterator[None]:
+        yield
+
+    monkeypatch.setattr(KimeraApp, "suspend", suspend)
+
+
+def editor(monkeypatch: pytest.MonkeyPatch, folder: Path, code: str) -> None:
+    """An editor that is a Python script; the file is ``path``."""
+    script = folder / "editor.py"
+    script.write_text(f"import pathlib, sys\npath = pathlib.Path(sys.argv[1])\n{code}\n")
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", shlex.join([sys.executable, str(script)]))
+
+
+@pytest.mark.usefixtures("terminal")
+async def test_the_operators_editor_is_given_the_saved_file_and_it_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor(
+        monkeypatch, tmp_path, "path.write_text(path.read_text().replace('one_2', 'from_editor'))"
+    )
+    written(tmp_path)
+    async with composer(tmp_path) as it:
+        await open_saved(it)
+        await it.keys("c", "E")
+        assert shape(it.document.steps) == ["one", "from_editor", "two"]
+        assert not it.app.composition.unsaved
+
+
+@pytest.mark.usefixtures("terminal")
+async def test_an_editor_that_fails_is_told_and_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path)
+    async with composer(tmp_path) as it:
+        await open_saved(it)
+        before = it.document
+        editor(monkeypatch, tmp_path, "sys.exit(3)")
+        await it.keys("E")
+        assert "ended with 3" in it.told
+        monkeypatch.setenv("EDITOR", "/nowhere/vim")
+        await it.keys("E")
+        assert "EDITOR=/nowhere/vim: " in it.told
+        monkeypatch.setenv("EDITOR", "vim 'half")
+        await it.keys("E")
+        assert "No closing quotation" in it.told
+        assert it.document is before
+
+
+async def test_where_the_terminal_can_not_be_left_the_editor_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor(monkeypatch, tmp_path, "")
+    written(tmp_path)
+    async with composer(tmp_path) as it:
+        await open_saved(it)
+        await it.keys("E")
+        assert "can't make room for an editor" in it.told
+
+
+@pytest.mark.usefixtures("terminal")
+async def test_a_new_workflow_is_saved_before_the_editor_gets_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor(monkeypatch, tmp_path, "path.write_text(path.read_text() + '# seen')")
+    async with composer(tmp_path) as it:
+        await it.add("add")
+        await it.keys("E", "escape")
+        assert list(tmp_path.glob("*.yaml")) == []
+        await it.keys("E")
+        await it.fill(name="seen")
+        assert (tmp_path / "seen.kimera.yaml").read_text().endswith("# seen")
+
+
+@pytest.mark.usefixtures("terminal")
+async def test_a_broken_file_is_mended_in_the_editor_from_the_picker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor(monkeypatch, tmp_path, "path.write_text(path.read_text().replace('tsk', 'task'))")
+    written(tmp_path, "kimera: 1\nname: x\nsteps: [{id: a, tsk: echo.big}]\n", "broken")
+    async with composer(tmp_path) as it:
+        await it.keys("o", "ctrl+e")
+        assert shape(it.document.steps) == ["a"]

@@ -1,0 +1,104 @@
+"""The list of saved workflows: what it tells, and what is done from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kimera_tui.ui.screens.confirm import Confirm
+from kimera_tui.ui.screens.live import LiveScreen
+from kimera_tui.ui.screens.replay import AskReplay
+from kimera_tui.ui.screens.workflow_picker import WorkflowPicker
+from kimera_tui.workflows.replay import Wish
+from tests.ui.composing import TEXT, composer, open_saved, written
+
+
+async def test_the_picker_lists_last_runs_usual_durations_and_what_is_wrong(
+    tmp_path: Path,
+) -> None:
+    written(tmp_path)
+    written(tmp_path, "kimera: 1\nname: x\nsteps: [{id: a, tsk: b}]\n", "broken")
+    written(tmp_path, "kimera: 1\nname: lost\nsteps: [{id: a, task: nobody.there}]\n", "lost")
+    async with composer(tmp_path) as it:
+        await open_saved(it)
+        await it.keys("r")
+        run_id = next(iter(it.app.book.runs))
+        it.stage.clock.at += 90
+        for _, task in it.stage.plans[0]:
+            it.stage.sent(task)
+            it.stage.succeeded(task, None)
+        it.stage.ended(run_id)
+        await it.keys("2", "o")
+        lines = {
+            name: next(line for line in it.picture.split("\n") if name in line)
+            for name in ("broken.kimera.yaml", "lost", "nightly ")
+        }
+        assert "can not be read" in lines["broken.kimera.yaml"]
+        assert "no run yet" in lines["lost"]
+        assert "no friend `nobody` is configured" in lines["lost"]
+        nightly = [line for line in it.picture.split("\n") if "1m30s" in line]
+        assert "2  ✓ done" in nightly[0]
+        assert "15 Jan 08:00    1m30s" in nightly[0]
+        assert "⚠ line 3: steps.0" in it.picture  # the one under the cursor, in full
+        await it.keys("down")
+        assert "⚠ no friend `nobody`" in it.picture
+
+
+async def test_a_broken_file_is_not_opened_and_says_why(tmp_path: Path) -> None:
+    written(tmp_path, "kimera: 1\nname: x\nsteps: [{id: a, tsk: b}]\n", "broken")
+    async with composer(tmp_path) as it:
+        await it.add("add")
+        await it.keys("u")
+        before = it.document
+        await it.keys("o", "enter")
+        if isinstance(it.app.screen, Confirm):
+            await it.keys("right", "right", "enter")
+        assert "Unknown key 'tsk'" in it.told
+        assert it.document is before
+
+
+async def test_a_workflow_is_run_from_the_picker(tmp_path: Path) -> None:
+    written(tmp_path)
+    async with composer(tmp_path) as it:
+        await it.keys("o", "ctrl+r")
+        ((document, _),) = it.stage.documents
+        assert document.name == "nightly"
+        assert isinstance(it.app.screen, LiveScreen)
+
+
+async def test_the_last_run_of_a_workflow_is_replayed_from_the_picker(tmp_path: Path) -> None:
+    written(tmp_path)
+    async with composer(tmp_path) as it:
+        await it.keys("o", "ctrl+l")
+        assert isinstance(it.app.screen, WorkflowPicker)
+        assert "has no run yet to be replayed" in it.told
+        await it.keys("ctrl+r")
+        run_id = next(iter(it.app.book.runs))
+        await it.keys("2", "o", "ctrl+l")
+        assert "has not ended" in it.told
+        (_, one), _ = it.stage.plans[0]
+        it.stage.sent(one)
+        it.stage.failed(one, "ValueError", "no")
+        it.stage.ended(run_id, "one failed")
+        await it.keys("2", "o", "ctrl+l")
+        assert isinstance(it.app.screen, AskReplay)
+        await it.keys("enter")
+        assert it.stage.acts == [(run_id, Wish("from_failed"))]
+
+
+async def test_the_picker_finds_by_letters_of_the_name_and_stays_empty_without(
+    tmp_path: Path,
+) -> None:
+    for name in ("alpha", "beta", "gamma"):
+        written(tmp_path, TEXT.replace("nightly", name), name)
+    async with composer(tmp_path) as it:
+        await it.keys("o")
+        await it.type("gma")
+        await it.keys()
+        assert "gamma" in it.picture
+        assert "beta" not in it.picture
+        await it.keys("up", "down", "enter")
+        assert it.document.name == "gamma"
+        await it.keys("o")
+        await it.type("zzz")
+        await it.keys("enter")
+        assert isinstance(it.app.screen, WorkflowPicker)
