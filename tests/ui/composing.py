@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from textual.pilot import Pilot
+from textual.screen import ModalScreen
 
 from kimera_tui.ui.app import KimeraApp
+from kimera_tui.ui.screens import compose_base
 from kimera_tui.ui.screens.compose import ComposeScreen
 from kimera_tui.ui.screens.compose_forms import FormWindow
 from kimera_tui.ui.screens.compose_state import opened
 from kimera_tui.workflows.document import Document, Step, TaskStep, children_of
-from tests.ui.stage import Stage, grid, settle
+from tests.ui.stage import ASKING, Stage, grid
 
 TEXT = """\
 # kept by hand
@@ -28,6 +32,11 @@ steps:
 """
 """A file of two steps, with comments."""
 
+WORKING = (
+    "launch", "history-find", "history-read", "replay-plan", "saved",
+    "compose-rest", "compose-check", "compose-last",
+)  # fmt: skip
+"""Groups of workers that end by themselves."""
 KEY_NAMES = {" ": "space", "_": "underscore", ".": "full_stop", ",": "comma"}
 
 
@@ -73,8 +82,24 @@ class Composing:
         """Press keys one after the other, and wait until what they did is on the screen."""
         for key in keys:
             await self.pilot.press(key)
-            await self.pilot.pause()
-        await settle(self.pilot)
+            await self._done()
+        await self.pilot.pause()
+        self.app.flush()
+        await self._done()
+        await self.pilot.pause()
+
+    async def _done(self) -> None:
+        """Wait for what was begun; what asks something itself has not ended before it is told."""
+        async with asyncio.timeout(10):
+            while self._is_busy():  # noqa: ASYNC110 - what runs is no event
+                await asyncio.sleep(0.005)
+
+    def _is_busy(self) -> bool:
+        asks = isinstance(self.app.screen, ModalScreen)
+        return any(
+            worker.is_running and worker.group in (WORKING if asks else (*WORKING, *ASKING))
+            for worker in self.app.workers
+        )
 
     async def type(self, text: str) -> None:
         """Type a text into the field that has the focus, over what is selected in it."""
@@ -96,14 +121,11 @@ class Composing:
         await self.pilot.pause()
         await self.keys("ctrl+r")
 
-    def put(self, steps: list[dict[str, Any]], **more: Any) -> None:
+    async def put(self, steps: list[dict[str, Any]], **more: Any) -> None:
         """Compose a document."""
         document = Document.model_validate({"name": "nightly", "steps": steps, **more})
-        self.app.composition = opened(document)
-
-    async def reopen(self) -> None:
-        """Draw what was put."""
-        await self.keys("1", "2")
+        self.screen.put(opened(document))
+        await self.keys()
 
 
 @asynccontextmanager
@@ -112,11 +134,12 @@ async def composer(
 ) -> AsyncIterator[Composing]:
     """A console in its composer, with real files in a folder if one is given."""
     stage = Stage() if folder is None else Stage(folder=folder)
-    async with KimeraApp(stage).run_test(size=size) as pilot:
-        await settle(pilot)
-        await pilot.press("2")
-        await settle(pilot)
-        yield Composing(pilot, stage)
+    at_once = patch.multiple(compose_base, REST=0, CHECK_DELAY=0)
+    with at_once:
+        async with KimeraApp(stage).run_test(size=size) as pilot:
+            it = Composing(pilot, stage)
+            await it.keys("2")
+            yield it
 
 
 def call(task: str, step_id: str = "", **more: Any) -> dict[str, Any]:

@@ -220,8 +220,7 @@ async def test_leaving_with_edits_asks_first(tmp_path: Path) -> None:
 
 async def test_a_run_is_composed_and_saved_as_a_workflow(tmp_path: Path) -> None:
     async with composer(tmp_path) as it:
-        it.put([call("reports.fetch"), call("calculator.total", "sum")])
-        await it.reopen()
+        await it.put([call("reports.fetch"), call("calculator.total", "sum")])
         await it.keys("r")
         it.stage.ended(next(iter(it.app.book.runs)))
         await it.keys("4", "w")

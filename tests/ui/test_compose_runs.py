@@ -35,14 +35,12 @@ NOBODY = ClusterView(at=NOON, queues={"demo@kimera": frozenset()}, tasks={})
 
 
 async def composed(it: Composing, **more: Any) -> None:
-    it.put(STEPS, inputs=INPUTS, **more)
-    await it.reopen()
+    await it.put(STEPS, inputs=INPUTS, **more)
 
 
 async def test_a_workflow_without_inputs_runs_at_once_and_live_shows_it() -> None:
     async with composer() as it:
-        it.put([call("calculator.add")])
-        await it.reopen()
+        await it.put([call("calculator.add")])
         await it.keys("ctrl+r")
         ((document, given),) = it.stage.documents
         assert document is it.document
@@ -95,8 +93,7 @@ async def test_running_again_shows_what_the_last_run_was_given() -> None:
 
 async def test_a_workflow_with_problems_is_not_run_and_the_cursor_goes_to_the_first() -> None:
     async with composer() as it:
-        it.put([call("calculator.add"), call("nobody.there")])
-        await it.reopen()
+        await it.put([call("calculator.add"), call("nobody.there")])
         for key in ("r", "p", "P"):
             await it.keys("g", key)
             assert it.here == "there"
@@ -107,8 +104,7 @@ async def test_a_workflow_with_problems_is_not_run_and_the_cursor_goes_to_the_fi
 async def test_a_queue_that_nobody_consumes_stops_the_run_until_it_is_overridden() -> None:
     async with composer() as it:
         it.stage.facts_now = replace(it.stage.facts_now, view=NOBODY)
-        it.put([call("calculator.add"), call("echo.value")])
-        await it.reopen()
+        await it.put([call("calculator.add"), call("echo.value")])
         await it.keys("r")
         assert isinstance(it.app.screen, Preflight)
         assert "2 things against running it now." in it.picture
@@ -123,8 +119,7 @@ async def test_a_queue_that_nobody_consumes_stops_the_run_until_it_is_overridden
 
 async def test_the_preflight_can_be_looked_at_without_running() -> None:
     async with composer() as it:
-        it.put([call("calculator.add")])
-        await it.reopen()
+        await it.put([call("calculator.add")])
         await it.keys("P")
         assert isinstance(it.app.screen, Preflight)
         assert "Nothing against running it now." in it.picture
