@@ -57,6 +57,7 @@ async def test_what_is_typed_wrong_keeps_the_form_open_with_its_sentence_under_t
             if "of its own" in sentence:
                 form.fields["param a"].input.value = "1"
             form.fields[field].input.value = typed
+            await it.pilot.pause()
             await it.keys("ctrl+r")
             assert it.app.screen is form, (field, typed)
             assert sentence in it.picture, (field, typed)

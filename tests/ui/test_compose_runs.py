@@ -154,8 +154,7 @@ async def test_a_dry_run_shows_every_payload_and_no_secret_and_sends_nothing() -
 
 async def test_another_mode_may_change_what_is_composed_while_its_last_run_is_read() -> None:
     async with composer() as composing:
-        composing.put([call("calculator.add"), call("echo.value")])
-        await composing.reopen()
+        await composing.put([call("calculator.add"), call("echo.value")])
         await composing.keys("G")
         screen = composing.screen
         await composing.keys("1")
