@@ -154,7 +154,9 @@ def _workers(
     consumers = view.consumers(friend.queue)
     if not findings:
         knowing = [each for each in consumers if full_name in view.tasks.get(each, ())]
-        by = f"{full_name} is registered by {_names(knowing)}"
+        by = "No worker has told its tasks yet"
+        if knowing:
+            by = f"{full_name} is registered by {_names(knowing)}"
         count = f"{len(consumers)} worker{'s' if len(consumers) != 1 else ''}"
         text = f"{by}; queue {friend.queue} is consumed by {count}."
         yield Finding(step.id, text, against=False)
@@ -175,4 +177,4 @@ def _backlog(depth: int, queue: str, usual: float | None, workers: int) -> str:
 def _names(workers: list[str]) -> str:
     rest = len(workers) - WORKERS_NAMED
     more = f" and {rest} more" if rest > 0 else ""
-    return ", ".join(workers[:WORKERS_NAMED]) + more if workers else "no worker that told"
+    return ", ".join(workers[:WORKERS_NAMED]) + more
