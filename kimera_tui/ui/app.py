@@ -220,9 +220,14 @@ class KimeraApp(App[int]):
         if not in_flight and not unsaved:
             self.exit()
             return
-        self.run_worker(self._ask_to_leave(in_flight, unsaved), group="quit", exclusive=True)
+        # Without a worker in between: keys typed ahead are for the question, not the mode below.
+        self.push_screen(Confirm(self._leaving(in_flight, unsaved)), self._answered_leaving)
 
-    async def _ask_to_leave(self, in_flight: int, unsaved: bool) -> None:
+    def _answered_leaving(self, answer: str | None) -> None:
+        if answer:
+            self.exit()
+
+    def _leaving(self, in_flight: int, unsaved: bool) -> Question:
         texts = []
         if unsaved:
             name = self.composition.document.name
@@ -235,10 +240,7 @@ class KimeraApp(App[int]):
             texts.append(
                 f"{in_flight} in flight. They are watched again when the console is opened next."
             )
-        text = "\n\n".join(texts)
-        question = Question(title="Leave Kimera", text=text, act="Leave")
-        if await self.push_screen_wait(Confirm(question)):
-            self.exit()
+        return Question(title="Leave Kimera", text="\n\n".join(texts), act="Leave")
 
     def action_command_palette(self) -> None:
         """Show everything that can be done, by its name."""

@@ -163,7 +163,7 @@ async def test_every_action_of_the_registry_is_bound_and_in_the_palette() -> Non
 
 async def test_help_lists_every_action() -> None:
     app = KimeraApp(Stage())
-    async with app.run_test(size=(120, 160)) as pilot:
+    async with app.run_test(size=(120, 3 * len(ACTIONS))) as pilot:
         await settle(pilot)
         await pilot.press("question_mark")
         await settle(pilot)

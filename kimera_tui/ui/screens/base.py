@@ -1,4 +1,4 @@
-"""What all modes share: the bar of modes, the status line, the footer, and news from the pump."""
+"""What all modes share: the bar of modes, the status line, the line of keys, and news from the pump."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from textual import events, getters
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.screen import Screen
-from textual.widgets import Footer
 
+from kimera_tui.ui.widgets.key_line import KeyLine
 from kimera_tui.ui.widgets.status_line import StatusLine
 from kimera_tui.ui.widgets.top_bar import TopBar
 
@@ -49,12 +49,12 @@ class ModeScreen(Screen[None]):
         super()._forward_event(event)
 
     def compose(self) -> ComposeResult:
-        """Bar, content, status, footer."""
+        """Bar, content, status, keys."""
         yield TopBar(self.SCOPE)
         with Container(id="content"):
             yield from self.compose_content()
         yield StatusLine()
-        yield Footer()
+        yield KeyLine()
 
     def compose_content(self) -> ComposeResult:
         """What the mode shows."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -113,7 +113,9 @@ class Help(Window[None]):
     def compose(self) -> ComposeResult:
         """A table a scope."""
         with VerticalScroll(classes="window help"):
-            yield PlainStatic(help_text())
+            for block in help_blocks():
+                yield PlainStatic(f"{block}\n")
+            yield PlainStatic("ctrl+p opens the palette: everything by its name.")
 
     def on_mount(self) -> None:
         """Say how to leave."""
@@ -126,14 +128,12 @@ class Help(Window[None]):
         self.dismiss(None)
 
 
-def help_text() -> str:
-    """All actions with their keys, by scope."""
-    blocks = []
+def help_blocks() -> Iterator[str]:
+    """All actions with their keys, a text a scope."""
     for scope, title in SCOPES.items():
         rows = [title]
         for action in ACTIONS:
             if action.scope == scope:
                 keys = ", ".join([action.key, *action.keys.split(",")[1:]])
                 rows.append(f"  {keys:<18} {action.help}")
-        blocks.append("\n".join(rows))
-    return "\n\n".join([*blocks, "ctrl+p opens the palette: everything by its name."])
+        yield "\n".join(rows)

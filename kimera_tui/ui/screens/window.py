@@ -14,9 +14,19 @@ T = TypeVar("T")
 class Window(ModalScreen[T]):
     """A modal screen; a second key or click on its way out doesn't close what lies below."""
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Do nothing but close before the panes are there: typed-ahead keys come before them."""
+        if not self.is_mounted and action != "close":
+            return False
+        return super().check_action(action, parameters)
+
     def dismiss(self, result: Any = None) -> AwaitComplete:
         """Close with a result, unless it is closed already."""
-        return super().dismiss(result) if self.is_active else AwaitComplete()
+        if not self.is_active:
+            return AwaitComplete()
+        # The panes go before the window does, and what it still does would look for them.
+        self.workers.cancel_node(self)
+        return super().dismiss(result)
 
 
 class Palette(CommandPalette):
