@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from kimera_tui.errors import UsageError
+from kimera_tui.files import create_file
 from kimera_tui.redaction import redact
 
 
@@ -35,11 +35,9 @@ def write_text(path: Path, text: str) -> Path:
         UsageError: it is there already, or can't be written.
     """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        create_file(path, text + "\n", private=True)
     except FileExistsError:
         raise UsageError(f"{path} is there already: it was not touched.") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}).") from error
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text + "\n")
     return path

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from kimera_tui.config.filters import filter_name, filters_file, load_filters, save_filters
-from kimera_tui.config.friends import near
+from kimera_tui.config.nearest import near
 from kimera_tui.errors import UsageError
 from kimera_tui.runs.history import parse, resolve
 from kimera_tui.runs.search_tree import Term, terms_of

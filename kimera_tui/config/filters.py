@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import yaml
 from pydantic import (
@@ -19,10 +17,11 @@ from pydantic import (
     ValidationError,
 )
 
-from kimera_tui.config.friends import near
 from kimera_tui.config.paths import config_dir, private_dir
-from kimera_tui.config.yaml_source import Key, Source, read_yaml
+from kimera_tui.config.refusals import refusal
+from kimera_tui.config.yaml_source import read_yaml
 from kimera_tui.errors import ConfigError, UsageError
+from kimera_tui.files import replace_file
 
 LONGEST_NAME = 40
 _RULE = f"only letters, digits, `_`, `.` and `-`, at most {LONGEST_NAME}, and not empty"
@@ -42,6 +41,13 @@ class _FiltersFile(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     filters: dict[Name, Line] = Field(default_factory=dict)
+
+
+_OWN = {
+    "string_too_short": "is empty",
+    "model_type": "must be a mapping of names to search lines",
+    "dict_type": "must be a mapping of names to search lines",
+}
 
 
 def filters_file() -> Path:
@@ -75,8 +81,7 @@ def load_filters(path: Path) -> dict[str, str]:
     try:
         return _FiltersFile.model_validate(source.data).filters
     except ValidationError as error:
-        problems = [_sentence(path, source, problem) for problem in error.errors()]
-        raise ConfigError(problems[0], hint="\n".join(problems[1:])) from error
+        raise refusal(path, source, error, lambda _: _FiltersFile.model_fields, _OWN) from error
 
 
 def save_filters(path: Path, filters: Mapping[str, str]) -> None:
@@ -88,38 +93,6 @@ def save_filters(path: Path, filters: Mapping[str, str]) -> None:
     text = yaml.safe_dump({"filters": dict(filters)}, allow_unicode=True, sort_keys=False)
     try:
         private_dir(path.parent)
-        _replace(path.resolve(), text)  # a link stays one
+        replace_file(path, text, private=True)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror}).") from error
-
-
-def _replace(target: Path, text: str) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _sentence(path: Path, source: Source, problem: Mapping[str, Any]) -> str:
-    where: Key = tuple(part for part in problem["loc"] if part != "[key]")
-    dotted = ".".join(str(part) for part in where) or "the file"
-    start = f"{path}, line {source.line_of(where)}: {dotted}"
-    match problem["type"]:
-        case "extra_forbidden":
-            return f"{start}: unknown key.{near(str(where[-1]), ['filters'])}"
-        case "string_type":
-            return f"{start}: must be text; quote it."
-        case "string_too_short":
-            return f"{start}: is empty."
-        case "value_error":
-            return f"{start}: {problem['ctx']['error']}."
-        case "model_type" | "model_attributes_type" | "dict_type":
-            return f"{start}: must be a mapping of names to search lines."
-        case _:
-            return f"{start}: {problem['msg']}."

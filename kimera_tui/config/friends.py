@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -18,7 +17,9 @@ from pydantic import (
     model_validator,
 )
 
-from kimera_tui.config.yaml_source import Key, Source, read_yaml
+from kimera_tui.config.nearest import near
+from kimera_tui.config.refusals import refusal
+from kimera_tui.config.yaml_source import Key, read_yaml
 from kimera_tui.errors import ConfigError, UnknownFriend
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[\w.:-]+$")]
@@ -79,6 +80,10 @@ class _FriendsFile(_Strict):
     friends: dict[Name, Friend] = Field(default_factory=dict)
 
 
+_NAMES = "only letters, digits, `_`, `.`, `:` and `-`, and not empty"
+_OWN = {"string_pattern_mismatch": _NAMES, "string_too_short": _NAMES}
+
+
 def friends_path(environ: Mapping[str, str]) -> Path:
     """Which friends.yaml counts: the one named, the app's, the app folder's, or the one here."""
     if named := environ.get("KIMERA_FRIENDS"):
@@ -105,8 +110,7 @@ def load_friends(path: Path) -> dict[str, Friend]:
     try:
         return _FriendsFile.model_validate(source.data).friends
     except ValidationError as error:
-        problems = [_sentence(path, source, problem) for problem in error.errors()]
-        raise ConfigError(problems[0], hint="\n".join(problems[1:])) from error
+        raise refusal(path, source, error, _keys_at, _OWN) from error
 
 
 def find_friend(friends: Mapping[str, Any], name: str) -> Any:
@@ -121,12 +125,6 @@ def secret_params(entry: Mapping[str, Any], task_name: str) -> frozenset[str]:
     """Names of the parameters that a friend's configuration declares secret."""
     params = (entry.get("tasks") or {}).get(task_name, {}).get("params") or {}
     return frozenset(name for name, param in params.items() if param.get("secret"))
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """A sentence that names what was probably meant, or an empty string."""
-    matches = difflib.get_close_matches(word, list(known), n=3, cutoff=0.5)
-    return f" Near: {', '.join(f'`{match}`' for match in matches)}." if matches else ""
 
 
 def expand(value: str, friend: str) -> str:
@@ -145,34 +143,6 @@ def expand(value: str, friend: str) -> str:
             ) from None
 
     return re.sub(r"\$\{(\w+)\}", variable, value)
-
-
-def _sentence(path: Path, source: Source, problem: Mapping[str, Any]) -> str:
-    where: Key = tuple(part for part in problem["loc"] if part != "[key]")
-    dotted = ".".join(str(part) for part in where) or "the file"
-    start = f"{path}, line {source.line_of(where)}: {dotted}"
-    match problem["type"]:
-        case "extra_forbidden":
-            known = _keys_at(where)
-            return f"{start}: unknown key '{where[-1]}'.{near(str(where[-1]), known)}"
-        case "missing":
-            return f"{start}: is required."
-        case "string_type":
-            return f"{start}: must be text; quote it."
-        case "string_pattern_mismatch" | "string_too_short":
-            return f"{start}: only letters, digits, `_`, `.`, `:` and `-`, and not empty."
-        case "model_type" | "model_attributes_type" | "dict_type":
-            return f"{start}: must be a mapping of keys to values."
-        case "float_parsing" | "float_type" | "int_parsing":
-            return f"{start}: must be a number."
-        case "bool_type" | "bool_parsing":
-            return f"{start}: must be true or false."
-        case "literal_error":
-            return f"{start}: must be one of {problem['ctx']['expected'].replace(' or ', ', ')}."
-        case "value_error":
-            return f"{start}: {problem['ctx']['error']}."
-        case _:
-            return f"{start}: {problem['msg']}."
 
 
 def _keys_at(where: Key) -> Iterable[str]:

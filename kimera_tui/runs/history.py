@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kimera_tui.config.friends import near
+from kimera_tui.config.nearest import near
 from kimera_tui.errors import UsageError
 from kimera_tui.runs.search_tokens import Token, tokens_of
 from kimera_tui.runs.search_tree import (

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kimera_tui.config.friends import Friend, near
+from kimera_tui.config.friends import Friend
+from kimera_tui.config.nearest import near
 from kimera_tui.config.yaml_source import Key
 from kimera_tui.workflows.addresses import lists_of, walk
 from kimera_tui.workflows.call_checks import call_problems

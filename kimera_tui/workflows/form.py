@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from kimera_tui.config.friends import near
+from kimera_tui.config.nearest import near
+from kimera_tui.config.refusals import SENTENCES
 from kimera_tui.config.yaml_source import Key
 from kimera_tui.workflows.document import (
     KINDS,
@@ -125,8 +126,8 @@ def _sentence(data: Any, path: Key, error: ErrorDetails) -> str:
         return "must be fail, continue, or a list of steps."
     if last in ("min", "max") and len(path) == 3 and path[0] == "inputs":
         return "must be a number, or a date, time or duration as text."
-    if kind in _SENTENCES:
-        return f"{_SENTENCES[kind]}."
+    if kind in SENTENCES:
+        return f"{SENTENCES[kind]}."
     if kind in _LIMITS:
         return f"{_LIMITS[kind]} {next(iter(context.values()))}."
     if kind == "string_pattern_mismatch":
@@ -137,20 +138,6 @@ def _sentence(data: Any, path: Key, error: ErrorDetails) -> str:
     return f"{text[:1].lower()}{text[1:]}."
 
 
-_SENTENCES = {
-    "missing": "is required",
-    "string_type": "must be text; quote it",
-    "bool_type": "must be true or false",
-    "int_type": "must be a whole number",
-    "float_type": "must be a number",
-    "list_type": "must be a list",
-    "dict_type": "must be a mapping of keys to values",
-    "model_type": "must be a mapping of keys to values",
-    "model_attributes_type": "must be a mapping of keys to values",
-    "too_short": "must not be empty",
-    "string_too_short": "must not be empty",
-    "finite_number": "must be a number that can be sent",
-}
 _LIMITS = {
     "greater_than": "must be over",
     "greater_than_equal": "the least is",

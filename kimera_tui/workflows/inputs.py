@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kimera_tui.config.friends import near
+from kimera_tui.config.nearest import near
 from kimera_tui.errors import UsageError
 from kimera_tui.workflows.conditions import same
 from kimera_tui.workflows.document import Input

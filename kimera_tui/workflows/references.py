@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from kimera_tui.config.friends import near
+from kimera_tui.config.nearest import near
 from kimera_tui.errors import UsageError
 from kimera_tui.workflows.filters import FILTERS, to_json
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_hex
 
-from kimera_tui.config.friends import near
+from kimera_tui.config.nearest import near
 from kimera_tui.errors import ConfigError, KimeraError, UsageError
+from kimera_tui.files import replace_file
 from kimera_tui.workflows.document import Document
 from kimera_tui.workflows.reading import read_formed, read_text
 from kimera_tui.workflows.saving import text_of
@@ -127,7 +126,7 @@ def save(document: Document, path: Path, stored: Stored | None) -> Stored:
         there = read_text(path) if path.exists() else None
         if there is not None and (stored is None or there != stored.text):
             raise ChangedOnDisk(path, there, _diff(there, text, path))
-        _replace(path, text)
+        replace_file(path, text)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror}).") from error
     return Stored(path, document, text)
@@ -145,28 +144,3 @@ def _diff(theirs: str, ours: str, path: Path) -> str:
         theirs.splitlines(), ours.splitlines(), f"{path} on disk", "yours", lineterm=""
     )
     return "\n".join(line for line, _ in zip(lines, range(DIFF_LINES), strict=False))
-
-
-def _replace(path: Path, text: str) -> None:
-    """Put a new file in the place of the old one in one step, with the old one's rights."""
-    path = Path(os.path.realpath(path))  # a link stays one
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{token_hex(8)}.tmp")
-    try:
-        with new.open("x", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            if path.exists():
-                os.fchmod(file.fileno(), path.stat().st_mode & 0o777)
-            os.fsync(file.fileno())
-        new.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            new.unlink()
-        raise
-    with contextlib.suppress(OSError):  # it is written; not every file system syncs a folder
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kimera_tui.config import filters as module
 from kimera_tui.config.filters import filter_name, filters_file, load_filters, save_filters
 from kimera_tui.config.paths import config_dir
 from kimera_tui.errors import ConfigError, UsageError
@@ -42,7 +41,7 @@ def test_filters_are_read_as_they_stand_in_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("filter: {}\n", "line 1: filter: unknown key. Near: `filters`."),
+        ("filter: {}\n", "line 1: filter: unknown key 'filter'. Near: `filters`."),
         ("filters:\n  a: 7\n", "line 2: filters.a: must be text; quote it."),
         ("filters:\n  a: ''\n", "line 2: filters.a: is empty."),
         ("filters:\n  a: b\n  'c d': e\n", "line 3: filters.c d: a filter's name has only letters"),
@@ -107,7 +106,7 @@ def test_a_write_that_fails_leaves_the_old_file(
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(ConfigError, match=r"cannot be written \(No space left on device\)"):
         save_filters(path, {"a": "c"})
     assert names_in(tmp_path) == ["filters.yaml"]

@@ -1,4 +1,4 @@
-"""What all modes share: the bar of modes, the status line, the line of keys, and news from the pump."""
+"""What all modes share: the bar of modes, status, the line of keys, and news from the pump."""
 
 from __future__ import annotations
 

@@ -1,0 +1,70 @@
+"""Files that are written whole or not at all, whatever happens in between."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from secrets import token_hex
+
+
+def replace_file(path: Path, text: str, *, private: bool = False) -> None:
+    """Put a file in the place of another in one step; the other's rights, and a link, stay.
+
+    Args:
+        path: Its folder is made where there is none.
+        text: All of what is in it then.
+        private: Whether only this user may read it, where it is new.
+
+    Raises:
+        OSError: it can't be written; what was there is as it was.
+    """
+    path = Path(os.path.realpath(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{token_hex(8)}.tmp")
+    _write_new(new, text, private)
+    with _gone_on_failure(new):
+        if path.exists():
+            new.chmod(path.stat().st_mode & 0o777)
+        new.replace(path)
+    _sync_folder(path.parent)
+
+
+def create_file(path: Path, text: str, *, private: bool = False) -> None:
+    """Write a file that must not be there yet.
+
+    Raises:
+        FileExistsError: it is there; it was not touched.
+        OSError: it can't be written; nothing of it is there.
+    """
+    _write_new(path, text, private)
+    _sync_folder(path.parent)
+
+
+def _write_new(path: Path, text: str, private: bool) -> None:
+    rights = 0o600 if private else 0o666
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, rights)
+    with _gone_on_failure(path), os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
+
+
+@contextlib.contextmanager
+def _gone_on_failure(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # it is written; not every file system syncs a folder
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
