@@ -22,14 +22,21 @@ def inputs_of(document: Document, words: Sequence[str], file: str = "") -> dict[
     """The inputs of the command line over those of a file.
 
     Raises:
-        UsageError: a word is no ``NAME=VALUE``, its value can't be read, or it is a secret.
+        UsageError: a word is no ``NAME=VALUE``, its value can't be read, or it is a secret; the
+            hint has the other words that are wrong.
     """
     values = dict(_from_file(file)) if file else {}
+    wrong: list[UsageError] = []
     for word in words:
-        name, equals, text = word.partition("=")
-        if not equals:
-            raise UsageError(f"-i {safe(word, 80)}: write it as NAME=VALUE.")
-        values[name] = _value(name, document.inputs.get(name), text)
+        try:
+            name, text = _pair(word)
+            values[name] = _value(name, document.inputs.get(name), text)
+        except UsageError as error:
+            wrong.append(error)
+    if wrong:
+        others = [str(error) for error in wrong[1:]]
+        hints = dict.fromkeys(error.hint for error in wrong if error.hint)
+        raise UsageError(str(wrong[0]), hint="\n".join([*others, *hints]))
     return values
 
 
@@ -66,6 +73,13 @@ def overrides_of(words: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
             raise UsageError(f"--set {safe(word, 80)}: write it as STEP.NAME=VALUE.")
         found.setdefault(step, {})[name] = _json_or_text(text)
     return found
+
+
+def _pair(word: str) -> tuple[str, str]:
+    name, equals, text = word.partition("=")
+    if not equals:
+        raise UsageError(f"-i {safe(word, 80)}: write it as NAME=VALUE.")
+    return name, text
 
 
 def _json_or_text(text: str) -> Any:

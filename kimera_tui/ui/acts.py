@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from kimera_tui.errors import KimeraError
 from kimera_tui.runs.book import RunState
@@ -20,6 +20,7 @@ from kimera_tui.workflows.runner import Decision
 
 if TYPE_CHECKING:
     from kimera_tui.ui.app import KimeraApp
+    from kimera_tui.ui.screens.compose import ComposeScreen
 
 
 class Acts:
@@ -71,16 +72,13 @@ class Acts:
         except KimeraError as error:
             self._app.complain(str(error))
             return
-        if self._app.composition.unsaved:
-            question = Question(
-                title="Edits are not saved",
-                text=f"{self._app.composition.document.name}\n\nIts edits would be lost.",
-                act="Drop them",
-            )
-            if not await self._app.push_screen_wait(Confirm(question)):
-                return
-        self._app.composition = opened(document)
+        composer = await self._composer()
+        if await composer.may_let_go():
+            composer.put(opened(document))
+
+    async def _composer(self) -> ComposeScreen:
         await self._app.switch_mode("compose")
+        return cast("ComposeScreen", self._app.screen)
 
     async def _watch(self, starting: Awaitable[str]) -> None:
         try:
@@ -104,6 +102,40 @@ class Acts:
         return await self._app.push_screen_wait(Confirm(question)) != ""
 
     # Ending
+
+    def leave(self, in_flight: int) -> None:
+        """Leave the console; with so many tasks in flight, or edits to lose, after asking."""
+        unsaved = self._app.composition.unsaved
+        if not in_flight and not unsaved:
+            self._app.exit()
+            return
+        question = Question(
+            title="Leave Kimera",
+            text="\n\n".join(self._what_leaving_means(in_flight)),
+            act="Leave",
+            choices=("Save and leave", "Leave") if unsaved else (),
+        )
+        # Without a worker in between: keys typed ahead are for the question, not the mode below.
+        self._app.push_screen(Confirm(question), self._leave)
+
+    async def _leave(self, answer: str | None) -> None:
+        if answer == "Save and leave":
+            self._app.run_worker(self._save_and_leave(), group="quit")
+        elif answer:
+            self._app.exit()
+
+    async def _save_and_leave(self) -> None:
+        if await (await self._composer()).save():
+            self._app.exit()
+
+    def _what_leaving_means(self, in_flight: int) -> Iterator[str]:
+        if self._app.composition.unsaved:
+            name = self._app.composition.document.name
+            yield f"The workflow `{name}` has edits that are not saved."
+        if in_flight and self._services.embedded:
+            yield f"{in_flight} in flight. The embedded broker and workers end with the console."
+        elif in_flight:
+            yield f"{in_flight} in flight. They are watched again when the console is opened next."
 
     async def cancel(self, run: RunState) -> None:
         """Cancel a run and say who acknowledged; what no worker heard can be asked again."""

@@ -28,7 +28,7 @@ from kimera_tui.ui.screens.base import ModeScreen
 from kimera_tui.ui.screens.cluster import ClusterScreen
 from kimera_tui.ui.screens.compose import ComposeScreen
 from kimera_tui.ui.screens.compose_state import Composition, nothing
-from kimera_tui.ui.screens.confirm import Confirm, Question
+from kimera_tui.ui.screens.confirm import Confirm
 from kimera_tui.ui.screens.friends import FriendsScreen
 from kimera_tui.ui.screens.history import HistoryScreen
 from kimera_tui.ui.screens.live import LiveScreen
@@ -213,34 +213,9 @@ class KimeraApp(App[int]):
         self._close_messages_no_wait()
 
     async def action_quit(self) -> None:
-        """Leave; with tasks in flight only after asking."""
-        if isinstance(self.screen, Confirm):
-            return
-        in_flight, unsaved = self._in_flight(), self.composition.unsaved
-        if not in_flight and not unsaved:
-            self.exit()
-            return
-        # Without a worker in between: keys typed ahead are for the question, not the mode below.
-        self.push_screen(Confirm(self._leaving(in_flight, unsaved)), self._answered_leaving)
-
-    def _answered_leaving(self, answer: str | None) -> None:
-        if answer:
-            self.exit()
-
-    def _leaving(self, in_flight: int, unsaved: bool) -> Question:
-        texts = []
-        if unsaved:
-            name = self.composition.document.name
-            texts.append(f"The workflow `{name}` has edits that are not saved (2, ctrl+s).")
-        if in_flight and self.services.embedded:
-            texts.append(
-                f"{in_flight} in flight. The embedded broker and its workers end with the console."
-            )
-        elif in_flight:
-            texts.append(
-                f"{in_flight} in flight. They are watched again when the console is opened next."
-            )
-        return Question(title="Leave Kimera", text="\n\n".join(texts), act="Leave")
+        """Leave; with tasks in flight or edits to lose only after asking."""
+        if not isinstance(self.screen, Confirm):
+            self.acts.leave(self._in_flight())
 
     def action_command_palette(self) -> None:
         """Show everything that can be done, by its name."""

@@ -146,6 +146,10 @@ def test_inputs_come_from_the_command_line_over_those_of_a_file(
             ["dya: the workflow has no such input. Near"],
         ),
         (["-i", "day"], ["-i day: write it as NAME=VALUE."]),
+        (
+            ["-i", "day", "-i", "key=canary", "-i", "day=soon"],
+            ["-i day: write it", "a secret doesn't belong", "day: must be", "env:NAME"],
+        ),
         (["-i", "key=canary"], ["a secret doesn't belong on a command line", "env:NAME"]),
         (["-i", "day=2026-01-31"], ["key: the environment variable RUN_TEST_KEY is not set."]),
         (["--inputs", "nowhere.json"], ["nowhere.json: cannot be read (No such file"]),

@@ -225,9 +225,31 @@ async def test_a_run_is_composed_and_saved_as_a_workflow(tmp_path: Path) -> None
         it.stage.ended(next(iter(it.app.book.runs)))
         await it.keys("4", "w")
         assert isinstance(it.app.screen, Confirm)
-        await it.keys("right", "enter")
+        assert "Save first" in it.picture
+        await it.keys("right", "right", "enter")
         assert shape(it.document.steps) == ["fetch", "sum"]
         await it.keys("ctrl+s")
         await it.fill(name="from a run")
         saved = open_workflow(tmp_path / "from-a-run.kimera.yaml")
         assert shape(saved.document.steps) == ["fetch", "sum"]
+
+
+async def test_leaving_offers_to_save_first(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    async with composer(tmp_path) as it:
+        await open_saved(it)
+        await it.keys("c", "1", "ctrl+q")
+        assert "The workflow `nightly` has edits that are not saved." in it.picture
+        await it.keys("escape")
+        assert it.app.composition.unsaved
+        await it.keys("ctrl+q", "right", "enter")
+        assert not it.app.is_running
+    assert len(open_workflow(path).document.steps) == 3
+
+
+async def test_leaving_stays_where_saving_came_to_nothing(tmp_path: Path) -> None:
+    async with composer(tmp_path) as it:
+        await it.add("fetch")
+        await it.keys("ctrl+q", "right", "enter", "escape")  # no name for the new file
+        assert it.app.is_running
+        assert it.app.composition.unsaved
