@@ -11,7 +11,7 @@ from kimera_tui.process.events import Event
 from kimera_tui.runs.codec import decode
 from kimera_tui.runs.events import RunStarted, StepIntended, StepRetried
 from kimera_tui.runs.history import RunRow
-from kimera_tui.runs.search_sql import Values, condition
+from kimera_tui.runs.search_sql import STATUS, Values, condition
 from kimera_tui.runs.search_tree import Search
 
 USUAL_OF = 200
@@ -53,8 +53,8 @@ def runs(db: sqlite3.Connection, search: Search, limit: int, now: float) -> list
     """The runs that meet a search, the latest first; it names no saved filters."""
     values: Values = {"now": now, "limit": limit}
     rows = db.execute(
-        "SELECT run_id, name, status, started, ended, done, total, friends, tasks, error, parent,"  # noqa: S608 - the condition is made of constants
-        f" owner = '' OR lease_until < :now FROM run WHERE {condition(search, values)}"
+        f"SELECT run_id, name, {STATUS}, started, ended, done, total, friends, tasks, error, parent"  # noqa: S608 - made of constants
+        f" FROM run WHERE {condition(search, values)}"
         " ORDER BY started DESC, key DESC LIMIT :limit",
         values,
     )
@@ -97,13 +97,12 @@ def _percentile(ordered: Sequence[float], share: float) -> float:
 
 
 def _row(row: Sequence[Any]) -> RunRow:
-    ended, left = row[4], row[11]
     return RunRow(
         run_id=row[0],
         name=row[1],
-        status="interrupted" if ended is None and left else row[2],
+        status=row[2],
         started=row[3],
-        ended=ended,
+        ended=row[4],
         done=row[5],
         total=row[6],
         friends=tuple(json.loads(row[7])),

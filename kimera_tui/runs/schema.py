@@ -56,6 +56,9 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE run ADD COLUMN concurrency TEXT NOT NULL DEFAULT '';
     CREATE INDEX run_concurrency ON run (concurrency) WHERE ended IS NULL AND concurrency != '';
     """,
+    """
+    ALTER TABLE run ADD COLUMN detached INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 """One script a version: number n (from 1) makes version n of version n - 1."""
 

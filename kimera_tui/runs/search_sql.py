@@ -11,6 +11,13 @@ Values = dict[str, str | float]
 """Parameters by their names."""
 
 
+STATUS = (
+    "CASE WHEN run.ended IS NOT NULL OR (run.owner != '' AND run.lease_until >= :now)"
+    " THEN run.status WHEN run.detached THEN 'handed over' ELSE 'interrupted' END"
+)
+"""What a run's state is: one that no console is at goes on only where it is the workers' to do."""
+
+
 def _in_list(column: str) -> str:
     """A text is part of an entry of a JSON list.
 
@@ -23,8 +30,7 @@ def _in_list(column: str) -> str:
 
 _HAS: dict[str, str] = {
     "word": f"(run.name LIKE :x ESCAPE '\\' OR {_in_list('tasks')})",
-    "state": "CASE WHEN run.ended IS NULL AND (run.owner = '' OR run.lease_until < :now)"
-    " THEN 'interrupted' ELSE run.status END LIKE :x ESCAPE '\\'",
+    "state": f"({STATUS}) LIKE :x ESCAPE '\\'",
     "friend": _in_list("friends"),
     "task": _in_list("tasks"),
     "exc": "(run.error LIKE :x ESCAPE '\\' OR EXISTS (SELECT 1 FROM step"

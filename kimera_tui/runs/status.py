@@ -24,6 +24,7 @@ class Status(StrEnum):
     UNREACHABLE = "unreachable"
     UNCERTAIN = "uncertain"
     INTERRUPTED = "interrupted"
+    HANDED_OVER = "handed over"
     NOT_NEEDED = "not needed"
 
     @property

@@ -61,8 +61,9 @@ def update_run(
     """Bring a run's row, and the rows of some of its steps, up to the fold."""
     update_steps(db, key, [step_row(run.steps[path], packer) for path in paths])
     db.execute(
-        "UPDATE run SET status = ?, done = ?, total = ?, ended = ?, error = ? WHERE key = ?",
-        (*run_fold(run, packer), key),
+        "UPDATE run SET status = ?, done = ?, total = ?, ended = ?, error = ?, detached = ?"
+        " WHERE key = ?",
+        (*run_fold(run, packer), run.detached, key),
     )
 
 

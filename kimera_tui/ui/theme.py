@@ -23,6 +23,7 @@ GLYPHS: dict[Status, str] = {
     Status.UNREACHABLE: "⇢",
     Status.UNCERTAIN: "?",
     Status.INTERRUPTED: "‖",
+    Status.HANDED_OVER: "»",
     Status.NOT_NEEDED: "·",
 }
 
@@ -43,6 +44,7 @@ STYLES: dict[Status, str] = {
     Status.UNREACHABLE: "dim",
     Status.UNCERTAIN: "warning",
     Status.INTERRUPTED: "warning",
+    Status.HANDED_OVER: "active",
     Status.NOT_NEEDED: "dim",
 }
 """Names of the line views' component classes."""

@@ -68,8 +68,10 @@ def test_with_json_it_tells_one_object(run: Run, where: dict[str, str], workflow
     done = run("run", workflow, "--detach", "--json", **where)
     told = json.loads(done.stdout)
     assert (told["event"], told["name"]) == ("detached", "three steps")
-    listed = run("runs", "--json", **where)
-    assert [json.loads(line)["run"] for line in listed.stdout.splitlines()] == [told["run"]]
+    listed = run("runs", "--json", "state:handed", **where)
+    rows = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert [(row["run"], row["status"]) for row in rows] == [(told["run"], "handed over")]
+    assert run("runs", "state:interrupted", **where).stdout == ""
 
 
 def test_all_that_stands_against_it_is_listed_and_nothing_is_sent(

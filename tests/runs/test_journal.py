@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from kimera_tui.errors import JournalError, RunTaken
 from kimera_tui.process import events as e
 from kimera_tui.runs.book import RunBook
-from kimera_tui.runs.events import RunEnded, RunStarted, StepIntended
+from kimera_tui.runs.events import RunDetached, RunEnded, RunStarted, StepIntended
 from kimera_tui.runs.journal import Journal
 from kimera_tui.runs.notkept import TooLarge, Withheld, is_whole
 from kimera_tui.runs.plan import Node, PlannedTask
@@ -332,6 +332,21 @@ async def test_two_consoles_one_owns_and_one_watches(path: Path) -> None:
         assert len(await other.events_of("r")) == 2
         await other.intend("r", [("0", "r-0", (), {})])
         assert [run.recoveries for run in await other.open_runs()] == [0]
+
+
+async def test_a_run_that_the_workers_have_is_not_interrupted_when_its_console_leaves(
+    path: Path,
+) -> None:
+    async with opened(path, Clock()) as (journal, bus):
+        await journal.begin(started())
+        bus.publish(RunDetached(at=1, run_id="r", paths=("0",)))
+        bus.publish(dispatched("r-0"))
+        await journal.flush()
+        assert [row.status for row in await journal.runs()] == ["queued"]
+    async with opened(path, Clock()) as (journal, _):
+        assert [row.status for row in await journal.runs()] == ["handed over"]
+        assert len(await journal.runs("state:handed")) == 1
+        assert await journal.runs("state:interrupted") == []
 
 
 async def test_a_run_that_was_given_back_is_taken_at_once(path: Path) -> None:
