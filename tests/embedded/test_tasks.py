@@ -78,7 +78,8 @@ def test_progress_is_seen(client: Celery) -> None:
     deadline = time.monotonic() + SECONDS
     while not result.ready():
         assert time.monotonic() < deadline
-        state, meta = str(result.state), result.info
+        told = client.backend.get_task_meta(result.id)  # in one read: `state` and `info` are two
+        state, meta = str(told["status"]), told["result"]
         seen[state] += 1
         if state == "PROGRESS":
             assert meta["total"] == 5
