@@ -75,7 +75,9 @@ def trimmed(value: Any, items: int = 64, characters: int = 2000, depth: int = 8)
     more = len(value) - items
     if isinstance(value, dict):
         kept: Any = {
-            trimmed(key, items, characters, 1): trimmed(child, items, characters, depth - 1)
+            trimmed(key, items, characters) if isinstance(key, str) else key: trimmed(
+                child, items, characters, depth - 1
+            )
             for key, child in islice(value.items(), items)
         }
         return kept if more <= 0 else {**kept, "…": f"{more:,} more"}

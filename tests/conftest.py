@@ -26,3 +26,8 @@ os.environ["KIMERA_HOME"] = tempfile.mkdtemp(prefix="kimera-home-")
 atexit.register(shutil.rmtree, os.environ["KIMERA_HOME"], ignore_errors=True)
 
 REPO = Path(__file__).parent.parent
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait for servers and workers."""
+    return (os.cpu_count() or 1) + 1

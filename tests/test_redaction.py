@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import time
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kimera_tui.redaction import MASK, is_secret_name, redact, redact_text
+from kimera_tui.redaction import (
+    DEEPEST,
+    MASK,
+    is_secret_name,
+    mask_urls,
+    passwords_in,
+    redact,
+    redact_text,
+)
 
 CANARY = "canary-5e4715e1"
 
@@ -63,13 +73,63 @@ def test_secrets_inside_texts_are_hidden(text: str) -> None:
     assert CANARY not in str(redact(["x", {"text": text}]))
 
 
+# What counts as a URL with a password and as a token, said plainly and slow to look for.
+URL = re.compile(
+    r"(\b[A-Za-z][\w+.-]{0,30}://[^\s:/@]{0,256}:)(?P<password>[^\s;]{0,1024})@"
+)  # fmt: skip
+TOKEN = re.compile(r"\beyJ[\w-]{8,512}\.[\w-]{8,4096}\.[\w-]{0,1024}")
+PIECES = [
+    "a", "é", "://", ":", "@", ";", " ", "\n", "/", "-", "_", "1.b+c-d", "a://", "redis://u:p@h",
+    "s" * 31, "u" * 256, "p" * 1020,
+]  # fmt: skip
+TOKEN_PIECES = ["eyJ", "eyJhbGciOiJI", "a" * 7, "b" * 8, ".", " ", "=", "x" * 500, "y" * 4090]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
+@example("a://" + "b" * 9 + "://c:" + "p" * 1015 + "@")  # only the inner one reaches it
+def test_a_password_goes_to_the_last_at_sign_within_reach(text: str) -> None:
+    assert passwords_in(text) == [found["password"] for found in URL.finditer(text)]
+    assert mask_urls(text) == URL.sub(rf"\g<1>{MASK}@", text)
+
+
+@given(st.lists(st.sampled_from(TOKEN_PIECES), max_size=12).map("".join))
+def test_a_token_has_three_parts(text: str) -> None:
+    assert redact_text(text) == TOKEN.sub(MASK, text)
+
+
+def test_of_tokens_that_hang_together_the_one_with_the_secret_is_hidden() -> None:
+    token = f"eyJhbGciOiJI.eyJzdWIiOiIx.{CANARY}"
+    assert redact_text(f"jwt-{token}") == f"jwt-{MASK}"
+    assert redact_text(f"eyJhbGciOiJI-{token}") == f"eyJhbGciOiJI-{MASK}"
+
+
 @pytest.mark.parametrize(
     "unit",
-    ["x", "a://", "://", "eyJ-", "eyJaaaaaaaa.", "Bearer ", "-----BEGIN ", "?token=", "a@", ":@;",
-     "-----BEGIN PRIVATE KEY-----"],
+    ["x", "a://", "://", "a://:", "a://: ", "a://:;", "a://:@;", "é://:", "a.a.a.a.a.a://:",
+     "eyJ-", "eyJaaaaaaaa.", "eyJ-" * 128 + "." + "eyJ-" * 1024 + "/", "Bearer ", "-----BEGIN ",
+     "?token=", "a@", ":@;", "-----BEGIN PRIVATE KEY-----"],
 )  # fmt: skip
-def test_a_megabyte_made_to_be_slow_is_not(unit: str) -> None:
-    text = "redis://h " + unit * (1_000_000 // len(unit))
+def test_megabytes_made_to_be_slow_are_not(unit: str) -> None:
+    text = "redis://h " + unit * (2_000_000 // len(unit)) + "@ "
     began = time.process_time()
     redact_text(text)
-    assert time.process_time() - began < 5  # the unbounded forms took minutes
+    passwords_in(text)
+    assert time.process_time() - began < 5  # looking again from every place took from ten to 60
+
+
+def test_what_is_nested_too_deep_is_left_out() -> None:
+    value: Any = {"pin": CANARY}
+    for _ in range(5_000):
+        value = {"deep": [value]}
+    kept = redact(value)
+    for _ in range(DEEPEST // 2):
+        kept = kept["deep"][0]
+    assert kept == "…"
+
+
+def test_what_is_nested_deep_enough_to_be_kept_is_kept_whole() -> None:
+    value: Any = f"redis://u:{CANARY}@h"
+    for _ in range(DEEPEST):
+        value = [value]
+    assert str(redact(value)).count("[") == DEEPEST
+    assert CANARY not in str(redact(value))

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
+from kimera_tui.cli.ends import NotEnded
 from kimera_tui.cli.output import narrate, perform
 from kimera_tui.cli.runs import find_run
 from kimera_tui.errors import UsageError
-
-if TYPE_CHECKING:
-    from kimera_tui.cli.parts import Parts
-
-NOT_ENDED = 3
-"""Exit code for a run that has not ended in time."""
 
 
 @click.command()
@@ -41,8 +34,6 @@ async def _cancel(wanted: str, keep_asking: bool) -> int:
         row = await find_run(parts, wanted)
         if row.ended is not None:
             raise UsageError(f"Run {row.run_id[:8]} has ended: there is nothing to cancel.")
-        if not await _is_elsewhere(parts, row.run_id):
-            await parts.start()
         cancelled = await parts.cancel(row.run_id)
         narrate(cancelled.said)
         if cancelled.unheard and keep_asking:
@@ -51,11 +42,6 @@ async def _cancel(wanted: str, keep_asking: bool) -> int:
             narrate(await parts.keep_revoking(cancelled.unheard))
         elif cancelled.unheard:
             narrate("A worker that starts later won't know of it, unless --keep-asking is given.")
-        return 0 if cancelled.ended else NOT_ENDED
+        return 0 if cancelled.ended else NotEnded.exit_code
     finally:
         await parts.close()
-
-
-async def _is_elsewhere(parts: Parts, run_id: str) -> bool:
-    """Whether another console is at it, so that this one needs no broker."""
-    return any(run.alive for run in await parts.journal.open_runs() if run.run_id == run_id)

@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kimera_tui.cli.output import data, perform
-from kimera_tui.cli.runs import find_run
-from kimera_tui.errors import UsageError
+from kimera_tui.cli.runs import read_run
 
 if TYPE_CHECKING:
-    from kimera_tui.cli.parts import Parts
-    from kimera_tui.runs.book import RunState
     from kimera_tui.runs.compare import Comparison, StepPair
     from kimera_tui.runs.value_diff import Change
 
@@ -42,7 +39,7 @@ async def _compare(one: str, other: str, as_json: bool) -> int:
     parts = Parts()
     await parts.open_journal()
     try:
-        comparison = compared(await _read(parts, one), await _read(parts, other))
+        comparison = compared(await read_run(parts, one), await read_run(parts, other))
     finally:
         await parts.close()
     if as_json:
@@ -51,17 +48,6 @@ async def _compare(one: str, other: str, as_json: bool) -> int:
         for line in comparison_lines(comparison):
             click.echo(line)
     return DIFFERENT if comparison.differs else 0
-
-
-async def _read(parts: Parts, wanted: str) -> RunState:
-    from kimera_tui.runs.book import RunBook
-
-    row = await find_run(parts, wanted)
-    book = RunBook()
-    book.apply_all(await parts.events_of(row.run_id))
-    if row.run_id not in book.runs:
-        raise UsageError(f"Run {row.run_id[:8]} cannot be read: its beginning is not kept.")
-    return book.runs[row.run_id]
 
 
 def _public(comparison: Comparison) -> dict[str, Any]:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kimera_tui.cli.guard import Guard
+from kimera_tui.cli.sending_parts import SendingParts
 from kimera_tui.errors import UsageError
 from kimera_tui.workflows.canvas_stops import Stop
-from kimera_tui.workflows.document import Document, TaskStep, all_steps, called
+from kimera_tui.workflows.document import Document
 from kimera_tui.workflows.launch import Given
-from kimera_tui.workflows.runner import Runner
+from kimera_tui.workflows.preflight import tasks_of
 
 
-class DetachParts:
+class DetachParts(SendingParts):
     """Starts runs of documents, and hands them over."""
 
     embedded: bool
-    _guard: Guard
 
     async def run_document(self, document: Document, given: Given) -> str:
         """Start a run of a document as soon as the broker is up; returns its id.
@@ -25,7 +24,7 @@ class DetachParts:
             UsageError: that may not be sent here, or an input is wrong.
             KimeraError: broker or result backend can't be used; nothing was sent.
         """
-        self._guard.may_send(_friends(document))
+        self._guard.may_send(friend for friend, _ in tasks_of(document))
         return (await self.ready_runner()).run(document, given)
 
     async def stops(self, document: Document) -> Sequence[Stop]:
@@ -47,7 +46,7 @@ class DetachParts:
             KimeraError: broker, result backend or journal can't be used.
         """
         self.need_lasting_workers()
-        self._guard.may_send(_friends(document))
+        self._guard.may_send(friend for friend, _ in tasks_of(document))
         return await (await self.ready_runner()).detach(document, given)
 
     async def detach_rest(self, run_id: str) -> None:
@@ -59,12 +58,8 @@ class DetachParts:
             KimeraError: broker, result backend or journal can't be used.
         """
         self.need_lasting_workers()
-        self._guard.may_act()
+        await self.may_go_on(run_id)
         await (await self.ready_runner()).detach_rest(run_id)
-
-    async def ready_runner(self) -> Runner:
-        """The runner, once something can be sent; raises what keeps it from that."""
-        raise NotImplementedError
 
     def need_lasting_workers(self) -> None:
         """Raise UsageError where the workers end with the console."""
@@ -73,8 +68,3 @@ class DetachParts:
                 "The workers of the private broker end with Kimera: nothing can be handed to them."
                 " BROKER_URL names a broker of yours."
             )
-
-
-def _friends(document: Document) -> set[str]:
-    steps = [step for step in all_steps(document) if isinstance(step, TaskStep)]
-    return {called(step, document)[0] for step in steps}

@@ -11,6 +11,7 @@ from typing import Any
 from kimera_tui.errors import UsageError
 from kimera_tui.files import create_file
 from kimera_tui.redaction import redact
+from kimera_tui.runs.codec import VALUES
 
 
 def write_run(folder: Path, run_id: str, events: Sequence[Any]) -> Path:
@@ -22,10 +23,19 @@ def write_run(folder: Path, run_id: str, events: Sequence[Any]) -> Path:
     if not events:
         raise UsageError(f"No run {run_id}.")
     path = folder / f"run-{run_id[:8]}.json"
-    rows = [
-        {"event": type(event).__name__, **redact(dataclasses.asdict(event))} for event in events
-    ]
+    rows = [{"event": type(event).__name__, **_plain(event)} for event in events]
     return write_text(path, json.dumps({"run": run_id, "events": rows}, indent=1, default=str))
+
+
+def _plain(event: Any) -> dict[str, Any]:
+    """An event's fields without secrets; what is nested too deep for a copy is cut first."""
+    values = {
+        field.name: redact(getattr(event, field.name))
+        for field in dataclasses.fields(event)
+        if field.name in VALUES
+    }
+    plain: dict[str, Any] = redact(dataclasses.asdict(dataclasses.replace(event, **values)))
+    return plain
 
 
 def write_text(path: Path, text: str) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kimera_tui.config.friends import Friend, friends_path, load_friends
+from kimera_tui.config.yaml_source import is_missing
 from kimera_tui.errors import ConfigError
 
 DEMO_FRIENDS = Path(__file__).parent.parent / "embedded" / "friends.yaml"
@@ -18,12 +19,12 @@ def which_file(environ: Mapping[str, str]) -> Path:
         ConfigError: a file that was named does not exist.
     """
     path = friends_path(environ)
-    if environ.get("KIMERA_FRIENDS") and not path.exists():
+    if environ.get("KIMERA_FRIENDS") and is_missing(path):
         raise ConfigError(f"KIMERA_FRIENDS names {path}, which does not exist.")
-    if path.is_symlink() and not path.exists():
+    if is_missing(path) and path.is_symlink():
         raise ConfigError(f"{path} is a link to a file that does not exist.")
     configured = environ.get("KIMERA_FRIENDS") or environ.get("BROKER_URL")
-    return path if configured or path.exists() else DEMO_FRIENDS
+    return path if configured or not is_missing(path) else DEMO_FRIENDS
 
 
 def which_friends(environ: Mapping[str, str]) -> tuple[Path, dict[str, Friend]]:

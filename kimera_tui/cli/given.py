@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,23 +42,35 @@ def inputs_of(document: Document, words: Sequence[str], file: str = "") -> dict[
     return values
 
 
-def ask_for_secrets(document: Document, *, known: Collection[str] = ()) -> dict[str, str]:
+def ask_for_secrets(document: Document) -> dict[str, str]:
     """The secrets that a run asks for, typed at the terminal without being shown.
 
     Raises:
         UsageError: there is no terminal to ask at.
+        click.Abort: ctrl+c was pressed.
     """
     prompted: dict[str, str] = {}
     for name, spec in document.inputs.items():
-        if spec.type != "secret" or (spec.from_ or "prompt") != "prompt" or name in known:
+        if spec.type != "secret" or (spec.from_ or "prompt") != "prompt":
             continue
         if not sys.stdin.isatty():
             raise UsageError(
                 f"{name}: it is asked for, and there is no terminal to ask at.",
                 hint="Give it `from: env:NAME` or `file:PATH` in the workflow.",
             )
-        prompted[name] = click.prompt(name, hide_input=True, err=True)
+        with _interruptible():
+            prompted[name] = click.prompt(name, hide_input=True, err=True)
     return prompted
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Have ctrl+c end a prompt: the loop would take note of it and go on waiting."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def overrides_of(words: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:

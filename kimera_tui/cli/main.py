@@ -9,12 +9,14 @@ from kimera_tui.cli.compare import compare
 from kimera_tui.cli.demo import demo
 from kimera_tui.cli.friends import friends
 from kimera_tui.cli.logs import log_to_file
+from kimera_tui.cli.output import fail
 from kimera_tui.cli.replay import replay
 from kimera_tui.cli.resume import resume
 from kimera_tui.cli.run import run
 from kimera_tui.cli.runs import runs, watch
 from kimera_tui.cli.send import send
 from kimera_tui.cli.workflow import workflow
+from kimera_tui.errors import ConfigError
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,7 +33,10 @@ def main(context: click.Context, read_only: bool) -> None:
 
     if read_only and context.invoked_subcommand is not None:
         raise click.UsageError("--read-only is for the console.")
-    load_env()
+    try:
+        load_env()
+    except ConfigError as error:
+        fail(error)
     log_to_file()
     if context.invoked_subcommand is None:
         from kimera_tui.cli.console import open_console

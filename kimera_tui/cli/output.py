@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
 import click
 
-from kimera_tui.errors import KimeraError
+from kimera_tui.errors import KimeraError, TaskFailed
 from kimera_tui.safetext import safe
+
+INTERRUPTED = 130
+"""Exit code after ctrl+c."""
 
 
 def narrate(text: str) -> None:
@@ -30,22 +34,52 @@ def data(value: Any, *, as_json: bool) -> None:
         click.echo(safe(text, 1 << 30, lines=True))
 
 
-def perform(work: Coroutine[Any, Any, int]) -> NoReturn:
-    """Run a command's work and leave with its exit code; an error is one sentence."""
+def perform(work: Coroutine[Any, Any, int], *, sends: bool = False) -> NoReturn:
+    """Run a command's work and leave with its exit code; an error is one sentence.
+
+    Args:
+        work: Gives the exit code.
+        sends: Whether it sends something, of which an interrupt has to say what becomes.
+    """
     try:
         code = asyncio.run(work)
     except KimeraError as error:
         fail(error)
+    except click.Abort:  # at a prompt, before anything is sent
+        narrate("kimera-tui: interrupted.")
+        code = INTERRUPTED
     except KeyboardInterrupt:
-        narrate("kimera-tui: interrupted; what was sent goes on.")
-        code = 130
+        narrate(f"kimera-tui: interrupted{_what_goes_on() if sends else ''}.")
+        code = INTERRUPTED
     sys.exit(code)
+
+
+def _what_goes_on() -> str:
+    if os.environ.get("BROKER_URL"):
+        return "; what was sent goes on"
+    return "; what was sent ends with the private broker, when no other console is on it"
 
 
 def fail(error: KimeraError) -> NoReturn:
     """Say what is wrong and leave with the error's exit code."""
-    narrate(f"kimera-tui: {error}")
-    if error.hint:
-        for line in error.hint.splitlines():
-            narrate(f"  {line}")
+    complain(error)
     sys.exit(error.exit_code)
+
+
+def complain(error: KimeraError, hide: Callable[[str], str] = str) -> None:
+    """Say what is wrong.
+
+    Args:
+        error: What is.
+        hide: Takes secrets out of a text.
+    """
+    narrate(f"kimera-tui: {hide(str(error))}")
+    for line in hide(error.hint).splitlines():
+        narrate(f"  {line}")
+
+
+def show_traceback(error: KimeraError, hide: Callable[[str], str]) -> None:
+    """Print a failed task's remote traceback, its secrets hidden."""
+    if isinstance(error, TaskFailed):
+        for line in hide(error.traceback).rstrip().splitlines():
+            narrate(line)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import getpass
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from kimera_tui.cli.detach_parts import DetachParts
 from kimera_tui.cli.export import write_run, write_text
@@ -27,20 +25,15 @@ from kimera_tui.embedded.broker import EmbeddedBroker
 from kimera_tui.errors import BrokerUnavailable, ConfigError, KimeraError
 from kimera_tui.process import TaskManager
 from kimera_tui.process.bus import EventBus
-from kimera_tui.process.clock import Clock, SystemClock, new_id
+from kimera_tui.process.clock import Clock, SystemClock
 from kimera_tui.process.engine import Receipt
 from kimera_tui.redaction import mask_urls
 from kimera_tui.runs.history import RunRow
 from kimera_tui.runs.journal import Journal
-from kimera_tui.runs.recovery import Recovery, recover
 from kimera_tui.ui.ports import Workflows
-from kimera_tui.workflows.calls import Workflow, friends_of
-from kimera_tui.workflows.cancelling import Cancelled, cancel_run
 from kimera_tui.workflows.document import Document
-from kimera_tui.workflows.launch import Given
 from kimera_tui.workflows.preflight import Facts, queues_of, tasks_of
-from kimera_tui.workflows.replay import ReplayPlan, Wish, planned_replay
-from kimera_tui.workflows.runner import Decision, Runner
+from kimera_tui.workflows.runner import Runner
 from kimera_tui.workflows.store import workflows_folder
 
 
@@ -77,6 +70,7 @@ class Parts(DetachParts, FilterParts):
         self._manager: TaskManager | None = None
         self._runner: Runner | None = None
         self._lookout: Lookout | None = None
+        self._begun = False
         self._up = asyncio.Event()
         self._failure: KimeraError | None = None
         """Why the broker never came up, or None."""
@@ -103,12 +97,24 @@ class Parts(DetachParts, FilterParts):
         """What else is to be known of the journal, such as that it was damaged and begun anew."""
         return self.journal.notice
 
+    def need_friends(self) -> None:
+        """Raise ConfigError where friends.yaml could not be read."""
+        if self.friends_problem:
+            first, _, rest = self.friends_problem.partition("\n")
+            raise ConfigError(first, hint=rest)
+
     async def open_journal(self) -> None:
         """Open the journal alone, for commands that need no broker."""
         await self.journal.open()
 
     async def start(self) -> None:
-        """Bring the broker up and keep asking the workers; failure is told as an event."""
+        """Bring the broker up, unless that was begun before, and keep asking the workers.
+
+        Failure is told as an event.
+        """
+        if self._begun:
+            return
+        self._begun = True
         await self.journal.open()
         self.journal.follow(self.bus)
         label = self._profile
@@ -124,16 +130,6 @@ class Parts(DetachParts, FilterParts):
             self._asking = asyncio.get_running_loop().create_task(lookout.keep_asking(label))
         finally:
             self._up.set()
-
-    async def launch(self, workflow: Workflow) -> str:
-        """Start a run as soon as the broker is up; returns its id.
-
-        Raises:
-            UsageError: that may not be sent here.
-            KimeraError: broker or result backend can't be used; nothing was sent.
-        """
-        self._guard.may_send(friends_of(workflow.root))
-        return (await self.ready_runner()).start(workflow)
 
     async def ready_runner(self) -> Runner:
         """The runner, once something can be sent; raises what keeps it from that."""
@@ -169,11 +165,6 @@ class Parts(DetachParts, FilterParts):
         self._guard.may_act()
         return await (await self.manager()).revoke(task_id, terminate, signal)
 
-    async def cancel(self, run_id: str) -> Cancelled:
-        """Send nothing more of a run, whoever is at it, and revoke what is in flight of it."""
-        self._guard.may_act()
-        return await cancel_run(self.journal, run_id, self._runner, self.runner)
-
     async def keep_revoking(self, unheard: Sequence[tuple[str, str]]) -> str:
         """Revoke tasks until workers heard of it; returns how that ended, in a sentence.
 
@@ -192,11 +183,6 @@ class Parts(DetachParts, FilterParts):
             )
         )
         return " ".join(dict.fromkeys(said))
-
-    async def decide(self, run_id: str, path: str, what: Decision, result: Any) -> None:
-        """Say what became of an uncertain step; UsageError where nobody asks for it."""
-        self._guard.may_act()
-        await (await self.runner()).decide(run_id, path, what, getpass.getuser(), result)
 
     async def runs(self, search: str, limit: int = 200) -> Sequence[RunRow]:
         """Past runs, newest first; UsageError for a search that can't be understood."""
@@ -218,27 +204,6 @@ class Parts(DetachParts, FilterParts):
         """Write a text to a new file in the working directory; UsageError where that can't be."""
         return await asyncio.to_thread(write_text, Path.cwd() / name, text)
 
-    async def replay_plan(self, run_id: str, wish: Wish) -> ReplayPlan:
-        """What a replay would run and reuse; nothing is sent.
-
-        Raises:
-            UsageError: there is no such run or step, or an input is wrong.
-        """
-        friends = {name: friend.as_mapping() for name, friend in self.friends.items()}
-        return planned_replay(await self.events_of(run_id), wish, new_id, friends)
-
-    async def replay(self, run_id: str, wish: Wish) -> str:
-        """Start a new run from a past one; returns its id.
-
-        Raises:
-            UsageError: the plan's, or that may not be sent here; nothing was sent.
-            KimeraError: broker or result backend can't be used; nothing was sent.
-        """
-        plan = await self.replay_plan(run_id, wish)
-        leaves = dict(plan.plan.leaves())
-        self._guard.may_send({leaves[path].friend for path in plan.will_run})
-        return await (await self.ready_runner()).replay(run_id, wish)
-
     async def facts(self, document: Document) -> Facts:
         """What is known now of the workers, queues and past runs that a run would meet."""
         try:
@@ -259,24 +224,6 @@ class Parts(DetachParts, FilterParts):
             usual,
             "" if lookout.failure is None else lookout.failure.message,
         )
-
-    async def recover(self) -> Recovery:
-        """Go on with the runs that a console left, once the broker is up; says what became."""
-        if self._guard.read_only:
-            return Recovery()
-        runner = await self.runner()
-        return await recover(self.journal, runner.resume, self._profile)
-
-    async def resume(self, run_id: str, given: Given) -> None:
-        """Go on with a run that its console left.
-
-        Raises:
-            RunTaken: it has ended, or another console is at it.
-            UsageError: nothing is sent here, or it was started with another broker.
-            KimeraError: broker or journal can't be used.
-        """
-        self._guard.may_act()
-        await (await self.runner()).resume(run_id, given)
 
     async def export(self, run_id: str) -> Path:
         """Write a run with its events to a file in the working directory, as JSON."""

@@ -3,21 +3,48 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from kimera_tui.cli.ends import MAILBOX, code_of, errors_of, report
 from kimera_tui.cli.given import INPUT, ask_for_secrets, inputs_of, overrides_of
 from kimera_tui.cli.output import fail, narrate, perform
-from kimera_tui.cli.runs import find_run, report
+from kimera_tui.cli.runs import find_run
 from kimera_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kimera_tui.cli.parts import Parts
+    from kimera_tui.runs.book import RunState
     from kimera_tui.workflows.launch import Given
     from kimera_tui.workflows.replay import Wish
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What stands on the command line."""
+
+    run: str
+    mode: str | None
+    from_step: str
+    only_step: str
+    inputs: tuple[str, ...]
+    sets: tuple[str, ...]
+    dry_run: bool
+    as_json: bool
+    yes: bool
+
+    @property
+    def way(self) -> tuple[str, str]:
+        """How it is run again, and the step that this means."""
+        if self.from_step:
+            return "from_step", self.from_step
+        if self.only_step:
+            return "only_step", self.only_step
+        return self.mode or "again", ""
 
 
 @click.command()
@@ -29,71 +56,62 @@ if TYPE_CHECKING:
 @click.option("--set", "sets", multiple=True, metavar="STEP.NAME=VALUE", help="An argument.")
 @click.option("--dry-run", is_flag=True, help="Say what would run and be reused; send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="The new run's end as one JSON object.")
-def replay(
-    run: str,
-    mode: str | None,
-    from_step: str,
-    only_step: str,
-    inputs: tuple[str, ...],
-    sets: tuple[str, ...],
-    dry_run: bool,
-    as_json: bool,
-) -> None:
+@click.option("--yes", is_flag=True, help="Send to friends that are marked as dangerous.")
+def replay(**asked: Any) -> None:
     """Run RUN again, as a new run, and wait for its end.
 
     What -i and --set change runs again, and so does everything that it feeds.
     """
-    if sum(bool(way) for way in (mode, from_step, only_step)) > 1:
+    call = _Asked(**asked)
+    if sum(map(bool, (call.mode, call.from_step, call.only_step))) > 1:
         fail(UsageError("Choose one of --from-failed, --from and --only."))
-    how, path = mode or "again", ""
-    if from_step or only_step:
-        how, path = ("from_step", from_step) if from_step else ("only_step", only_step)
-    perform(_replay(run, (how, path), (inputs, sets), dry_run=dry_run, as_json=as_json))
+    perform(_replay(call), sends=True)
 
 
-async def _replay(
-    wanted: str,
-    way: tuple[str, str],
-    words: tuple[Sequence[str], Sequence[str]],
-    *,
-    dry_run: bool,
-    as_json: bool,
-) -> int:
+async def _replay(asked: _Asked) -> int:
+    from kimera_tui.cli.guard import refuse_danger
     from kimera_tui.cli.parts import Parts
     from kimera_tui.workflows.replay import Wish
 
     parts = Parts()
     await parts.open_journal()
     try:
-        row = await find_run(parts, wanted)
-        given = await _given(parts, row.run_id, words[0], dry_run=dry_run)
-        wish = Wish(*way, overrides_of(words[1]), given)
+        row = await find_run(parts, asked.run)
+        given = await _given(parts, row.run_id, asked.inputs, dry_run=asked.dry_run)
+        wish = Wish(*asked.way, overrides_of(asked.sets), given)
         plan = await parts.replay_plan(row.run_id, wish)
         narrate(plan.sentence)
-        if dry_run:
+        if asked.dry_run:
             leaves = dict(plan.plan.leaves())
             for path in plan.will_run:
                 click.echo(f"{path or '0'}  {leaves[path].friend}.{leaves[path].task_name}")
             return 0
-        return await _to_its_end(parts, row.run_id, wish, as_json=as_json)
+        refuse_danger(parts.friends, plan.friends, yes=asked.yes)
+        return await _to_its_end(parts, row.run_id, wish, as_json=asked.as_json)
     finally:
         await parts.close()
 
 
 async def _to_its_end(parts: Parts, past: str, wish: Wish, *, as_json: bool) -> int:
+    with parts.bus.subscribe(MAILBOX) as mailbox:
+        await parts.start()
+        run_id = await parts.replay(past, wish)
+        [error] = await errors_of(await parts.runner(), [run_id])
+        state = await asyncio.to_thread(_folded, mailbox.drain(), run_id)
+    narrate(f"run {run_id}")
+    report(state, as_json)
+    return code_of(error, state.status.value)
+
+
+def _folded(events: Sequence[object], run_id: str) -> RunState:
+    """The run that these events tell of, without its secrets."""
     from kimera_tui.runs.book import RunBook
     from kimera_tui.runs.masking import masked
 
-    with parts.bus.subscribe(1_000_000) as mailbox:
-        await parts.start()
-        run_id = await parts.replay(past, wish)
-        runner = await parts.runner()
-        await asyncio.gather(runner.result(run_id), return_exceptions=True)
-        book = RunBook()
-        for event in mailbox.drain():
-            book.apply(masked(event, book))
-    narrate(f"run {run_id}")
-    return report(book.runs[run_id], as_json)
+    book = RunBook()
+    for event in events:
+        book.apply(masked(event, book))
+    return book.runs[run_id]
 
 
 async def _given(parts: Parts, run_id: str, words: Sequence[str], *, dry_run: bool) -> Given:

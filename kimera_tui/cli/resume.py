@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import click
 
+from kimera_tui.cli.ends import code_of, errors_of
 from kimera_tui.cli.given import ask_for_secrets
 from kimera_tui.cli.output import narrate, perform
+from kimera_tui.cli.runs import read_run
 from kimera_tui.errors import UsageError
 from kimera_tui.safetext import safe
 
@@ -26,8 +27,10 @@ def resume(run: str) -> None:
     """Go on with RUN (an id, or the beginning of one), or with every run that was left.
 
     Nothing is sent twice. Waits until the runs have ended.
+
+    Exit codes: as of kimera-tui run; 1 for several that ended badly in different ways.
     """
-    perform(_resume(run))
+    perform(_resume(run), sends=True)
 
 
 async def _resume(wanted: str) -> int:
@@ -36,29 +39,38 @@ async def _resume(wanted: str) -> int:
     parts = Parts()
     try:
         await parts.start()
-        runner = await parts.runner()
-        resumed: Sequence[Resumed]
-        if wanted:
-            run_id = await _open_run(parts, wanted)
-            resumed = [await runner.resume(run_id, await _given(parts, run_id))]
-        else:
-            found = await parts.recover()
-            narrate(found.sentence or "No run was left.")
-            for run_id, why in found.left:
-                narrate(f"{run_id[:8]}: {why}")
-            resumed = found.adopted
+        resumed = await _resumed(parts, wanted)
         for run in resumed:
             for need in run.needs:
                 narrate(f"{run.run_id[:8]}: {safe(need, 300)}")
-        results = await asyncio.gather(
-            *(runner.result(run.run_id) for run in resumed), return_exceptions=True
-        )
-        for run, result in zip(resumed, results, strict=True):
-            ended = f"failed: {result}" if isinstance(result, BaseException) else "done"
-            click.echo(safe(f"{run.run_id[:8]}  {run.name}  {ended}", 500))
-        return int(any(isinstance(result, BaseException) for result in results))
+        errors = await errors_of(await parts.runner(), [run.run_id for run in resumed])
+        codes = [await _told(parts, *end) for end in zip(resumed, errors, strict=True)]
     finally:
         await parts.close()
+    bad = set(codes) - {0}
+    return bad.pop() if len(bad) == 1 else int(bool(bad))
+
+
+async def _resumed(parts: Parts, wanted: str) -> Sequence[Resumed]:
+    """The runs that go on."""
+    if wanted:
+        await parts.runner()  # nobody is asked for secrets in vain
+        run_id = await _open_run(parts, wanted)
+        return [await parts.go_on(run_id, await _given(parts, run_id))]
+    found = await parts.recover()
+    narrate(found.sentence or "No run was left.")
+    for run_id, why in found.left:
+        narrate(f"{run_id[:8]}: {why}")
+    return found.adopted
+
+
+async def _told(parts: Parts, run: Resumed, error: BaseException | None) -> int:
+    """Print how a run ended, as the journal has it without its secrets; returns the exit code."""
+    state = await read_run(parts, run.run_id)
+    ended = state.status.value if state.ended is not None else "not ended here"
+    why = f": {state.error}" if state.error else ""
+    click.echo(safe(f"{run.run_id[:8]}  {run.name}  {ended}{why}", 500))
+    return code_of(error, state.status.value)
 
 
 async def _given(parts: Parts, run_id: str) -> Given:

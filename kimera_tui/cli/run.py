@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from kimera_tui.cli.detaching import detached
+from kimera_tui.cli.ends import MAILBOX, code_of
 from kimera_tui.cli.given import INPUT, ask_for_secrets, inputs_of
-from kimera_tui.cli.output import data, fail, narrate, perform
+from kimera_tui.cli.output import complain, data, fail, narrate, perform, show_traceback
 from kimera_tui.cli.progress import Progress
-from kimera_tui.errors import ConfigError, KimeraError, TaskFailed, UsageError
+from kimera_tui.errors import KimeraError, UsageError
 
 if TYPE_CHECKING:
     from kimera_tui.cli.parts import Parts
@@ -53,40 +54,62 @@ def run(**asked: Any) -> None:
     """
     if asked["detach"] and (asked["dry_run"] or asked["from_failed"]):
         fail(UsageError("--detach starts a new run: leave --dry-run and --from-failed out."))
-    perform(_run(_Asked(**asked)))
+    perform(_run(_Asked(**asked)), sends=True)
 
 
 async def _run(asked: _Asked) -> int:
+    from kimera_tui.cli.guard import refuse_danger
     from kimera_tui.cli.parts import Parts
-    from kimera_tui.workflows.dry_run import dry_run
+    from kimera_tui.workflows.preflight import tasks_of
     from kimera_tui.workflows.reading import read_checked
     from kimera_tui.workflows.store import Library, workflows_folder
 
     parts = Parts()
-    if parts.friends_problem:
-        first, _, rest = parts.friends_problem.partition("\n")
-        raise ConfigError(first, hint=rest)
+    parts.need_friends()
     path = Library(workflows_folder()).find(asked.workflow)
     document = await asyncio.to_thread(read_checked, path, parts.friends)
     given = _given(document, asked)
     if asked.dry_run:
-        for call in dry_run(document, given, parts.friends):
-            data(call, as_json=asked.as_json)
-        narrate("Nothing was sent.")
-        return 0
-    _refuse_danger(document, parts, asked)
+        return await _shown(parts, document, given, asked)
+    refuse_danger(parts.friends, {friend for friend, _ in tasks_of(document)}, yes=asked.yes)
     if asked.detach:
         return await detached(parts, document, given, as_json=asked.as_json)
     return await _to_its_end(parts, document, given, asked)
 
 
+async def _shown(parts: Parts, document: Document, given: Given, asked: _Asked) -> int:
+    """Tell the calls, of a run that reuses another one's results only those that are left."""
+    from kimera_tui.cli.runs import find_run
+    from kimera_tui.workflows.dry_run import dry_run
+    from kimera_tui.workflows.replay import Wish
+
+    left: set[str] | None = None
+    if asked.from_failed:
+        await parts.open_journal()
+        try:
+            past = await find_run(parts, asked.from_failed)
+            wish = Wish("from_failed", given=given, document=document)
+            plan = await parts.replay_plan(past.run_id, wish)
+        finally:
+            await parts.close()
+        narrate(" ".join((plan.sentence, *plan.needs)))
+        will_run = set(plan.will_run)
+        left = {node.id for _, node in plan.plan.walk() if node.path in will_run}
+        given = replace(given, inputs=plan.inputs)
+    for call in dry_run(document, given, parts.friends):
+        if left is None or call["step"] in left:
+            data(call, as_json=asked.as_json)
+    narrate("Nothing was sent.")
+    return 0
+
+
 async def _to_its_end(parts: Parts, document: Document, given: Given, asked: _Asked) -> int:
-    from kimera_tui.cli.runs import EXIT_CODES, find_run
+    from kimera_tui.cli.runs import find_run
     from kimera_tui.runs.masking import hidden_result
     from kimera_tui.workflows.replay import Wish
 
     try:
-        with parts.bus.subscribe(1_000_000) as mailbox:
+        with parts.bus.subscribe(MAILBOX) as mailbox:
             progress = Progress(mailbox, as_json=asked.as_json)
             teller = asyncio.create_task(progress.tell())
             try:
@@ -98,7 +121,7 @@ async def _to_its_end(parts: Parts, document: Document, given: Given, asked: _As
                 else:
                     run_id = await parts.run_document(document, given)
                 runner = await parts.runner()
-                error: BaseException | None = None
+                error: KimeraError | None = None
                 result = None
                 try:
                     result = await runner.result(run_id)
@@ -108,36 +131,38 @@ async def _to_its_end(parts: Parts, document: Document, given: Given, asked: _As
                 teller.cancel()
                 await asyncio.gather(teller, return_exceptions=True)
             state = progress.ended(run_id)
-        return _report(state, hidden_result(result, state), error, asked.as_json, EXIT_CODES)
+        _report(state, hidden_result(result, state), error, asked.as_json)
+        if error is None:
+            return 0
+        if await _is_kept(parts, run_id):
+            narrate(f"  kimera-tui run ... --from-failed {run_id[:8]} goes on from there.")
+        return code_of(error, state.status.value)
     finally:
         await parts.close()
 
 
-def _report(
-    state: RunState,
-    result: Any,
-    error: BaseException | None,
-    as_json: bool,
-    codes: dict[str, int],
-) -> int:
-    status = state.status.value
+def _report(state: RunState, result: Any, error: KimeraError | None, as_json: bool) -> None:
+    hide = state.secrets.text
     if as_json:
-        told = {"event": "end", "run": state.run_id, "status": status, "result": result}
-        data(
-            told | ({"error": state.secrets.text(str(error))} if error is not None else {}),
-            as_json=True,
-        )
+        told = {"event": "end", "run": state.run_id, "status": state.status.value}
+        failure = {} if error is None else {"error": hide(str(error))}
+        data({**told, "result": result, **failure}, as_json=True)
     elif error is None:
         data(result, as_json=False)
+    else:
+        show_traceback(error, hide)
     if error is not None:
-        if isinstance(error, TaskFailed) and not as_json:
-            for line in state.secrets.text(error.traceback).rstrip().splitlines():
-                narrate(line)
-        narrate(f"kimera-tui: {state.secrets.text(str(error))}")
-        narrate(f"  kimera-tui run ... --from-failed {state.run_id[:8]} goes on from there.")
-    if isinstance(error, KimeraError) and error.exit_code not in (0, 1):
-        return error.exit_code
-    return codes.get(status, 1) if error is not None else 0
+        complain(error, hide)
+
+
+async def _is_kept(parts: Parts, run_id: str) -> bool:
+    """Whether the journal has the run: one that was refused is kept nowhere."""
+    from kimera_tui.runs.search_tree import Term, written
+
+    try:
+        return bool(await parts.runs(written(Term("run", run_id)), 1))
+    except KimeraError:
+        return False
 
 
 def _given(document: Document, asked: _Asked) -> Given:
@@ -155,17 +180,3 @@ def _given(document: Document, asked: _Asked) -> Given:
         if spec.type == "secret":
             secret_value(name, spec, os.environ, prompted)
     return Given(values, prompted)
-
-
-def _refuse_danger(document: Document, parts: Parts, asked: _Asked) -> None:
-    from kimera_tui.workflows.document import TaskStep, all_steps, called
-
-    names = {
-        called(step, document)[0] for step in all_steps(document) if isinstance(step, TaskStep)
-    }
-    danger = sorted(name for name in names if name in parts.friends and parts.friends[name].danger)
-    if danger and not asked.yes:
-        listed = ", ".join(f"`{name}`" for name in danger)
-        raise UsageError(
-            f"Marked as dangerous: {listed}. Nothing was sent.", hint="--yes sends all the same."
-        )

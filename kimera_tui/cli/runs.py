@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kimera_tui.cli.ends import NotEnded, report
 from kimera_tui.cli.output import data, narrate, perform
 from kimera_tui.errors import UsageError
 from kimera_tui.safetext import safe
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kimera_tui.cli.parts import Parts
-    from kimera_tui.runs.book import RunState
+    from kimera_tui.runs.book import RunBook, RunState
     from kimera_tui.runs.history import RunRow
 
-EXIT_CODES = {"done": 0, "revoked": 4, "timed out": 3, "interrupted": 130}
-"""How ``watch`` and ``replay`` leave for a run's state; everything else is 1."""
 LOOK_EVERY = 0.5
+"""Seconds between two looks at a run that is watched."""
+READ_SHARE = 10
+"""A pause is at least so many times as long as the last reading of the run took."""
 
 
 @click.command()
@@ -78,47 +82,95 @@ def _line(row: RunRow) -> str:
 
 @click.command()
 @click.argument("run")
-@click.option("--timeout", default=86_400.0, show_default=True, help="Seconds to watch at most.")
+@click.option("--timeout", default="24h", show_default=True, help="30, 30s, 5m or 1h30m.")
 @click.option("--json", "as_json", is_flag=True, help="The run's end as one JSON object.")
-def watch(run: str, timeout: float, as_json: bool) -> None:
-    """Watch RUN (an id, or the beginning of one) to its end, whichever console owns it."""
+def watch(run: str, timeout: str, as_json: bool) -> None:
+    """Watch RUN (an id, or the beginning of one) to its end, whichever console owns it.
+
+    Exit codes: those of the run, as of kimera-tui run; 3 too if it has not ended in time.
+    """
     perform(_watch(run, timeout, as_json))
 
 
-async def _watch(wanted: str, timeout: float, as_json: bool) -> int:
+async def _watch(wanted: str, timeout: str, as_json: bool) -> int:
     from kimera_tui.cli.parts import Parts
+    from kimera_tui.workflows.fields import parse_timeout
 
+    until = time.monotonic() + parse_timeout(timeout)
     parts = Parts()
     await parts.open_journal()
     try:
         row = await find_run(parts, wanted)
-        state = await _followed(parts, row.run_id, time.monotonic() + timeout)
+        state = await followed(parts, row.run_id, until)
     finally:
         await parts.close()
     return report(state, as_json)
 
 
-async def _followed(parts: Parts, run_id: str, until: float) -> RunState:
-    """The run at its end, read again and again; what is new is narrated."""
+async def followed(parts: Parts, run_id: str, until: float) -> RunState:
+    """The run at its end; what is new of it is narrated.
+
+    Raises:
+        NotEnded: it has not ended by then, in monotonic seconds.
+        UsageError: its beginning is not kept.
+    """
     from kimera_tui.runs.book import RunBook
+
+    told, book = 0, RunBook()
+    while True:
+        begun = time.monotonic()
+        events = await parts.events_of(run_id)
+        for words in await asyncio.to_thread(_taken_in, book, events[told:]):
+            narrate(words)
+        told, state = len(events), run_in(book, run_id)
+        if state.ended is not None:
+            return state
+        await _pause(parts, run_id, READ_SHARE * (time.monotonic() - begun), until)
+
+
+def _taken_in(book: RunBook, events: Sequence[object]) -> list[str]:
+    """Fold events in; returns what is to be said of them."""
     from kimera_tui.runs.narration import narrate as words_of
 
-    told = 0
-    book = RunBook()
+    said = []
+    for event in events:
+        book.apply(event)
+        if (words := words_of(event)) is not None and words[0] != "polled":
+            place = book.step_of(event)
+            step = f"{place[1].id or place[1].task_name}: " if place is not None else ""
+            said.append(f"{words[0]}: {step}{words[2]}")
+    return said
+
+
+async def _pause(parts: Parts, run_id: str, seconds: float, until: float) -> None:
+    """Wait before the run is read again, but not beyond its end, which is cheap to look for."""
+    over = time.monotonic() + seconds
     while True:
-        events = await parts.events_of(run_id)
-        for event in events[told:]:
-            book.apply(event)
-            if (words := words_of(event)) is not None and words[0] != "polled":
-                place = book.step_of(event)
-                step = f"{place[1].id or place[1].task_name}: " if place is not None else ""
-                narrate(f"{words[0]}: {step}{words[2]}")
-        told = len(events)
-        if book.runs[run_id].ended is not None:
-            return book.runs[run_id]
-        if time.monotonic() > until:
-            raise UsageError("The run has not ended in the time given to watch it.")
         await asyncio.sleep(LOOK_EVERY)
+        if time.monotonic() > until:
+            raise NotEnded("The run has not ended in the time given to watch it.")
+        if time.monotonic() > over or (await find_run(parts, run_id)).ended is not None:
+            return
+
+
+async def read_run(parts: Parts, wanted: str) -> RunState:
+    """The one run whose id begins so, as the journal tells it.
+
+    Raises:
+        UsageError: there are none or several, or its beginning is not kept.
+    """
+    from kimera_tui.runs.book import RunBook
+
+    row, book = await find_run(parts, wanted), RunBook()
+    await asyncio.to_thread(book.apply_all, await parts.events_of(row.run_id))
+    return run_in(book, row.run_id)
+
+
+def run_in(book: RunBook, run_id: str) -> RunState:
+    """The run; UsageError where its beginning is not kept."""
+    if run_id not in book.runs:
+        raise UsageError(f"Run {run_id[:8]} cannot be read: its beginning is not kept.")
+    return book.runs[run_id]
 
 
 async def find_run(parts: Parts, wanted: str) -> RunRow:
@@ -130,25 +182,3 @@ async def find_run(parts: Parts, wanted: str) -> RunRow:
         what = "No run's id begins" if not rows else f"{len(rows)} runs' ids begin"
         raise UsageError(f"{what} with `{wanted}`; kimera-tui runs lists them.")
     return rows[0]
-
-
-def report(state: RunState, as_json: bool) -> int:
-    """Print how a run ended; returns the exit code that says it."""
-    steps = [
-        {
-            "path": step.path,
-            "task": step.name,
-            "status": step.status.value,
-            "result": step.result,
-            "error": f"{step.error_type}: {step.error_message}" if step.error_type else "",
-        }
-        for step in state.steps.values()
-    ]
-    status = state.status.value
-    if as_json:
-        told = {"run": state.run_id, "name": state.name, "status": status, "steps": steps}
-        data(told, as_json=True)
-    else:
-        for step in steps:
-            click.echo(safe(f"{step['status']:<12} {step['task']}  {step['error']}".rstrip(), 500))
-    return EXIT_CODES.get(status, 1)

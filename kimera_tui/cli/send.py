@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kimera_tui.cli.output import data, fail, narrate
-from kimera_tui.errors import ConfigError, KimeraError, TaskFailed, TimeoutException, UsageError
+from kimera_tui.cli.output import complain, data, narrate, perform, show_traceback
+from kimera_tui.errors import KimeraError, TaskFailed, TimeoutException, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kimera_tui.cli.parts import Parts
     from kimera_tui.process import TaskParams
+    from kimera_tui.process.bus import Mailbox
     from kimera_tui.runs.book import RunBook
 
 _SILENT = {"polled", "run", "forgotten", "released", "callback", "broker", "failed", "succeeded"}
@@ -50,46 +52,45 @@ def send(**asked: Any) -> None:
     Exit codes: 0 done, 1 the task failed, 2 usage, 3 timed out, 4 revoked, 69 broker
     unreachable, 130 interrupted.
     """
-    call = _Asked(**asked)
-    try:
-        asyncio.run(_send(call))
-    except KimeraError as error:
-        if call.as_json:
-            data(_told(error, call), as_json=True)
-        elif isinstance(error, TaskFailed):
-            for line in error.traceback.rstrip().splitlines():
-                narrate(line)
-        fail(error)
-    except KeyboardInterrupt:
-        narrate("kimera-tui: interrupted; a task that was sent goes on.")
-        sys.exit(130)
+    perform(_send(_Asked(**asked)), sends=True)
 
 
-async def _send(call: _Asked) -> None:
+async def _send(call: _Asked) -> int:
     from kimera_tui.cli.parts import Parts
     from kimera_tui.runs.book import RunBook
-    from kimera_tui.runs.masking import hidden_result
 
-    parts = Parts()
-    params, queue, full_name = _params_of(call, parts)
-    book = RunBook()
+    parts, book = Parts(), RunBook()
     try:
-        with parts.bus.subscribe() as mailbox:
-            teller = asyncio.create_task(_tell(mailbox, book))
-            await parts.start()
-            warner = asyncio.create_task(_warn(parts, queue, full_name))
-            try:
-                result = await _sent(parts, params, book)
-            finally:
-                for background in (warner, teller):
-                    background.cancel()
-                await asyncio.gather(warner, teller, return_exceptions=True)
-        for run in book.runs.values():
-            result = hidden_result(result, run)
+        result = await _answered(call, parts, book)
+    except KimeraError as error:
+        return _failed(error, call, book)
+    else:
         told = {"friend": call.friend, "task": call.task, "status": "done", "result": result}
         data(told if call.as_json else result, as_json=call.as_json)
+        return 0
     finally:
         await parts.close()
+
+
+async def _answered(call: _Asked, parts: Parts, book: RunBook) -> Any:
+    """The task's result without the call's secrets, which the book knows then."""
+    from kimera_tui.runs.masking import hidden_result
+
+    params, queue, full_name = _params_of(call, parts)
+    with parts.bus.subscribe() as mailbox:
+        teller = asyncio.create_task(_tell(mailbox, book))
+        await parts.start()
+        warner = asyncio.create_task(_warn(parts, queue, full_name))
+        try:
+            result = await _sent(parts, params, book)
+        finally:
+            for background in (warner, teller):
+                background.cancel()
+            await asyncio.gather(warner, teller, return_exceptions=True)
+            _take(mailbox, book)
+    for run in book.runs.values():
+        result = hidden_result(result, run)
+    return result
 
 
 def _params_of(call: _Asked, parts: Parts) -> tuple[TaskParams, str, str]:
@@ -98,9 +99,7 @@ def _params_of(call: _Asked, parts: Parts) -> tuple[TaskParams, str, str]:
     from kimera_tui.process import TaskParams
     from kimera_tui.workflows import fields
 
-    if parts.friends_problem:
-        first, _, rest = parts.friends_problem.partition("\n")
-        raise ConfigError(first, hint=rest)
+    parts.need_friends()
     config = find_friend(parts.friends, call.friend)
     if config.danger and not call.yes:
         raise UsageError(
@@ -135,19 +134,23 @@ async def _sent(parts: Parts, params: TaskParams, book: RunBook) -> Any:
         raise
 
 
-async def _tell(mailbox: Any, book: RunBook) -> None:
+async def _tell(mailbox: Mailbox, book: RunBook) -> None:
     """Narrate what happens to the task."""
+    while True:
+        await mailbox.wait()
+        _take(mailbox, book)
+
+
+def _take(mailbox: Mailbox, book: RunBook) -> None:
     from kimera_tui.runs.masking import masked
     from kimera_tui.runs.narration import narrate as words_of
 
-    while True:
-        await mailbox.wait()
-        for raw in mailbox.drain():
-            event = masked(raw, book)
-            book.apply(event)
-            words = words_of(event)
-            if words is not None and words[0] not in _SILENT:
-                narrate(f"{words[0]}: {words[2]}")
+    for raw in mailbox.drain():
+        event = masked(raw, book)
+        book.apply(event)
+        words = words_of(event)
+        if words is not None and words[0] not in _SILENT:
+            narrate(f"{words[0]}: {words[2]}")
 
 
 async def _warn(parts: Parts, queue: str, task: str) -> None:
@@ -161,18 +164,29 @@ async def _warn(parts: Parts, queue: str, task: str) -> None:
         narrate(f"warning: {finding}")
 
 
-def _told(error: KimeraError, call: _Asked) -> dict[str, Any]:
+def _failed(error: KimeraError, call: _Asked, book: RunBook) -> int:
+    """Print an error without the call's secrets; returns its exit code."""
+    hide = next((run.secrets.text for run in book.runs.values()), str)
+    if call.as_json:
+        data(_told(error, call, hide), as_json=True)
+    else:
+        show_traceback(error, hide)
+    complain(error, hide)
+    return error.exit_code
+
+
+def _told(error: KimeraError, call: _Asked, hide: Callable[[str], str]) -> dict[str, Any]:
     """An error as data."""
     told: dict[str, Any] = {
         "friend": call.friend,
         "task": call.task,
         "status": _STATUS.get(error.exit_code, "not sent"),
-        "error": str(error),
+        "error": hide(str(error)),
     }
     if isinstance(error, TaskFailed):
         told |= {
             "error_type": error.error_type,
-            "error_message": error.error_message,
-            "traceback": error.traceback,
+            "error_message": hide(error.error_message),
+            "traceback": hide(error.traceback),
         }
     return told

@@ -113,8 +113,7 @@ async def _list(as_json: bool) -> int:
     from kimera_tui.cli.parts import Parts
 
     parts = Parts()
-    if parts.friends_problem:
-        raise ConfigError(parts.friends_problem.partition("\n")[0])
+    parts.need_friends()
     await parts.open_journal()
     try:
         saved = await parts.workflows.saved()

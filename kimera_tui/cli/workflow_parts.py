@@ -132,7 +132,7 @@ class WorkflowParts:
         if not rows:
             return None
         book = RunBook()
-        book.apply_all(await self._behind.events_of(rows[0].run_id))
+        await asyncio.to_thread(book.apply_all, await self._behind.events_of(rows[0].run_id))
         run = book.runs.get(rows[0].run_id)
         return None if run is None else last_run_of(run)
 
@@ -162,5 +162,5 @@ class WorkflowParts:
         """The document that a past run began with; UsageError where it can't be had."""
         for event in await self._behind.events_of(run_id):
             if isinstance(event, RunStarted):
-                return document_of(event)
+                return await asyncio.to_thread(document_of, event)
         raise UsageError("Its beginning is not in the journal.")

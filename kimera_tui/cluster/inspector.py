@@ -89,15 +89,14 @@ class Inspector:
     def _ask_active(self, task_ids: Set[str], deadline: float) -> dict[str, str]:
         try:
             inspect = self._app.control.inspect(timeout=deadline, limit=self._known or None)
-            answers = inspect.active() or {}
+            return {
+                str(task.get("id")): worker
+                for worker, tasks in _lists_of(dict, inspect.active()).items()
+                for task in tasks
+                if str(task.get("id")) in task_ids
+            }
         except Exception:  # noqa: BLE001 - the next look says what is wrong
             return {}
-        return {
-            str(task.get("id")): str(worker)
-            for worker, tasks in answers.items()
-            for task in tasks or ()
-            if task.get("id") in task_ids
-        }
 
     def close(self) -> None:
         """Let the thread end."""
@@ -113,20 +112,28 @@ class Inspector:
             limit = self._known if self._looks % FULL_LOOK_EVERY else None
             self._looks += 1
             inspect = self._app.control.inspect(timeout=deadline, limit=limit or None)
-            queues = {
-                worker: frozenset(str(queue["name"]) for queue in consumed)
-                for worker, consumed in (inspect.active_queues() or {}).items()
-            }
-            if not queues:
-                self._known = 0
+            answers = inspect.active_queues() or {}
+            self._known = inspect.limit = len(answers)
+            if not answers:
                 return ClusterView(at=at)
-            inspect.limit = len(queues)
+            queues = {
+                worker: frozenset(str(queue["name"]) for queue in consumed if "name" in queue)
+                for worker, consumed in _lists_of(dict, answers).items()
+            }
             tasks = {
-                worker: frozenset(str(name).split(" ", 1)[0] for name in names)
-                for worker, names in (inspect.registered() or {}).items()
+                worker: frozenset(name.split(" ", 1)[0] for name in names)
+                for worker, names in _lists_of(str, inspect.registered()).items()
             }
         except Exception as error:  # noqa: BLE001 - whatever it is, the view says so
             failure = broker_failure(error)
             return ClusterView(at=at, problem=str(failure or f"Cannot ask the workers: {error}"))
-        self._known = len(queues)
         return ClusterView(at=at, queues=queues, tasks=tasks)
+
+
+def _lists_of(kind: type, answers: Any) -> dict[str, list[Any]]:
+    """What each worker answered, without those that answered with an error instead of a list."""
+    return {
+        str(worker): said
+        for worker, said in (answers or {}).items()
+        if isinstance(said, list) and all(isinstance(each, kind) for each in said)
+    }

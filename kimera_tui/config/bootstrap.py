@@ -10,13 +10,26 @@ from dotenv import load_dotenv
 
 from kimera_tui.config.friends import Friend, friends_path, load_friends
 from kimera_tui.config.urls import check_backend_url, check_broker_url
+from kimera_tui.errors import ConfigError
 
 DEFAULT_URL = "redis://localhost:6379/0"
 
 
 def load_env() -> None:
-    """Load ``.env`` of the working directory; what the environment already has wins."""
-    load_dotenv(Path.cwd() / ".env", override=False)
+    """Load ``.env`` of the working directory; what the environment already has wins.
+
+    Raises:
+        ConfigError: the file can't be read.
+    """
+    path = Path(".env")
+    try:
+        load_dotenv(path, override=False)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}: save it as UTF-8.") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
+    except ValueError as error:  # a value that no environment can hold
+        raise ConfigError(f"{path}: {error}.") from error
 
 
 class Bootstrap:

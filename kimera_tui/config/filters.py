@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ from pydantic import (
 
 from kimera_tui.config.paths import config_dir, private_dir
 from kimera_tui.config.refusals import refusal
-from kimera_tui.config.yaml_source import read_yaml
+from kimera_tui.config.yaml_source import is_missing, read_yaml
 from kimera_tui.errors import ConfigError, UsageError
 from kimera_tui.files import replace_file
 
@@ -71,9 +72,9 @@ def load_filters(path: Path) -> dict[str, str]:
     """Read the filters' lines by their names; a file that doesn't exist has none.
 
     Raises:
-        ConfigError: the file is malformed; the message names file, line and key.
+        ConfigError: the file can't be read or is malformed; the message names file, line and key.
     """
-    if not path.exists():
+    if is_missing(path):
         return {}
     source = read_yaml(path)
     if source.data is None:
@@ -92,7 +93,7 @@ def save_filters(path: Path, filters: Mapping[str, str]) -> None:
     """
     text = yaml.safe_dump({"filters": dict(filters)}, allow_unicode=True, sort_keys=False)
     try:
-        private_dir(path.parent)
+        private_dir(Path(os.path.realpath(path.parent)))  # a link, where others keep the file
         replace_file(path, text, private=True)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror}).") from error

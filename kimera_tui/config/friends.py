@@ -19,7 +19,7 @@ from pydantic import (
 
 from kimera_tui.config.nearest import near
 from kimera_tui.config.refusals import refusal
-from kimera_tui.config.yaml_source import Key, read_yaml
+from kimera_tui.config.yaml_source import Key, is_missing, read_yaml
 from kimera_tui.errors import ConfigError, UnknownFriend
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[\w.:-]+$")]
@@ -67,7 +67,7 @@ class Friend(_Strict):
     description: str = ""
     danger: bool = False
     read_only: bool = False
-    timeout: Annotated[float, Field(gt=0, strict=False)] = 30
+    timeout: Annotated[float, Field(gt=0, strict=False, allow_inf_nan=False)] = 30
     """Seconds; the default of this friend's tasks."""
     tasks: dict[Name, TaskInfo] = Field(default_factory=dict)
 
@@ -81,7 +81,11 @@ class _FriendsFile(_Strict):
 
 
 _NAMES = "only letters, digits, `_`, `.`, `:` and `-`, and not empty"
-_OWN = {"string_pattern_mismatch": _NAMES, "string_too_short": _NAMES}
+_OWN = {
+    "string_pattern_mismatch": _NAMES,
+    "string_too_short": _NAMES,
+    "finite_number": "must be a finite number of seconds",
+}
 
 
 def friends_path(environ: Mapping[str, str]) -> Path:
@@ -93,16 +97,16 @@ def friends_path(environ: Mapping[str, str]) -> Path:
         return here
     app = Path(app_path)
     candidates = (app / "app" / "config" / "friends.yaml", app / "friends.yaml")
-    return next((path for path in candidates if path.exists()), here)
+    return next((path for path in candidates if not is_missing(path)), here)
 
 
 def load_friends(path: Path) -> dict[str, Friend]:
     """Read friends.yaml; a file that doesn't exist means no friends.
 
     Raises:
-        ConfigError: the file is malformed; the message names file, line and key.
+        ConfigError: the file can't be read or is malformed; the message names file, line and key.
     """
-    if not path.exists():
+    if is_missing(path):
         return {}
     source = read_yaml(path)
     if source.data is None:

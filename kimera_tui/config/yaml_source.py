@@ -31,6 +31,17 @@ class Source:
         return self.lines.get(path, 1)
 
 
+def is_missing(path: Path) -> bool:
+    """Whether nothing is there; what may not be looked for isn't missing."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def read_yaml(path: Path) -> Source:
     """Read one document.
 
@@ -61,17 +72,23 @@ def read_yaml(path: Path) -> Source:
         raise ConfigError(f"{path}{line}: {error.problem or error.context}.") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: control characters are not allowed.") from error
-    except ValueError as error:  # a scalar such as 2026-13-01 that YAML takes for a date
+    # A scalar such as 2026-13-01 that YAML takes for a date, or a number beyond all numbers.
+    except (ValueError, OverflowError) as error:
         raise ConfigError(f"{path}: {error}; quote the value.") from error
 
 
 def _check_events(path: Path, text: str) -> None:
-    """Refuse what could blow up in memory before anything is built from it."""
+    """Refuse what could blow up, in memory or otherwise, before anything is built from it."""
     depth = documents = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent):
             raise ConfigError(f"{path}, line {line}: alias *{event.anchor} is not allowed.")
+        if tag := getattr(event, "tag", None):
+            said = tag.replace("tag:yaml.org,2002:", "!!")
+            raise ConfigError(
+                f"{path}, line {line}: tag {said} is not allowed; quote a value that must be text."
+            )
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:

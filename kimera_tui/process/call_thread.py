@@ -38,21 +38,28 @@ class CallThread:
         self._at_end = at_end
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._closed = False
 
     def call(self, function: Callable[..., T], *args: Any) -> asyncio.Future[T]:
         """Have ``function(*args)`` called on the thread; must be called from a running loop.
 
-        Cancelling the future before its turn has come takes the call back.
+        Cancelling the future before its turn has come takes the call back. After ``close`` the
+        future fails at once with a RuntimeError.
         """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if self._closed:
+            future.set_exception(RuntimeError(f"{self._name} is closed"))
+            future.exception()  # not all who call wait for an answer
+            return future
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             self._thread.start()
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._jobs.put((lambda: function(*args), future))
         return future
 
     def close(self) -> None:
         """Let the thread end after the calls it already has."""
+        self._closed = True
         self._jobs.put(None)
 
     def _run(self) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 
 from kimera_tui.redaction import redact
+from kimera_tui.safetext import trimmed
 
 _log = logging.getLogger("kimera")
+_MOST_OF_A_TEXT = 1 << 16
 
 
 class Helpers:
@@ -14,5 +16,10 @@ class Helpers:
 
     @staticmethod
     def sysPrint(*values: object) -> None:  # noqa: N802 - the name is a contract
-        """Write values to the log, without their secrets; never onto the console's screen."""
-        _log.info(" ".join(str(redact(value)) for value in values))
+        """Write a glimpse of values to the log, without secrets; never onto the screen."""
+        _log.info(" ".join(str(_glimpse(value)) for value in values))
+
+
+def _glimpse(value: object) -> object:
+    """A small copy of a value; a secret is looked for before its text is cut in two."""
+    return trimmed(redact(trimmed(value, characters=_MOST_OF_A_TEXT)))

@@ -175,7 +175,9 @@ class RedisLocator:
             if len(messages) < count:
                 return before, True
             start += count
-            count = max(1, min(PER_READ, READ_BYTES * count // sum(map(len, messages))))
+            # At most doubled: short messages say little about those behind them.
+            fitting = READ_BYTES * count // max(1, sum(map(len, messages)))
+            count = max(1, min(PER_READ, 2 * count, fitting))
         return before, False
 
     async def _call(self, *commands: bytes) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from kimera_tui.process.capture import Commands
-from kimera_tui.process.wire import Wire, WireLost, pack
+from kimera_tui.process.wire import Wire, WireLost, pack, refusal_in
 
 MARKER = "kimera:pub:"
 """Prefix of the key that says a task id has been published; the broker's key prefix precedes it."""
@@ -80,13 +80,15 @@ async def by_transaction(wire: Wire, offers: Sequence[Offer]) -> list[Any]:
 
     Raises:
         WireLost: the connection went; the tasks may or may not be published.
+        ResponseError: the server doesn't say what is published; it got nothing more.
     """
     markers = [marker for marker, _ in offers]
     for _ in range(_TRIES):
         look = pack(b"WATCH", *markers) + b"".join(pack(b"EXISTS", each) for each in markers)
-        watched, *exist = await wire.call(look, 1 + len(markers))
-        if isinstance(watched, ResponseError):
-            return [str(watched).encode()] * len(offers)
+        _, *exist = looked = await wire.call(look, 1 + len(markers))
+        if (refusal := refusal_in(looked)) is not None:
+            await wire.call(pack(b"UNWATCH"))
+            raise refusal
         fresh = [offer for offer, found in zip(offers, exist, strict=True) if found == 0]
         if not fresh:
             await wire.call(pack(b"UNWATCH"))

@@ -23,7 +23,7 @@ from kimera_tui.process.link import Link, as_unavailable
 from kimera_tui.process.payload import not_serialisable
 from kimera_tui.process.publish_script import by_transaction, forbids_scripts, scripted
 from kimera_tui.process.rendering import Rendering
-from kimera_tui.process.wire import Wire, pack
+from kimera_tui.process.wire import Wire, pack, refusal_in
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +119,8 @@ class RedisPublisher:
             found = await wire.call(asked, len(task_ids)) if task_ids else []
         except ConnectionError as error:
             raise as_unavailable(error, self._link.endpoint) from error
+        if (refusal := refusal_in(found)) is not None:  # that isn't a "no"
+            raise as_unavailable(refusal, self._link.endpoint)
         return {task_id: reply == 1 for task_id, reply in zip(task_ids, found, strict=True)}
 
     async def server(self) -> str:
@@ -240,6 +242,8 @@ class RedisPublisher:
         except ConnectionError as lost:
             portion.doubtful = True
             await self._offer_again(portion, lost)
+        except ResponseError as refusal:
+            self._declined(portion, refusal)
         else:
             self._settle(portion, answers)
 
@@ -256,7 +260,10 @@ class RedisPublisher:
                 logger.warning("The broker permits no EVAL: publishing with WATCH and MULTI.")
             self._scripts = False
             return self._offer(portion)
-        if "LOADING" in str(refusal) and time.monotonic() - portion.since < PATIENCE:
+        return self._declined(portion, refusal)
+
+    def _declined(self, portion: _Slice, refusal: ResponseError) -> None:
+        if _loading(refusal) and time.monotonic() - portion.since < PATIENCE:
             asyncio.get_running_loop().call_later(_LOADING_PAUSE, self._offer, portion)
             return None
         if portion.doubtful:
@@ -270,14 +277,14 @@ class RedisPublisher:
         left = portion.since + DOUBT_SECONDS - time.monotonic()
         try:
             wire = await self._link.connected(max(0.0, left))
+            if portion.doubtful and wire.server != portion.server:
+                return await self._look_after_restart(wire, portion, lost)
         except BrokerUnavailable as error:
             doubt = _uncertain(error.message) if portion.doubtful else error
             return self._refuse(portion.entries, doubt)
         except asyncio.CancelledError:
             self._refuse(portion.entries, _uncertain("the engine was closed"))
             raise
-        if portion.doubtful and wire.server != portion.server:
-            return await self._look_after_restart(wire, portion, lost)
         if self._announcer.heard and portion.doubtful:
             at = self._announcer.now()
             for entry in portion.entries:
@@ -292,13 +299,14 @@ class RedisPublisher:
         A marker that is there proves the publish; without one nobody knows.
         """
         look = b"".join(pack(b"EXISTS", marker) for marker, _ in portion.offers)
+        until = portion.since + DOUBT_SECONDS
         try:
             found = await wire.call(look, len(portion.offers))
+            while _loading(refusal_in(found)) and time.monotonic() < until:
+                await asyncio.sleep(_LOADING_PAUSE)
+                found = await wire.call(look, len(portion.offers))
         except ConnectionError as error:
             return await self._offer_again(portion, error)
-        if any("LOADING" in str(each) for each in found if isinstance(each, ResponseError)):
-            await asyncio.sleep(_LOADING_PAUSE)
-            return await self._look_after_restart(wire, portion, lost)
         for entry, known in zip(portion.entries, found, strict=True):
             if known == 1 and not entry.done.done():
                 entry.done.set_result(None)
@@ -328,6 +336,10 @@ class RedisPublisher:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def _loading(refusal: ResponseError | None) -> bool:
+    return "LOADING" in str(refusal)
 
 
 def _uncertain(why: str) -> PublishUncertain:

@@ -49,14 +49,16 @@ async def look_up(wire: Wire, keys: Sequence[bytes]) -> list[Outcome | None]:
 
     Raises:
         WireLost: the connection went.
+        ResponseError: the server doesn't say, such as one that is loading its data.
     """
     found: list[Outcome | None] = [None] * len(keys)
     sizes = await wire.call(b"".join(pack(b"STRLEN", key) for key in keys), len(keys))
     wanted: list[int] = []
     for at, size in enumerate(sizes):
         if isinstance(size, ResponseError):
-            if "WRONGTYPE" in str(size):
-                found[at] = unreadable("what is stored in place of the result is not a string")
+            if "WRONGTYPE" not in str(size):
+                raise size
+            found[at] = unreadable("what is stored in place of the result is not a string")
         elif size > LARGEST:
             found[at] = too_large(size, keys[at])
         elif size > 0:
@@ -64,7 +66,7 @@ async def look_up(wire: Wire, keys: Sequence[bytes]) -> list[Outcome | None]:
     for portion in _portions(wanted, sizes):
         values = (await wire.call(pack(b"MGET", *(keys[at] for at in portion))))[0]
         if isinstance(values, ResponseError):
-            continue
+            raise values
         for at, value in zip(portion, values, strict=True):
             found[at] = None if value is None else read_result(keys[at], value)
     return found

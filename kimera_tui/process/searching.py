@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from kimera_tui.errors import BrokerUnavailable
-from kimera_tui.process.engine import Holders, Locator, Queued
+from kimera_tui.process.engine import Holders, Locator
 
 LOOK_AGAIN = 2.0
 """Seconds between two looks: a message leaves its queue before it is noted who took it."""
@@ -64,7 +64,7 @@ Ended = Callable[[Sequence[str]], Awaitable[AbstractSet[str]]]
 async def search(
     locator: Locator,
     ended: Ended,
-    queue: str,
+    queues: Collection[str],
     task_ids: Sequence[str],
     look_again: float = LOOK_AGAIN,
 ) -> Whereabouts:
@@ -75,7 +75,7 @@ async def search(
     Args:
         locator: Looks at the broker and asks the workers.
         ended: Asked after each look, for what has moved on while it lasted.
-        queue: Where the tasks were sent to.
+        queues: Where the tasks may have been sent to.
         task_ids: Their ids.
         look_again: Seconds between the two looks.
     """
@@ -85,7 +85,7 @@ async def search(
     try:
         for pause in (0.0, look_again):
             await asyncio.sleep(pause)
-            found, doubt = await _look(locator, queue, left)
+            found, doubt = await _look(locator, queues, left)
             places |= found
             left = [task_id for task_id in left if task_id not in found]
             if left:
@@ -99,29 +99,31 @@ async def search(
 
 
 async def _look(
-    locator: Locator, queue: str, task_ids: Collection[str]
+    locator: Locator, queues: Collection[str], task_ids: Collection[str]
 ) -> tuple[dict[str, Place], str]:
     """Where tasks are, and what may have hidden the others.
 
     In the order that a task goes through, so that one which moves on is met further along.
     """
-    queued = await locator.queued(queue, task_ids)
-    places: dict[str, Place] = {
-        task_id: InQueue(queue, before) for task_id, before in queued.before.items()
-    }
-    taken = [task_id for task_id in task_ids if task_id not in places]
-    if not taken:
-        return places, ""
+    places: dict[str, Place] = {}
+    taken, too_long = list(task_ids), ""
+    for queue in queues:
+        queued = await locator.queued(queue, taken)
+        places |= {task_id: InQueue(queue, before) for task_id, before in queued.before.items()}
+        taken = [task_id for task_id in taken if task_id not in places]
+        too_long = too_long if queued.complete else queue
+        if not taken:
+            return places, ""
     held, holders = await locator.held(taken), await locator.workers(taken)
     gone = 0 < holders.expected <= holders.answered
     places |= {task_id: Held(back_at, gone) for task_id, back_at in held.items()}
     places |= {task_id: WithWorker(*holder) for task_id, holder in holders.by_task.items()}
-    return places, _doubt(queue, queued, holders)
+    return places, _doubt(too_long, holders)
 
 
-def _doubt(queue: str, queued: Queued, holders: Holders) -> str:
-    if not queued.complete:
-        return f"queue {queue} is too long to be looked through"
+def _doubt(too_long: str, holders: Holders) -> str:
+    if too_long:
+        return f"queue {too_long} is too long to be looked through"
     if not holders.answered:
         return "no worker answered"
     if (silent := holders.expected - holders.answered) > 0:

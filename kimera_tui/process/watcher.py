@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from redis.exceptions import ResponseError
+
 from kimera_tui.errors import BrokerUnavailable
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.deliverer import Deliverer
@@ -113,14 +115,10 @@ class RedisWatcher:
             BrokerUnavailable: the result backend can't be asked now.
         """
         found: dict[str, Outcome | None] = {}
-        try:
-            for start in range(0, len(task_ids), PER_COMMAND):
-                portion = task_ids[start : start + PER_COMMAND]
-                wire = await self._link.connected(PATIENCE)
-                keys = [self._prefix + task_id.encode() for task_id in portion]
-                found.update(zip(portion, await look_up(wire, keys), strict=True))
-        except ConnectionError as error:
-            raise as_unavailable(error, self._link.endpoint) from error
+        for start in range(0, len(task_ids), PER_COMMAND):
+            portion = task_ids[start : start + PER_COMMAND]
+            keys = [self._prefix + task_id.encode() for task_id in portion]
+            found.update(zip(portion, await self._look_up(keys), strict=True))
         return found
 
     def flush(self) -> None:
@@ -209,8 +207,8 @@ class RedisWatcher:
 
     async def _poll(self, watches: Sequence[_Watch]) -> None:
         try:
-            found = await self._look_up(watches)
-        except (BrokerUnavailable, ConnectionError):
+            found = await self._look_up([watch.key for watch in watches])
+        except BrokerUnavailable:
             # No wait ends because of an outage: the same poll is due again.
             await asyncio.sleep(_AWAY_PAUSE)
             for watch in watches:
@@ -255,11 +253,12 @@ class RedisWatcher:
             watches = list(self._watches.values())
             for start in range(0, len(watches), PER_COMMAND):
                 portion = watches[start : start + PER_COMMAND]
-                for watch, outcome in zip(portion, await self._look_up(portion), strict=True):
+                found = await self._look_up([watch.key for watch in portion])
+                for watch, outcome in zip(portion, found, strict=True):
                     if outcome is not None and watch.key in self._watches:
                         self._seen(watch, outcome)
                 await asyncio.sleep(0)
-        except (BrokerUnavailable, ConnectionError):
+        except BrokerUnavailable:
             return  # the polls will do it
         finally:
             self._reading = False
@@ -269,9 +268,12 @@ class RedisWatcher:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _look_up(self, watches: Sequence[_Watch]) -> list[Outcome | None]:
+    async def _look_up(self, keys: Sequence[bytes]) -> list[Outcome | None]:
         wire = await self._link.connected(PATIENCE)
-        return await look_up(wire, [watch.key for watch in watches])
+        try:
+            return await look_up(wire, keys)
+        except (ConnectionError, ResponseError) as error:
+            raise as_unavailable(error, self._link.endpoint) from error
 
 
 def _meta_of(outcome: Outcome) -> Any:

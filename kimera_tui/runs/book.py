@@ -51,6 +51,7 @@ _WORST = (
     Status.UNREACHABLE,
     Status.SKIPPED,
 )
+_NOT_SENT = (Status.UNREACHABLE, Status.SKIPPED)
 
 
 @dataclass(slots=True)
@@ -70,6 +71,8 @@ class RunState:
     """Whether the workers have it, and it is only watched."""
     error: str = ""
     """Why it ended as it did, or an empty string."""
+    failed_as: Status | None = None
+    """What the error makes of it; None where its steps tell that."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
     header: Mapping[str, Any] = field(default_factory=dict)
     """What its document says besides the steps; empty for plain calls."""
@@ -80,9 +83,16 @@ class RunState:
     """Paths of the steps that run only when something goes wrong."""
     _counts: Counter[Status] = field(default_factory=Counter)
 
+    def go_on(self, event: RunAdopted) -> None:
+        """Take in that a console goes on with the run."""
+        self.ended = None
+        self.secrets.learn(event.secrets, event.secrets.keys())
+        for step in list(self.steps.values()):
+            self.put(revived(step, event.at))
+
     @property
     def status(self) -> Status:
-        """The run's state, told from its steps'."""
+        """The run's state: told from its steps', or from what ended it."""
         if self.ended is None:
             if self._counts[Status.WAITING] == len(self.steps):
                 return Status.WAITING
@@ -92,7 +102,10 @@ class RunState:
             return Status.REVOKED
         if not self.error and self.header:  # a document can say that failures don't matter
             return Status.DONE
-        return next((status for status in _WORST if self._counts[status]), Status.DONE)
+        worst = next((status for status in _WORST if self._counts[status]), Status.DONE)
+        if not self.error or self.cancelled:
+            return worst
+        return self.failed_as or (Status.FAILED if worst in _NOT_SENT else worst)
 
     @property
     def faulty(self) -> bool:
@@ -218,6 +231,7 @@ class RunBook:
         for step in list(run.steps.values()):
             run.put(interrupted(step, event.at))
         run.ended, run.error = event.at, event.error
+        run.failed_as = next((status for status in _WORST if status == event.status), None)
         return run.run_id
 
     def _adopt(self, event: RunAdopted) -> str | None:
@@ -226,9 +240,7 @@ class RunBook:
         run = self.runs.get(event.run_id)
         if run is None:
             return None
-        run.ended = None
-        for step in list(run.steps.values()):
-            run.put(revived(step, event.at))
+        run.go_on(event)
         return run.run_id
 
     def _fold_step(

@@ -13,7 +13,7 @@ from kimera_tui.process.engine import Receipt
 from kimera_tui.runs import events as r
 from kimera_tui.runs.plan import Node
 from kimera_tui.runs.plan_codec import plain_plan, plan_from, written_payload
-from kimera_tui.runs.values import Packer, unpack
+from kimera_tui.runs.values import Packer, args_from, kwargs_from, unpack
 
 LARGEST_RESULT = 8 * 1024 * 1024
 """Bytes of JSON up to which a result is kept: as much as the engine reads."""
@@ -36,9 +36,13 @@ KINDS: Mapping[str, type[e.Event]] = {
 _COLUMNS = frozenset({"at", "run_id", "path", "task_id"})
 _NOT_IN_COLUMNS = {"StepRetried": frozenset({"task_id"})}
 """Fields of a column's name that say something else: the id of the task that begins."""
-_LEFT_OUT = {"RunAdopted": frozenset({"past"}), "Sending": frozenset({"args", "kwargs", "secret"})}
+_LEFT_OUT = {
+    "RunAdopted": frozenset({"past", "secrets"}),
+    "Sending": frozenset({"args", "kwargs", "secret"}),
+}
 """Fields that stand elsewhere in the journal: a payload stands in its step's intent."""
-_VALUES = frozenset({"args", "kwargs", "result", "meta", "inputs", "header"})
+VALUES = frozenset({"args", "kwargs", "result", "meta", "inputs", "header"})
+"""Fields that hold values from outside, of any shape."""
 _FIELDS = {
     name: tuple(
         field.name
@@ -63,10 +67,10 @@ def encode(event: e.Event, packer: Packer) -> Data:
         event: An event of one of the ``KINDS``.
         packer: That of the event's run.
     """
+    learn(event, packer)
     fields = _FIELDS[type(event).__name__]
     if not fields:
         return "{}"
-    learn(event, packer)
     plain = {field: _written(event, field, packer) for field in fields}
     text = _to_json(plain)
     if len(text) > LARGEST_RESULT and "result" in plain:
@@ -109,13 +113,15 @@ def learn(event: e.Event, packer: Packer) -> None:
         case r.StepIntended() | r.StepHandedOver() | e.Sending():
             packer.learn(event.kwargs, event.secret)
             packer.learn(event.args, event.secret)
+        case r.RunAdopted():
+            packer.learn(event.secrets, event.secrets.keys())
         case e.Succeeded() | e.FinishedLate() | r.StepReused():
             packer.learn(event.result, ())
 
 
 def _written(event: e.Event, field: str, packer: Packer) -> Any:
     value = getattr(event, field)
-    if field in _VALUES:
+    if field in VALUES:
         if field == "args":
             value = list(value)
         return packer.pack(value, field, getattr(event, "secret", ()))
@@ -135,8 +141,8 @@ def _receipts(rows: Iterable[Any]) -> tuple[Receipt, ...]:
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
-    "args": lambda plain: tuple(unpack(plain)),
-    "kwargs": unpack,
+    "args": args_from,
+    "kwargs": kwargs_from,
     "result": unpack,
     "meta": unpack,
     "plan": plan_from,

@@ -101,6 +101,8 @@ class RunAdopted(RunEvent):
 
     past: Sequence[object] = field(default=(), repr=False)
     """What had happened to it, for who hears of it only now; not written down again."""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What is to be hidden wherever the run repeats it; never written down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,3 +150,5 @@ class RunEnded(RunEvent):
     """Nothing more will be sent and nothing is waited for."""
 
     error: str = ""
+    status: str = ""
+    """The run's, where an error ended it; empty where its steps tell it."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kimera_tui.errors import JournalError, RunTaken
+from kimera_tui.errors import JournalError, KimeraError
 from kimera_tui.process.bus import EventBus
 from kimera_tui.process.call_thread import CallThread
 from kimera_tui.process.clock import Clock, new_id
@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 HEED_SECONDS = 1.0
 """Between two looks for what other consoles ask."""
+FORGET_SECONDS = 3600.0
+"""Between two looks for runs that are too old or too much."""
 MAILBOX = 1_000_000
 """Events between two looks into the mailbox; more than the engine tells in a second."""
 
@@ -239,18 +241,17 @@ class Journal:
 
         Raises:
             RunTaken: somebody has it, or it has ended.
+            UsageError: it can't go on, for its beginning can't be read.
             JournalError: the journal can't be written.
         """
         store = await self._opened()
         await self.flush()
+        return await self._on_thread(store.take, run_id, self._clock.now())
 
-        def take() -> list[Event]:
-            return store.load(run_id) if store.leases.take(run_id, self._clock.now()) else []
-
-        events = await self._on_thread(take)
-        if not events:
-            raise RunTaken("This run has ended, or is open in another console.")
-        return events
+    async def let_go(self, run_id: str) -> None:
+        """Let other consoles take a run that was taken here; raises JournalError."""
+        store = await self._opened()
+        await self._on_thread(store.let_go, run_id)
 
     async def _opened(self) -> Store:
         async with self._opening:
@@ -259,7 +260,7 @@ class Journal:
                 from kimera_tui.runs.store import Store
 
                 try:
-                    store = await writing.call(Store, self._path, self._owner)
+                    store = await self._on_thread(Store, self._path, self._owner)
                 except JournalError as error:
                     writing.problem = error.message
                     raise
@@ -267,15 +268,18 @@ class Journal:
             return writing.store
 
     async def _stay_alive(self) -> None:
-        tidy = False
+        look_at = 0.0
         while True:
             await asyncio.sleep(RENEW_SECONDS)
             if (store := self._writing.store) is None:
                 continue
             with contextlib.suppress(Exception):  # the next turn may have more luck
                 await self._writing.call(store.leases.renew, self._clock.now())
-                if not tidy:
-                    tidy = await self._writing.call(store.forget_old, self._clock.now()) == 0
+                if (
+                    self._clock.monotonic() >= look_at
+                    and await self._writing.call(store.forget_old, self._clock.now()) == 0
+                ):
+                    look_at = self._clock.monotonic() + FORGET_SECONDS
 
     async def _keep_heeding(self) -> None:
         while True:
@@ -291,7 +295,7 @@ class Journal:
 
         try:
             return await self._writing.call(call, *args)
-        except JournalError:
+        except KimeraError:
             raise
         except Exception as error:
             raise unusable(self._path, error) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -14,6 +15,7 @@ from kimera_tui.runs.schema import APPLICATION_ID, MIGRATIONS, VERSION
 NOT_SAVED = "runs are not saved, so nothing is sent."
 BUSY_SECONDS = 10.0
 """How long a writer waits for the writer of another console."""
+_ANY_LOOK = "SELECT count(*) FROM sqlite_master"
 
 
 def open_for_writing(path: Path) -> tuple[sqlite3.Connection, str]:
@@ -78,17 +80,30 @@ def _is_damaged(path: Path) -> bool:
     """Whether SQLite can't read the file; a clean end is trusted, a crash is not."""
     if path.stat().st_size == 0:
         return False
-    ended_well = not path.with_name(path.name + "-wal").exists()
-    db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     try:
-        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        return not ended_well and db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok"
+        crashed = path.with_name(path.name + "-wal").exists() and not _is_open(path)
+        with contextlib.closing(_connect(path)) as db:
+            db.execute(_ANY_LOOK).fetchone()
+            return crashed and db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok"
     except sqlite3.OperationalError:
         return False  # busy, or not permitted: that is no damage
     except sqlite3.DatabaseError:
         return True
-    finally:
-        db.close()
+
+
+def _is_open(path: Path) -> bool:
+    """Whether somebody has the file open: then nobody else can have it alone."""
+    with contextlib.closing(_connect(path, timeout=0)) as db:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        try:
+            db.execute(_ANY_LOOK).fetchone()
+        except sqlite3.OperationalError:
+            return True
+    return False
+
+
+def _connect(path: Path, timeout: float = BUSY_SECONDS) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
 
 
 def _set_aside(path: Path) -> Path:
@@ -104,7 +119,7 @@ def _set_aside(path: Path) -> Path:
 def _ready(path: Path) -> sqlite3.Connection:
     if not os.access(path, os.W_OK):
         raise PermissionError(13, "Permission denied")
-    db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    db = _connect(path)
     try:
         _check_version(db, path)
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")

@@ -88,6 +88,13 @@ class Leases:
             "UPDATE run SET recoveries = 0 WHERE run_id = ? AND recoveries > 0", (run_id,)
         )
 
+    def let_go(self, run_id: str) -> None:
+        """Let others take one of our runs at once."""
+        self._db.execute(
+            "UPDATE run SET owner = '', lease_until = 0 WHERE run_id = ? AND owner = ?",
+            (run_id, self._owner),
+        )
+
     def give_back(self) -> None:
         """Let others take our runs at once."""
         self._db.execute(

@@ -7,19 +7,34 @@ from typing import Any
 
 from kimera_tui.cluster.events import BrokerChanged
 from kimera_tui.process import events as e
-from kimera_tui.redaction import redact
+from kimera_tui.redaction import redact, redact_text
 from kimera_tui.runs import events as r
 from kimera_tui.runs.state import progress_of
 from kimera_tui.safetext import compact, safe, trimmed
 
 Words = tuple[str, str, str]
 """Kind, style, text."""
+_LONGEST_SECRET = 8192
+"""Characters."""
 
 
 def narrate(event: object) -> Words | None:
     """Kind, style and safe text of an event; None for events that are no news to people."""
     teller = _TELLERS.get(type(event))
     return None if teller is None else teller(event)
+
+
+def _told(text: str, limit: int) -> str:
+    """A free text of somebody else as people are shown it: safe, cut, and without secrets.
+
+    Args:
+        text: What was said.
+        limit: The most characters kept; the rest is counted.
+    """
+    # What reaches over the end may be a secret that is known by its whole shape only.
+    shown = safe(redact_text(text[: limit + _LONGEST_SECRET])[:limit])
+    cut = len(text) - limit
+    return f"{shown}… {cut:,} more characters" if cut > 0 else shown
 
 
 def _sending(event: e.Sending) -> Words:
@@ -57,11 +72,11 @@ def _state(event: e.StateSeen) -> Words:
 
 
 def _failed(event: e.Failed) -> Words:
-    return "failed", "bad", f"{safe(event.error_type, 80)}: {safe(event.error_message, 300)}"
+    return "failed", "bad", f"{safe(event.error_type, 80)}: {_told(event.error_message, 300)}"
 
 
 def _late(event: e.FinishedLate) -> Words:
-    what = safe(event.error, 200) or compact(redact(trimmed(event.result)))
+    what = _told(event.error, 200) or compact(redact(trimmed(event.result)))
     return "late", "warning", f"finished late: {safe(event.state, 40)} {what}"
 
 
@@ -75,26 +90,26 @@ def _revoke(event: e.RevokeSent) -> Words:
 
 def _refused(event: e.Refused) -> Words:
     if event.uncertain:
-        return "uncertain", "warning", safe(event.reason, 300)
-    return "refused", "bad", safe(event.reason, 300)
+        return "uncertain", "warning", _told(event.reason, 300)
+    return "refused", "bad", _told(event.reason, 300)
 
 
 def _callback_failed(event: e.CallbackFailed) -> Words:
-    return "callback", "bad", f"{safe(event.callback, 80)} failed: {safe(event.error, 200)}"
+    return "callback", "bad", f"{safe(event.callback, 80)} failed: {_told(event.error, 200)}"
 
 
 def _lost(event: e.ConnectionLost) -> Words:
-    return "lost", "bad", f"{event.which}: {safe(event.reason, 200)}"
+    return "lost", "bad", f"{event.which}: {_told(event.reason, 200)}"
 
 
 def _broker(event: BrokerChanged) -> Words:
     style = {"ready": "good", "failed": "bad"}.get(event.phase, "active")
     text = f"{event.label} {event.phase}" + (f": {event.message}" if event.message else "")
-    return "broker", style, safe(text, 400)
+    return "broker", style, _told(text, 400)
 
 
 def _skipped(event: r.StepSkipped) -> Words:
-    return "not needed" if event.not_needed else "skipped", "dim", safe(event.because, 200)
+    return "not needed" if event.not_needed else "skipped", "dim", _told(event.because, 200)
 
 
 def _reused(event: r.StepReused) -> Words:
@@ -104,7 +119,7 @@ def _reused(event: r.StepReused) -> Words:
 
 def _retried(event: r.StepRetried) -> Words:
     when = f" in {event.delay:g} s" if event.delay else ""
-    text = f"try {event.attempt}{when}: {safe(event.because, 200)}"
+    text = f"try {event.attempt}{when}: {_told(event.because, 200)}"
     return "retry", "warning", text
 
 
@@ -126,7 +141,7 @@ def _detached(event: r.RunDetached) -> Words:
 
 
 def _run_ended(event: r.RunEnded) -> Words:
-    return ("run", "bad", f"ended: {safe(event.error, 300)}") if event.error else (
+    return ("run", "bad", f"ended: {_told(event.error, 300)}") if event.error else (
         "run", "good", "ended well"
     )  # fmt: skip
 
@@ -136,16 +151,16 @@ _TELLERS: dict[type[Any], Callable[[Any], Words]] = {
     e.Dispatched: lambda event: ("dispatched", "queued", f"acknowledged, in {safe(event.queue)}"),
     e.Refused: _refused,
     e.Noticed: lambda event: (
-        ("warning", "warning", safe(event.text, 300))
+        ("warning", "warning", _told(event.text, 300))
         if event.against
-        else ("found", "key", safe(event.text, 300))
+        else ("found", "key", _told(event.text, 300))
     ),
     e.Resent: lambda event: ("resent", "warning", "the reply got lost; queued once"),
     e.Polled: _polled,
     e.StateSeen: _state,
     e.Succeeded: lambda event: ("succeeded", "good", compact(redact(trimmed(event.result)))),
     e.Failed: _failed,
-    e.RemotelyRevoked: lambda event: ("revoked", "bad", safe(event.reason, 200) or "by somebody"),
+    e.RemotelyRevoked: lambda event: ("revoked", "bad", _told(event.reason, 200) or "by somebody"),
     e.TimedOut: lambda event: ("timed out", "warning", f"no end after {event.seconds:g} s"),
     e.FinishedLate: _late,
     e.WatchStopped: lambda event: ("stopped", "warning", "nobody waits for it any more"),

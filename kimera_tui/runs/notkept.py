@@ -21,6 +21,14 @@ class NotKept(str):
         made.why = why
         return made
 
+    def __copy__(self) -> Self:
+        """Itself, for nothing in it ever changes."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Itself; see ``__copy__``."""
+        return self
+
 
 class Withheld(NotKept):
     """Stands for a secret; ``place`` says where it belongs, such as ``kwargs.token``."""

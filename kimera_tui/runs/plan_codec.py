@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kimera_tui.runs.plan import PLAIN, Node, PlannedTask, RetryRule, Rules
-from kimera_tui.runs.values import Packer, marked, unpack
+from kimera_tui.runs.values import Packer, args_from, kwargs_from, marked, unpack
 
 _RULES = {field.name: getattr(PLAIN, field.name) for field in dataclasses.fields(Rules)}
 
@@ -93,8 +93,8 @@ def _task_from(plain: Mapping[str, Any]) -> PlannedTask:
         plain["id"],
         plain["friend"],
         plain["name"],
-        tuple(unpack(plain["args"])),
-        unpack(plain["kwargs"]),
+        args_from(plain["args"]),
+        kwargs_from(plain["kwargs"]),
         plain["timeout"],
         frozenset(plain["secret"]),
     )

@@ -52,7 +52,7 @@ class Past:
         return [
             (steps[path], intent)
             for path, intent in self.intents.items()
-            if not steps[path].status.ended
+            if not steps[path].status.ended and intent.task_id == steps[path].task_id
         ]
 
 
@@ -159,11 +159,19 @@ async def _judge_friend(
 ) -> dict[str, Verdict]:
     try:
         traces = await traces_of(manager, friend, [step.task_id for step, _ in steps])
-        sought = [step.task_id for step, _ in steps if _may_be_somewhere(step, traces)]
-        found = await manager.adoption.search(manager.friends, friend, sought) if sought else None
+        sought = [step for step, _ in steps if _may_be_somewhere(step, traces)]
+        found = await _search(manager, friend, sought) if sought else None
     except KimeraError as error:  # such as a friend that is configured no more
         return {step.path: Verdict("uncertain", str(error)) for step, _ in steps}
     return {step.path: judge(step, intent, traces, found, now) for step, intent in steps}
+
+
+async def _search(
+    manager: TaskManager, friend: str, sought: Sequence[StepState]
+) -> Whereabouts | None:
+    queues = {step.queue for step in sought if step.queue}
+    ids = [step.task_id for step in sought]
+    return await manager.adoption.search(manager.friends, friend, ids, queues)
 
 
 def _may_be_somewhere(step: StepState, traces: Traces) -> bool:
@@ -263,6 +271,8 @@ async def recover(
                 adopted.append(await resume(run.run_id))
             except RunTaken:
                 elsewhere.append(run.run_id)
+            except KimeraError as error:  # the others go on all the same
+                left.append((run.run_id, str(error)))
 
     await asyncio.gather(*(go_on(run) for run in await journal.open_runs()))
     return Recovery(adopted, left, elsewhere)

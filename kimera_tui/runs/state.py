@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from kimera_tui.process import events as e
+from kimera_tui.redaction import redact_text
 from kimera_tui.runs.events import (
     StepDecided,
     StepHandedOver,
@@ -20,6 +22,8 @@ from kimera_tui.runs.status import Status
 
 _BEGUN = (Status.RUNNING, Status.PROGRESS, Status.RETRYING)
 """A worker has it."""
+LONGEST_CAUSE = 10_000
+"""Characters; nobody is ever shown as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class StepState:
     error_type: str = ""
     error_message: str = ""
     traceback: str = ""
+    queue: str = ""
+    """Where it was sent to; its friend may have another queue by now."""
     released: bool = False
     attempt: int = 1
     """Which try this is."""
@@ -111,24 +117,32 @@ def fold(step: StepState, event: StepEvent) -> StepState:
         case e.FinishedLate() if step.status is Status.TIMED_OUT:
             return _finished_late(step, event)
         case e.CallbackFailed():
-            return replace(step, cause=f"its callback failed: {event.error}")
+            return replace(step, cause=_told(f"its callback failed: {event.error}"))
     return step if step.status.ended else _moved(step, event)
+
+
+def _sending(step: StepState, event: e.Sending) -> StepState:
+    step = replace(
+        step,
+        args=event.args,
+        kwargs=event.kwargs,
+        secret=step.secret | event.secret,
+        queue=event.queue,
+    )
+    return _now(step, Status.SENDING, event, f"to queue {event.queue}")
 
 
 def _moved(step: StepState, event: StepEvent) -> StepState:
     match event:
         case e.Sending():
-            step = replace(
-                step, args=event.args, kwargs=event.kwargs, secret=step.secret | event.secret
-            )
-            return _now(step, Status.SENDING, event, f"to queue {event.queue}")
+            return _sending(step, event)
         case e.Dispatched():
-            step = replace(step, sent_at=event.at)
+            step = replace(step, sent_at=event.at, queue=event.queue)
             if step.status in (*_BEGUN, Status.RESERVED):  # a quick worker: heard of before
                 return step
             return _now(step, Status.QUEUED, event, f"sent to queue {event.queue}")
         case e.Noticed():
-            return replace(step, cause=event.text)
+            return replace(step, cause=_told(event.text))
         case e.Resent():
             return replace(step, cause="published again after a lost reply; queued once")
         case e.Adopted():
@@ -219,8 +233,13 @@ def _now(
 ) -> StepState:
     ended_at = event.at if status.ended else None
     return replace(
-        step, status=status, since=event.at, cause=cause, source=source, ended_at=ended_at
+        step, status=status, since=event.at, cause=_told(cause), source=source, ended_at=ended_at
     )
+
+
+def _told(cause: str) -> str:
+    """A cause, which may be what somebody else said, without secrets."""
+    return redact_text(cause[:LONGEST_CAUSE])
 
 
 def _state_seen(step: StepState, event: e.StateSeen) -> StepState:
@@ -244,12 +263,16 @@ def _state_seen(step: StepState, event: e.StateSeen) -> StepState:
 
 
 def progress_of(meta: Any) -> tuple[float, float] | None:
-    """Done and total of a custom state's meta, where it has numbers by one of their usual names."""
+    """Done and total of a custom state's meta, where it has numbers by one of their usual names.
+
+    Numbers that no float can hold are none.
+    """
     if not isinstance(meta, Mapping):
         return None
     done, total = meta.get("current", meta.get("done")), meta.get("total")
     if isinstance(done, int | float) and isinstance(total, int | float) and total > 0:
-        return float(done), float(total)
+        with contextlib.suppress(OverflowError):
+            return float(done), float(total)
     return None
 
 

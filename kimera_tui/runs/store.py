@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import sys
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from kimera_tui.errors import JournalError, RunRefused, RunTaken
+from kimera_tui.errors import JournalError, RunRefused, RunTaken, UsageError
 from kimera_tui.process import events as e
 from kimera_tui.process.events import Event, TaskEvent
 from kimera_tui.runs.book import RunBook
@@ -32,6 +33,7 @@ from kimera_tui.runs.owner import pid_of
 from kimera_tui.runs.reading import events_of_run
 from kimera_tui.runs.requests import CancelRequests
 from kimera_tui.runs.retention import forget_old
+from kimera_tui.runs.sifting import Refused, sift
 from kimera_tui.runs.tables import add_run, in_the_way, renamed, update_run
 from kimera_tui.runs.thinning import PollThinner
 from kimera_tui.runs.values import Packer
@@ -67,7 +69,7 @@ class _Transaction:
     checked: set[str] = field(default_factory=set)
     """Runs of which it is known in this transaction who owns them."""
     progressed: set[str] = field(default_factory=set)
-    refused: dict[int, Exception] = field(default_factory=dict)
+    refused: Refused = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
 
 
@@ -90,7 +92,7 @@ class Store:
         self._packers: dict[str, Packer] = defaultdict(Packer)
         self._thinner = PollThinner()
 
-    def write(self, events: Sequence[Event], *, durable: bool, now: float) -> dict[int, Exception]:
+    def write(self, events: Sequence[Event], *, durable: bool, now: float) -> Refused:
         """Write events in one transaction.
 
         Args:
@@ -99,30 +101,33 @@ class Store:
             now: Seconds since the epoch.
 
         Returns:
-            Why single events were not written, by their ``id``: another console has the run.
+            Why single events were not written, by their ``id``: another console has the run, or
+            they can't be written down at all.
 
         Raises:
             JournalError: nothing was written.
         """
-        try:
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._db.execute("BEGIN IMMEDIATE")
-            transaction = _Transaction(now)
-            for number, event in enumerate(self._thinner.thin(events)):
-                if number % _BREATHER == _BREATHER - 1:
-                    time.sleep(0)
-                self._add(event, transaction)
-            self._insert_rows(transaction)
-            self._fold_tables(transaction)
-            self._db.execute("COMMIT")
-            self._leave_out_oldest()
-        except sqlite3.Error as error:
-            self._undo()
-            raise unusable(self._path, error) from error
-        except BaseException:
-            self._undo()
-            raise
-        return transaction.refused
+        return self._commit(list(self._thinner.thin(events)), durable, now)
+
+    def take(self, run_id: str, now: float) -> list[Event]:
+        """Become the owner of an open run that nobody is at; returns its events.
+
+        Raises:
+            RunTaken: somebody has it, or it has ended.
+            UsageError: its beginning can't be read; it is given back.
+        """
+        if not self.leases.take(run_id, now):
+            raise RunTaken("This run has ended, or is open in another console.")
+        events = self.load(run_id)
+        if not any(isinstance(event, RunStarted) for event in events):
+            self.let_go(run_id)
+            raise UsageError("Its beginning can't be read, so it can't go on.")
+        return events
+
+    def let_go(self, run_id: str) -> None:
+        """Let other consoles take a run that was taken here."""
+        self._forget(run_id)
+        self.leases.let_go(run_id)
 
     def load(self, run_id: str) -> list[Event]:
         """A run's events, which are from now on folded further here."""
@@ -148,7 +153,9 @@ class Store:
         return forget_old(self._db, now)
 
     def close(self) -> None:
-        """Give the runs back that haven't ended, and close the file."""
+        """Write what was held back, give runs back that haven't ended, and close the file."""
+        with contextlib.suppress(JournalError):
+            self._commit(self._thinner.rest(), durable=False, now=0.0)
         try:
             self.leases.give_back()
             self._db.execute("PRAGMA optimize")
@@ -156,6 +163,33 @@ class Store:
             logger.warning("The journal did not end well: %s", error)
         finally:
             self._db.close()
+
+    def _commit(self, events: Sequence[Event], durable: bool, now: float) -> Refused:
+        try:
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._db.execute("BEGIN IMMEDIATE")
+            refused = sift(
+                self._db, events, lambda part: self._write_all(part, now), self._start_over
+            )
+            self._db.execute("COMMIT")
+            self._leave_out_oldest()
+        except sqlite3.Error as error:
+            self._undo()
+            raise unusable(self._path, error) from error
+        except BaseException:
+            self._undo()
+            raise
+        return refused
+
+    def _write_all(self, events: Sequence[Event], now: float) -> Refused:
+        transaction = _Transaction(now)
+        for number, event in enumerate(events):
+            if number % _BREATHER == _BREATHER - 1:
+                time.sleep(0)
+            self._add(event, transaction)
+        self._insert_rows(transaction)
+        self._fold_tables(transaction)
+        return transaction.refused
 
     def _add(self, event: Event, transaction: _Transaction) -> None:
         place = self._place_of(event, transaction)
@@ -167,13 +201,7 @@ class Store:
         if not ours and (why := self._not_to_be_asked(event, run)) is not None:
             transaction.refused[id(event)] = why
             return
-        try:
-            data = encode(event, run.packer)
-        except (TypeError, ValueError) as error:
-            # Not one event may keep all others from being written.
-            logger.warning("An event could not be written down: %s: %s", type(event), error)
-            transaction.refused[id(event)] = JournalError(f"It cannot be written down: {error}")
-            return
+        data = encode(event, run.packer)
         transaction.rows.append((event.at, run.key, path, type(event).__name__, data))
         if not ours:  # its owner hears of it, and keeps the tables
             return
@@ -285,9 +313,12 @@ class Store:
         self._book.forget(run_id)
 
     def _undo(self) -> None:
-        """After a transaction that failed, what is in memory is read anew when needed."""
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
+        self._start_over()
+
+    def _start_over(self) -> None:
+        """After what failed, nothing in memory is trusted: it is read again when needed."""
         self._book = RunBook(sys.maxsize)
         self._open.clear()
 

@@ -31,7 +31,7 @@ def add_run(
         " VALUES (?, ?, ?, ?, ?, 'waiting', 0, ?, ?, ?, '', ?, ?, ?)",
         (
             event.run_id,
-            packer.text(event.name),
+            _column(event.name, packer),
             event.parent,
             event.profile,
             event.at,
@@ -40,7 +40,7 @@ def add_run(
             json.dumps(tasks),
             owner,
             lease_until,
-            event.concurrency,
+            _encodable(event.concurrency),
         ),
     )
     key = cursor.lastrowid or 0
@@ -72,7 +72,8 @@ def in_the_way(db: sqlite3.Connection, event: RunStarted) -> str:
     if not event.concurrency:
         return ""
     rows = db.execute(
-        "SELECT name FROM run WHERE ended IS NULL AND concurrency = ?", (event.concurrency,)
+        "SELECT name FROM run WHERE ended IS NULL AND concurrency = ?",
+        (_encodable(event.concurrency),),
     ).fetchall()
     if len(rows) < event.limit:
         return ""
@@ -90,11 +91,20 @@ def step_row(step: StepState, packer: Packer) -> StepRow:
     error = ""
     if step.status.bad:
         named = f"{step.error_type}: {step.error_message}" if step.error_type else step.cause
-        error = packer.text(named)
+        error = _column(named, packer)
     began = step.started_at or step.sent_at
     return step.path, step.status.value, step.sent_at, began, step.ended_at, error
 
 
 def run_fold(run: RunState, packer: Packer) -> RunFold:
     """What the table says of a run."""
-    return run.status.value, run.done, run.total, run.ended, packer.text(run.error)
+    return run.status.value, run.done, run.total, run.ended, _column(run.error, packer)
+
+
+def _column(text: str, packer: Packer) -> str:
+    return _encodable(packer.text(text))
+
+
+def _encodable(text: str) -> str:
+    """The text with a picture in place of each surrogate, which no file can hold."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -30,7 +30,7 @@ class PollThinner:
             yield event
 
     def rest(self) -> list[Event]:
-        """Everything held back, given up at the end."""
+        """Everything held back, to be written at the end."""
         held, self._held = list(self._held.values()), {}
         return list(held)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +14,7 @@ from kimera_tui.process.call_thread import CallThread
 from kimera_tui.process.clock import Clock
 from kimera_tui.process.deliverer import Deliverer
 from kimera_tui.process.events import Event, Succeeded
+from kimera_tui.runs.events import RunStarted
 
 if TYPE_CHECKING:
     from kimera_tui.runs.store import Store
@@ -35,6 +36,8 @@ class _Entry:
     event: Event
     written: asyncio.Future[None] | None = None
     """Somebody waits until it is safe from a loss of power."""
+    happened: bool = False
+    """It was told on the bus, so it is to be written whoever waits for it."""
 
 
 class Writing:
@@ -45,6 +48,8 @@ class Writing:
         self._thread = CallThread("kimera-journal")
         self._mailbox: Mailbox | None = None
         self._waiting: list[_Entry] = []
+        self._facts: dict[Hashable, _Entry] = {}
+        """Those of the waiting that happened, to be found by who wants one kept."""
         # Thousands may wait for one sync: they go on in portions, so that the screen has its turn.
         self._deliverer: Deliverer[None] = Deliverer()
         self._under_way = False
@@ -81,13 +86,13 @@ class Writing:
         if self.store is None:
             raise JournalError(self.problem or "The journal is not open; nothing was sent.")
         loop = asyncio.get_running_loop()
-        told = self._drain()
+        self._drain()
         futures: list[asyncio.Future[None]] = []
         for event in events:
             future: asyncio.Future[None] = loop.create_future()
             futures.append(future)
-            if (entry := _same(told, event)) is not None:
-                entry.written = future
+            if (fact := self._facts.pop(_name(event), None)) is not None:
+                fact.written = future
             else:
                 self._waiting.append(_Entry(event, future))
         self._write_soon()
@@ -108,16 +113,25 @@ class Writing:
             self._drain()
             self._write_soon()
 
-    def _drain(self) -> list[_Entry]:
+    def _drain(self) -> None:
         if self._mailbox is None:
-            return []
-        entries = [_Entry(event) for event in self._mailbox.drain()]
-        self._waiting += entries
+            return
+        told = [_Entry(event, happened=True) for event in self._mailbox.drain()]
+        self._waiting += self._as_facts(told)
         if (over := len(self._waiting) - MOST_WAITING) > 0:
-            kept = [entry for entry in self._waiting[:over] if entry.written is not None]
+            oldest = self._waiting[:over]
+            kept = [entry for entry in oldest if entry.written is not None]
             self.lost += over - len(kept)
+            self._no_facts(oldest)
             self._waiting[:over] = kept
+
+    def _as_facts(self, entries: list[_Entry]) -> list[_Entry]:
+        self._facts.update((_name(entry.event), entry) for entry in entries)
         return entries
+
+    def _no_facts(self, entries: list[_Entry]) -> None:
+        for entry in entries:
+            self._facts.pop(_name(entry.event), None)
 
     def _write_soon(self) -> None:
         if not self._under_way and self._waiting and self.store is not None:
@@ -128,6 +142,7 @@ class Writing:
 
     def _write(self) -> None:
         batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
+        self._no_facts(batch)
         call = self._thread.call(self._write_batch, batch)
         call.add_done_callback(lambda done: self._written(batch, done))
 
@@ -145,15 +160,20 @@ class Writing:
         error = done.exception()
         refused = done.result() if error is None else {}
         for entry in batch:
-            if entry.written is not None and not entry.written.done():
-                self._tell(entry.written, error or refused.get(id(entry.event)))
+            why = error or refused.get(id(entry.event))
+            if entry.written is not None:
+                self._tell(entry.written, why)
+            elif error is None and isinstance(why, JournalError):
+                self.lost += 1
         if error is None:
             self.problem = ""
             self._write_soon()
         else:
             self.problem = str(error)
             logger.error("The journal could not be written: %s", error)
-            self._waiting[:0] = [entry for entry in batch if entry.written is None]
+            self._waiting[:0] = self._as_facts(
+                [_Entry(entry.event, happened=True) for entry in batch if _is_to_come(entry)]
+            )
             asyncio.get_running_loop().call_later(RETRY_SECONDS, self._write_soon)
         if not self._under_way:
             self._idle.set()
@@ -161,21 +181,19 @@ class Writing:
     def _tell(self, written: asyncio.Future[None], error: BaseException | None) -> None:
         if error is None:
             self._deliverer.deliver(written, None)
-        else:
+        elif not written.done():
             written.set_exception(error)
             written.exception()  # who waited may be gone: that is no error of its own
 
 
-def _same(entries: Sequence[_Entry], event: Event) -> _Entry | None:
-    """The entry that already says it, told on the bus a moment ago."""
-    for entry in entries:
-        told = entry.event
-        if told is event:
-            return entry
-        if (
-            isinstance(event, Succeeded)
-            and isinstance(told, Succeeded)
-            and told.task_id == event.task_id
-        ):
-            return entry
-    return None
+def _name(event: Event) -> Hashable:
+    """By which an event is known again: a task's success also when it is told twice."""
+    return event.task_id if isinstance(event, Succeeded) else id(event)
+
+
+def _is_to_come(entry: _Entry) -> bool:
+    """Whether it is written later when it couldn't be now.
+
+    What was only asked for is refused for good, and so is a beginning: nothing of it was sent.
+    """
+    return entry.happened and not isinstance(entry.event, RunStarted)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
+
+from textual.screen import Screen
+from textual.worker import Worker
 
 from kimera_tui.errors import KimeraError
 from kimera_tui.runs.book import RunState
 from kimera_tui.runs.state import StepState
+from kimera_tui.runs.status import Status
 from kimera_tui.ui.screens.compose_state import opened
 from kimera_tui.ui.screens.confirm import Confirm, Question
 from kimera_tui.ui.screens.stops import Stops
@@ -15,6 +20,7 @@ from kimera_tui.workflows.calls import Workflow, friends_of
 from kimera_tui.workflows.document import Document
 from kimera_tui.workflows.handover import CannotDetach
 from kimera_tui.workflows.launch import Given
+from kimera_tui.workflows.preflight import tasks_of
 from kimera_tui.workflows.replay import Wish
 from kimera_tui.workflows.runner import Decision
 
@@ -33,28 +39,32 @@ class Acts:
     def __init__(self, app: KimeraApp) -> None:
         self._app = app
         self._services = app.services
+        self._starting: Worker[None] | None = None
+        """Waits for the run that was started last to begin."""
 
     # Starting
 
     def launch(self, workflow: Workflow) -> None:
         """Start a run of calls and watch it in Live."""
-        self._app.run_worker(self._launch(workflow), group="launch", exit_on_error=False)
+        self._app.run_worker(self._launch(workflow), group="send")
 
     async def _launch(self, workflow: Workflow) -> None:
-        if await self._may_send(workflow):
-            await self._watch(self._services.launch(workflow))
+        if await self._may_send(workflow.name, friends_of(workflow.root)):
+            self._start(partial(self._services.launch, workflow))
 
     async def launch_document(self, document: Document, given: Given) -> None:
         """Start a run of a document and watch it in Live."""
-        await self._watch(self._services.workflows.run(document, given))
+        self._start(partial(self._services.workflows.run, document, given))
 
     async def detach_document(self, document: Document, given: Given) -> None:
         """Hand a run of a document to the workers, and watch it in Live."""
-        await self._watch(self._services.workflows.detach(document, given))
+        if await self._may_send(document.name, {friend for friend, _ in tasks_of(document)}):
+            self._start(partial(self._services.workflows.detach, document, given))
 
     async def replay(self, run_id: str, wish: Wish) -> None:
         """Run a past run again, and watch it in Live."""
-        await self._watch(self._services.replay(run_id, wish))
+        if await self._may_replay(run_id, wish):
+            self._start(partial(self._services.replay, run_id, wish))
 
     async def resume(self, run_id: str, given: Given) -> None:
         """Go on with a run that its console left, and watch it in Live."""
@@ -63,7 +73,7 @@ class Acts:
             await self._services.resume(run_id, given)
             return run_id
 
-        await self._watch(resumed())
+        self._start(resumed)
 
     async def compose_run(self, run_id: str) -> None:
         """Put the document that a run began with into the composer, and go there."""
@@ -80,23 +90,52 @@ class Acts:
         await self._app.switch_mode("compose")
         return cast("ComposeScreen", self._app.screen)
 
-    async def _watch(self, starting: Awaitable[str]) -> None:
+    def _start(self, start: Callable[[], Awaitable[str]]) -> None:
+        """Start a run beside the screen, unless another one has yet to begin."""
+        if self._starting is not None and not self._starting.is_finished:
+            self._app.complain("Nothing was sent: the run before has not begun yet.")
+            return
+        self.tell_wait()
+        watch = self._watch(start, self._app.screen_stack[0])
+        self._starting = self._app.run_worker(watch, group="launch")
+
+    def tell_wait(self) -> None:
+        """Say that the broker is waited for, if it is."""
+        broker = self._app.vitals.broker
+        if broker is None or broker.phase == "starting":
+            self._app.flash("Waiting for the broker.")
+
+    async def _watch(self, start: Callable[[], Awaitable[str]], asked_on: Screen[Any]) -> None:
+        """Wait until a run has begun, and show it to who waits for it too."""
         try:
-            self._app.wanted_run = await starting
+            self._app.wanted_run = await start()
         except KimeraError as error:
             self._app.complain(str(error))
             return
-        await self._app.switch_mode("live")
+        if self._app.screen is asked_on:
+            await self._app.switch_mode("live")
+        else:
+            self._app.flash("The run has begun: 3 shows it.")
 
-    async def _may_send(self, workflow: Workflow) -> bool:
+    async def _may_replay(self, run_id: str, wish: Wish) -> bool:
+        if not any(friend.danger for friend in self._services.friends.values()):
+            return True
+        try:
+            planned = await self._services.replay_plan(run_id, wish)
+        except KimeraError as error:
+            self._app.complain(str(error))
+            return False
+        return await self._may_send(planned.name, planned.friends)
+
+    async def _may_send(self, name: str, to: Collection[str]) -> bool:
         """Ask first where a friend is marked as dangerous."""
         friends = self._services.friends
-        risky = [n for n in sorted(friends_of(workflow.root)) if n in friends and friends[n].danger]
+        risky = [each for each in sorted(to) if each in friends and friends[each].danger]
         if not risky or self._services.read_only:
             return True
         question = Question(
             title="Send to a dangerous friend",
-            text=f"{workflow.name}\n\nMarked as dangerous: {', '.join(risky)}",
+            text=f"{name}\n\nMarked as dangerous: {', '.join(risky)}",
             act="Send",
         )
         return await self._app.push_screen_wait(Confirm(question)) != ""
@@ -187,6 +226,9 @@ class Acts:
 
     async def detach_rest(self, run: RunState) -> None:
         """Hand the rest of a run to the workers; what keeps it from that is listed."""
+        waiting = {s.friend for s in run.steps.values() if s.status is Status.WAITING}
+        if not await self._may_send(run.name, waiting):
+            return
         self._app.flash("Waiting for what is in flight, to hand the rest over.")
         try:
             await self._services.detach_rest(run.run_id)

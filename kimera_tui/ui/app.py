@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections import deque
+import gc
+from collections import Counter, deque
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from rich.text import Text
 from textual.app import App
 from textual.binding import BindingType
+from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
@@ -36,6 +40,7 @@ from kimera_tui.ui.screens.modals import Help
 from kimera_tui.ui.screens.window import Palette
 from kimera_tui.ui.text import safe
 from kimera_tui.ui.theme import DARK, LIGHT
+from kimera_tui.ui.typed_ahead import TypedAhead
 from kimera_tui.ui.widgets.event_pane import RING, EventLine
 from kimera_tui.ui.widgets.status_line import Vitals
 
@@ -68,15 +73,14 @@ class KimeraApp(App[int]):
         self.book = RunBook()
         self.vitals = Vitals(read_only=services.read_only)
         self.composition: Composition = nothing()
-        self.ended_runs = 0
-        """Runs that ended while this console was open."""
+        self.ended_runs: Counter[str] = Counter()
+        """How many runs of each name ended while this console was open."""
         self._pump = Pump(services.bus, self.take_in, self.show_news)
         self._backlog: deque[EventLine] = deque(maxlen=RING)
-        self._fresh: deque[EventLine] = deque(maxlen=RING)
-        self._changed: set[str] = set()
         self.wanted_run: str | None = None
         """The run that Live is to show next."""
         self.acts = Acts(self)
+        self._typed_ahead = TypedAhead(self)
         self.usual: dict[str, tuple[float, float]] = {}
         """Median and 95th percentile of running times, in seconds, by friend.task."""
         self.usual_runs: dict[str, tuple[float, float]] = {}
@@ -87,6 +91,8 @@ class KimeraApp(App[int]):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = DARK.name
+        changed = self._typed_ahead.screen_changed
+        self.screen_change_signal.subscribe(self, changed, immediate=True)
         self.run_worker(self._pump.run(), group="pump", exclusive=True)
         self.call_after_refresh(self._start_services)
         self.set_interval(1.0, self.tick)
@@ -96,6 +102,8 @@ class KimeraApp(App[int]):
 
     async def _bring_up(self) -> None:
         await self.services.start()
+        # Modules and widgets stay: a full collection that walks them stops the screen for long.
+        gc.freeze()
         if problem := self.services.journal_problem or self.services.journal_notice:
             self.complain(problem)
         with contextlib.suppress(KimeraError):  # told by the status line and the events
@@ -112,6 +120,20 @@ class KimeraApp(App[int]):
             return isinstance(self.screen, ModeScreen) and not isinstance(self.focused, Input)
         return True
 
+    async def run_action(
+        self,
+        action: Any,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Do what a key says, unless a window is about to open, which it is for."""
+        if self._typed_ahead.passes_by(default_namespace):
+            return True
+        done = await super().run_action(action, default_namespace, namespaces)
+        # Windows are opened by workers, which begin at the loop's next turn: before the next key.
+        await asyncio.sleep(0)
+        return done
+
     async def on_unmount(self) -> None:
         """Let the services go."""
         await self.services.close()
@@ -127,35 +149,31 @@ class KimeraApp(App[int]):
         events = self._fold(events)
         lines = [line for event in events if (line := event_line(event, self.book)) is not None]
         self._backlog.extend(lines)
-        self._fresh.extend(lines)
         vitals = self.vitals
         for event in events:
             if isinstance(event, BrokerChanged):
                 vitals = vitals.with_broker(event)
             elif isinstance(event, ClusterSeen):
                 vitals = vitals.with_view(event.view)
-            elif isinstance(event, RunEnded):
-                self.ended_runs += 1
+            elif isinstance(event, RunEnded) and event.run_id in self.book.runs:
+                self.ended_runs[self.book.runs[event.run_id].name] += 1
             elif isinstance(event, RunStarted):
                 self.run_worker(self._learn_usual(event), group="usual", exit_on_error=False)
         self.vitals = vitals.counted(vitals.in_flight, len(lines), vitals.dropped)
 
     def _fold(self, events: list[Any]) -> list[Any]:
-        """Take events into the book; returns them as they may be shown."""
+        """Take events into the book; returns them as they may be shown, but for their results."""
         shown = []
         for event in events:
-            shown.append(masked(event, self.book))
-            if (changed := self.book.apply(shown[-1])) is not None:
-                self._changed.add(changed)
+            shown.append(masked(event, self.book, results=False))
+            self.book.apply(shown[-1])
         return shown
 
     def show_news(self, dropped: int) -> None:
-        """Tell the mode that is on what was taken in since it was told last."""
-        changed, self._changed = self._changed, set()
-        lines, self._fresh = list(self._fresh), deque(maxlen=RING)
+        """Have the mode that is on draw what was taken in."""
         self.vitals = self.vitals.counted(self._in_flight(), 0, dropped)
         if isinstance(self.screen, ModeScreen) and self.screen.is_drawable:
-            self.screen.news(changed, lines)
+            self.screen.news()
 
     async def _learn_usual(self, started: RunStarted) -> None:
         """How long the tasks of a run usually take; a journal that can't be read tells nothing."""
@@ -189,7 +207,7 @@ class KimeraApp(App[int]):
         """Ages and elapsed times go on when nothing happens."""
         below = self.screen_stack[0]
         if isinstance(below, ModeScreen) and below.is_drawable:
-            below.news(set(), [])
+            below.news()
 
     # What modes ask for
 
@@ -216,6 +234,11 @@ class KimeraApp(App[int]):
         """Leave; with tasks in flight or edits to lose only after asking."""
         if not isinstance(self.screen, Confirm):
             self.acts.leave(self._in_flight())
+
+    def action_help_quit(self) -> None:
+        """Say which key leaves: ctrl+c, which is pressed for it, does not."""
+        keys = [key for key, active in self.active_bindings.items() if active.binding.id == "quit"]
+        self.flash(f"{' or '.join(keys)} quits the console.")
 
     def action_command_palette(self) -> None:
         """Show everything that can be done, by its name."""

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 import traceback
 from pathlib import Path
+
+from textual.worker import WorkerFailed
 
 from kimera_tui.config.paths import private_dir, state_dir
 from kimera_tui.errors import ConfigError
 from kimera_tui.redaction import redact_text
 from kimera_tui.safetext import safe
 
+_REFUSED = re.compile(r"\binput_value=.*")
+"""What a model was given, as pydantic's messages repeat it."""
+
 
 def report_crash(error: BaseException) -> str:
     """Write the crash down and return the sentence to leave with."""
-    text = redact_text("".join(traceback.format_exception(error)))
+    if isinstance(error, WorkerFailed):  # made by Textual of what was raised
+        error = error.error
+    text = "".join(traceback.format_exception(error))
+    text = redact_text(_REFUSED.sub("input_value=…", text))
     path = state_dir() / f"crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     try:
         _write_private(path, safe(text, 1 << 20, lines=True))

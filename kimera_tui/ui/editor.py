@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shlex
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,7 @@ async def edit_file(app: App[Any], command: list[str], path: Path) -> None:
         UsageError: the editor can't be started, or says that it failed.
     """
     try:
-        with app.batch_update(), app.suspend():
+        with app.batch_update(), app.suspend(), _interrupts_left_alone():
             editor = await asyncio.create_subprocess_exec(*command, str(path))
             code = await editor.wait()
     except SuspendNotSupported:
@@ -47,3 +49,16 @@ async def edit_file(app: App[Any], command: list[str], path: Path) -> None:
         raise UsageError(f"EDITOR={shlex.join(command)}: {error}.") from None
     if code:
         raise UsageError(f"{command[0]} ended with {code}.")
+
+
+@contextlib.contextmanager
+def _interrupts_left_alone() -> Iterator[None]:
+    """What the terminal sends for ctrl+c, to the editor and to its parent, does nothing here."""
+    # A handler that does nothing, for SIG_IGN would be handed down to the editor.
+    numbers = (signal.SIGINT, signal.SIGQUIT)
+    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)

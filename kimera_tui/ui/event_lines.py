@@ -5,6 +5,7 @@ from __future__ import annotations
 from kimera_tui.process.events import Polled
 from kimera_tui.runs.book import RunBook
 from kimera_tui.runs.events import RunEvent
+from kimera_tui.runs.masking import glimpse
 from kimera_tui.runs.narration import narrate
 from kimera_tui.ui.text import safe
 from kimera_tui.ui.widgets.event_pane import EventLine
@@ -20,12 +21,13 @@ def event_line(event: object, book: RunBook) -> EventLine | None:
         event: What happened.
         book: Knows which run and step a task belongs to; has folded the event already.
     """
-    words = narrate(event)
+    place = book.step_of(event)
+    words = narrate(event if place is None else glimpse(event, place[0]))
     if words is None:
         return None
     kind, style, text = words
     run_id = who = ""
-    if (place := book.step_of(event)) is not None:
+    if place is not None:
         run, step = place
         run_id, who = run.run_id, step.id or step.task_name
     elif isinstance(event, RunEvent):

@@ -11,6 +11,8 @@ from kimera_tui.process.bus import EventBus
 
 TICK = 0.1
 """Seconds between two paintings."""
+MAILBOX = 1_000_000
+"""Events that may wait: as many as for the journal, since what is not folded is never known."""
 PORTION = 64
 FOLD_SECONDS = 0.003
 """The most time that one loop turn spends on folding; a burst is folded over many turns."""
@@ -28,7 +30,7 @@ class Pump:
     def __init__(
         self, bus: EventBus, fold: Callable[[list[Any]], None], show: Callable[[int], None]
     ) -> None:
-        self._mailbox = bus.subscribe()
+        self._mailbox = bus.subscribe(MAILBOX)
         self._fold = fold
         self._show = show
 

@@ -32,6 +32,9 @@ def call_problems(
     if info is None:
         return
     positional = dict(zip(info.params, step.args, strict=False))
+    for position, name in enumerate(positional):
+        if info.params[name].secret:
+            yield ("args", position), into_kwargs(name)
     may_come_in = takes_result(step) and fed_by(document, address) is not None
     for name, param in info.params.items():
         if name not in step.kwargs and name not in positional:
@@ -46,6 +49,11 @@ def call_problems(
         except UsageError as error:
             path: Key = ("kwargs", name) if name in step.kwargs else ("args",)
             yield path, error.message
+
+
+def into_kwargs(what: str) -> str:
+    """That something would be written down, had it no name."""
+    return f"{what} is a secret, which belongs into kwargs only."
 
 
 def _holds_template(value: Any) -> bool:

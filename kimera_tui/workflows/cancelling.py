@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from kimera_tui.errors import RunTaken, UsageError
 from kimera_tui.process.events import RevokeSent
-from kimera_tui.runs.book import RunBook, RunState
+from kimera_tui.runs.book import RunState
 from kimera_tui.runs.journal import Journal
 from kimera_tui.runs.leases import OpenRun
 from kimera_tui.runs.owner import pid_of
+from kimera_tui.runs.recovery import Past
 from kimera_tui.runs.status import Status
 from kimera_tui.workflows.runner import Runner
 
@@ -38,7 +39,7 @@ async def cancel_run(
     journal: Journal,
     run_id: str,
     here: Runner | None,
-    runner: Callable[[], Awaitable[Runner]],
+    take_over: Callable[[str], Awaitable[object]],
     patience: float = PATIENCE,
 ) -> Cancelled:
     """Cancel a run: by ourselves if it is ours or nobody's, else by asking its console.
@@ -47,7 +48,7 @@ async def cancel_run(
         journal: Where the run is.
         run_id: Its id.
         here: This console's runner, if there is one already.
-        runner: Gives the runner, brought up if need be, for a run that nobody is at.
+        take_over: Goes on with a run that nobody is at, which cancels it.
         patience: Seconds to wait for the run's end.
 
     Raises:
@@ -64,7 +65,7 @@ async def cancel_run(
         raise UsageError(f"Run {run_id[:8]} has ended: there is nothing to cancel.")
     if not run.alive:
         try:
-            await (await runner()).resume(run_id)
+            await take_over(run_id)
         except RunTaken:
             run = await _open(journal, run_id) or run  # another console was quicker
         except UsageError as error:
@@ -120,9 +121,7 @@ def _not_answered(run: OpenRun) -> Cancelled:
 async def _told(journal: Journal, run_id: str) -> Cancelled:
     """What the journal says of a run that has ended."""
     events = await journal.events_of(run_id)
-    book = RunBook()
-    book.apply_all(events)
-    run = book.runs[run_id]
+    run = (await asyncio.to_thread(Past.of, events)).run
     heard: set[str] = set()
     workers: set[str] = set()
     for event in events:

@@ -11,7 +11,7 @@ from kimera_tui.config.friends import Friend
 from kimera_tui.config.nearest import near
 from kimera_tui.config.yaml_source import Key
 from kimera_tui.workflows.addresses import lists_of, walk
-from kimera_tui.workflows.call_checks import call_problems
+from kimera_tui.workflows.call_checks import call_problems, into_kwargs
 from kimera_tui.workflows.conditions import references_of
 from kimera_tui.workflows.document import (
     MAX_DEPTH,
@@ -25,6 +25,7 @@ from kimera_tui.workflows.document import (
     called,
 )
 from kimera_tui.workflows.inputs import spec_problems
+from kimera_tui.workflows.planning import is_secret_variable
 from kimera_tui.workflows.references import Reference, TemplateError, references_in
 
 RUN_FIELDS = ("id", "name", "started")
@@ -156,7 +157,7 @@ def _input_problem(
     if name not in document.inputs:
         return f"`{reference}`: there is no input `{name}`.{hints.near(name, document.inputs)}"
     if not secrets and document.inputs[name].type == "secret":
-        return f"`{reference}` is a secret, which belongs into kwargs only."
+        return into_kwargs(f"`{reference}`")
     return ""
 
 
@@ -241,6 +242,9 @@ class _Checker:
             self.found.append(Problem(str(error), step.id, path))
             return
         self._look_ups(found, step, path, place, secrets=secrets)
+        for each in found if not secrets else ():
+            if is_secret_variable(each):
+                self.found.append(Problem(into_kwargs(f"`{each}`"), step.id, path))
 
     def _condition(self, step: Step, address: Key, place: _Place) -> None:
         path = (*address, "when")

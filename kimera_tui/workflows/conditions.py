@@ -12,6 +12,7 @@ from kimera_tui.workflows.references import (
     Missing,
     Reference,
     TemplateError,
+    check_whole,
     look_up,
     parse_reference,
 )
@@ -41,7 +42,7 @@ def holds(condition: Condition, scope: Mapping[str, Any]) -> bool:
         scope: What can be looked up, by root.
 
     Raises:
-        TemplateError: what it looks up isn't there, or can't be compared.
+        TemplateError: what it looks up isn't there, was not written down, or can't be compared.
     """
     if condition.all is not None:
         return all(holds(each, scope) for each in condition.all)
@@ -59,6 +60,9 @@ def holds(condition: Condition, scope: Mapping[str, Any]) -> bool:
         if condition.missing == "error":
             raise
         return condition.missing == "true"
+    if name == "exists":
+        return bool(wanted)
+    check_whole(reference, found, wanted)
     return _compared(reference, name, found, wanted)
 
 
@@ -98,8 +102,6 @@ def _operator(condition: Condition) -> tuple[str, Any]:
 
 def _compared(reference: Reference, name: str, found: Any, wanted: Any) -> bool:
     match name:
-        case "exists":
-            return bool(wanted)
         case "eq":
             return same(found, wanted)
         case "ne":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,6 +13,7 @@ from kimera_tui.errors import KimeraError, UsageError
 from kimera_tui.process.adoption import Traces
 from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.runs.events import RunDetached
+from kimera_tui.runs.journal import Journal
 from kimera_tui.runs.plan import Node
 from kimera_tui.runs.recovery import Past, traces_of
 from kimera_tui.runs.state import StepState
@@ -61,21 +63,45 @@ async def hand_over(walk: Walk, manager: TaskManager, known: Known = nothing_kno
     return handover
 
 
-async def hand_over_rest(walk: Walk, past: Past, manager: TaskManager) -> Walk:
-    """The walk that goes on in another one's place, with the rest handed over.
+async def successor_of(
+    walk: Walk, journal: Journal, manager: TaskManager, goes_on: Callable[[], bool]
+) -> Walk:
+    """The walk that is to go on in another one's place, with the rest handed over.
 
     Args:
-        walk: One whose gate is closed, so that nothing of it is in flight.
-        past: What has become of it.
+        walk: It sends nothing more, unless it is told so by an error.
+        journal: Where its run is.
         manager: Publishes and watches.
+        goes_on: Whether the walk is still its run's.
 
     Raises:
-        KimeraError: see ``hand_over``.
+        CannotDetach: the workers can't do all that is left; the walk goes on.
+        UsageError: nothing is left, an argument can't be filled in, or the run was cancelled or
+            came to its end meanwhile.
+        KimeraError: the broker or the journal can't be asked now; the walk goes on.
     """
-    scope = replace(walk.scope, steps={})
-    successor = Walk(walk.run_id, walk.plan, walk.hands, past, {}, scope, None, walk.started)
-    await hand_over(successor, manager, past.run.steps.get)
+
+    async def past() -> Past:
+        return await asyncio.to_thread(Past.of, await journal.events_of(walk.run_id))
+
+    if found := await stops_of(walk.plan, manager, as_if_ended(await past())):
+        raise CannotDetach(found)
+    try:
+        await walk.gate.close()
+        known = await past()
+        scope = replace(walk.scope, steps={})
+        successor = Walk(walk.run_id, walk.plan, walk.hands, known, {}, scope, None, walk.started)
+        await hand_over(successor, manager, known.run.steps.get)
+        _check_going(walk, goes_on())
+    except BaseException:
+        walk.gate.open()
+        raise
     return successor
+
+
+def _check_going(walk: Walk, goes_on: bool) -> None:
+    if walk.cancelled or not goes_on:
+        raise UsageError("It was cancelled, or came to its end meanwhile.")
 
 
 async def go_on(walk: Walk, events: Sequence[object], manager: TaskManager) -> None:

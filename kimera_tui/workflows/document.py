@@ -15,6 +15,7 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     Tag,
+    field_validator,
     model_validator,
 )
 
@@ -28,8 +29,6 @@ MAX_PATTERNS = 20
 """Inputs with a pattern: one near the engine's limit takes a tenth of a second to compile."""
 STEP_LISTS = ("steps", "finally", "chain", "para", "on_error")
 """Keys below which steps stand."""
-SECRET_SOURCES = ("env:", "file:")
-"""Where a secret comes from, besides ``prompt``."""
 
 
 def _seconds(value: object) -> object:
@@ -142,6 +141,13 @@ class Retry(_Strict):
     max_delay: Duration = 300.0
     on: list[Name] = Field(default_factory=list)
     """Names of exceptions, ``TIMEOUT`` and ``REVOKED``; empty means every exception."""
+
+    @field_validator("on")
+    @classmethod
+    def _has_been_sent(cls, on: list[str]) -> list[str]:
+        if "NotSent" in on:
+            raise ValueError("what was not sent is not tried again: leave NotSent out")
+        return on
 
 
 class Concurrency(_Strict):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kimera_tui.config.friends import Friend, secret_params
@@ -40,9 +41,8 @@ def dry_run(
         friend, task = called(step, document)
         config = friends.get(friend)
         declared = secret_params(config.as_mapping(), task) if config is not None else frozenset()
-        hidden = tainted(step.kwargs, secrets) | declared
-        shown = {key: value for key, value in step.kwargs.items() if key not in hidden}
-        kwargs = redact(filled(shown, scope))
+        params = [*config.tasks[task].params] if config and task in config.tasks else []
+        secret = _Secret(secrets, declared)
         timeout = step.timeout or document.defaults.timeout or (config.timeout if config else 30.0)
         calls.append(
             {
@@ -50,12 +50,34 @@ def dry_run(
                 "friend": friend,
                 "task": task,
                 "queue": config.queue if config is not None else "",
-                "args": redact(filled(step.args, scope)),
-                "kwargs": {key: MASK if key in hidden else kwargs[key] for key in step.kwargs},
+                "args": [*secret.shown(_named(step.args, params), scope).values()],
+                "kwargs": secret.shown(step.kwargs, scope),
                 "timeout": duration_text(timeout),
             }
         )
     return calls
+
+
+def _named(args: Sequence[Any], params: Sequence[str]) -> dict[str, Any]:
+    """Arguments by the names of their parameters, or by their positions beyond those."""
+    return {params[n] if n < len(params) else str(n): value for n, value in enumerate(args)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Secret:
+    """What is not shown of one call."""
+
+    inputs: Sequence[str]
+    """Names of the inputs that are secrets."""
+    declared: frozenset[str]
+    """Names of the parameters that are."""
+
+    def shown(self, values: Mapping[str, Any], scope: Mapping[str, Any]) -> dict[str, Any]:
+        """Named arguments, filled in as far as they can be, the secret ones masked."""
+        hidden = tainted(values, self.inputs) | self.declared
+        known = {key: value for key, value in values.items() if key not in hidden}
+        shown = redact(filled(known, scope))
+        return {key: MASK if key in hidden else shown[key] for key in values}
 
 
 def filled(value: Any, scope: Mapping[str, Any]) -> Any:

@@ -36,7 +36,8 @@ from kimera_tui.workflows.document import (
 from kimera_tui.workflows.renaming import (
     check_id,
     free_id,
-    steps_below,
+    gathered_renamed,
+    step_renamed,
     with_free_ids,
     with_id,
 )
@@ -221,14 +222,9 @@ def rename(document: Document, address: Address, new: str) -> Edit:
     if new in _ids(document):
         raise UsageError(f"Another step has the id `{new}`.")
     check_id(new)
-    parent = step_at(document, address[:-2]) if len(address) > 2 else None
-    by_id = isinstance(parent, ParaStep) and parent.gather == "dict" and address[-2] == "para"
-    below = parent.id if by_id and parent is not None else ""
-    steps = {root: steps_below(document, root, step.id, new, below) for root in ROOTS}
-    update: dict[str, object] = {"steps": steps["steps"], "finally_": steps["finally"]}
-    renamed = document.model_copy(update=update)
-    own = step_at(renamed, address)
-    return with_step(renamed, address, own.model_copy(update={"id": new})), address
+    own = step.model_copy(update={"id": new})
+    renamed = step_renamed(with_step(document, address, own), step.id, new)
+    return gathered_renamed(renamed, {step.id: new}), address
 
 
 # What the edits share

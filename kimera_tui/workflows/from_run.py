@@ -66,7 +66,7 @@ class _Builder:
         elif node.rules.goes_on:
             plain["on_error"] = "continue"
         if node.task is not None:
-            return plain | self._call(node.task, node.rules) | _task_rules(node.rules)
+            return plain | self._call(plain["id"], node.task, node.rules) | _task_rules(node.rules)
         plain[node.kind] = self.steps(node.children)
         if node.kind == "para":
             plain |= _para_rules(node.rules)
@@ -78,12 +78,12 @@ class _Builder:
         self._ids.add(found)
         return found
 
-    def _call(self, task: PlannedTask, rules: Rules) -> dict[str, Any]:
+    def _call(self, step_id: str, task: PlannedTask, rules: Rules) -> dict[str, Any]:
         args, kwargs = list(task.args), dict(task.kwargs)
         if not rules.templated:
             args, kwargs = escape(args), escape(kwargs)
         secrets = {name: value for name, value in kwargs.items() if isinstance(value, Withheld)}
-        kwargs |= {name: self._asked_for(name) for name in secrets}
+        kwargs |= {name: self._asked_for(name, step_id) for name in secrets}
         if (missing := next(missing_in(args, kwargs), None)) is not None:
             raise UsageError(f"{task.friend}.{task.task_name}: {missing.why}.")
         plain: dict[str, Any] = {"task": task.task_name, "friend": task.friend}
@@ -96,12 +96,16 @@ class _Builder:
             plain["timeout"] = task.timeout
         return plain | {key: value for key, value in (("args", args), ("kwargs", kwargs)) if value}
 
-    def _asked_for(self, name: str) -> str:
+    def _asked_for(self, name: str, step_id: str) -> str:
+        """Looks up a new input: another one of that name may be another step's secret, or none."""
         wanted = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")[:36] or "secret"
         wanted = wanted if wanted[0].isalpha() else f"secret_{wanted}"
-        if wanted not in self._inputs:
-            self.new_inputs[wanted] = {"type": "secret", "from": "prompt"}
-        return f"${{{{ inputs.{wanted} }}}}"
+        found = free_id(wanted, self._inputs)
+        self._inputs.add(found)
+        self.new_inputs[found] = {
+            "type": "secret", "from": "prompt", "description": f"{name} of {step_id}"[:200]
+        }  # fmt: skip
+        return f"${{{{ inputs.{found} }}}}"
 
 
 def _task_rules(rules: Rules) -> dict[str, Any]:

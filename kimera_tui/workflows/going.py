@@ -10,8 +10,8 @@ from typing import Any
 from kimera_tui.errors import JournalError, KimeraError, RunRefused, RunTaken
 from kimera_tui.process.events import Refused
 from kimera_tui.runs.events import RunDetached, RunEnded, RunStarted, StepReused
+from kimera_tui.workflows.endings import RunStopped, status_after
 from kimera_tui.workflows.hands import Hands
-from kimera_tui.workflows.stepping import RunStopped
 from kimera_tui.workflows.walk import Walk
 
 KEPT_SECONDS = 60.0
@@ -75,7 +75,11 @@ class Going:
         if not task.cancelled():
             task.exception()  # told as events; ``result`` raises it for those who ask
         # Whoever awaits ``result`` holds the task; the runner doesn't hold ended ones for ever.
-        asyncio.get_running_loop().call_later(KEPT_SECONDS, self._runs.pop, run_id, None)
+        asyncio.get_running_loop().call_later(KEPT_SECONDS, self._forget, run_id, task)
+
+    def _forget(self, run_id: str, task: asyncio.Task[Any]) -> None:
+        if self._runs.get(run_id) is task:  # it may have been taken up again meanwhile
+            del self._runs[run_id]
 
     async def _from_start(
         self, walk: Walk, started: RunStarted, reused: Sequence[StepReused]
@@ -96,7 +100,7 @@ class Going:
             announcer.tell(Refused(at=at, task_id=task.task_id, reason=str(error)))
 
     async def _walked(self, walk: Walk) -> Any:
-        error = ""
+        error, status = "", ""
         try:
             while True:
                 try:
@@ -110,13 +114,13 @@ class Going:
             error = "taken"
             raise
         except Exception as raised:
-            error = str(raised)
+            error, status = str(raised), status_after(raised)
             raise
-        except asyncio.CancelledError:
-            error = "stopped"
+        except asyncio.CancelledError as raised:
+            error, status = "stopped", status_after(raised)
             raise
         finally:
-            await self._finish(walk, error)
+            await self._finish(walk, error, status)
 
     async def _walk(self, walk: Walk) -> Any:
         handover = walk.handover
@@ -125,7 +129,7 @@ class Going:
             await self._hands.keep_event(RunDetached(at=at, run_id=walk.run_id, paths=paths))
         return await walk.go()
 
-    async def _finish(self, walk: Walk, error: str) -> None:
+    async def _finish(self, walk: Walk, error: str, status: str) -> None:
         """Say that the run has ended; one that is journaled and only left doesn't end."""
         journal = self._hands.journal
         if error == "taken" or (error == "stopped" and journal and not walk.cancelled):
@@ -133,11 +137,12 @@ class Going:
         if walk.cancelled:
             walk.skip_rest("the run was cancelled")
             error = "cancelled"
-        ended = self._end_of(walk, error)
+        ended = self._end_of(walk, error, status)
         self._hands.announcer.tell(ended)
         if journal is not None:
             with contextlib.suppress(JournalError, RunTaken):
                 await journal.end(ended)
 
-    def _end_of(self, walk: Walk, error: str) -> RunEnded:
-        return RunEnded(at=self._hands.announcer.now(), run_id=walk.run_id, error=error)
+    def _end_of(self, walk: Walk, error: str, status: str = "") -> RunEnded:
+        at = self._hands.announcer.now()
+        return RunEnded(at=at, run_id=walk.run_id, error=error, status=status)

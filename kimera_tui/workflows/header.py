@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
+from kimera_tui.errors import UsageError
 from kimera_tui.workflows.document import Document
 
 
@@ -29,10 +32,15 @@ def document_from(header: Mapping[str, Any]) -> Document:
     """The document of a header, without steps.
 
     Raises:
-        pydantic.ValidationError: the header isn't one of this version.
+        UsageError: the header isn't one of this version.
     """
-    inputs = {
-        each["name"]: {key: value for key, value in each.items() if key != "name"}
-        for each in header.get("inputs", ())
-    }
-    return Document.model_validate({"name": "workflow", **header, "inputs": inputs})
+    try:
+        inputs = {
+            each["name"]: {key: value for key, value in each.items() if key != "name"}
+            for each in header.get("inputs", ())
+        }
+        return Document.model_validate({"name": "workflow", **header, "inputs": inputs})
+    except (ValidationError, LookupError, TypeError, AttributeError):
+        raise UsageError(
+            "What the run began with can't be read: another version of Kimera wrote it."
+        ) from None

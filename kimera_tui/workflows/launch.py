@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
-
-from pydantic import ValidationError
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from kimera_tui.config.friends import secret_params
 from kimera_tui.errors import UsageError
 from kimera_tui.process.task_manager import TaskManager
-from kimera_tui.runs.events import RunStarted
+from kimera_tui.runs.events import RunStarted, StepReused
 from kimera_tui.runs.notkept import is_whole
 from kimera_tui.runs.recovery import Past, Verdict
 from kimera_tui.workflows.document import Document
@@ -21,8 +19,12 @@ from kimera_tui.workflows.header import document_from, header_of
 from kimera_tui.workflows.inputs import resolve, secret_value
 from kimera_tui.workflows.planning import DocumentPlanner
 from kimera_tui.workflows.references import render
+from kimera_tui.workflows.run_secrets import secrets_again
 from kimera_tui.workflows.scope import Inputs, Scope
 from kimera_tui.workflows.walk import Walk
+
+if TYPE_CHECKING:
+    from kimera_tui.workflows.replay import ReplayPlan, Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def started_of(
         UsageError: an input is missing or wrong; the message names it.
     """
     inputs = resolve(document.inputs, given.inputs)
-    key = document.concurrency
+    concurrency, limit = _concurrency(document, inputs)
     return RunStarted(
         at=at,
         run_id=new_id(),
@@ -74,9 +76,51 @@ def started_of(
         inputs=inputs,
         header=header_of(document),
         despite=tuple(given.despite),
-        concurrency="" if key is None else str(render(key.key, {"inputs": inputs})),
-        limit=1 if key is None else key.limit,
+        concurrency=concurrency,
+        limit=limit,
     )
+
+
+def replay_of(
+    past: RunStarted, planned: ReplayPlan, wish: Wish, at: float, run_id: str, profile: str
+) -> RunStarted:
+    """The beginning of a run that replays another one."""
+    document = wish.document or _document_of(past)
+    concurrency, limit = _concurrency(document, planned.inputs)
+    return replace(
+        past,
+        at=at,
+        run_id=run_id,
+        name=planned.name,
+        plan=planned.plan,
+        parent=planned.parent,
+        profile=profile,
+        inputs=planned.inputs,
+        header=past.header if wish.document is None else header_of(wish.document),
+        despite=tuple(wish.given.despite),
+        concurrency=concurrency,
+        limit=limit,
+    )
+
+
+def reused_of(planned: ReplayPlan, started: RunStarted) -> list[StepReused]:
+    """That a run takes these results over from the one that it replays."""
+    return [
+        StepReused(
+            at=started.at,
+            run_id=started.run_id,
+            path=path,
+            from_run=planned.parent,
+            result=step.result,
+        )
+        for path, step in planned.reused.items()
+    ]
+
+
+def _concurrency(document: Document, inputs: Mapping[str, Any]) -> tuple[str, int]:
+    """The key that runs share, and how many of them may go on at once."""
+    rule = document.concurrency
+    return ("", 1) if rule is None else (str(render(rule.key, {"inputs": inputs})), rule.limit)
 
 
 def beginning_of(events: Sequence[object]) -> RunStarted:
@@ -114,6 +158,15 @@ def inputs_again(
     return resolve(specs, {**kept, **given})
 
 
+def secrets_of(started: RunStarted, past: Past, prompted: Mapping[str, str]) -> Mapping[str, str]:
+    """The secrets of a run that is to go on.
+
+    Raises:
+        UsageError: a step that may still be sent needs one that can't be had.
+    """
+    return secrets_again(_document_of(started).inputs, started.plan, past, prompted)
+
+
 def walk_of(
     started: RunStarted,
     hands: Hands,
@@ -130,11 +183,18 @@ def walk_of(
     )
 
 
-def _of_document(started: RunStarted, prompted: Mapping[str, str]) -> tuple[Scope, float | None]:
+def _document_of(started: RunStarted) -> Document:
+    """What a run was started from, without its steps."""
+    if not started.header:
+        return Document(name=started.name)
     try:
-        document = document_from(started.header)
-    except ValidationError:  # written by another version: what it names can't be looked up
-        document = Document(name=started.name)
+        return document_from(started.header)
+    except UsageError:  # written by another version: what it names can't be looked up
+        return Document(name=started.name)
+
+
+def _of_document(started: RunStarted, prompted: Mapping[str, str]) -> tuple[Scope, float | None]:
+    document = _document_of(started)
     secrets = {name: spec for name, spec in document.inputs.items() if spec.type == "secret"}
     inputs = Inputs(
         started.inputs,

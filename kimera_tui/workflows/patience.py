@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.bus import EventBus
 from kimera_tui.process.events import StateSeen
 from kimera_tui.process.following import Overtime
 
-MAILBOX = 50_000
+MAILBOX = 1_000_000
+"""Events between two turns of the loop; more than the engine tells in one."""
 
 
 class Starts:
@@ -21,14 +24,23 @@ class Starts:
     def __init__(self, bus: EventBus, announcer: Announcer) -> None:
         self._mailbox = bus.subscribe(MAILBOX)
         self._announcer = announcer
-        self._seen: dict[str, float] = {}
+        self._began: dict[str, float | None] = {}
+        """When each task began that is asked for; None for not yet, as far as is known."""
+        # Not only when a wait is over: until then a mailbox would hold all that others tell.
+        self._listening = asyncio.get_running_loop().create_task(self._listen())
 
     def close(self) -> None:
         """Stop listening."""
+        self._listening.cancel()
         self._mailbox.close()
 
     def patience(
-        self, task_id: str, sent: float, start_timeout: float, timeout: float | None
+        self,
+        task_id: str,
+        sent: float,
+        start_timeout: float,
+        timeout: float | None,
+        began: float | None = None,
     ) -> tuple[float, Overtime]:
         """Seconds to wait at first, and what says how many more.
 
@@ -37,10 +49,13 @@ class Starts:
             sent: When it was sent, in seconds since the epoch.
             start_timeout: Seconds that it may be in the queue.
             timeout: Seconds that it may take from its start; None for any time.
+            began: When it began, if that is known already.
         """
+        self._began[task_id] = began
 
         async def overtime() -> float:
-            now, began = self._announcer.now(), self._began(task_id)
+            self._take_in()
+            now, began = self._announcer.now(), self._began[task_id]
             if began is not None:
                 return start_timeout if timeout is None else began + timeout - now
             queued = sent + start_timeout - now
@@ -49,8 +64,17 @@ class Starts:
 
         return min(start_timeout, timeout or start_timeout), overtime
 
-    def _began(self, task_id: str) -> float | None:
+    async def _listen(self) -> None:
+        while True:
+            await self._mailbox.wait()
+            self._take_in()
+
+    def _take_in(self) -> None:
         for event in self._mailbox.drain():
-            if isinstance(event, StateSeen):
-                self._seen.setdefault(event.task_id, event.at)
-        return self._seen.get(task_id)
+            # Received is not begun: a worker takes more than it runs.
+            if (
+                isinstance(event, StateSeen)
+                and event.state != "RECEIVED"
+                and self._began.get(event.task_id, event.at) is None
+            ):
+                self._began[event.task_id] = event.at

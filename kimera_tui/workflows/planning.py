@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from kimera_tui.process.task_params import TaskParams
+from kimera_tui.redaction import is_secret_name
 from kimera_tui.runs.plan import Node, OnTimeout, PlannedTask, RetryRule, Rules, child_path
 from kimera_tui.workflows.calls import Chain, Para, Step, Task
 from kimera_tui.workflows.document import (
@@ -20,7 +21,7 @@ from kimera_tui.workflows.document import (
     children_of,
 )
 from kimera_tui.workflows.document import Step as DocumentStep
-from kimera_tui.workflows.references import references_in
+from kimera_tui.workflows.references import Reference, references_in
 
 ON_TIMEOUT: OnTimeout = "revoke"
 """What a document's step does at its time-out, unless it says so: it isn't begun any more."""
@@ -104,7 +105,7 @@ class DocumentPlanner:
     ) -> PlannedTask:
         """The call of one step, with its templates as they are written."""
         friend, name = called(step, document)
-        declared = frozenset(self._secret_params(friend, name) & step.kwargs.keys())
+        declared = self._secret_params(friend, name)  # the result before may bring one, too
         return PlannedTask(
             self._new_id(),
             friend,
@@ -117,13 +118,19 @@ class DocumentPlanner:
 
 
 def tainted(kwargs: Mapping[str, Any], secret_inputs: Collection[str]) -> frozenset[str]:
-    """Names of the arguments into which a secret input goes."""
+    """Names of the arguments into which a secret input goes, or a variable that is a secret."""
     return frozenset(
         name
         for name, value in kwargs.items()
         for found in references_in(value)
-        if found.root == "inputs" and found.path and found.path[0] in secret_inputs
+        if is_secret_variable(found)
+        or (found.root == "inputs" and found.path and found.path[0] in secret_inputs)
     )
+
+
+def is_secret_variable(reference: Reference) -> bool:
+    """Whether an environment variable is looked up whose name says that it is a secret."""
+    return reference.root == "env" and any(is_secret_name(str(each)) for each in reference.path)
 
 
 class _Branch:

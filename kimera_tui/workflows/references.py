@@ -2,62 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from kimera_tui.config.nearest import near
-from kimera_tui.errors import UsageError
+from kimera_tui.runs.notkept import NotKept, missing_in
 from kimera_tui.workflows.filters import FILTERS, to_json
+from kimera_tui.workflows.scanner import ROOTS, LookUp, Reference, Scanner, TemplateError
 
-ROOTS = ("inputs", "steps", "prev", "run", "env", "error")
+__all__ = ["ROOTS", "Reference", "TemplateError"]
+
 MAX_TEXT = 256 * 1024
 """Characters of a text with templates."""
 MAX_RENDERED = 1024 * 1024
 """Characters of what comes of it."""
 REMEMBERED = 1000
 """Characters up to which a text is parsed only once."""
-MAX_PARTS = 32
-MAX_FILTERS = 8
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_INDEX = re.compile(r"-?\d{1,9}")
-_OPEN, _CLOSE, _ESCAPED = "${{", "}}", "$${{"
-
-
-class TemplateError(UsageError):
-    """A template is malformed, or what it looks up can't be had."""
+_OPEN, _ESCAPED = "${{", "$${{"
+_Part = str | LookUp
 
 
 class Missing(TemplateError):
     """What is looked up isn't there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """Something that is looked up, such as ``steps.load.result.rows[0]``."""
-
-    root: str
-    path: tuple[str | int, ...] = ()
-
-    def __str__(self) -> str:
-        return self.root + "".join(map(_written, self.path))
-
-
-@dataclass(frozen=True, slots=True)
-class _Filter:
-    name: str
-    argument: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class _LookUp:
-    reference: Reference
-    filters: tuple[_Filter, ...] = ()
-
-
-_Part = str | _LookUp
 
 
 def references_in(value: Any) -> Iterator[Reference]:
@@ -68,7 +35,7 @@ def references_in(value: Any) -> Iterator[Reference]:
     """
     if isinstance(value, str):
         for part in _parsed(value) if "{{" in value else ():
-            if isinstance(part, _LookUp):
+            if isinstance(part, LookUp):
                 yield part.reference
     elif isinstance(value, Mapping):
         for child in value.values():
@@ -80,7 +47,7 @@ def references_in(value: Any) -> Iterator[Reference]:
 
 def parse_reference(text: str) -> Reference:
     """A look-up as a condition's ``ref`` writes it; raises TemplateError."""
-    scanner = _Scanner(text)
+    scanner = Scanner(text)
     reference = scanner.reference()
     scanner.expect_end()
     return reference
@@ -95,11 +62,14 @@ def look_up(reference: Reference, scope: Mapping[str, Any]) -> Any:
 
     Raises:
         Missing: nothing stands there; the message names the part that is missing.
+        TemplateError: it stands within something that was not written down.
     """
     if reference.root not in scope:
         raise Missing(f"`{reference}`: there is no `{reference.root}` here.")
     value: Any = scope[reference.root]
     for position, part in enumerate(reference.path):
+        if isinstance(value, NotKept):
+            check_whole(reference, value)
         if not _has(value, part):
             so_far = Reference(reference.root, reference.path[:position])
             raise Missing(f"`{reference}`: {_what_is(value, part, str(so_far))}")
@@ -107,10 +77,28 @@ def look_up(reference: Reference, scope: Mapping[str, Any]) -> Any:
     return value
 
 
+def check_whole(reference: Reference, *values: Any) -> None:
+    """Raise a TemplateError where something in the values was not written down.
+
+    Once it is part of a text, or compared, nothing shows any more that it only stands for a value.
+
+    Args:
+        reference: What is looked up.
+        values: What was found, and what it is compared with.
+    """
+    try:
+        missing = next(missing_in(*values), None)
+    except RecursionError:
+        raise TemplateError(f"`{reference}`: nested too deep.") from None
+    if missing is not None:
+        raise TemplateError(f"`{reference}` was not written down: {missing.why}.")
+
+
 def render(value: Any, scope: Mapping[str, Any]) -> Any:
     """The value with its templates filled in; what was looked up is not looked through again.
 
-    A text that is only one template becomes what it looks up, of whatever type.
+    A text that is only one template becomes what it looks up, of whatever type; what was not
+    written down stays what it is.
 
     Args:
         value: Any value that JSON can say.
@@ -119,6 +107,8 @@ def render(value: Any, scope: Mapping[str, Any]) -> Any:
     Raises:
         TemplateError: a template is malformed, or what it looks up can't be had.
     """
+    if isinstance(value, NotKept):
+        return value
     if isinstance(value, str):
         return _rendered(value, scope) if "{{" in value else value
     if isinstance(value, Mapping):
@@ -141,19 +131,19 @@ def escape(value: Any) -> Any:
 
 def _rendered(text: str, scope: Mapping[str, Any]) -> Any:
     parts = _parsed(text)
-    if len(parts) == 1 and isinstance(parts[0], _LookUp):
-        return _filled(parts[0], scope)
+    if len(parts) == 1 and isinstance(parts[0], LookUp):
+        return _filled(parts[0], scope, alone=True)
     filled: list[str] = []
     length = 0
     for part in parts:
-        filled.append(part if isinstance(part, str) else _as_text(_filled(part, scope), part))
+        filled.append(part if isinstance(part, str) else _as_text(part, scope))
         length += len(filled[-1])
         if length > MAX_RENDERED:
             raise TemplateError(f"A text became longer than {MAX_RENDERED} characters.")
     return "".join(filled)
 
 
-def _filled(part: _LookUp, scope: Mapping[str, Any]) -> Any:
+def _filled(part: LookUp, scope: Mapping[str, Any], *, alone: bool) -> Any:
     try:
         value = look_up(part.reference, scope)
     except Missing:
@@ -161,6 +151,8 @@ def _filled(part: _LookUp, scope: Mapping[str, Any]) -> Any:
         if default is None:
             raise
         value = None
+    if part.filters or not alone:
+        check_whole(part.reference, value)
     for each in part.filters:
         try:
             value = FILTERS[each.name](value, each.argument)
@@ -176,7 +168,8 @@ def _filled(part: _LookUp, scope: Mapping[str, Any]) -> Any:
     return value
 
 
-def _as_text(value: Any, part: _LookUp) -> str:
+def _as_text(part: LookUp, scope: Mapping[str, Any]) -> str:
+    value = _filled(part, scope, alone=False)
     if value is None:
         raise TemplateError(
             f"`{part.reference}` is null and stands within a text; write | default('...')."
@@ -214,119 +207,13 @@ def _parse(text: str) -> tuple[_Part, ...]:
         if joined := "".join(plain):
             parts.append(joined)
         plain.clear()
-        scanner = _Scanner(text, start + len(_OPEN))
+        scanner = Scanner(text, start + len(_OPEN))
         parts.append(scanner.look_up())
         at = scanner.at
     plain.append(text[at:])
     if joined := "".join(plain):
         parts.append(joined)
     return tuple(parts)
-
-
-class _Scanner:
-    """Reads one look-up, from the left to the right, never back."""
-
-    def __init__(self, text: str, at: int = 0) -> None:
-        self._text = text
-        self._start = at
-        self.at = at
-
-    def look_up(self) -> _LookUp:
-        reference = self.reference()
-        filters: list[_Filter] = []
-        while self._took("|"):
-            filters.append(self._filter())
-            if len(filters) > MAX_FILTERS:
-                raise self._wrong(f"more than {MAX_FILTERS} filters")
-        if not self._took(_CLOSE):
-            raise self._wrong("`}}` is missing")
-        return _LookUp(reference, tuple(filters))
-
-    def reference(self) -> Reference:
-        root = self._name("what to look up")
-        if root not in ROOTS:
-            raise self._wrong(f"`{root}` can't be looked up; {', '.join(ROOTS)} can")
-        path: list[str | int] = []
-        while True:
-            if self._took(".", spaces=False):
-                path.append(self._name("a name after `.`"))
-            elif self._took("[", spaces=False):
-                key = self._literal()
-                if isinstance(key, bool) or not isinstance(key, str | int):
-                    raise self._wrong("a text or a whole number belongs between [ and ]")
-                path.append(key)
-                if not self._took("]"):
-                    raise self._wrong("`]` is missing")
-            else:
-                return Reference(root, tuple(path))
-            if len(path) > MAX_PARTS:
-                raise self._wrong(f"more than {MAX_PARTS} parts")
-
-    def expect_end(self) -> None:
-        self._skip()
-        if self.at < len(self._text):
-            raise self._wrong("something stands behind it")
-
-    def _filter(self) -> _Filter:
-        name = self._name("a filter")
-        if name not in FILTERS:
-            raise self._wrong(f"no filter `{name}`.{near(name, FILTERS)}".rstrip("."))
-        argument = None
-        if self._took("("):
-            argument = self._literal()
-            if not self._took(")"):
-                raise self._wrong("`)` is missing")
-        return _Filter(name, argument)
-
-    def _literal(self) -> Any:
-        self._skip()
-        quote = self._text[self.at : self.at + 1]
-        if quote in ("'", '"') and quote:
-            end = self._text.find(quote, self.at + 1)
-            if end < 0:
-                raise self._wrong(f"{quote} is not closed")
-            found = self._text[self.at + 1 : end]
-            self.at = end + 1
-            return found
-        if (number := _INDEX.match(self._text, self.at)) is not None:
-            self.at = number.end()
-            return int(number[0])
-        word = self._name("a value")
-        if word not in ("true", "false", "null"):
-            raise self._wrong(f"`{word}` is no value; quote a text")
-        return {"true": True, "false": False, "null": None}[word]
-
-    def _name(self, what: str) -> str:
-        self._skip()
-        match = _NAME.match(self._text, self.at)
-        if match is None:
-            raise self._wrong(f"{what} is missing")
-        self.at = match.end()
-        return match[0]
-
-    def _took(self, word: str, *, spaces: bool = True) -> bool:
-        if spaces:
-            self._skip()
-        if not self._text.startswith(word, self.at):
-            return False
-        self.at += len(word)
-        return True
-
-    def _skip(self) -> None:
-        while self.at < len(self._text) and self._text[self.at] in " \t\n":
-            self.at += 1
-
-    def _wrong(self, why: str) -> TemplateError:
-        shown = self._text[self._start : self._start + 60].strip()
-        return TemplateError(f"Template `{shown}`: {why}.")
-
-
-def _written(part: str | int) -> str:
-    if isinstance(part, int):
-        return f"[{part}]"
-    if _NAME.fullmatch(part):
-        return f".{part}"
-    return f'["{part}"]' if "'" in part else f"['{part}']"
 
 
 def _has(value: Any, part: str | int) -> bool:

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from kimera_tui.errors import UsageError
-from kimera_tui.workflows.addresses import lists_of
-from kimera_tui.workflows.document import Condition, Document, Step, TaskStep, all_steps
+from kimera_tui.workflows.addresses import Address, lists_of, step_at, walk, with_step
+from kimera_tui.workflows.document import (
+    ChainStep,
+    Condition,
+    Document,
+    ParaStep,
+    Step,
+    TaskStep,
+    all_steps,
+)
+from kimera_tui.workflows.flow import fed_by
 
 _TEMPLATE = re.compile(r"(?<!\$)\$\{\{(.*?)\}\}", re.DOTALL)
 _QUOTED = r"'[^']*'|\"[^\"]*\""
+_PART = re.compile(
+    r"(?:\A|\.)\s*(?P<name>\w+)"
+    r"|\[\s*(?:(?P<quote>['\"])(?P<key>.*?)(?P=quote)|(?P<index>-?\d{1,9}))\s*\]"
+)
+"""A name or a key of a path."""
 _LONGEST = 40
 _ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -41,7 +55,7 @@ def check_id(name: str) -> None:
 
 
 def with_free_ids(step: Step, taken: set[str]) -> Step:
-    """The step with ids that nobody has; references among its own steps follow.
+    """The step with ids that nobody has; references within it follow.
 
     Args:
         step: A step with everything below it.
@@ -55,8 +69,9 @@ def with_free_ids(step: Step, taken: set[str]) -> Step:
     changed = {old: other for old, other in new.items() if old != other}
     if not changed:
         return step
-    rewrite = partial(_renamed_many, names=changed)
-    return _rewritten(step, rewrite, changed)
+    fresh = _rewritten(step, partial(_renamed_many, names=changed), changed)
+    inside = Document.model_construct(name="", steps=[fresh])
+    return gathered_renamed(inside, changed).steps[0]
 
 
 def with_id(step: Step, old: str, new: str) -> Step:
@@ -65,19 +80,78 @@ def with_id(step: Step, old: str, new: str) -> Step:
     return _rewritten(step, partial(_renamed_many, names=names), names)
 
 
-def steps_below(document: Document, root: str, old: str, new: str, para: str) -> list[Step]:
-    """The steps of ``steps`` or ``finally``, with references to a step following its new id.
+def step_renamed(document: Document, old: str, new: str) -> Document:
+    """The document with references to a step following its new id."""
+    rewrite = partial(_renamed_many, names={old: new})
+    update: dict[str, object] = {
+        "steps": [_rewritten(step, rewrite, {}) for step in document.steps],
+        "finally_": [_rewritten(step, rewrite, {}) for step in document.finally_],
+    }
+    return document.model_copy(update=update)
+
+
+def gathered_renamed(document: Document, names: Mapping[str, str]) -> Document:
+    """The document with look-ups into what paras gather by id following their branches' new ids.
 
     Args:
-        document: The document.
-        root: ``steps`` or ``finally``.
-        old: The id that the references name.
-        new: The one that they are to name.
-        para: Id of the para that gathers the step's result under its id, or an empty string.
+        document: In which the branches have their new ids.
+        names: The new ids by the old ones.
     """
-    steps = document.finally_ if root == "finally" else document.steps
-    rewrite = partial(_renamed_many, names={old: new}, para=para)
-    return [_rewritten(step, rewrite, {}) for step in steps]
+    steps = {step.id: step for step in all_steps(document)}
+
+    def followed(expression: str, address: Address) -> str:
+        parts = _path(expression)
+        match [_key(part) for part in parts[:3]]:
+            case ["prev", *_]:
+                source, begin = fed_by(document, address), 1
+                step = step_at(document, source) if source is not None else None
+            case ["steps", name, "result"]:
+                step, begin = steps.get(str(name)), 3
+            case _:
+                return expression
+        for start, end, new in reversed(list(_renamed_keys(step, parts[begin:], names))):
+            expression = expression[:start] + new + expression[end:]
+        return expression
+
+    for address, step in walk(document):
+        changed = _rewritten_alone(step, partial(followed, address=address))
+        if changed is not step:
+            document = with_step(document, address, changed)
+    return document
+
+
+def _renamed_keys(
+    step: Step | None, parts: Iterable[re.Match[str]], names: Mapping[str, str]
+) -> Iterator[tuple[int, int, str]]:
+    """Where a path into a step's result names a branch by its old id, and the new one."""
+    for part in parts:
+        while isinstance(step, ChainStep):
+            step = step.chain[-1]
+        if not isinstance(step, ParaStep):
+            return
+        key, children = _key(part), step.para
+        if step.gather == "list":
+            there = isinstance(key, int) and -len(children) <= key < len(children)
+            step = children[int(key)] if there else None
+            continue
+        new = names.get(str(key), key)
+        step = next((child for child in children if child.id == new), None)
+        if step is not None and new != key:
+            yield (*part.span("name" if part["name"] else "key"), step.id)
+
+
+def _path(expression: str) -> list[re.Match[str]]:
+    """The parts of the path that a look-up begins with, its root first."""
+    parts: list[re.Match[str]] = []
+    while part := _PART.match(expression, parts[-1].end() if parts else 0):
+        parts.append(part)
+    return parts
+
+
+def _key(part: re.Match[str]) -> str | int:
+    if part["index"]:
+        return int(part["index"])
+    return part["name"] or part["key"] or ""
 
 
 def input_renamed(document: Document, old: str, new: str) -> Document:
@@ -98,14 +172,21 @@ def _rewritten(step: Step, rewrite: Callable[[str], str], ids: Mapping[str, str]
     update: dict[str, Any] = {}
     if step.id in ids:
         update["id"] = ids[step.id]
-    if step.when is not None:
-        update["when"] = _condition(step.when, rewrite)
-    if isinstance(step, TaskStep):
-        update |= {"args": _value(step.args, rewrite), "kwargs": _value(step.kwargs, rewrite)}
     for name, children in lists_of(step):
         new = [_rewritten(child, rewrite, ids) for child in children]
         if any(one is not other for one, other in zip(new, children, strict=True)):
             update[name] = new
+    own = _rewritten_alone(step, rewrite)
+    return own.model_copy(update=update) if update else own
+
+
+def _rewritten_alone(step: Step, rewrite: Callable[[str], str]) -> Step:
+    """The step with its own references rewritten, but for those below it."""
+    update: dict[str, Any] = {}
+    if step.when is not None:
+        update["when"] = _condition(step.when, rewrite)
+    if isinstance(step, TaskStep):
+        update |= {"args": _value(step.args, rewrite), "kwargs": _value(step.kwargs, rewrite)}
     changed = {name: value for name, value in update.items() if value is not getattr(step, name)}
     return step.model_copy(update=changed) if changed else step
 
@@ -148,7 +229,7 @@ def _in_templates(text: str, rewrite: Callable[[str], str]) -> str:
     return _TEMPLATE.sub(lambda match: f"${{{{{rewrite(match[1])}}}}}", text)
 
 
-def _renamed_many(expression: str, names: Mapping[str, str], para: str = "") -> str:
+def _renamed_many(expression: str, names: Mapping[str, str]) -> str:
     """The look-up with several steps' ids replaced at once; a swap of two stays one."""
     if not any(old in expression for old in names):
         return expression
@@ -164,15 +245,7 @@ def _renamed_many(expression: str, names: Mapping[str, str], para: str = "") -> 
         old = match["id"] or match["key"]
         return "steps" + match["dot"].replace(old, names[old], 1)
 
-    result = path.sub(put, expression)
-    if para:
-        for old, new in names.items():
-            gathered = rf"(?<![\w.\[])steps\.{re.escape(para)}\.result"
-            result = re.sub(rf"({gathered}\.){re.escape(old)}(?!\w)", rf"\g<1>{new}", result)
-            result = re.sub(
-                rf"({gathered}\[\s*['\"]){re.escape(old)}(?=['\"]\s*\])", rf"\g<1>{new}", result
-            )
-    return result
+    return path.sub(put, expression)
 
 
 def _renamed(expression: str, root: str, old: str, new: str) -> str:

@@ -6,17 +6,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
+from kimera_tui.config.friends import secret_params
 from kimera_tui.errors import UsageError
+from kimera_tui.process.events import Sending
 from kimera_tui.runs.book import RunState
+from kimera_tui.runs.events import StepHandedOver, StepIntended
 from kimera_tui.runs.notkept import is_whole, missing_in
 from kimera_tui.runs.plan import PLAIN, Node, PlannedTask, is_handler
 from kimera_tui.runs.recovery import Past
 from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
-from kimera_tui.workflows.conditions import references_of
-from kimera_tui.workflows.document import Condition, Document
+from kimera_tui.workflows.document import Document
+from kimera_tui.workflows.found_again import found_again, looked_at, looked_up, takes_result
 from kimera_tui.workflows.launch import Given, inputs_again, planner_of
 from kimera_tui.workflows.references import Reference, escape, references_in
+from kimera_tui.workflows.saving import equal
 
 Mode = Literal["again", "from_failed", "from_step", "only_step"]
 """All of it; what isn't done; a step and what it feeds; one step as it was sent."""
@@ -59,6 +63,11 @@ class ReplayPlan:
     """What is put in, without secrets."""
 
     @property
+    def friends(self) -> set[str]:
+        """To whom it may send, in steps that run only if need be too."""
+        return {task.friend for path, task in self.plan.leaves() if path not in self.reused}
+
+    @property
     def sentence(self) -> str:
         """How much runs and how much is reused."""
         reuse = f", reuse {len(self.reused)}" if self.reused else ""
@@ -77,10 +86,12 @@ def planned_replay(
         past: The events of the past run, its beginning first.
         wish: How it is to be run.
         new_id: Makes the tasks' ids.
-        friends: The configured friends, for a document in place of what ran then.
+        friends: The configured friends: which new arguments are secret, and what a document in
+            place of what ran then says of them.
 
     Raises:
-        UsageError: there is no such mode or step, or an input is wrong.
+        UsageError: there is no such mode or step, the only one to send was never sent, or an
+            input is wrong.
     """
     if not past:
         raise UsageError("No such run.")
@@ -89,45 +100,30 @@ def planned_replay(
         raise UsageError(f"`{mode}` is no way to replay; the ways: {', '.join(get_args(Mode))}.")
     path = _path_of(run, wish.path) if mode in ("from_step", "only_step") else ""
     overrides = {_path_of(run, each): values for each, values in wish.overrides.items()}
+    overridden = _Overridden(overrides, friends)
     inputs = inputs_again(past, wish.given.inputs, wish.document)
     if mode == "only_step":
-        return replace(_only(run, path, overrides.get(path, {}), new_id), inputs=run.inputs)
-    changed = {name for name, value in inputs.items() if run.inputs.get(name) != value}
+        sent = _sent(past, run.steps[path])
+        return replace(_only(run, sent, overridden, new_id), inputs=run.inputs)
+    changed = {name for name, value in inputs.items() if not equal(run.inputs.get(name), value)}
     name, plan, before = run.name, run.plan, dict(run.steps)
     if wish.document is not None:
         name, plan = wish.document.name, planner_of(friends, new_id).plan(wish.document)
-        before = _found_again(run, plan)
+        before = found_again(run, plan)
     planner = _Planner(before, mode, path, overrides, changed)
-    planner.visit(plan, fed_as_before=True)
-    plan = _renewed(plan, overrides, new_id)
+    planner.visit(plan, fed_as_before=True, wanted_as_before=True)
+    plan = _renewed(plan, overridden, new_id)
     leaves = [each for each in plan.leaves() if not is_handler(each[0])]
     will_run = [each for each, _ in leaves if each not in planner.reused | planner.idle]
     needs = [
+        f"Input {name} was not written down: give it again."
+        for name in inputs
+        if name not in wish.given.inputs and not is_whole(run.inputs.get(name))
+    ]
+    needs += [
         sentence for each, task in leaves if each in will_run for sentence in _needs(each, task)
     ]
     return ReplayPlan(run.run_id, name, plan, planner.reused, will_run, needs, inputs)
-
-
-def _found_again(run: RunState, plan: Node) -> dict[str, StepState]:
-    """The steps of the past run by their paths in another plan: those that say the same."""
-    old = {node.id: node for _, node in run.plan.walk() if node.task is not None and node.id}
-    found = {}
-    for _, node in plan.walk():
-        if node.task is not None and (was := old.get(node.id)) is not None and _same(was, node):
-            found[node.path] = run.steps[was.path]
-    return found
-
-
-def _same(one: Node, other: Node) -> bool:
-    """Whether two tasks are the same call, with the same way of being fed."""
-    return (
-        one.task is not None
-        and other.task is not None
-        and one.rules.passing == other.rules.passing
-        and (one.task.friend, one.task.task_name) == (other.task.friend, other.task.task_name)
-        and (list(one.task.args), dict(one.task.kwargs))
-        == (list(other.task.args), dict(other.task.kwargs))
-    )
 
 
 def _path_of(run: RunState, step: str) -> str:
@@ -156,31 +152,39 @@ class _Planner:
     """Steps that were not needed, and won't be."""
     _changed_steps: set[str] = field(default_factory=set)
 
-    def visit(self, node: Node, fed_as_before: bool) -> bool:
-        """Note what of a part is reused; returns whether its result is the same as before."""
-        same = self._visit(node, fed_as_before and self._looks_up_the_same(_condition(node)))
+    def visit(self, node: Node, fed_as_before: bool, wanted_as_before: bool) -> bool:
+        """Note what of a part is reused; returns whether its result is the same as before.
+
+        Args:
+            node: The part.
+            fed_as_before: Whether the same result comes in.
+            wanted_as_before: Whether the conditions around it come to the same.
+        """
+        conditions = looked_at(node)
+        wanted = wanted_as_before and self._looks_up_the_same(conditions)
+        if not fed_as_before and any(each.root == "prev" for each in conditions):
+            wanted = False
+        same = self._visit(node, fed_as_before, wanted)
         if not same and node.id:
             self._changed_steps.add(node.id)
         return same
 
-    def _visit(self, node: Node, fed_as_before: bool) -> bool:
+    def _visit(self, node: Node, fed_as_before: bool, wanted: bool) -> bool:
         if node.task is not None:
-            return self._visit_task(node, node.task, fed_as_before)
+            return wanted and self._visit_task(node, fed_as_before)
         if node.kind == "para":
-            same = [self.visit(child, fed_as_before) for child in node.children]
+            same = [self.visit(child, fed_as_before, wanted) for child in node.children]
             return all(same)
         for child in node.children:
-            fed_as_before = self.visit(child, fed_as_before)
+            fed_as_before = self.visit(child, fed_as_before, wanted)
         return fed_as_before
 
-    def _visit_task(self, node: Node, task: PlannedTask, fed_as_before: bool) -> bool:
+    def _visit_task(self, node: Node, fed_as_before: bool) -> bool:
         if (step := self.before.get(node.path)) is None:
             return False
-        looked_up: list[Reference] = []
-        if node.rules.templated:
-            looked_up = list(references_in([list(task.args), dict(task.kwargs)]))
-        takes_fed = node.rules.passing != "none" or any(each.root == "prev" for each in looked_up)
-        if (takes_fed and not fed_as_before) or not self._looks_up_the_same(looked_up):
+        if not fed_as_before and takes_result(node):
+            return False
+        if not self._looks_up_the_same(looked_up(node)):
             return False
         if step.status is Status.NOT_NEEDED and self.mode != "again":
             self.idle[node.path] = step
@@ -206,50 +210,83 @@ class _Planner:
         )
 
 
-def _condition(node: Node) -> Iterable[Reference]:
-    if node.rules.when is None:
-        return ()
-    return references_of(Condition.model_validate(node.rules.when))
+def _sent(past: Sequence[object], step: StepState) -> StepState:
+    """The step with the arguments that it was sent with last, or was about to be."""
+    for event in reversed(past):
+        match event:
+            case StepIntended() | StepHandedOver() if event.path == step.path:
+                return replace(step, args=event.args, kwargs=event.kwargs)
+            case Sending() if event.task_id == step.task_id:
+                return replace(step, args=event.args, kwargs=event.kwargs)
+    name, cause = step.id or step.path or "0", step.cause.rstrip(".")
+    because = f" ({cause})" if cause else ""
+    raise UsageError(
+        f"Step `{name}` was never sent in this run{because}, so there is nothing to send again:"
+        " replay from it instead."
+    )
 
 
 def _only(
-    run: RunState, path: str, override: Mapping[str, Any], new_id: Callable[[], str]
+    run: RunState, step: StepState, overridden: _Overridden, new_id: Callable[[], str]
 ) -> ReplayPlan:
-    step = run.steps[path]
-    node = next(each for _, each in run.plan.walk() if each.path == path)
+    node = next(each for _, each in run.plan.walk() if each.path == step.path)
     templates = node.task.kwargs if node.task is not None and node.rules.templated else {}
-    # A secret was never written down, but where it comes from was.
-    fetched = {
-        name: templates[name]
-        for name, value in step.kwargs.items()
-        if name in templates and not is_whole(value) and any(references_in(templates[name]))
-    }
-    literal = escape({**step.kwargs, **override}) if fetched else {**step.kwargs, **override}
-    task = PlannedTask(
+    sent = PlannedTask(
         new_id(),
         step.friend,
         step.task_name,
-        tuple(escape(list(step.args)) if fetched else step.args),
-        {**literal, **{name: text for name, text in fetched.items() if name not in override}},
+        tuple(step.args),
+        dict(step.kwargs),
         step.timeout,
         step.secret,
     )
+    task = overridden.task(step.path, sent)
+    # A secret was never written down, but where it comes from was.
+    fetched = {
+        name: templates[name]
+        for name, value in task.kwargs.items()
+        if name in templates and not is_whole(value) and _can_be_fetched(templates[name])
+    }
+    if fetched:
+        args, kwargs = escape(list(task.args)), escape(task.kwargs)
+        task = replace(task, args=tuple(args), kwargs={**kwargs, **fetched})
     rules = replace(PLAIN, templated=bool(fetched), passing="none" if fetched else "auto")
     plan = Node("task", "0", task=task, id=node.id, rules=rules)
     name = f"{step.name} (only this of {run.name})"
     return ReplayPlan(run.run_id, name, plan, {}, ["0"], list(_needs("0", task)))
 
 
-def _renewed(node: Node, overrides: Overrides, new_id: Callable[[], str]) -> Node:
+def _can_be_fetched(template: Any) -> bool:
+    """Whether all that it looks up is there without the other steps of its run."""
+    roots = {each.root for each in references_in(template)}
+    return bool(roots) and roots <= {"inputs", "env", "run"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Overridden:
+    """Puts new arguments in."""
+
+    overrides: Overrides
+    """By path."""
+    friends: Mapping[str, Mapping[str, Any]]
+    """Tell which arguments are secret."""
+
+    def task(self, path: str, task: PlannedTask, *, templated: bool = False) -> PlannedTask:
+        """The task at a path with its new arguments, if there are any."""
+        new = self.overrides.get(path, {})
+        declared = secret_params(self.friends.get(task.friend, {}), task.task_name)
+        kwargs = {**task.kwargs, **(escape(new) if templated else new)}
+        return replace(task, kwargs=kwargs, secret=task.secret | (declared & new.keys()))
+
+
+def _renewed(node: Node, overridden: _Overridden, new_id: Callable[[], str]) -> Node:
     def renewed(nodes: Sequence[Node]) -> tuple[Node, ...]:
-        return tuple(_renewed(each, overrides, new_id) for each in nodes)
+        return tuple(_renewed(each, overridden, new_id) for each in nodes)
 
     task = node.task
     if task is not None:
-        override = overrides.get(node.path, {})
-        if node.rules.templated:
-            override = escape(dict(override))
-        task = replace(task, task_id=new_id(), kwargs={**task.kwargs, **override})
+        task = overridden.task(node.path, task, templated=node.rules.templated)
+        task = replace(task, task_id=new_id())
     return replace(
         node,
         task=task,

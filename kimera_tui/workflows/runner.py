@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 from kimera_tui.config.friends import secret_params
@@ -26,15 +26,23 @@ from kimera_tui.runs.recovery import Past, Resumed, judge_all, resumed
 from kimera_tui.workflows.beside import Beside
 from kimera_tui.workflows.calls import Workflow
 from kimera_tui.workflows.canvas_stops import Stop
-from kimera_tui.workflows.detaching import as_if_ended, go_on, hand_over, hand_over_rest, stops_of
+from kimera_tui.workflows.detaching import go_on, hand_over, stops_of, successor_of
 from kimera_tui.workflows.document import Document
 from kimera_tui.workflows.going import Going
-from kimera_tui.workflows.handover import CannotDetach
 from kimera_tui.workflows.hands import Findings, Hands
-from kimera_tui.workflows.header import header_of
-from kimera_tui.workflows.launch import Given, beginning_of, planner_of, started_of, walk_of
+from kimera_tui.workflows.launch import (
+    Given,
+    beginning_of,
+    planner_of,
+    replay_of,
+    reused_of,
+    secrets_of,
+    started_of,
+    walk_of,
+)
 from kimera_tui.workflows.planning import plan_of
 from kimera_tui.workflows.replay import Wish, planned_replay
+from kimera_tui.workflows.walk import Walk
 
 __all__ = ["Findings", "Given", "Runner", "plan_of"]
 
@@ -72,13 +80,16 @@ class Runner:
         self._journal = journal
         self._profile = profile
         self._going = Going(self._hands)
+        self._taking: dict[str, bool] = {}
+        """Runs that are being taken over, and whether they were cancelled meanwhile."""
+        self._detaching: set[str] = set()
         self._beside = Beside()
         if journal is not None:
             journal.heed(self._asked_to_cancel)
 
     def has(self, run_id: str) -> bool:
-        """Whether a run is going on here."""
-        return run_id in self._going.walks
+        """Whether a run is going on here, or is just being taken over."""
+        return run_id in self._going.walks or run_id in self._taking
 
     def start(self, workflow: Workflow) -> str:
         """Start a run; returns its id. Every step is announced before anything is sent."""
@@ -144,18 +155,15 @@ class Runner:
         walk = self._going.under_way(run_id)
         if walk is None or self._journal is None:
             raise UsageError("This run is not going on in this console, or is saved nowhere.")
-        if walk.handover is not None:
-            raise UsageError("The workers have this run already.")
-        past = Past.of(await self._journal.events_of(run_id))
-        if found := await stops_of(walk.plan, self._manager, as_if_ended(past)):
-            raise CannotDetach(found)
+        if walk.handover is not None or run_id in self._detaching:
+            raise UsageError("The workers have this run already, or are just getting it.")
+        self._detaching.add(run_id)
         try:
-            await walk.gate.close()
-            past = Past.of(await self._journal.events_of(run_id))
-            successor = await hand_over_rest(walk, past, self._manager)
-        except BaseException:
-            walk.gate.open()
-            raise
+            successor = await successor_of(
+                walk, self._journal, self._manager, lambda: self._going.under_way(run_id) is walk
+            )
+        finally:
+            self._detaching.discard(run_id)
         self._going.replace(walk, successor)
         if successor.handover is not None:
             await successor.handover.until_published(self._going.task(run_id))
@@ -171,30 +179,15 @@ class Runner:
         if self._journal is None:
             raise JournalError("Runs are not saved here, so there is none to replay.")
         past = await self._journal.events_of(run_id)
-        planned = planned_replay(past, wish, self._new_id, self._manager.friends)
+        # Folding a run of ten thousand steps takes a second: not on the loop.
+        planned = await asyncio.to_thread(
+            planned_replay, past, wish, self._new_id, self._manager.friends
+        )
         if planned.needs:
             raise UsageError(f"{planned.needs[0]} Nothing was sent.")
         at, new_run = self._announcer.now(), self._new_id()
-        begun = beginning_of(past)
-        started = replace(
-            begun,
-            at=at,
-            run_id=new_run,
-            name=planned.name,
-            plan=planned.plan,
-            parent=planned.parent,
-            profile=self._profile,
-            inputs=planned.inputs,
-            header=begun.header if wish.document is None else header_of(wish.document),
-            despite=tuple(wish.given.despite),
-        )
-        reused = [
-            StepReused(
-                at=at, run_id=new_run, path=path, from_run=planned.parent, result=step.result
-            )
-            for path, step in planned.reused.items()
-        ]
-        return self._launch(started, reused, wish.given.prompted)
+        started = replay_of(beginning_of(past), planned, wish, at, new_run, self._profile)
+        return self._launch(started, reused_of(planned, started), wish.given.prompted)
 
     async def resume(self, run_id: str, given: Given = NOTHING_GIVEN) -> Resumed:
         """Go on with a run that its console left; nothing is sent twice.
@@ -220,18 +213,33 @@ class Runner:
                 )
         if self.has(run_id):
             raise RunTaken("This console is at it already.")
-        events = await self._journal.take(run_id)
-        adopted = RunAdopted(at=self._announcer.now(), run_id=run_id, past=tuple(events))
+        self._taking[run_id] = False
+        try:
+            return await self._take_over(self._journal, run_id, given)
+        finally:
+            del self._taking[run_id]
+
+    async def _take_over(self, journal: Journal, run_id: str, given: Given) -> Resumed:
+        events = await journal.take(run_id)
+        past = await asyncio.to_thread(Past.of, events)
+        try:
+            secrets = secrets_of(beginning_of(events), past, given.prompted)
+        except UsageError:
+            await journal.let_go(run_id)
+            raise
+        adopted = RunAdopted(
+            at=self._announcer.now(), run_id=run_id, past=tuple(events), secrets=secrets
+        )
         self._announcer.tell(adopted)
-        past = Past.of([*events, adopted])
+        past.run.go_on(adopted)
         verdicts = await judge_all(past, self._manager, adopted.at)
         walk = walk_of(beginning_of(events), self._hands, past, verdicts, given.prompted)
         walk.in_flight.update((step.task_id, step.path) for step, _ in past.under_way())
         if past.run.detached:
             await go_on(walk, events, self._manager)
         self._going.go_on(walk)
-        if past.run.cancelled:
-            await self.cancel(run_id)
+        if past.run.cancelled or self._taking[run_id]:
+            await self._cancel(walk)
         return resumed(past, verdicts)
 
     async def cancel(
@@ -246,18 +254,30 @@ class Runner:
         Raises:
             UsageError: this console isn't at the run.
         """
+        if run_id in self._taking:
+            self._taking[run_id] = True  # done as soon as it is known what is in flight
+            await self._tell_cancelled(run_id, ())
+            return ()
         if (walk := self._going.under_way(run_id)) is None:
             raise UsageError("This run is not going on in this console.")
+        return await self._cancel(walk, terminate, signal)
+
+    async def _cancel(
+        self, walk: Walk, terminate: bool = False, signal: str = "SIGTERM"
+    ) -> Sequence[Receipt]:
         walk.cancelled = True
         ids = walk.revocable()
         stopping = walk.stop(terminate, signal)
-        told = RunCancelled(at=self._announcer.now(), run_id=run_id, revoked=tuple(ids))
+        await self._tell_cancelled(walk.run_id, ids)
+        return await stopping
+
+    async def _tell_cancelled(self, run_id: str, revoked: Sequence[str]) -> None:
+        told = RunCancelled(at=self._announcer.now(), run_id=run_id, revoked=tuple(revoked))
         self._announcer.tell(told)
         if self._journal is not None:
             # Cancelling mustn't fail for a full disk.
             with contextlib.suppress(JournalError, RunTaken):
                 await self._journal.keep(told)
-        return await stopping
 
     async def decide(
         self, run_id: str, path: str, what: Decision, by: str, result: Any = None
@@ -305,7 +325,9 @@ class Runner:
     def _asked_to_cancel(self, run_id: str) -> None:
         """Another console asks for it."""
         walk = self._going.walks.get(run_id)
-        if walk is not None and not walk.cancelled:
+        if run_id in self._taking:
+            self._taking[run_id] = True
+        elif walk is not None and not walk.cancelled:
             self._beside.do(self.cancel(run_id))
 
     def _secret(self, params: TaskParams) -> frozenset[str]:

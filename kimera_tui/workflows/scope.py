@@ -7,7 +7,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kimera_tui.errors import KimeraError, TaskFailed, TaskRevoked, TimeoutException
+from kimera_tui.errors import (
+    KimeraError,
+    PublishUncertain,
+    TaskFailed,
+    TaskRevoked,
+    TimeoutException,
+)
 
 NOTHING = object()
 """In place of a result before the first step."""
@@ -53,6 +59,8 @@ class Scope:
     """Names of the environment variables that may be looked up."""
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Result and status of what has ended, by the steps' ids."""
+    names: dict[str, str] = field(default_factory=dict)
+    """What each call is called, ``friend.task``, by the ids of their tasks."""
 
     def note(self, step_id: str, result: Any, status: str) -> None:
         """Take in how a step ended."""
@@ -75,20 +83,20 @@ class Scope:
         if before is not NOTHING:
             found["prev"] = before
         if error is not None:
-            found["error"] = told(error)
+            found["error"] = self._told(error)
         return found
 
-
-def told(error: Exception) -> dict[str, str]:
-    """What the steps of ``on_error`` can look up about an error."""
-    kind = error_name(error)
-    message = error.error_message if isinstance(error, TaskFailed) else str(error)
-    task = getattr(error, "task", "")
-    return {"type": kind, "message": message, "task": task if isinstance(task, str) else ""}
+    def _told(self, error: Exception) -> dict[str, str]:
+        message = error.error_message if isinstance(error, TaskFailed) else str(error)
+        task = self.names.get(getattr(error, "task_id", ""), "")
+        return {"type": error_name(error), "message": message, "task": task}
 
 
 def error_name(error: Exception) -> str:
-    """The name by which ``retry.on`` and ``error.type`` know an error."""
+    """The name by which ``error.type`` knows an error, and ``retry.on`` that of a task.
+
+    What was not sent, or maybe not, is never tried again for that.
+    """
     match error:
         case TaskFailed():
             return error.error_type
@@ -96,6 +104,8 @@ def error_name(error: Exception) -> str:
             return "REVOKED"
         case TimeoutException():
             return "TIMEOUT"
+        case PublishUncertain():
+            return "Uncertain"
         case KimeraError():
             return "NotSent"
     return type(error).__name__

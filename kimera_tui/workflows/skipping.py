@@ -9,7 +9,7 @@ from kimera_tui.errors import TaskRevoked
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.runs.events import StepSkipped
 from kimera_tui.runs.plan import Node, is_handler
-from kimera_tui.workflows.stepping import RunStopped
+from kimera_tui.workflows.endings import RunStopped
 
 
 @dataclass(slots=True)
@@ -25,14 +25,13 @@ class Skipper:
 
     def after(self, later: Iterable[Node], failed: Node, error: Exception) -> None:
         """Leave out what comes after a part that ended badly."""
-        stopped = isinstance(error, RunStopped)
-        revoked = stopped or isinstance(error, TaskRevoked)
         name = failed.task.task_name if failed.task is not None else failed.id or failed.kind
+        revoked = isinstance(error, TaskRevoked)
         because = f"{name} was revoked" if revoked else f"upstream {name} failed"
+        if isinstance(error, RunStopped):
+            because, revoked = error.because, True
         for node in later:
-            self.leave_out(
-                node, "the run was cancelled" if stopped else because, unreachable=revoked
-            )
+            self.leave_out(node, because, unreachable=revoked)
 
     def leave_out(
         self, node: Node, because: str, *, unreachable: bool = False, not_needed: bool = False

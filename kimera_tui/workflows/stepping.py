@@ -14,34 +14,27 @@ from kimera_tui.errors import (
     TaskFailed,
     TaskRevoked,
     TimeoutException,
+    UsageError,
 )
 from kimera_tui.process.following import Overtime
 from kimera_tui.runs.events import StepDecided, StepHandedOver, StepRetried
 from kimera_tui.runs.notkept import is_whole, missing_in
-from kimera_tui.runs.plan import Node, PlannedTask
+from kimera_tui.runs.plan import Node, PlannedTask, RetryRule
 from kimera_tui.runs.recovery import Past, Verdict
-from kimera_tui.runs.state import StepState
+from kimera_tui.runs.state import StepState, fold
 from kimera_tui.runs.status import Status
-from kimera_tui.workflows.endings import given, reason
+from kimera_tui.workflows.endings import GIVEN_UP, RunStopped, given, reason
 from kimera_tui.workflows.gate import Gate
 from kimera_tui.workflows.handover import Handover
 from kimera_tui.workflows.hands import Hands
 from kimera_tui.workflows.patience import Starts
 from kimera_tui.workflows.payloads import payload
-from kimera_tui.workflows.references import TemplateError
 from kimera_tui.workflows.scope import NOTHING, Scope, error_name
 
 LEAST_WAIT = 5.0
 """Seconds for which an adopted task is waited for at least, whatever is left of its time."""
-
-
-class RunStopped(KimeraError):
-    """The run was cancelled: nothing more of it is sent."""
-
-    exit_code = 4
-
-    def __init__(self) -> None:
-        super().__init__("The run was cancelled.")
+UNASKED = RetryRule(most=3)
+"""How often a step that may run twice is sent again before its operator is asked."""
 
 
 @dataclass(slots=True)
@@ -57,8 +50,10 @@ class Stepper:
     """Path of each task that was handed to the broker and has not ended, by its id."""
     halt: asyncio.Event = field(default_factory=asyncio.Event)
     """Set as soon as nothing more may be sent."""
+    given_up: set[str] = field(default_factory=set)
+    """Paths of the steps that aren't sent any more, for a branch beside them has failed."""
     begun: set[str] = field(default_factory=set)
-    """Paths of the steps that were handed to the broker."""
+    """Paths of the steps of which the latest try was handed to the broker."""
     decisions: dict[str, asyncio.Future[StepDecided]] = field(default_factory=dict)
     """What is awaited from the operator, by path."""
     gate: Gate = field(default_factory=Gate)
@@ -76,6 +71,16 @@ class Stepper:
         """What the past tells of a step."""
         return self.past.run.steps.get(path) if self.past is not None else None
 
+    def check(self, path: str) -> None:
+        """Raise RunStopped if nothing more may be sent of a step."""
+        if path in self.given_up:
+            raise RunStopped(GIVEN_UP)
+        if self.halt.is_set():
+            raise RunStopped
+
+    def _stopped(self, path: str) -> bool:
+        return self.halt.is_set() or path in self.given_up
+
     async def go(self, node: Node, before: Any, error: Exception | None = None) -> Any:
         """Have a step's task done; returns its result, or raises what ended it.
 
@@ -84,28 +89,35 @@ class Stepper:
             before: The result before it, or ``NOTHING``.
             error: What went wrong, for a step that is run for that.
         """
-        known, verdict = self.known(node.path), self.verdicts.get(node.path)
-        task = node.task
+        path, task = node.path, node.task
+        known, verdict = self.known(path), self.verdicts.get(path)
         if task is None:
-            raise TypeError(f"No task stands at {node.path!r}.")
-        attempt = 1
+            raise TypeError(f"No task stands at {path!r}.")
+        attempt, unasked = 1, 0
         if known is not None:
             task, attempt = replace(task, task_id=known.task_id), known.attempt
         while True:
+            self.scope.names[task.task_id] = f"{task.friend}.{task.task_name}"
             try:
                 return await self._once(node, task, known, verdict, (before, error))
             except PublishUncertain as uncertain:
-                decided = await self._decided(node, uncertain)
-                if decided.what == "done":
-                    return decided.result
-                if decided.what == "wait":
-                    return await self._adopt(node, task, known)
-                delay, because = 0.0, f"sent again, decided by {decided.by}"
+                if node.rules.idempotent and unasked < UNASKED.most and not self._stopped(path):
+                    unasked += 1
+                    delay = UNASKED.delay_before(unasked + 1)
+                    because = "sent again unasked, for it may run twice"
+                else:
+                    decided = await self._decided(node, uncertain)
+                    if decided.what == "done":
+                        return decided.result
+                    if decided.what == "wait":
+                        known, verdict = known and fold(known, decided), Verdict("adopt")
+                        continue
+                    delay, because = 0.0, f"sent again, decided by {decided.by}"
             except (TaskFailed, TaskRevoked, TimeoutException) as ended:
                 rule = node.rules.retry
                 if rule is None or attempt > rule.most or not rule.covers(error_name(ended)):
                     raise
-                if self.halt.is_set():
+                if self._stopped(path):
                     raise
                 delay, because = rule.delay_before(attempt + 1), reason(ended)
             attempt, known, verdict = attempt + 1, None, None
@@ -132,8 +144,7 @@ class Stepper:
         before, error = fed
         if verdict is not None and verdict.what == "adopt":
             return await self._adopt(node, task, known, verdict.why, before)
-        if self.halt.is_set():
-            raise RunStopped
+        self.check(node.path)
         if known is not None and known.status is Status.RETRYING and known.next_try and not verdict:
             await self._pause(known.next_try - self.hands.announcer.now())
         if verdict is not None and verdict.what == "uncertain":
@@ -145,7 +156,7 @@ class Stepper:
             return await self._send(node, task, intent.args, intent.kwargs)
         try:
             args, kwargs = payload(node, self.scope.at(before, error), before)
-        except TemplateError as wrong:
+        except UsageError as wrong:  # such as a secret that isn't there any more
             raise self.hands.refused(task, wrong) from None
         return await self._send(node, task, args, kwargs)
 
@@ -173,8 +184,7 @@ class Stepper:
         if (missing := next(missing_in(args, kwargs), None)) is not None:
             raise self.hands.held(self.run_id, node.path, task, missing.why)
         await self.hands.write_down(self.run_id, node.path, task, (args, kwargs))
-        if self.halt.is_set():  # cancelled meanwhile
-            raise RunStopped
+        self.check(node.path)  # meanwhile it may have been stopped
         arrived: list[Any] = []
         with self._flying(node, task):
             timeout, overtime = self._patience(node, task, self.hands.announcer.now())
@@ -208,7 +218,8 @@ class Stepper:
         arrived: list[Any] = []
         manager, now = self.hands.manager, self.hands.announcer.now()
         sent = now if known is None else known.sent_at or known.since
-        timeout, overtime = self._patience(node, task, sent)
+        began = None if known is None else known.started_at
+        timeout, overtime = self._patience(node, task, sent, began)
         if timeout is not None:
             timeout = max(LEAST_WAIT, timeout - (now - sent))
         with self._flying(node, task):
@@ -254,7 +265,7 @@ class Stepper:
             self.in_flight.pop(task.task_id, None)
 
     def _patience(
-        self, node: Node, task: PlannedTask, sent: float
+        self, node: Node, task: PlannedTask, sent: float, began: float | None = None
     ) -> tuple[float | None, Overtime | None]:
         """Seconds to wait at first, and who is asked for more when they are over."""
         if self.handover is not None:
@@ -263,7 +274,9 @@ class Stepper:
             return task.timeout, None
         if self._starts is None:
             self._starts = Starts(self.hands.manager.events, self.hands.announcer)
-        return self._starts.patience(task.task_id, sent, node.rules.start_timeout, task.timeout)
+        return self._starts.patience(
+            task.task_id, sent, node.rules.start_timeout, task.timeout, began
+        )
 
     async def _ended(self, handle: asyncio.Task[Any], node: Node, task: PlannedTask) -> None:
         try:
@@ -278,6 +291,7 @@ class Stepper:
         self, node: Node, task: PlannedTask, attempt: int, delay: float, because: str
     ) -> PlannedTask:
         """Announce another try; returns its task."""
+        self.begun.discard(node.path)
         announcer, task_id = self.hands.announcer, self.hands.new_id()
         announcer.tell(
             StepRetried(
@@ -300,12 +314,7 @@ class Stepper:
             raise RunStopped
 
     async def _decided(self, node: Node, uncertain: PublishUncertain) -> StepDecided:
-        """What the step's rules or its operator say became of it; raises for a failure."""
-        now = self.hands.announcer.now
-        if node.rules.idempotent:
-            return StepDecided(
-                at=now(), run_id=self.run_id, path=node.path, what="again", by="idempotent: true"
-            )
+        """What the step's operator says became of it; raises for a failure."""
         if not self.hands.asks and node.path not in self.decisions:
             raise uncertain
         awaited = self.decisions.setdefault(node.path, asyncio.get_running_loop().create_future())

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from kimera_tui.errors import KimeraError, RunTaken
 from kimera_tui.process.engine import Receipt
-from kimera_tui.process.gathering import SLICE
 from kimera_tui.runs.plan import Node
 from kimera_tui.runs.recovery import Past, Verdict
 from kimera_tui.runs.status import Status
+from kimera_tui.workflows.branches import Branches
 from kimera_tui.workflows.conditions import holds, say
 from kimera_tui.workflows.document import Condition
 from kimera_tui.workflows.durations import duration_text
+from kimera_tui.workflows.endings import RunStopped, RunTimedOut
 from kimera_tui.workflows.gate import Gate
 from kimera_tui.workflows.handover import Handover
 from kimera_tui.workflows.hands import Hands
@@ -24,16 +24,10 @@ from kimera_tui.workflows.references import TemplateError
 from kimera_tui.workflows.revoking import revoke_all
 from kimera_tui.workflows.scope import NOTHING, Scope
 from kimera_tui.workflows.skipping import Skipper
-from kimera_tui.workflows.stepping import RunStopped, Stepper
+from kimera_tui.workflows.stepping import Stepper
 
 STOP_SECONDS = 3.0
 """How long a stopped run waits for its revoked tasks to end."""
-
-
-class RunTimedOut(KimeraError):
-    """The run did not end in its time: what was in flight is revoked, nothing more is sent."""
-
-    exit_code = 3
 
 
 @dataclass(slots=True)
@@ -119,10 +113,10 @@ class Walk:
             except RunTaken:
                 raise
             except Exception:
-                with contextlib.suppress(Exception):  # each tells of itself; this one ends the run
-                    await self._finally()
+                await self._finally()  # what goes wrong there tells of itself
                 raise
-            await self._finally()
+            if (failed := await self._finally()) is not None:
+                raise failed
             return result
         finally:
             self._steps.close()
@@ -157,7 +151,7 @@ class Walk:
 
     async def _in_time(self) -> Any:
         left = None
-        if self.timeout is not None:
+        if self.timeout is not None and not self._is_over():
             left = max(0.0, self.started + self.timeout - self.hands.announcer.now())
         phase = self._begin(self._walk(self.plan, NOTHING))
         try:
@@ -181,10 +175,10 @@ class Walk:
         self._phase.add_done_callback(lambda done: done.cancelled() or done.exception())
         return self._phase
 
-    async def _finally(self) -> None:
-        """Run every one of the last steps; raises the first one's error, if any."""
+    async def _finally(self) -> Exception | None:
+        """Run every one of the last steps; returns the first one's error, if any."""
         if not self.plan.finals:
-            return
+            return None
         self._steps.halt.clear()
         failed: Exception | None = None
         before: Any = NOTHING
@@ -203,8 +197,7 @@ class Walk:
                 raise
             except Exception as error:  # noqa: BLE001 - the next ones are run all the same
                 failed, before = failed or error, NOTHING
-        if failed is not None:
-            raise failed
+        return failed
 
     async def _walk(self, node: Node, before: Any, error: Exception | None = None) -> Any:
         """Run a part of the tree; returns its result, null for one that isn't to run."""
@@ -227,16 +220,18 @@ class Walk:
 
     async def _run(self, node: Node, before: Any, error: Exception | None) -> Any:
         if node.kind == "task":
-            if self._steps.halt.is_set() and not self._was_under_way(node.path):
-                raise RunStopped
+            if not self._was_under_way(node.path):
+                self._steps.check(node.path)
             self._skips.settled.add(node.path)
             try:
                 return await self._steps.go(node, before, error)
-            except RunStopped:
-                self._skips.settled.discard(node.path)
+            except (RunStopped, asyncio.CancelledError):
+                if node.path not in self._steps.begun:
+                    self._skips.settled.discard(node.path)
                 raise
         if node.kind == "para":
-            return await self._all_at_once(node, before, error)
+            branches = Branches(node, self._steps, self._skips)
+            return await branches.go(lambda child: self._walk(child, before, error))
         return await self._in_turn(node.children, before, error)
 
     async def _in_turn(self, nodes: Sequence[Node], before: Any, error: Exception | None) -> Any:
@@ -252,63 +247,19 @@ class Walk:
 
     async def _handle(self, node: Node, ended: Exception) -> None:
         """Run the steps that are there for an error; their own errors are told as events."""
-        with contextlib.suppress(KimeraError):
-            await self._in_turn(node.handlers, NOTHING, ended)
-
-    async def _all_at_once(self, node: Node, before: Any, error: Exception | None) -> Any:
-        most = node.rules.max_parallel
-        gate = asyncio.Semaphore(most) if most is not None else contextlib.nullcontext()
-
-        async def branch(child: Node) -> Any:
-            async with gate:
-                return await self._walk(child, before, error)
-
-        branches: list[asyncio.Future[Any]] = []
         try:
-            for count, each in enumerate(node.children, 1):
-                branches.append(asyncio.ensure_future(branch(each)))
-                if count % SLICE == 0:
-                    await asyncio.sleep(0)
-            if node.rules.fail_fast:
-                await self._until_one_fails(node.children, branches)
-            results = await asyncio.gather(*branches, return_exceptions=True)
-        finally:
-            for each_branch in branches:
-                each_branch.cancel()
-        failed = [each for each in results if isinstance(each, BaseException)]
-        for each_error in failed:
-            if not isinstance(each_error, asyncio.CancelledError):
-                raise each_error
-        if failed:
-            raise failed[0]
-        if node.rules.gather == "dict":
-            names = (child.id for child in node.children)
-            return dict(zip(names, results, strict=True))
-        return results
-
-    async def _until_one_fails(
-        self, nodes: Sequence[Node], branches: Sequence[asyncio.Future[Any]]
-    ) -> None:
-        """Return when all have ended, or when one has failed and the others are given up."""
-        await asyncio.wait(branches, return_when=asyncio.FIRST_EXCEPTION)
-        given_up = [
-            (node, branch)
-            for node, branch in zip(nodes, branches, strict=True)
-            if not branch.done()
-        ]
-        paths = {path for node, _ in given_up for path, _ in node.leaves()}
-        ids = [each for each, path in self.in_flight.items() if path in paths]
-        await revoke_all(self.hands.manager, ids)
-        for node, branch in given_up:
-            branch.cancel()
-            self._skips.leave_out(node, "another branch failed", unreachable=True)
+            await self._in_turn(node.handlers, NOTHING, ended)
+        except RunTaken:
+            raise
+        except KimeraError:
+            return
 
     def _wanted(self, node: Node, before: Any, error: Exception | None) -> bool:
         """Whether the condition of a part holds; if not, its steps are told as not needed."""
-        if node.rules.when is None:
+        if node.rules.when is None or self._was_begun(node):
             return True
         if self._all_not_needed(node):
-            self.scope.note(node.id, None, Status.NOT_NEEDED)
+            self._note_not_needed(node)
             return False
         condition = Condition.model_validate(node.rules.when)
         try:
@@ -318,12 +269,36 @@ class Walk:
             raise
         if not wanted:
             self._skips.leave_out(node, f"it runs only when {say(condition)}", not_needed=True)
-            self.scope.note(node.id, None, Status.NOT_NEEDED)
+            self._note_not_needed(node)
         return wanted
+
+    def _note_not_needed(self, node: Node) -> None:
+        for _, each in node.walk():
+            self.scope.note(each.id, None, Status.NOT_NEEDED)
+
+    def _was_begun(self, node: Node) -> bool:
+        """Whether a part was begun by an earlier console, so that its condition held then.
+
+        What is reused from another run was not: its condition is for this run to tell.
+        """
+        for path, _ in node.leaves():
+            known = self._steps.known(path)
+            if path in self.verdicts or (
+                known is not None
+                and known.status not in (Status.WAITING, Status.NOT_NEEDED)
+                and known.source != "journal"
+            ):
+                return True
+        return False
 
     def _all_not_needed(self, node: Node) -> bool:
         known = [self._steps.known(path) for path, _ in node.leaves()]
         return all(step is not None and step.status is Status.NOT_NEEDED for step in known)
+
+    def _is_over(self) -> bool:
+        """Whether all but the steps of ``finally`` ended before this walk."""
+        finals = {path for node in self.plan.finals for path, _ in node.leaves()}
+        return all(path in finals or self._has_ended(path) for path, _ in self.plan.leaves())
 
     def _has_ended(self, path: str) -> bool:
         known = self._steps.known(path)

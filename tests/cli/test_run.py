@@ -14,6 +14,7 @@ import pytest
 
 from tests.cli.conftest import Run, environment
 from tests.conftest import REPO
+from tests.terminal.terminal import terminal
 
 pytestmark = pytest.mark.usefixtures("broker_url")
 
@@ -148,7 +149,7 @@ def test_inputs_come_from_the_command_line_over_those_of_a_file(
         (["-i", "day"], ["-i day: write it as NAME=VALUE."]),
         (
             ["-i", "day", "-i", "key=canary", "-i", "day=soon"],
-            ["-i day: write it", "a secret doesn't belong", "day: must be", "env:NAME"],
+            ["-i day: write it", "a secret doesn't belong", "day: write a date", "env:NAME"],
         ),
         (["-i", "key=canary"], ["a secret doesn't belong on a command line", "env:NAME"]),
         (["-i", "day=2026-01-31"], ["key: the environment variable RUN_TEST_KEY is not set."]),
@@ -273,10 +274,63 @@ def test_an_interrupt_leaves_with_130_and_the_run_can_be_resumed(
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=40)
     assert process.returncode == 130
+    assert "interrupted; what was sent ends with the private broker" in err
     assert "Traceback" not in err
     resumed = run("resume", run_id[:8], **where)
     assert resumed.returncode == 0, resumed.stderr
     assert listed(run, where)[0]["status"] == "done"
+
+
+def test_an_interrupt_at_a_prompt_leaves_with_130(
+    where: dict[str, str], tmp_path: Path, runtime_dir: Path
+) -> None:
+    name = write(tmp_path, "  - {id: a, task: echo.value}\n", "inputs: {key: {type: secret}}")
+    env = {"KIMERA_RUNTIME_DIR": str(runtime_dir), **where}
+    with terminal(["-m", "kimera_tui", "run", name], env) as it:
+        it.wait_for("key:")
+        it.process.send_signal(signal.SIGINT)
+        assert it.wait_for_end() == 130
+        assert "kimera-tui: interrupted." in it.text
+        assert "Abort" not in it.text
+
+
+def test_an_interrupt_on_a_broker_of_ones_own_says_that_what_was_sent_goes_on(
+    where: dict[str, str], tmp_path: Path, runtime_dir: Path, broker_url: str
+) -> None:
+    where |= {"BROKER_URL": broker_url, "RESULT_BACKEND": broker_url}
+    where["KIMERA_FRIENDS"] = str(REPO / "friends.yaml")
+    name = write(tmp_path, "  - {id: a, task: flaky.sleep, kwargs: {seconds: 2}}\n")
+    process, _ = begun(where, runtime_dir, name)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=40)
+    assert process.returncode == 130
+    assert "interrupted; what was sent goes on." in err
+
+
+def test_a_run_that_may_not_begin_is_not_to_be_gone_on_with(
+    run: Run, where: dict[str, str], tmp_path: Path, runtime_dir: Path
+) -> None:
+    alone = "concurrency: {key: alone}"
+    steps = "  - {id: a, task: flaky.sleep, kwargs: {seconds: 20}}\n"
+    name = write(tmp_path, steps, alone)
+    process, run_id = begun(where, runtime_dir, name)
+    refused = run("run", name, **where)
+    assert refused.returncode == 1
+    assert "goes on from there" not in refused.stderr
+    assert run("cancel", run_id, **where).returncode == 0
+    process.communicate(timeout=40)
+
+
+def test_a_wrong_word_in_the_middle_of_a_run_leaves_with_1(
+    run: Run, where: dict[str, str], tmp_path: Path
+) -> None:
+    steps = (
+        "  - {id: a, task: echo.a_dict}\n"
+        "  - {id: b, task: echo.value, when: {ref: steps.a.result.nothing, gt: 1}}\n"
+    )
+    done = run("run", write(tmp_path, steps), **where)
+    assert done.returncode == 1, done.stderr
+    assert "goes on from there" in done.stderr
 
 
 def test_a_broker_that_is_not_there_leaves_with_69(
@@ -309,6 +363,33 @@ def test_dangerous_and_read_only_friends_are_guarded(
     glass = run("run", name, "--yes", **where)
     assert glass.returncode == 2
     assert "read-only" in glass.stderr
+
+
+def test_a_replay_is_guarded_as_the_run_was(
+    run: Run, where: dict[str, str], tmp_path: Path
+) -> None:
+    friends = tmp_path / "friends.yaml"
+    where["KIMERA_FRIENDS"] = str(friends)
+    calculator = "{route: calculator, queue: calculator}"
+    friends.write_text(f"friends:\n  free: {calculator}\n  mender: {calculator}\n")
+    mended = "  - {id: a, task: free.add, args: [1, 2], on_error: [{id: m, task: mender.add}]}\n"
+    assert run("run", write(tmp_path, mended), **where).returncode == 0
+    [first] = listed(run, where)
+    danger = calculator.replace("}", ", danger: true}")
+    friends.write_text(f"friends:\n  free: {calculator}\n  mender: {danger}\n")
+    refused = run("replay", first["run"], **where)
+    assert refused.returncode == 2
+    assert "Marked as dangerous: `mender`. Nothing was sent." in refused.stderr
+    assert "--yes sends all the same." in refused.stderr
+    assert run("replay", first["run"], "--dry-run", **where).returncode == 0
+    assert run("replay", first["run"], "--yes", **where).returncode == 0
+    friends.write_text(
+        f"friends:\n  free: {calculator}\n  mender: {danger.replace('danger', 'read_only')}\n"
+    )
+    glass = run("replay", first["run"], "--yes", **where)
+    assert glass.returncode == 2
+    assert "Friend `mender` is read-only" in glass.stderr
+    assert len(listed(run, where)) == 2
 
 
 # Once more
@@ -345,6 +426,30 @@ def test_todays_file_goes_on_from_a_failed_run_and_reuses_what_is_done(
     lost = run("run", name, "--from-failed", "nothing", **where)
     assert lost.returncode == 2
     assert "No run's id begins with `nothing`" in lost.stderr
+
+
+def test_a_dry_run_from_a_failed_run_shows_only_what_would_run_again(
+    run: Run, where: dict[str, str], tmp_path: Path
+) -> None:
+    steps = STEPS + (
+        "  - {id: help, task: echo.value, pass: none, kwargs: {payload: '${{ inputs.day }}'}}\n"
+    )
+    name = write(tmp_path, steps, "inputs: {day: {type: date, required: true}}")
+    assert run("run", name, "-i", "day=2026-01-31", **where).returncode == 1
+    [failed] = listed(run, where)
+    way = ("--from-failed", failed["run"][:8], "--dry-run", "--json")
+    done = run("run", name, *way, **where)
+    assert done.returncode == 0, done.stderr
+    assert [each["step"] for each in lines(done)] == ["show", "help"]
+    assert lines(done)[1]["kwargs"] == {"payload": "2026-01-31"}
+    assert done.stderr == "will run 2, reuse 1\nNothing was sent.\n"
+    write(tmp_path, steps.replace("a: 40", "a: 50"), "inputs: {day: {}}")
+    assert [each["step"] for each in lines(run("run", name, *way, **where))] == [
+        "load", "show", "help",
+    ]  # fmt: skip
+    assert len(listed(run, where)) == 1
+    lost = run("run", name, "--from-failed", "nothing", "--dry-run", **where)
+    assert (lost.returncode, lost.stdout) == (2, "")
 
 
 REPLAYED = """\

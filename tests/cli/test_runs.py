@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sqlite3
+import time
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from kimera_tui.cli import runs as watching
+from kimera_tui.cli.runs import followed
+from kimera_tui.process.clock import SystemClock
+from kimera_tui.runs.events import RunEnded
+from kimera_tui.runs.history import RunRow
+from kimera_tui.runs.journal import Journal
 from tests.cli.conftest import Run
+from tests.runs.lab import started
+
+if TYPE_CHECKING:
+    from kimera_tui.cli.parts import Parts
 
 pytestmark = pytest.mark.usefixtures("broker_url")
 
@@ -35,6 +50,69 @@ def test_what_was_sent_is_listed_searched_and_watched(run: Run, where: dict[str,
     watched = run("watch", failed[:8], "--json", **where)
     assert watched.returncode == 1
     assert json.loads(watched.stdout)["steps"][0]["error"] == "ValueError: on purpose"
+
+
+def nobody_at(folder: Path) -> str:
+    """A run in the journal that goes on nowhere; returns its id."""
+
+    async def write() -> None:
+        journal = Journal(folder / "state" / "runs.db", SystemClock())
+        await journal.begin(started("left", SystemClock().now()))
+        await journal.close()
+
+    asyncio.run(write())
+    return "left"
+
+
+def test_a_run_that_does_not_end_is_watched_as_long_as_was_said(
+    run: Run, where: dict[str, str], tmp_path: Path
+) -> None:
+    run_id = nobody_at(tmp_path)
+    done = run("watch", run_id, "--timeout", "0.5s", **where)
+    assert done.returncode == 3
+    assert "has not ended in the time given" in done.stderr
+    for odd in ("nan", "-1", "0", "soon"):
+        done = run("watch", run_id, "--timeout", odd, **where)
+        assert (done.returncode, "Timeout: " in done.stderr) == (2, True)
+
+
+def test_a_run_whose_beginning_is_not_kept_is_told_so(
+    run: Run, where: dict[str, str], tmp_path: Path
+) -> None:
+    run_id = nobody_at(tmp_path)
+    db = sqlite3.connect(tmp_path / "state" / "runs.db")
+    db.execute("DELETE FROM event WHERE kind = 'RunStarted'")
+    db.commit()
+    db.close()
+    done = run("watch", run_id, **where)
+    assert done.returncode == 2
+    assert "Run left cannot be read: its beginning is not kept." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_a_long_run_is_not_read_again_at_each_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "LOOK_EVERY", 0.001)
+    looks, reads = 0, 0
+    row = RunRow("left", "run left", "running", 0.0, None, 0, 3, (), (), "", "")
+
+    class Slow:
+        """Parts with a run that takes long to read, and ends at the tenth look."""
+
+        async def events_of(self, run_id: str) -> list[object]:
+            nonlocal reads
+            reads += 1
+            await asyncio.sleep(0.1)
+            ended = [RunEnded(at=1, run_id=run_id)] if looks >= 10 else []
+            return [started(run_id), *ended]
+
+        async def runs(self, search: str, limit: int) -> list[RunRow]:
+            nonlocal looks
+            looks += 1
+            return [replace(row, ended=1.0) if looks >= 10 else row]
+
+    state = await followed(cast("Parts", Slow()), "left", time.monotonic() + 60)
+    assert state.ended == 1
+    assert (looks, reads) == (10, 2)
 
 
 def test_a_replay_is_a_new_run_that_names_its_parent(run: Run, where: dict[str, str]) -> None:

@@ -55,6 +55,21 @@ def test_a_failed_task_is_data_with_json(run: Run) -> None:
     assert "Traceback" in told["traceback"]
 
 
+def test_a_failed_task_repeats_no_secret(run: Run, tmp_path: Path) -> None:
+    friends = tmp_path / "friends.yaml"
+    friends.write_text(
+        "friends:\n  flaky: {route: flaky, queue: flaky, tasks:"
+        " {fail: {params: {message: {type: string, secret: true}}}}}\n"
+    )
+    kwargs = '{"message": "canary-77e1"}'
+    for words in ([], ["--json"]):
+        done = run("send", "flaky", "fail", "--kwargs", kwargs, *words, KIMERA_FRIENDS=str(friends))
+        assert done.returncode == 1
+        assert "flaky.fail failed: ValueError: ••••" in done.stderr
+        assert "Traceback" in (done.stdout if words else done.stderr)
+        assert "canary" not in done.stdout + done.stderr
+
+
 def test_a_time_out_leaves_with_3(run: Run) -> None:
     done = run("send", "flaky", "sleep", "--kwargs", '{"seconds": 2}', "--timeout", "0.5s")
     assert done.returncode == 3
@@ -199,7 +214,7 @@ def test_an_interrupt_leaves_with_130(runtime_dir: Path) -> None:
     os.kill(process.pid, signal.SIGINT)
     _, rest = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert "interrupted" in rest
+    assert "interrupted; what was sent ends with the private broker" in rest
     assert "Traceback" not in seen + rest
 
 

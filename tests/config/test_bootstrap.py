@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
-from kimera_tui.config.bootstrap import Bootstrap
+from kimera_tui.config.bootstrap import Bootstrap, load_env
 from kimera_tui.errors import ConfigError
 from tests.conftest import REPO
 
@@ -41,3 +44,48 @@ def test_urls_have_the_documented_defaults() -> None:
 def test_a_malformed_url_is_told_by_the_name_of_its_setting() -> None:
     with pytest.raises(ConfigError, match="Result backend URL: no scheme"):
         Bootstrap({"RESULT_BACKEND": "redis//h"})
+
+
+def test_what_env_says_counts_where_the_environment_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KIMERA_ONE", "1")
+    monkeypatch.setenv("KIMERA_TWO", "")  # so that it is gone after the test
+    monkeypatch.delenv("KIMERA_TWO")
+    load_env()
+    (tmp_path / ".env").write_text("KIMERA_ONE=2\nKIMERA_TWO=2 é\n")
+    load_env()
+    assert (os.environ["KIMERA_ONE"], os.environ["KIMERA_TWO"]) == ("1", "2 é")
+
+
+def test_an_env_file_that_is_not_utf8_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes("BROKER_URL=redis://:café@h/0\n".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"\.env: not UTF-8 at byte 23: save it as UTF-8\."):
+        load_env()
+
+
+def test_an_env_file_that_may_not_be_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("CELERY=1\n")
+
+    def forbidden(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", forbidden)
+    with pytest.raises(ConfigError, match=r"\.env: cannot be read \(Permission denied\)"):
+        load_env()
+
+
+def test_an_env_file_with_what_no_environment_holds_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("KIMERA_NUL=a\0b\n")
+    with pytest.raises(ConfigError, match=r"\.env: embedded null byte\."):
+        load_env()

@@ -87,6 +87,36 @@ def test_file_and_folder_are_the_users_own_and_nothing_else_is_left(tmp_path: Pa
     assert load_filters(path) == {"a": "c"}
 
 
+def test_a_file_that_cannot_be_looked_for_is_not_taken_for_a_missing_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"filters.yaml: cannot be read \(File name too long\)"):
+        load_filters(tmp_path / ("long" * 100) / "filters.yaml")
+
+
+def test_the_folder_may_be_a_link(tmp_path: Path) -> None:
+    folder, link = tmp_path / "dotfiles" / "kimera", tmp_path / "config"
+    link.symlink_to(folder)
+    save_filters(link / "filters.yaml", {"a": "b"})
+    assert link.is_symlink()
+    assert load_filters(folder / "filters.yaml") == {"a": "b"}
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_link_to_itself_is_told(tmp_path: Path) -> None:
+    link = tmp_path / "config"
+    link.symlink_to(link)
+    with pytest.raises(ConfigError, match=r"filters.yaml: cannot be written"):
+        save_filters(link / "filters.yaml", {"a": "b"})
+
+
+def test_a_link_to_a_folder_of_somebody_elses_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").symlink_to(tmp_path / "theirs")
+    monkeypatch.setattr("os.getuid", lambda: 4711)
+    with pytest.raises(ConfigError, match="theirs is not a folder of yours"):
+        save_filters(tmp_path / "config" / "filters.yaml", {"a": "b"})
+
+
 def test_a_link_to_the_file_stays_a_link(tmp_path: Path) -> None:
     real = tmp_path / "dotfiles.yaml"
     link = tmp_path / "config" / "filters.yaml"

@@ -63,8 +63,20 @@ def test_what_was_set_is_the_mapping(tmp_path: Path) -> None:
         ("friends:\n\ta: 1\n", "line 2, column 1:"),
         ("friends: {\n", "line 2, column 1:"),
         ("[" * 50_000, "nested deeper than 40"),
-        ("friends: !!python/object:os.system x\n", "line 1, column 10: could not determine"),
+        ("friends: !!python/object:os.system x\n",
+         "line 1: tag !!python/object:os.system is not allowed; quote a value that must be text."),
+        ("friends:\n  a: !!int ''\n", "line 2: tag !!int is not allowed"),
+        ("friends: !!timestamp x\n", "line 1: tag !!timestamp is not allowed"),
+        ("friends: !!bool x\n", "line 1: tag !!bool is not allowed"),
+        ("friends: !!map {}\n", "line 1: tag !!map is not allowed"),
+        ("friends: !mine [1]\n", "line 1: tag !mine is not allowed"),
+        ("friends: ! x\n", "line 1: tag ! is not allowed"),
+        ("friends: 1" + ":59" * 200 + ".5\n", "quote the value."),
         ("friends:\n  a: {route: x, queue: q, timeout: 0}\n", "line 2: friends.a.timeout:"),
+        ("friends:\n  a: {route: x, queue: q, timeout: .inf}\n",
+         "line 2: friends.a.timeout: must be a finite number of seconds."),
+        ("friends:\n  a: {route: x, queue: q, timeout: .nan}\n",
+         "line 2: friends.a.timeout: must be a finite number of seconds."),
         ("\x00", "control characters are not allowed."),
     ],
 )  # fmt: skip
@@ -91,6 +103,13 @@ def test_a_file_that_is_not_utf8_is_named_with_the_byte(tmp_path: Path) -> None:
     path.write_bytes(b"a: \xff")
     with pytest.raises(ConfigError, match="not UTF-8 at byte 3"):
         load_friends(path)
+
+
+def test_a_file_that_cannot_be_looked_for_is_not_taken_for_a_missing_one(tmp_path: Path) -> None:
+    unreachable = tmp_path / ("long" * 100) / "friends.yaml"
+    with pytest.raises(ConfigError, match=r"friends.yaml: cannot be read \(File name too long\)"):
+        load_friends(unreachable)
+    assert friends_path({"APP_PATH": str(unreachable.parent)}).is_relative_to(unreachable.parent)
 
 
 def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:

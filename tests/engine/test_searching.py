@@ -44,7 +44,7 @@ class Told:
         return self._now("results", self.results, task_ids) & set(task_ids)
 
     async def search(self, *task_ids: str) -> Whereabouts:
-        return await search(self, self.ended, "q", task_ids, look_again=0.0)
+        return await search(self, self.ended, ["q"], task_ids, look_again=0.0)
 
 
 async def test_what_is_queued_is_not_looked_for_among_workers() -> None:
@@ -110,3 +110,24 @@ async def test_a_broker_that_goes_away_leaves_a_doubt_and_what_was_found() -> No
     told = Leaves([Queued({"a": 0}), Queued({})])
     found = await told.search("a", "b")
     assert found == Whereabouts({"a": InQueue("q", 0)}, doubt="The broker is not there")
+
+
+class TwoQueues(Told):
+    """A broker on which some tasks still wait in the queue that their friend had before."""
+
+    async def queued(self, queue: str, task_ids: Collection[str]) -> Queued:
+        self.asked.append((queue, list(task_ids)))
+        return Queued({"a": 1}) if queue == "old" else Queued({"b": 2}, complete=False)
+
+
+async def test_every_queue_is_looked_in_for_what_was_not_found_yet() -> None:
+    told = TwoQueues()
+    found = await search(told, told.ended, ["old", "new"], ["a", "b"], look_again=0.0)
+    assert found == Whereabouts({"a": InQueue("old", 1), "b": InQueue("new", 2)})
+    assert told.asked == [("old", ["a", "b"]), ("new", ["b"])]
+
+
+async def test_of_several_queues_the_one_that_hides_something_is_named() -> None:
+    told = TwoQueues()
+    found = await search(told, told.ended, ["new", "old"], ["c"], look_again=0.0)
+    assert found.doubt == "queue new is too long to be looked through"

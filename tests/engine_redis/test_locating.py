@@ -12,14 +12,17 @@ from kimera_tui.errors import BrokerUnavailable
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.bus import EventBus
 from kimera_tui.process.capture import Capture
-from kimera_tui.process.clock import SystemClock
+from kimera_tui.process.clock import SystemClock, new_id
 from kimera_tui.process.engine import Holders, Locator
 from kimera_tui.process.known_workers import KnownWorkers
 from kimera_tui.process.link import Health, Link
-from kimera_tui.process.locating import RedisLocator
+from kimera_tui.process.locating import READ_BYTES, RedisLocator
+from kimera_tui.process.searching import InQueue, Whereabouts
+from kimera_tui.process.wire import Wire
 
 from .console import Console, make_app
 from .servers import Proxy, Server, free_port, worker
+from .test_insisting import managing
 
 FAR = "nobody-consumes-this"
 NOWHERE = "00000000-never-sent"
@@ -91,6 +94,38 @@ async def test_long_messages_are_read_a_few_at_a_time(server: Server) -> None:
     found = await locator_of(console).queued(FAR, ids)
     assert found.before == {each: place for place, each in enumerate(ids)}
     server.client(6).flushdb()
+
+
+async def test_short_messages_say_little_about_those_behind_them(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console, client = Console(server.url(6)), server.client(6)
+    ids = [await console.publish("a.b", "x" * 20_000, queue=FAR) for _ in range(300)]
+    client.lpush(FAR, *["short"] * 16)
+    read: list[int] = []
+    call = Wire.call
+
+    def noting(wire: Wire, payload: bytes, replies: int = 1) -> asyncio.Future[list[Any]]:
+        def note(done: asyncio.Future[list[Any]]) -> None:
+            read.extend(sum(map(len, reply)) for reply in done.result() if isinstance(reply, list))
+
+        answer = call(wire, payload, replies)
+        answer.add_done_callback(note)
+        return answer
+
+    monkeypatch.setattr(Wire, "call", noting)
+    found = await locator_of(console).queued(FAR, [ids[0], ids[-1]])
+    assert found.before == {ids[0]: 0, ids[-1]: 299}
+    assert max(read) < 2 * READ_BYTES
+    client.flushdb()
+
+
+async def test_messages_without_a_byte_are_looked_past(server: Server) -> None:
+    console, client = Console(server.url(6)), server.client(6)
+    [task_id] = await send_many(console, 1)
+    client.lpush(FAR, *[""] * 100)
+    assert (await locator_of(console).queued(FAR, [task_id])).before == {task_id: 0}
+    client.flushdb()
 
 
 async def test_text_that_looks_like_an_id_is_none(server: Server) -> None:
@@ -208,3 +243,12 @@ async def test_a_key_that_is_no_queue_is_a_refusal(server: Server) -> None:
     with pytest.raises(BrokerUnavailable, match="cannot be used: WRONGTYPE"):
         await locator_of(Console(server.url(6))).queued(FAR, [NOWHERE])
     server.client(6).flushdb()
+
+
+async def test_a_task_is_found_in_the_queue_that_its_friend_had_before(own_server: Server) -> None:
+    async with managing(own_server) as manager:
+        task_id = new_id()
+        handle = await manager.send_async("add", "lab", [1], task_id=task_id, queue=FAR)
+        found = await manager.adoption.search(manager.friends, "lab", [task_id], [FAR])
+        assert found == Whereabouts({task_id: InQueue(FAR, 0)})
+        handle.cancel()

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from .console import Console, until
 from .servers import Proxy, Server, free_port
 
 FAR = "nobody-consumes-this"
+LOADING = b"-LOADING Redis is loading the dataset in memory\r\n"
 
 
 async def test_the_same_task_is_queued_once(server: Server) -> None:
@@ -37,6 +40,18 @@ async def test_a_thousand_at_once_are_queued_in_order(server: Server) -> None:
         ids[0]: True, "never": False,
     }  # fmt: skip
     client.flushdb()
+
+
+async def test_a_refusal_does_not_say_that_a_task_was_not_published(server: Server) -> None:
+    async with Proxy(server.port) as proxy:
+        console = Console(proxy.url(3), server.url(3))
+        task_id = await console.publish("a.b", 1, queue=FAR)
+        proxy.answers = {b"EXISTS": LOADING}
+        with pytest.raises(BrokerUnavailable, match="is loading its data"):
+            await console.engine.publisher.published([task_id])
+        proxy.answers = {}
+        assert await console.engine.publisher.published([task_id]) == {task_id: True}
+    server.client(3).flushdb()
 
 
 async def test_the_key_prefix_goes_before_everything(server: Server) -> None:
@@ -120,6 +135,41 @@ async def test_without_the_right_to_eval_transactions_do_it(
         await console.publish("a.b", 1, queue="a-string")
 
 
+@pytest.mark.parametrize("command", ["exists", "watch"])
+async def test_a_transaction_that_may_not_look_publishes_nothing_and_says_so(
+    own_server: Server, command: str
+) -> None:
+    client = own_server.client()
+    client.acl_setuser(
+        "evaluator", enabled=True, passwords=["+secret"], keys=["*"], channels=["*"],
+        commands=["+@all", "-eval", f"-{command}"],
+    )  # fmt: skip
+    console = Console(own_server.url().replace("redis://", "redis://evaluator:secret@"))
+    with pytest.raises(BrokerUnavailable, match="does not permit this user to do that"):
+        await console.publish("a.b", 1, queue=FAR)
+    assert client.llen(FAR) == 0
+    client.acl_setuser("evaluator", commands=[f"+{command}"])
+    await console.publish("a.b", 2, queue=FAR)
+    assert client.llen(FAR) == 1
+
+
+async def test_a_transaction_waits_for_a_server_that_is_loading(own_server: Server) -> None:
+    client = own_server.client()
+    client.acl_setuser(
+        "app", enabled=True, passwords=["+secret"], keys=["*"], channels=["*"],
+        commands=["+@all", "-eval"],
+    )  # fmt: skip
+    async with Proxy(own_server.port) as proxy:
+        console = Console(proxy.url().replace("redis://", "redis://app:secret@"))
+        await console.publish("a.b", 0, queue=FAR)
+        proxy.answers = {b"WATCH": LOADING, b"EXISTS": LOADING}
+        waiting = asyncio.ensure_future(console.publish("a.b", 1, queue=FAR))
+        await until(lambda: proxy.answered > 2)
+        proxy.answers = {}
+        await asyncio.wait_for(waiting, 5)
+        assert client.llen(FAR) == 2
+
+
 async def test_a_lost_reply_is_offered_again_and_queued_once(server: Server) -> None:
     client = server.client(3)
     async with Proxy(server.port) as proxy:
@@ -176,6 +226,49 @@ async def test_a_restart_without_memory_makes_an_open_publish_uncertain(
         with pytest.raises(PublishUncertain, match="restarted"):
             await lost
         assert own_server.client().llen(FAR) == 0
+
+
+@asynccontextmanager
+async def published_at_a_restart(server: Server) -> AsyncIterator[tuple[Proxy, Any]]:
+    """A publish whose reply was lost, and a server that is loading its data since."""
+    async with Proxy(server.port) as proxy:
+        console = Console(proxy.url(), server.url())
+        console.engine.watcher.watch("lost", 30, 30)
+        await console.publish("a.b", 0, queue=FAR)
+        proxy.lose_reply_to, proxy.refuse = b"EVAL", True
+        lost = asyncio.ensure_future(console.publish("a.b", 1, task_id="lost", queue=FAR))
+        await until(lambda: console.of(ConnectionLost))
+        await asyncio.to_thread(server.stop)
+        await asyncio.to_thread(server.start)
+        proxy.answers, proxy.refuse = {b"EXISTS": LOADING}, False
+        await until(lambda: proxy.answered > 2)
+        yield proxy, lost
+        console.engine.close()
+
+
+async def test_after_a_restart_the_marker_is_looked_for_until_all_is_loaded(
+    own_server: Server,
+) -> None:
+    async with published_at_a_restart(own_server) as (proxy, lost):
+        own_server.client().set("kimera:pub:lost", 1)  # as if it had been kept
+        proxy.answers = {}
+        await asyncio.wait_for(lost, 3)
+
+
+async def test_a_server_that_goes_on_loading_makes_an_open_publish_uncertain(
+    own_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kimera_tui.process.publisher._LOADING_PAUSE", 0.0)
+    async with published_at_a_restart(own_server) as (_, lost):
+        with pytest.raises(PublishUncertain, match="restarted"):
+            await asyncio.wait_for(lost, 12)
+
+
+async def test_an_engine_that_is_closed_leaves_no_publish_waiting(own_server: Server) -> None:
+    async with published_at_a_restart(own_server) as (_, lost):
+        assert not lost.done()
+    with pytest.raises(PublishUncertain, match="the engine was closed"):
+        await asyncio.wait_for(lost, 3)
 
 
 async def test_a_publish_waits_out_a_short_outage(own_server: Server) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kimera_tui.errors import BrokerUnavailable
 from kimera_tui.process.clock import new_id
 from kimera_tui.process.events import ConnectionBack, ConnectionLost, Polled, StateSeen
 from kimera_tui.process.results import LARGEST
@@ -153,6 +154,24 @@ async def test_hostile_metas_end_readably_and_hurt_nobody_else(server: Server) -
     assert all(outcome.state == "FAILURE" for outcome in outcomes)
     assert (await last).result == 1
     client.flushdb()
+
+
+@pytest.mark.parametrize("command", [b"STRLEN", b"MGET"])
+async def test_a_refusal_does_not_say_that_nothing_is_stored(
+    server: Server, command: bytes
+) -> None:
+    async with Proxy(server.port) as proxy:
+        console, task_id = Console(server.url(4), proxy.url(4)), new_id()
+        store(server.client(4), task_id, success("there"), tell=False)
+        proxy.answers = {command: b"-LOADING Redis is loading the dataset in memory\r\n"}
+        with pytest.raises(BrokerUnavailable, match="is loading its data"):
+            await console.engine.watcher.look([task_id])
+        future = console.engine.watcher.watch(task_id, 0.05, 0.1)
+        await until(lambda: proxy.answered > 2)
+        assert not future.done()
+        proxy.answers = {}
+        assert (await asyncio.wait_for(future, 3)).result == "there"
+    server.client(4).flushdb()
 
 
 async def test_what_happened_while_deaf_is_read_after_the_reconnect(server: Server) -> None:

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
+import shutil
 import sqlite3
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
-from kimera_tui.errors import JournalError, RunTaken
+from kimera_tui.errors import JournalError, RunRefused, RunTaken, UsageError
 from kimera_tui.process import events as e
 from kimera_tui.runs.book import RunBook
-from kimera_tui.runs.events import RunDetached, RunEnded, RunStarted, StepIntended
+from kimera_tui.runs.events import (
+    RunAdopted,
+    RunCancelled,
+    RunDetached,
+    RunEnded,
+    RunStarted,
+    StepDecided,
+    StepIntended,
+)
 from kimera_tui.runs.journal import Journal
 from kimera_tui.runs.notkept import TooLarge, Withheld, is_whole
 from kimera_tui.runs.plan import Node, PlannedTask
@@ -191,6 +204,19 @@ async def test_long_waits_keep_the_last_poll_and_not_all(path: Path) -> None:
     assert (step.polls, step.next_poll) == (1000, 1000)
 
 
+async def test_a_console_that_ends_within_a_wait_keeps_the_last_poll_too(path: Path) -> None:
+    async with opened(path, Clock()) as (journal, bus):
+        await journal.begin(started())
+        for attempt in range(1, 101):
+            bus.publish(
+                e.Polled(at=2, task_id="r-0", attempt=attempt, state="", next_delay=attempt)
+            )
+    async with opened(path, Clock()) as (journal, _):
+        step = folded(await journal.events_of("r")).runs["r"].steps["0"]
+        assert (step.polls, step.next_poll) == (100, 100)
+        assert [run.owner for run in await journal.open_runs()] == [""]
+
+
 async def test_files_are_private(path: Path) -> None:
     before = os.umask(0)
     try:
@@ -284,6 +310,35 @@ async def test_a_damaged_file_is_set_aside_and_said(path: Path, damage: str) -> 
     assert len(list(path.parent.glob("runs.db.damaged-*"))) >= 1
 
 
+async def statements_of_opening(path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Everything that SQLite is asked when the journal is opened."""
+    said: list[str] = []
+
+    def connect(*args: Any, **options: Any) -> sqlite3.Connection:
+        db = real(*args, **options)
+        db.set_trace_callback(said.append)
+        return db
+
+    real = sqlite3.connect
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite3, "connect", connect)
+        async with opened(path, Clock()) as (journal, _):
+            assert (journal.problem, journal.notice) == ("", "")
+            assert await journal.runs()
+    return "\n".join(said)
+
+
+async def test_the_whole_file_is_checked_after_a_crash_and_not_beside_another_console(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(path, Clock()) as (journal, _):
+        await journal.begin(started())
+        crashed = Path(shutil.copytree(path.parent, tmp_path / "crashed")) / path.name
+        assert "quick_check" not in await statements_of_opening(path, monkeypatch)
+        assert "quick_check" in await statements_of_opening(crashed, monkeypatch)
+    assert "quick_check" not in await statements_of_opening(path, monkeypatch)
+
+
 async def test_a_full_disk_sends_nothing_and_loses_nothing(path: Path) -> None:
     async with opened(path, Clock()) as (journal, bus):
         await journal.begin(started("r", plan=chain("r", 2)))
@@ -307,6 +362,175 @@ async def test_a_full_disk_sends_nothing_and_loses_nothing(path: Path) -> None:
         kinds = [type(event).__name__ for event in await journal.events_of("r")]
     # What was refused isn't written later; what merely happened is.
     assert kinds == ["RunStarted", "StateSeen", "StepIntended"]
+
+
+async def kinds_of(journal: Journal, run_id: str = "r") -> list[str]:
+    return [type(event).__name__ for event in await journal.events_of(run_id)]
+
+
+@contextlib.contextmanager
+def full_disk(journal: Journal) -> Iterator[str]:
+    """A disk that takes no more while this lasts; gives a text that doesn't fit on it."""
+    assert journal._writing.store is not None
+    db = journal._writing.store._db
+    db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0]}")
+    yield os.urandom(50_000).hex()
+    db.execute("PRAGMA max_page_count = 1000000")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        lambda big: RunEnded(at=5, run_id="r", error=big),
+        lambda big: RunCancelled(at=5, run_id="r", revoked=(big,)),
+        lambda big: StepDecided(at=5, run_id="r", path="0", what="done", by="me", result=big),
+    ],
+    ids=["the end", "a cancelling", "a decision"],
+)
+async def test_what_was_told_and_could_not_be_kept_is_written_later(path: Path, told: Any) -> None:
+    async with opened(path, Clock()) as (journal, bus):
+        await journal.begin(started())
+        with full_disk(journal) as big:
+            fact = told(big)
+            bus.publish(fact)
+            with pytest.raises(JournalError, match="Disk full"):
+                await journal.keep(fact)
+            with pytest.raises(JournalError, match="Disk full"):
+                await journal.intend("r", [("0", "r-0", (), {})])
+        bus.publish(RunAdopted(at=6, run_id="r"))
+        assert await kinds_of(journal) == ["RunStarted", type(fact).__name__, "RunAdopted"]
+        assert journal.problem == ""
+        assert journal.lost == 0
+
+
+async def test_a_run_whose_end_could_not_be_kept_is_not_open_for_ever(path: Path) -> None:
+    async with opened(path, Clock()) as (journal, bus):
+        await journal.begin(started())
+        with full_disk(journal) as big:
+            ended = RunEnded(at=5, run_id="r", error=big)
+            bus.publish(ended)
+            with pytest.raises(JournalError):
+                await journal.end(ended)
+            assert [run.run_id for run in await journal.open_runs()] == ["r"]
+        await journal.flush()
+        assert await journal.open_runs() == []
+
+
+async def test_a_result_that_is_kept_at_the_second_try_is_written_once(path: Path) -> None:
+    async with opened(path, Clock()) as (journal, bus):
+        await journal.begin(started())
+        with full_disk(journal) as big:
+            bus.publish(e.Succeeded(at=3, task_id="r-0", result=big))
+            with pytest.raises(JournalError):
+                await journal.keep_result("r", "0", "r-0", big)
+        await journal.keep_result("r", "0", "r-0", big)
+        assert await kinds_of(journal) == ["RunStarted", "Succeeded"]
+
+
+async def test_a_beginning_that_was_refused_is_not_written_later(path: Path) -> None:
+    async with opened(path, Clock()) as (journal, bus):
+        await journal.begin(started())
+        with full_disk(journal) as big:
+            begun = started("refused", name=big)
+            bus.publish(begun)
+            with pytest.raises(JournalError):
+                await journal.begin(begun)
+        bus.publish(RunEnded(at=5, run_id="refused"))
+        assert await kinds_of(journal, "refused") == []
+        assert [row.run_id for row in await journal.runs()] == ["r"]
+
+
+async def test_facts_that_fell_out_of_a_full_queue_are_counted_and_can_still_be_kept(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kimera_tui.runs.writing.MOST_WAITING", 2)
+    async with opened(path, Clock()) as (journal, bus):
+        await journal.begin(started())
+        facts = [e.Noticed(at=n, task_id="r-0", text=str(n)) for n in range(4)]
+        for fact in facts:
+            bus.publish(fact)
+        await journal.keep(facts[0])
+        assert journal.lost == 2
+        assert [each.at for each in await journal.events_of("r")][1:] == [2, 3, 0]
+
+
+async def test_text_that_no_file_can_hold_stops_nothing(path: Path) -> None:
+    odd = "odd \ud800"
+    async with opened(path, Clock()) as (journal, bus):
+        begun = started(name=odd, concurrency=odd)
+        bus.publish(begun)
+        await journal.begin(begun)
+        with pytest.raises(RunRefused):
+            await journal.begin(started("other", concurrency=odd))
+        bus.publish(e.Failed(at=2, task_id="r-0", error_type="ValueError", error_message=odd))
+        bus.publish(RunEnded(at=3, run_id="r", error=odd))
+        events = await journal.events_of("r")
+        assert (journal.problem, journal.lost) == ("", 0)
+        [row] = await journal.runs("odd")
+        assert (row.name, row.error) == ("odd \\ud800", "odd \\ud800")
+        other = sqlite3.connect(path)
+        errors = other.execute("SELECT error FROM step WHERE path = '0'").fetchall()
+        assert errors == [("ValueError: odd \\ud800",)]
+        other.close()
+    assert folded(events).runs["r"].steps["0"].error_message == odd
+
+
+async def test_progress_beyond_all_numbers_stops_nothing(path: Path) -> None:
+    meta = {"current": 10**400, "total": 1}
+    async with opened(path, Clock()) as (journal, bus):
+        await journal.begin(started())
+        bus.publish(e.StateSeen(at=2, task_id="r-0", state="PROGRESS", meta=meta))
+        bus.publish(e.Noticed(at=2, task_id="r-0", text="after it"))
+        events = await journal.events_of("r")
+        assert (journal.problem, journal.lost) == ("", 0)
+    assert [type(event).__name__ for event in events][1:] == ["StateSeen", "Noticed"]
+    assert folded(events).runs["r"].steps["0"].progress is None
+
+
+UNWRITABLE = [
+    e.Noticed(at=float("nan"), task_id="t0", text=""),  # no NULL there
+    e.Noticed(at=10**400, task_id="t1", text=""),  # no number of SQLite's
+    e.Noticed(at=1, task_id="t\ud800", text=""),
+    e.StateSeen(at=1, task_id="t2", state="X", meta=10**5000),  # no number of JSON's
+    RunStarted(at=0, run_id="twin", name="twin", plan=PLAN),  # with tasks that are there
+]
+WRITABLE = [
+    e.Noticed(at=1, task_id="t0", text="on"),
+    e.Dispatched(at=2, task_id="t1", task="f.task", friend="f", queue="q"),
+    e.Failed(at=3, task_id="t2", error_type="E", error_message="no"),
+    RunEnded(at=4, run_id="r"),
+]
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.permutations([*UNWRITABLE, *WRITABLE]))
+def test_what_cannot_be_written_takes_nothing_with_it(tmp_path: Path, events: list[Any]) -> None:
+    path = tmp_path / "runs.db"
+    path.unlink(missing_ok=True)
+    store = Store(path, "me")
+    begun = RunStarted(at=0, run_id="r", name="run", plan=PLAN)
+    refused = store.write([begun, *events], durable=False, now=0)
+    assert refused.keys() == {id(event) for event in UNWRITABLE}
+    assert all(isinstance(why, JournalError) for why in refused.values())
+    good = [event for event in events if event in WRITABLE]
+    assert events_of_run(store._db, "r")[1:] == good
+    row = store._db.execute("SELECT status, done, total, ended, error FROM run").fetchall()
+    assert row == [run_fold(folded([begun, *good]).runs["r"], Packer())]
+    store.close()
+
+
+async def test_what_cannot_be_written_is_counted_and_told_to_who_waits(path: Path) -> None:
+    async with opened(path, Clock()) as (journal, bus):
+        await journal.begin(started())
+        bus.publish(dispatched("r-0"))
+        bus.publish(e.Noticed(at=10**400, task_id="r-0", text=""))
+        bus.publish(e.Noticed(at=3, task_id="r-0", text="on"))
+        with pytest.raises(JournalError, match="It cannot be written down: "):
+            await journal.keep(e.Noticed(at=10**400, task_id="r-1", text=""))
+        assert await kinds_of(journal) == ["RunStarted", "Dispatched", "Noticed"]
+        assert (journal.problem, journal.lost) == ("", 1)
 
 
 async def test_two_consoles_one_owns_and_one_watches(path: Path) -> None:
@@ -393,6 +617,65 @@ async def test_old_runs_go_and_open_ones_never(path: Path) -> None:
         assert forget_old(db, 9_000_001.0, keep_bytes=0) == 1
         assert [row.run_id for row in await journal.runs()] == ["open"]
         assert await journal.events_of("new") == []
+
+
+async def test_a_console_that_stays_open_goes_on_to_forget(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kimera_tui.runs.journal.RENEW_SECONDS", 0)
+    clock = Clock()
+    async with opened(path, clock) as (journal, bus):
+        store = journal._writing.store
+        assert store is not None
+        forgot, looks = store.forget_old, asyncio.Semaphore(0)
+        loop = asyncio.get_running_loop()
+
+        def forget_old(now: float) -> int:
+            gone = forgot(now)
+            if not gone:
+                loop.call_soon_threadsafe(looks.release)
+            return gone
+
+        monkeypatch.setattr(store, "forget_old", forget_old)
+        await looks.acquire()
+        await whole_run(journal, bus, "old", clock.at, 1, 2, 3)
+        clock.at += 91 * 86_400
+        await asyncio.wait_for(looks.acquire(), 10)
+        assert await journal.runs() == []
+        await journal.runs()  # several turns of the loop later
+        assert looks.locked()
+
+
+async def test_what_is_asked_of_a_closed_journal_is_refused(path: Path) -> None:
+    async with opened(path, Clock()) as (journal, _):
+        await journal.begin(started())
+    never_opened = Journal(path, Clock())
+    await never_opened.close()
+    for closed in (journal, never_opened):
+        for ask in (
+            closed.runs(),
+            closed.events_of("r"),
+            closed.open_runs(),
+            closed.take("r"),
+            closed.keep(RunEnded(at=5, run_id="r")),
+            closed.begin(started("new")),
+        ):
+            with pytest.raises(JournalError):
+                await asyncio.wait_for(ask, 10)
+        await closed.close()
+
+
+async def test_a_run_that_cannot_be_read_is_not_held(path: Path) -> None:
+    async with opened(path, Clock()) as (journal, _):
+        await journal.begin(started())
+    db = sqlite3.connect(path)
+    db.execute("UPDATE event SET data = 'no JSON'")
+    db.commit()
+    db.close()
+    async with opened(path, Clock()) as (journal, _):
+        with pytest.raises(UsageError, match="beginning can't be read"):
+            await journal.take("r")
+        assert [(run.owner, run.alive) for run in await journal.open_runs()] == [("", False)]
 
 
 async def test_an_older_sqlite_writes_the_same(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from kimera_tui.errors import UsageError
+from kimera_tui.process import TaskManager
 from kimera_tui.process.adoption import Traces
 from kimera_tui.process.searching import Held, InQueue, Place, Whereabouts, WithWorker
 from kimera_tui.runs.events import StepIntended
 from kimera_tui.runs.plan import PlannedTask
-from kimera_tui.runs.recovery import Recovery, Resumed, Verdict, judge
+from kimera_tui.runs.recovery import Past, Recovery, Resumed, Verdict, judge, judge_all, recover
 from kimera_tui.runs.state import begin
+
+from .lab import Clock, dispatched, opened, sending, started
 
 STEP = begin("0", PlannedTask("t", "lab", "step"), 0)
 SENT = replace(STEP, sent_at=5.0)
@@ -101,3 +109,52 @@ def test_what_the_console_says() -> None:
     said = "3 runs were in flight: 2 adopted, 1 needs you."
     assert Recovery([fine, fine, asks]).sentence == said
     assert Recovery([asks], [("c", "why")]).sentence == "2 runs were in flight: 2 need you."
+
+
+async def test_a_task_is_looked_for_in_the_queue_that_it_was_sent_to() -> None:
+    looked: list[Any] = []
+
+    async def traces(*_: Any) -> Traces:
+        return Traces("s1", {"r-0": True})
+
+    async def search(_: Any, friend: str, task_ids: list[str], sent_to: set[str]) -> Whereabouts:
+        looked.append((friend, task_ids, sent_to))
+        return NOWHERE
+
+    adoption = SimpleNamespace(traces=traces, search=search)
+    past = Past.of([
+        started(),
+        StepIntended(at=1, run_id="r", path="0", task_id="r-0", args=(), kwargs={}, server="s1"),
+        replace(sending("r-0"), queue="of-yesterday"),
+        replace(dispatched("r-0"), queue="of-yesterday"),
+    ])  # fmt: skip
+    await judge_all(past, cast("TaskManager", SimpleNamespace(adoption=adoption, friends={})), 2)
+    assert looked == [("lab", ["r-0"], {"of-yesterday"})]
+
+
+async def test_a_run_that_cannot_go_on_keeps_no_other_from_it(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "runs.db"
+    async with opened(path, Clock()) as (journal, _):
+        for run_id in ("unreadable", "odd", "fine"):
+            await journal.begin(started(run_id, profile="lab"))
+        await journal.begin(started("strange", profile="another"))
+    db = sqlite3.connect(path)
+    db.execute("UPDATE event SET data = '{}' WHERE run = 1")
+    db.commit()
+    db.close()
+    async with opened(path, Clock()) as (journal, _):
+
+        async def resume(run_id: str) -> Resumed:
+            await journal.take(run_id)
+            if run_id == "odd":
+                raise UsageError("Odd.")
+            return Resumed(run_id, run_id)
+
+        found = await recover(journal, resume, "lab")
+    assert [run.run_id for run in found.adopted] == ["fine"]
+    assert sorted(found.left) == [
+        ("odd", "Odd."),
+        ("strange", "It was started with another broker: another."),
+        ("unreadable", "Its beginning can't be read, so it can't go on."),
+    ]
+    assert found.elsewhere == []

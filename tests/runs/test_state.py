@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from kimera_tui.process import events as e
 from kimera_tui.runs.book import RunBook
-from kimera_tui.runs.events import RunEnded, RunStarted, StepSkipped
+from kimera_tui.runs.codec import decode
+from kimera_tui.runs.events import RunCancelled, RunEnded, RunStarted, StepSkipped
 from kimera_tui.runs.plan import Node, PlannedTask
 from kimera_tui.runs.state import StepState, begin, fold, progress_of
 from kimera_tui.runs.status import Status
@@ -188,6 +189,8 @@ def test_progress_needs_numbers() -> None:
         {"current": 1},
         {"current": "x", "total": 2},
         {"current": 1, "total": 0},
+        {"current": 10**400, "total": 1},
+        {"current": 1, "total": 10**400},
     ):
         assert progress_of(meta) is None
 
@@ -202,3 +205,47 @@ def test_the_book_forgets_its_oldest_ended_runs_and_never_a_live_one() -> None:
     assert "r1" in book.runs
     assert book.place_of("task-1") is not None
     assert book.place_of("task-0") is None
+
+
+def ended(error: str, status: str, *events: Any) -> RunBook:
+    book = RunBook()
+    book.apply_all([START, *events, RunEnded(at=9, run_id="r", error=error, status=status)])
+    return book
+
+
+FAILED = e.Failed(at=2, task_id="t0", error_type="ValueError", error_message="no")
+REVOKED = e.RemotelyRevoked(at=8, task_id="t1")
+SKIPPED = [
+    StepSkipped(at=2, run_id="r", path=path, because="its condition can't be told")
+    for path in ("0", "1", "2")
+]
+
+
+def test_a_run_ends_as_what_ended_it() -> None:
+    status = ended("The run did not end in 1s.", "timed out", FAILED, REVOKED).runs["r"].status
+    assert status is Status.TIMED_OUT
+
+
+def test_a_late_end_of_a_step_does_not_change_how_its_run_ended() -> None:
+    late = e.TimedOut(at=5, task_id="t0", seconds=3)
+    book = ended("t0 did not finish in 3 s", "timed out", late)
+    book.apply(e.FinishedLate(at=20, task_id="t0", state="SUCCESS", result=7))
+    assert book.runs["r"].steps["0"].status is Status.FINISHED_LATE
+    assert book.runs["r"].status is Status.TIMED_OUT
+
+
+def test_a_run_of_an_older_journal_ends_as_the_worst_of_its_steps() -> None:
+    read = decode("RunEnded", '{"error":"t1 was revoked"}', {"at": 9, "run_id": "r"})
+    assert read == RunEnded(at=9, run_id="r", error="t1 was revoked")
+    assert ended("t1 was revoked", "", REVOKED).runs["r"].status is Status.REVOKED
+    assert ended("t1 was revoked", "of a newer version", REVOKED).runs["r"].status is Status.REVOKED
+
+
+def test_a_run_of_which_an_error_let_nothing_begin_has_failed() -> None:
+    assert ended("env.X: not set", "", *SKIPPED).runs["r"].status is Status.FAILED
+
+
+def test_a_run_that_was_cancelled_is_revoked_whatever_its_steps_ended_with() -> None:
+    cancelled = RunCancelled(at=3, run_id="r")
+    run = ended("cancelled", "failed", FAILED, cancelled).runs["r"]
+    assert run.status is Status.REVOKED

@@ -34,7 +34,7 @@ steps:
 
 WORKING = (
     "launch", "history-find", "history-read", "replay-plan", "saved",
-    "compose-rest", "compose-check", "compose-last",
+    "compose-rest", "compose-check", "compose-last", "yank", "save-value",
 )  # fmt: skip
 """Groups of workers that end by themselves."""
 KEY_NAMES = {" ": "space", "_": "underscore", ".": "full_stop", ",": "comma"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -317,6 +317,8 @@ async def settle(pilot: Pilot[Any]) -> None:
             "compose-last",
             "saved",
             "replay-plan",
+            "yank",
+            "save-value",
         )
         if launching := [worker for worker in app.workers if worker.group in waited]:
             await app.workers.wait_for_complete(launching)
@@ -325,6 +327,13 @@ async def settle(pilot: Pilot[Any]) -> None:
     app.flush()
     await pilot.pause()
     await app.animator.wait_until_complete()
+
+
+async def until(pilot: Pilot[Any], holds: Callable[[], bool]) -> None:
+    """Wait until the screen has come to something."""
+    async with asyncio.timeout(10):
+        while not holds():
+            await pilot.pause()
 
 
 ASKING = ("compose-run", "compose-open", "compose-save", "compose-look")

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from textual.pilot import Pilot
+import asyncio
 
+import pytest
+from textual.pilot import Pilot
+from textual.worker import WorkerFailed
+
+from kimera_tui.cluster.events import BrokerChanged
 from kimera_tui.process import events as e
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.screens.confirm import Confirm
+from kimera_tui.ui.screens.friends import FriendsScreen
+from kimera_tui.ui.screens.history import HistoryScreen
 from kimera_tui.ui.screens.live import LiveScreen
-from tests.ui.stage import FRIENDS, Stage, grid, settle
+from kimera_tui.ui.screens.modals import Help
+from kimera_tui.workflows.calls import Workflow
+from tests.ui.stage import FRIENDS, NOON, Stage, grid, settle, until
+
+RISKY = {name: friend.model_copy(update={"danger": True}) for name, friend in FRIENDS.items()}
 
 
 async def running_chain(pilot: Pilot[int], stage: Stage) -> str:
@@ -63,7 +74,8 @@ async def test_a_step_is_terminated_by_the_signal_chosen_and_not_said_to_be_gone
         await pilot.press("right", "right", "enter")
         await settle(pilot)
         assert stage.acts == [(task_id, True, "SIGKILL")]
-        assert "terminate acknowledged by demo@kimera" in grid(app)
+        assert "terminate acknowledged by" in grid(app)
+        assert "demo@kimera; not gone yet" in grid(app)
         stage.tell(e.RemotelyRevoked(at=stage.clock.now(), task_id=task_id, reason="terminated"))
         await settle(pilot)
         assert "revoked" in grid(app)
@@ -103,8 +115,7 @@ async def test_the_next_failure_is_one_key_away() -> None:
 
 
 async def test_a_dangerous_friend_is_asked_about_before_anything_is_sent() -> None:
-    friends = {name: friend.model_copy(update={"danger": True}) for name, friend in FRIENDS.items()}
-    stage = Stage(friends)
+    stage = Stage(RISKY)
     app = KimeraApp(stage)
     async with app.run_test(size=(120, 36)) as pilot:
         await settle(pilot)
@@ -135,3 +146,109 @@ async def test_a_window_that_is_told_twice_to_close_closes_once() -> None:
                 window.dismiss(None)
             await settle(pilot)
             assert isinstance(app.screen, LiveScreen)
+
+
+class Coming(Stage):
+    """A broker that comes up when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = asyncio.Event()
+
+    async def start(self) -> None:
+        self.tell(BrokerChanged(at=NOON, phase="starting", label="embedded valkey 9.1.2"))
+
+    async def launch(self, workflow: Workflow) -> str:
+        await self.up.wait()
+        return await super().launch(workflow)
+
+
+def told(app: KimeraApp) -> list[str]:
+    return [toast.message for toast in app._notifications]
+
+
+async def test_sending_again_while_the_broker_comes_up_sends_once_and_says_so() -> None:
+    stage = Coming()
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        await pilot.press("ctrl+r", "ctrl+r", "ctrl+r")
+        assert told(app) == [
+            "Waiting for the broker.",
+            *["Nothing was sent: the run before has not begun yet."] * 2,
+        ]
+        stage.up.set()
+        await settle(pilot)
+        assert len(stage.launched) == 1
+        assert isinstance(app.screen, LiveScreen)
+        await pilot.press("1", "ctrl+r")
+        await settle(pilot)
+        assert len(stage.launched) == 2
+
+
+async def test_a_run_that_begins_late_leaves_the_operator_where_he_went_meanwhile() -> None:
+    stage = Coming()
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        await pilot.press("ctrl+r", "4", "slash", "x")
+        stage.up.set()
+        await settle(pilot)
+        assert isinstance(app.screen, HistoryScreen)
+        assert app.screen.search.value == "x"
+        assert "The run has begun: 3 shows it." in told(app)
+        await pilot.press("escape", "3")
+        await settle(pilot)
+        assert isinstance(app.screen, LiveScreen)
+        assert app.screen.runs.selected is not None
+
+
+async def test_a_run_that_begins_late_does_not_go_away_with_the_window_that_was_opened() -> None:
+    stage = Coming()
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        await pilot.press("ctrl+r", "escape", "question_mark")
+        await until(pilot, lambda: isinstance(app.screen, Help))
+        stage.up.set()
+        await settle(pilot)
+        assert isinstance(app.screen, Help)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert isinstance(app.screen, FriendsScreen)
+
+
+async def test_what_nobody_foresaw_of_a_launch_is_a_crash_like_any_other() -> None:
+    class Broken(Stage):
+        async def launch(self, workflow: Workflow) -> str:
+            raise ZeroDivisionError
+
+    async def sends() -> None:
+        async with KimeraApp(Broken()).run_test(size=(120, 36)) as pilot:
+            await settle(pilot)
+            await pilot.press("ctrl+r")
+            await settle(pilot)
+
+    with pytest.raises(WorkerFailed, match="ZeroDivisionError"):
+        await sends()
+
+
+async def test_a_replay_to_a_dangerous_friend_is_asked_about_first() -> None:
+    stage = Stage(dict(FRIENDS))
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await running_chain(pilot, stage)
+        stage.ended(next(iter(app.book.runs)))
+        stage.friends.update(RISKY)
+        await pilot.press("4")
+        await settle(pilot)
+        for answer in (["enter"], ["right", "enter"]):
+            assert stage.acts == []
+            await pilot.press("p")
+            await settle(pilot)
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(app.screen, Confirm))
+            assert "Marked as dangerous: calculator" in grid(app)
+            await pilot.press(*answer)
+            await settle(pilot)
+        assert len(stage.acts) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,3 +103,30 @@ async def test_a_broken_file_is_mended_in_the_editor_from_the_picker(
     async with composer(tmp_path) as it:
         await it.keys("o", "ctrl+e")
         assert shape(it.document.steps) == ["a"]
+
+
+INTERRUPTS = """
+import os, signal, time
+names = ("SIGINT", "SIGQUIT")
+kept = [signal.getsignal(getattr(signal, name)) for name in names]
+for name in names:
+    os.kill(os.getppid(), getattr(signal, name))
+path.write_text(path.read_text().replace("one", "interrupted"))
+sys.exit(0 if kept == [signal.default_int_handler, signal.SIG_DFL] else 7)
+"""
+
+
+@pytest.mark.usefixtures("terminal")
+async def test_ctrl_c_in_the_editor_is_the_editors_and_the_console_lives_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = (signal.SIGINT, signal.SIGQUIT)
+    before = [signal.getsignal(number) for number in numbers]
+    editor(monkeypatch, tmp_path, INTERRUPTS)
+    written(tmp_path)
+    async with composer(tmp_path) as it:
+        await open_saved(it)
+        await it.keys("E")
+        assert shape(it.document.steps) == ["interrupted", "two"]
+        assert "ended with" not in it.told
+    assert [signal.getsignal(number) for number in numbers] == before

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
+from kimera_tui.ui.screens.compose_forms import FormWindow
+from kimera_tui.ui.screens.compose_state import nothing
 from kimera_tui.ui.screens.compose_windows import Reader
 from kimera_tui.ui.screens.confirm import Confirm
-from kimera_tui.workflows.store import open_workflow
+from kimera_tui.workflows.document import Document
+from kimera_tui.workflows.store import Stored, open_workflow
 from tests.ui.composing import TEXT, Composing, call, composer, open_saved, shape, written
 
 
@@ -253,3 +257,81 @@ async def test_leaving_stays_where_saving_came_to_nothing(tmp_path: Path) -> Non
         await it.keys("ctrl+q", "right", "enter", "escape")  # no name for the new file
         assert it.app.is_running
         assert it.app.composition.unsaved
+
+
+class SlowSave:
+    """Holds saving up until it is let go."""
+
+    def __init__(self, it: Composing) -> None:
+        self.begun, self.goes_on = asyncio.Event(), asyncio.Event()
+        self._save = it.stage.workflows.save
+        it.stage.workflows.save = self
+
+    async def __call__(self, document: Document, path: Path, stored: Stored | None) -> Stored:
+        self.begun.set()
+        await self.goes_on.wait()
+        return await self._save(document, path, stored)
+
+
+async def test_a_save_that_ends_late_leaves_what_is_composed_by_then_alone(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    async with composer(tmp_path) as it:
+        await open_saved(it)
+        await it.keys("c")
+        slow = SlowSave(it)
+        await it.pilot.press("ctrl+s")
+        await slow.begun.wait()
+        it.screen.put(nothing())
+        slow.goes_on.set()
+        await it.keys()
+        assert len(open_workflow(path).document.steps) == 3
+        assert it.app.composition.stored is None
+        assert not it.app.composition.unsaved
+
+
+async def test_edits_while_a_save_goes_on_are_not_taken_for_saved(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    async with composer(tmp_path) as it:
+        await open_saved(it)
+        await it.keys("c")
+        slow = SlowSave(it)
+        saving = asyncio.create_task(it.screen.save())
+        await slow.begun.wait()
+        await it.pilot.press("c")
+        slow.goes_on.set()
+        assert not await saving
+        assert it.app.composition.unsaved
+        assert it.app.composition.stored is not None
+        assert len(open_workflow(path).document.steps) == 3
+        assert len(it.document.steps) == 4
+
+
+async def test_a_conflict_of_what_is_composed_no_longer_is_only_told(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    async with composer(tmp_path) as it:
+        await open_saved(it)
+        await it.keys("c")
+        slow = SlowSave(it)
+        await it.pilot.press("ctrl+s")
+        await slow.begun.wait()
+        path.write_text(TEXT.replace("one", "theirs"))
+        it.screen.put(nothing())
+        slow.goes_on.set()
+        await it.keys()
+        assert it.app.screen is it.screen
+        assert "changed on disk" in it.told
+        assert "theirs" in path.read_text()
+
+
+async def test_a_changed_file_is_not_read_again_below_a_form_of_one_of_its_steps(
+    tmp_path: Path,
+) -> None:
+    path = written(tmp_path)
+    async with composer(tmp_path) as it:
+        await open_saved(it)
+        await it.keys("e")
+        assert isinstance(it.app.screen, FormWindow)
+        path.write_text(TEXT.replace("steps:\n", "steps:\n  - {id: zero, task: echo.big}\n"))
+        await look(it)
+        await it.fill(notes="mine")
+        assert shape(it.document.steps) == ["one", "two"]

@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from kimera_tui.cluster.inspector import ClusterView
 from kimera_tui.ui.screens.compose_forms import FormWindow
 from kimera_tui.ui.screens.compose_state import nothing
 from kimera_tui.ui.screens.compose_windows import Reader
 from kimera_tui.ui.screens.live import LiveScreen
 from kimera_tui.ui.screens.workflow_preflight import Preflight
+from kimera_tui.workflows.document import Document
+from kimera_tui.workflows.flow import LastRun
+from kimera_tui.workflows.launch import Given
 from tests.ui.composing import Composing, call, composer
 from tests.ui.stage import NOON
 
@@ -159,7 +164,33 @@ async def test_another_mode_may_change_what_is_composed_while_its_last_run_is_re
         screen = composing.screen
         await composing.keys("1")
         composing.app.composition = nothing()
-        composing.app.ended_runs += 1
-        screen.news(set(), [])
+        composing.app.ended_runs["nightly"] += 1
+        screen.news()
         await composing.keys("2")
         assert "Nothing composed yet." in composing.picture
+
+
+async def test_the_last_run_is_read_again_only_when_one_of_this_name_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with composer() as it:
+        read, look = [], it.stage.workflows.last_run
+
+        async def counted(name: str) -> LastRun | None:
+            read.append(name)
+            return await look(name)
+
+        monkeypatch.setattr(it.stage.workflows, "last_run", counted)
+        await it.put([call("calculator.add")])
+        runs = []
+        for name in ("other", "nightly"):
+            document = Document.model_validate({"name": name, "steps": [call("echo.value")]})
+            runs.append(await it.stage.run_document(document, Given()))
+        await it.keys()
+        before = len(read)
+        it.stage.ended(runs[0])
+        await it.keys()
+        assert len(read) == before
+        it.stage.ended(runs[1])
+        await it.keys()
+        assert read[before:] == ["nightly"]

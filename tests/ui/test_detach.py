@@ -18,7 +18,7 @@ from kimera_tui.workflows.document import Document
 from kimera_tui.workflows.handover import CannotDetach
 from kimera_tui.workflows.launch import Given
 from kimera_tui.workflows.planning import DocumentPlanner
-from tests.ui.stage import Stage, grid, settle
+from tests.ui.stage import FRIENDS, Stage, grid, settle
 
 
 class DetachStage(Stage):
@@ -129,3 +129,43 @@ async def test_the_rest_of_a_run_is_handed_over_once_that_is_chosen() -> None:
         await pilot.press("D")
         await settle(pilot)
         assert isinstance(app.screen, LiveScreen)
+
+
+async def test_what_is_detached_to_a_dangerous_friend_is_asked_about_by_its_name() -> None:
+    stage = DetachStage({**FRIENDS, "echo": FRIENDS["echo"].model_copy(update={"danger": True})})
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await composed(pilot, two("first"))
+        for answer in (["enter"], ["right", "enter"]):
+            assert stage.documents == []
+            await pilot.press("D")
+            await settle(pilot)
+            await pilot.press("right", "enter")
+            await settle(pilot)
+            assert "Marked as dangerous: echo" in grid(app)
+            await pilot.press(*answer)
+            await settle(pilot)
+        assert len(stage.documents) == 1
+
+
+async def test_the_rest_of_a_run_is_not_handed_to_a_dangerous_friend_unasked() -> None:
+    stage = DetachStage({**FRIENDS, "echo": FRIENDS["echo"].model_copy(update={"danger": True})})
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await composed(pilot, two("auto"))
+        await pilot.press("r")
+        await settle(pilot)
+        await pilot.press("R")
+        await settle(pilot)
+        stage.sent(stage.plans[0][0][1])
+        await settle(pilot)
+        for answer in (["enter"], ["right", "enter"]):
+            assert stage.acts == []
+            await pilot.press("D")
+            await settle(pilot)
+            await pilot.press("right", "enter")
+            await settle(pilot)
+            assert "Marked as dangerous: echo" in grid(app)
+            await pilot.press(*answer)
+            await settle(pilot)
+        assert len(stage.acts) == 1

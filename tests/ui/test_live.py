@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from typing import Any
 
+import pytest
 from textual.pilot import Pilot
 
 from kimera_tui.process import events as e
@@ -11,8 +14,9 @@ from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.screens.compose_forms import FormWindow
 from kimera_tui.ui.screens.confirm import Confirm
 from kimera_tui.ui.screens.decide import AskDecision
+from kimera_tui.ui.widgets import payload_view
 from kimera_tui.workflows.cancelling import Cancelled
-from tests.pictures.scenes import live_failed
+from tests.pictures.scenes import live_chain, live_failed
 from tests.ui.stage import NOON, Stage, grid, settle
 
 
@@ -187,3 +191,79 @@ async def test_what_is_usual_of_a_run_stands_beside_it_where_there_is_room() -> 
         app.tick()
         await settle(pilot)
         assert "4.0s to 6.0s" in grid(app)
+
+
+async def test_what_is_saved_is_json_that_says_what_came_out() -> None:
+    stage = Stage()
+    app = KimeraApp(stage)
+    odd = "a\x1b[31m\x7f\x85\u200b\ud800\U000e0001\n" + "x" * 5000
+    result = {"text": odd, "7": [1.5, None, True]}
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        stage.succeeded(await run_one(pilot, stage), result)
+        await settle(pilot)
+        await pilot.press("s")
+        await settle(pilot)
+        ((_, _, text),) = stage.acts
+        assert json.loads(text) == result
+        assert text.isascii()
+
+
+async def test_a_result_that_json_can_not_say_is_saved_as_what_it_looks_like() -> None:
+    stage = Stage()
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        stage.succeeded(await run_one(pilot, stage), {(1, 2): {3}})
+        await settle(pilot)
+        await pilot.press("s")
+        await settle(pilot)
+        ((_, _, text),) = stage.acts
+        assert json.loads(text) == "{(1, 2): {3}}"
+
+
+async def test_a_secret_that_a_result_repeats_is_neither_shown_nor_copied_nor_saved() -> None:
+    stage = Stage()
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        await live_chain(pilot, stage)
+        (_, (_, render), _) = stage.plans[0]
+        stage.succeeded(render, {"said": "the token was hunter2-canary", "rows": [1] * 5000})
+        await settle(pilot)
+        screen: Any = app.screen
+        await pilot.press("k")
+        assert screen.shown_step.task_id == render.task_id
+        shown = "\n".join(text for line in screen.output._lines for text, _ in line)
+        assert "the token was ••••" in shown
+        await pilot.press("y", "s")
+        await settle(pilot)
+        ((_, _, saved),) = stage.acts
+        assert json.loads(saved)["said"] == app.clipboard.split('"')[3] == "the token was ••••"
+        said = "\n".join(line.text for line in screen.events._shown)
+        for text in (shown, app.clipboard, saved, said, grid(app)):
+            assert "hunter2" not in text
+
+
+async def test_only_as_much_of_a_huge_value_as_is_copied_is_formatted_and_beside_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage, formatted = Stage(), []
+    app = KimeraApp(stage)
+    looks = payload_view.pretty
+
+    def watched(value: Any, limit: int) -> list[str]:
+        formatted.append((len(value), threading.current_thread() is threading.main_thread()))
+        return looks(value, limit)
+
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        stage.succeeded(await run_one(pilot, stage), "x" * 3_000_000)
+        await settle(pilot)
+        monkeypatch.setattr(payload_view, "pretty", watched)
+        await pilot.press("y")
+        await settle(pilot)
+        ((length, on_the_loop),) = formatted
+        assert length < 1_100_000
+        assert not on_the_loop
+        assert len(app.clipboard) < 1_000_100

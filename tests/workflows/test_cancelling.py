@@ -26,7 +26,7 @@ SLOW = {
 }
 
 
-async def no_runner() -> Runner:
+async def take_over(run_id: str) -> None:
     raise AssertionError("another console is at it")
 
 
@@ -38,7 +38,7 @@ async def test_another_console_cancels_its_run_when_it_is_asked_to(
     elsewhere = Journal(tmp_path / "runs.db", SystemClock())
     await elsewhere.open()
     try:
-        cancelled = await cancel_run(elsewhere, run_id, None, no_runner)
+        cancelled = await cancel_run(elsewhere, run_id, None, take_over)
     finally:
         await elsewhere.close()
     run = console.folded(run_id)
@@ -63,17 +63,13 @@ async def test_a_run_that_nobody_is_at_is_cancelled_by_whoever_is_asked(
     await journal.open()
     try:
         runner = Runner(console.manager, SystemClock(), journal=journal, profile="lab")
-
-        async def brought_up() -> Runner:
-            return runner
-
         async with asyncio.timeout(30):
-            cancelled = await cancel_run(journal, run_id, None, brought_up)
+            cancelled = await cancel_run(journal, run_id, None, runner.resume)
         assert cancelled.ended
         (row,) = await journal.runs(f"run:{run_id}")
         assert row.status == "revoked"
         with pytest.raises(UsageError, match="has ended: there is nothing to cancel"):
-            await cancel_run(journal, run_id, runner, brought_up)
+            await cancel_run(journal, run_id, runner, take_over)
         await runner.stop()
     finally:
         await journal.close()

@@ -192,6 +192,16 @@ def test_a_secret_belongs_into_named_arguments_only() -> None:
     assert found == [sentence]
 
 
+def test_so_does_a_variable_whose_name_says_that_it_is_one() -> None:
+    env = ["ORDERS_API_KEY", "ORDERS_REGION"]
+    assert wrong([task("a", kwargs={"k": "${{ env.ORDERS_API_KEY }}"})], env=env) == []
+    assert wrong([task("a", "env.ORDERS_REGION")], env=env) == []
+    assert wrong([task("a", when={"ref": "env.ORDERS_API_KEY", "exists": True})], env=env) == []
+    assert wrong([task("a", "env.ORDERS_API_KEY")], env=env) == [
+        "`env.ORDERS_API_KEY` is a secret, which belongs into kwargs only."
+    ]
+
+
 def test_what_keeps_runs_apart_is_made_of_inputs() -> None:
     found = wrong([task("a")], concurrency={"key": "${{ run.id }} ${{ inputs.x }}"})
     assert found == [
@@ -210,7 +220,11 @@ LAB = {
         queue="lab",
         tasks={
             "step": TaskInfo(
-                params={"day": Param(type="date", required=True), "count": Param(type="int")}
+                params={
+                    "day": Param(type="date", required=True),
+                    "count": Param(type="int"),
+                    "pin": Param(secret=True),
+                }
             )
         },
     )
@@ -229,6 +243,11 @@ LAB = {
         ({"task": "lab.step"}, "kwargs: day is required by step."),
         ({"task": "lab.step", "args": ["2026-01-31"]}, ""),
         ({"task": "lab.step", "args": ["2026-01-31", "x"]}, 'args: count: "x" is no whole number.'),
+        ({"task": "lab.step", "args": ["2026-01-31", 1, "x"]},
+         "args.2: pin is a secret, which belongs into kwargs only."),
+        ({"task": "lab.step", "args": ["2026-01-31", 1, "${{ run.id }}"]},
+         "args.2: pin is a secret, which belongs into kwargs only."),
+        ({"task": "lab.step", "args": ["2026-01-31", 1], "kwargs": {"pin": "x"}}, ""),
         ({"task": "lab.step", "kwargs": {"day": 5}}, "kwargs.day: day: 5 is no text."),
         ({"task": "lab.step", "kwargs": {"day": "${{ run.id }}", "count": "${{ run.id }}"}}, ""),
         ({"task": "lab.step", "kwargs": {"day": "x", "count": "many"}},

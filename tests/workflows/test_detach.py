@@ -401,6 +401,45 @@ async def test_a_run_goes_on_here_if_its_rest_cannot_be_handed_over(console: Con
         await console.runner.detach_rest(run_id)
 
 
+async def test_a_run_that_is_cancelled_while_its_rest_is_handed_over_stays_here(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = {"steps": [step("slow", "step", with_={"pause": 0.5}), step("a")]}
+    run_id = console.runner.run(document(plain))
+    await console.until(run_id, "0", Status.QUEUED, Status.RUNNING)
+    gate = console.runner._going.walks[run_id].gate
+    close, cancelling = gate.close, []
+
+    async def close_and_cancel() -> None:
+        await close()
+        cancelling.append(asyncio.create_task(console.runner.cancel(run_id)))
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(gate, "close", close_and_cancel)
+    with pytest.raises(UsageError, match="cancelled, or came to its end"):
+        await console.runner.detach_rest(run_id)
+    await asyncio.gather(*cancelling)
+    async with asyncio.timeout(20):
+        await asyncio.gather(console.runner.result(run_id), return_exceptions=True)
+    run = console.folded(run_id)
+    assert run.status is Status.REVOKED
+    assert run.steps["1"].sent_at is None
+    assert not run.detached
+
+
+async def test_a_rest_is_handed_over_once(console: Console) -> None:
+    plain = {"steps": [step("slow", "step", with_={"pause": 0.5}), step("a")]}
+    run_id = console.runner.run(document(plain))
+    await console.until(run_id, "0", Status.QUEUED, Status.RUNNING)
+    both = [console.runner.detach_rest(run_id), console.runner.detach_rest(run_id)]
+    first, second = await asyncio.gather(*both, return_exceptions=True)
+    assert first is None
+    assert isinstance(second, UsageError)
+    run = await console.ended(run_id)
+    assert run.status is Status.DONE
+    assert once(run, console)
+
+
 async def test_a_rest_that_was_handed_over_is_resumed_by_another_console(
     server: Server, tmp_path: Path
 ) -> None:
@@ -416,3 +455,72 @@ async def test_a_rest_that_was_handed_over_is_resumed_by_another_console(
         run = await second.ended(run_id)
         assert run.status is Status.DONE
         assert once(run, second)
+
+
+LOGIN = {
+    "steps": [
+        step("login", "give", with_={"value": {"token": "kanarienvogel-vier", "name": "x"}}),
+        step("slow", "step", with_={"pause": 0.5}, **{"pass": "none"}),
+        step(
+            "use",
+            "got",
+            **{"pass": "none"},
+            with_={"auth": "Bearer ${{ steps.login.result.token }}"},
+        ),
+    ]
+}
+"""Its third step puts a part of the first one's result into a text, which the journal withheld."""
+
+
+async def test_a_rest_that_needs_what_was_not_written_down_goes_on_here(console: Console) -> None:
+    run_id = console.runner.run(document(LOGIN))
+    await console.until(run_id, "1", Status.QUEUED, Status.RUNNING)
+    with pytest.raises(UsageError, match=r"`steps\.login\.result\.token` was not written down"):
+        await console.runner.detach_rest(run_id)
+    result = await console.runner.result(run_id)
+    assert result["kwargs"] == {"auth": "Bearer kanarienvogel-vier"}
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "cause"),
+    [
+        ({}, Status.FAILED, "`steps.login.result.token` was not written down: needs result.token"),
+        (
+            {"when": {"ref": "steps.login.result.token", "eq": "kanarienvogel-vier"}},
+            Status.SKIPPED,
+            "its condition can't be told: `steps.login.result.token` was not written down",
+        ),
+    ],
+)
+async def test_a_resumed_run_never_sends_a_mask_nor_compares_with_it(
+    server: Server, tmp_path: Path, more: dict[str, Any], status: Status, cause: str
+) -> None:
+    path = tmp_path / "runs.db"
+    login, slow, use = LOGIN["steps"]
+    async with another_console(server, path) as first:
+        run_id = first.runner.run(document({"steps": [login, slow, use | more]}))
+        await first.until(run_id, "1", Status.QUEUED, Status.RUNNING)
+    async with another_console(server, path) as second:
+        await second.runner.resume(run_id)
+        run = await second.ended(run_id)
+        assert (run.steps["1"].status, run.steps["2"].status) == (Status.DONE, status)
+        assert run.steps["2"].cause.startswith(cause)
+        assert count(run, second, "use") == 0
+
+
+async def test_an_error_names_its_task_after_a_restart_as_before(
+    server: Server, tmp_path: Path
+) -> None:
+    path = tmp_path / "runs.db"
+    alert = [
+        step("slow", "step", with_={"pause": 0.5}),
+        step("alert", **{"pass": "none"}, with_={"task": "${{ error.task }}"}),
+    ]
+    bad = step("bad", "fail", retry={"max": 1, "delay": "0.01s"}, on_error=alert)
+    async with another_console(server, path) as first:
+        run_id = first.runner.run(document({"steps": [bad]}))
+        await first.until(run_id, "e/0", Status.QUEUED, Status.RUNNING)
+    async with another_console(server, path) as second:
+        await second.runner.resume(run_id)
+        run = await second.ended(run_id)
+        assert by_id(run)["alert"][1]["kwargs"] == {"task": "lab.fail"}

@@ -158,6 +158,7 @@ def test_another_version_or_no_workflow_is_told_alone(text: str, line: int, sent
         ("retry: {max: 1, delay: x}", "retry.delay: `x` is no duration"),
         ("retry: {max: 1, on: TIMEOUT}", "retry.on: must be a list."),
         ("retry: {max: 1, on: [1]}", "retry.on.0: must be text; quote it."),
+        ("retry: {max: 1, on: [OSError, NotSent]}", "retry.on: what was not sent is not tried ag"),
         ("retry: {max: 1, dely: 1s}", "retry.dely: unknown key 'dely'. Near: `delay`"),
         ("on_error: stop", "on_error: must be fail, continue, or a list of steps."),
         ("on_error: [1]", "on_error.0: a step has exactly one of task, chain, para."),

@@ -14,6 +14,7 @@ from kimera_tui.workflows.addresses import Address, step_at, walk
 from kimera_tui.workflows.document import (
     MAX_STEPS,
     ChainStep,
+    Condition,
     Document,
     Input,
     ParaStep,
@@ -219,6 +220,79 @@ def test_references_follow_a_step_to_its_new_id_and_nothing_else_changes() -> No
     for bad, why in (("loader", "Another step"), ("Fetch", "small letters"), ("", "small letters")):
         with pytest.raises(UsageError, match=why):
             edits.rename(document, at, bad)
+
+
+def using(name: str, *look_ups: str, **fields: Any) -> TaskStep:
+    args = [f"${{{{ {each} }}}}" for each in look_ups]
+    return TaskStep(id=name, task="demo.x", args=args, **fields)
+
+
+def looked_up(document: Document, *names: str) -> list[str]:
+    """What the steps look up, one after the other."""
+    found = [step_at(document, place(document, name)) for name in names]
+    return [arg[4:-3] for step in found if isinstance(step, TaskStep) for arg in step.args]
+
+
+def test_what_a_para_gathers_by_id_is_looked_up_under_the_new_id_of_a_branch() -> None:
+    gathered = para("q", chain("load", task("z")), task("other"), gather="dict")
+    look_ups = ("prev.load.x", "prev['load']", 'prev["loader"]', "prev | default('prev.load')")
+    document = doc(
+        gathered,
+        chain("c", using("d", *look_ups), using("e", "prev.load")),
+        using("f", "prev.load", "steps.q.result.load", "steps.d.result.load", "steps.load.result"),
+    )
+    document, _ = edits.rename(document, place(document, "load"), "fetch")
+    assert looked_up(document, "d") == [
+        "prev.fetch.x", "prev['fetch']", 'prev["loader"]', "prev | default('prev.load')",
+    ]  # fmt: skip
+    assert looked_up(document, "e") == ["prev.load"]
+    assert looked_up(document, "f") == [
+        "prev.load", "steps.q.result.fetch", "steps.d.result.load", "steps.fetch.result",
+    ]  # fmt: skip
+
+
+def test_so_it_is_from_outside_and_by_all_that_it_comes_into() -> None:
+    inner = para("q", task("load"), task("other"), gather="dict")
+    when = Condition(ref="prev.r.load.x", eq="${{ prev.r.load }}")
+    second = chain("x", using("y", "prev['r'][ 'load' ]"), using("z", "prev.r.load"))
+    ways_in = ("c.result.r", "p.result['r']", "r.result", "q.result", "c.result", "x.result.r")
+    document = doc(
+        chain("c", para("p", chain("r", task("a"), inner), gather="dict")),
+        para("both", using("b", "prev.r.load"), second, when=when),
+        using("last", *(f"steps.{way}.load" for way in ways_in)),
+        **{"finally": [using("end", "prev.r.load")]},
+    )
+    document, _ = edits.rename(document, place(document, "load"), "fetch")
+    assert looked_up(document, "b", "y", "z", "end") == [
+        "prev.r.fetch", "prev['r'][ 'fetch' ]", "prev.r.load", "prev.r.load",
+    ]  # fmt: skip
+    followed = [f"steps.{way}.fetch" for way in ways_in[:4]]
+    assert looked_up(document, "last") == [
+        *followed,
+        "steps.c.result.load",
+        "steps.x.result.r.load",
+    ]
+    found = document.steps[1].when
+    assert found is not None
+    assert (found.ref, found.eq) == ("prev.r.fetch.x", "${{ prev.r.fetch }}")
+    document, _ = edits.rename(document, place(document, "r"), "w")
+    assert looked_up(document, "b", "y") == ["prev.w.fetch", "prev['w'][ 'fetch' ]"]
+    listed = doc(para("l", task("n"), inner), using("u", "prev[1].load", "prev[0].load"))
+    listed, _ = edits.rename(listed, place(listed, "load"), "fetch")
+    assert looked_up(listed, "u") == ["prev[1].fetch", "prev[0].load"]
+
+
+def test_a_copy_looks_up_what_its_own_para_gathers() -> None:
+    inner = para("q", task("a"), task("a_2"), gather="dict")
+    look_ups = ["prev.q.a", "prev.q.a_2", "steps.p.result.q.a"]
+    whole = chain("c", para("p", inner, gather="dict"), using("u", *look_ups))
+    document, _ = edits.duplicate(doc(whole), ("steps", 0))
+    ids = [step.id for _, step in walk(document)]
+    assert ids[6:] == ["c_2", "p_2", "q_2", "a_3", "a_4", "u_2"]
+    assert looked_up(document, "u") == look_ups
+    assert looked_up(document, "u_2") == [
+        "prev.q_2.a_3", "prev.q_2.a_4", "steps.p_2.result.q_2.a_3",
+    ]  # fmt: skip
 
 
 def test_an_input_is_set_renamed_with_its_references_and_deleted() -> None:

@@ -123,6 +123,35 @@ def test_a_secret_that_was_not_written_down_is_asked_for() -> None:
     assert step.kwargs == {"Token-1": "${{ inputs.token_1 }}", "other": 1}
 
 
+def test_each_step_is_asked_for_a_secret_of_its_own_under_a_name_that_nobody_has() -> None:
+    document = Document.model_validate(
+        {
+            "name": "x",
+            "inputs": {"token": {"default": "shown"}, "pin": {"type": "secret", "from": "env:PIN"}},
+            "steps": [
+                {"id": name, "task": f"lab.{name}", "kwargs": {"token": "", "pin": ""}}
+                for name in ("orders", "bills")
+            ],
+        }
+    )
+    started = begun(document)
+    secrets = {"token": Withheld("kwargs.token"), "pin": Withheld("kwargs.pin")}
+    nodes = [
+        replace(node, task=replace(node.task, kwargs=secrets))
+        for node in started.plan.children
+        if node.task is not None
+    ]
+    again = document_of(replace(started, plan=replace(started.plan, children=tuple(nodes))))
+    assert [step.kwargs for step in again.steps if isinstance(step, TaskStep)] == [
+        {"token": "${{ inputs.token_2 }}", "pin": "${{ inputs.pin_2 }}"},
+        {"token": "${{ inputs.token_3 }}", "pin": "${{ inputs.pin_3 }}"},
+    ]
+    assert again.inputs["token"].default == "shown"
+    told = {name: (spec.type, spec.from_, spec.description) for name, spec in again.inputs.items()}
+    assert told["token_3"] == ("secret", "prompt", "token of bills")
+    assert len(told) == 6
+
+
 @pytest.mark.parametrize(
     ("task", "sentence"),
     [
@@ -142,5 +171,5 @@ def test_what_a_document_cannot_say_is_a_sentence(task: dict[str, Any], sentence
 
 def test_a_header_of_another_version_is_a_sentence() -> None:
     started = replace(launched(call("step")), header={"kimera": 2, "name": "x"})
-    with pytest.raises(UsageError, match="It can't be written as a workflow: kimera"):
+    with pytest.raises(UsageError, match="another version of Kimera"):
         document_of(started)

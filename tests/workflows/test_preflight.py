@@ -136,7 +136,7 @@ def test_a_dry_run_tells_each_call_as_far_as_it_is_known() -> None:
         "friend": "lab",
         "task": "step",
         "queue": "lab_q",
-        "args": ["2026-01-31", "${{ prev }}"],
+        "args": ["2026-01-31", MASK],
         "kwargs": {
             "day": "on 2026-01-31",
             "token": MASK,
@@ -147,6 +147,28 @@ def test_a_dry_run_tells_each_call_as_far_as_it_is_known() -> None:
         "timeout": "2m",
     }
     assert (second["queue"], second["timeout"]) == ("prod_q", "5s")
+
+
+def test_a_dry_run_shows_no_secret_of_the_environment_and_none_that_is_given_by_position(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ORDERS_API_KEY", "canary")
+    monkeypatch.setenv("ORDERS_REGION", "eu")
+    look_ups = ["${{ env.ORDERS_REGION }}", "x ${{ env.ORDERS_API_KEY }}", {"a": "canary"}]
+    found = document(
+        {"id": "a", "task": "lab.step", "args": ["mon", "canary", *look_ups[:2]]},
+        {
+            "id": "b",
+            "task": "prod.act",
+            "args": look_ups[:2],
+            "kwargs": {"a": look_ups[0], "b": look_ups[1], "c": look_ups[2]},
+        },
+        env=["ORDERS_API_KEY", "ORDERS_REGION"],
+    )
+    first, second = dry_run(found, Given(), FRIENDS)
+    assert first["args"] == ["mon", MASK, "eu", MASK]
+    assert second["args"] == ["eu", MASK]
+    assert second["kwargs"] == {"a": "eu", "b": MASK, "c": {"a": "canary"}}
 
 
 def test_a_dry_run_refuses_what_a_run_would_refuse() -> None:

@@ -170,7 +170,10 @@ async def test_on_error_steps_see_the_error_and_the_run_still_fails(console: Con
                         step(
                             "alert",
                             "got",
-                            with_={"text": "${{ error.type }}: ${{ error.message }}"},
+                            with_={
+                                "text": "${{ error.type }}: ${{ error.message }}",
+                                "task": "${{ error.task }}",
+                            },
                         ),
                         step("then", "got"),
                     ],
@@ -193,7 +196,9 @@ async def test_on_error_steps_see_the_error_and_the_run_still_fails(console: Con
         "bad_end": "failed",
         "end": "done",
     }
-    assert of(run, "alert").result["kwargs"] == {"text": "ValueError: on purpose"}
+    assert of(run, "alert").result["kwargs"] == {
+        "text": "ValueError: on purpose", "task": "lab.fail",
+    }  # fmt: skip
     assert of(run, "end").result["kwargs"] == {"run": run.run_id}
     assert run.status is Status.FAILED
     assert "on purpose" in run.error
@@ -270,7 +275,7 @@ async def test_the_whole_run_has_a_time(console: Console) -> None:
     run = await console.ended(run_id)
     assert of(run, "end").status is Status.DONE
     assert of(run, "after").status is Status.UNREACHABLE
-    assert run.status.bad
+    assert run.status is Status.TIMED_OUT
 
 
 async def test_a_cancelled_run_sends_nothing_more_but_its_last_steps(console: Console) -> None:

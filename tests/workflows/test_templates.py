@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kimera_tui.runs.notkept import NotKept, TooLarge, Withheld, is_whole
 from kimera_tui.workflows.conditions import holds, references_of, say
 from kimera_tui.workflows.document import Condition
 from kimera_tui.workflows.references import (
@@ -28,6 +29,21 @@ SCOPE: dict[str, Any] = {
     "steps": {"load": {"result": {"rows": [{"id": 1}, {"id": 2}], "a b": 3, "0": "zero"}}},
     "prev": [1, 2.5, "x", True, None],
 }  # fmt: skip
+PAST: dict[str, Any] = {
+    "inputs": {"token": Withheld("inputs.token")},
+    "steps": {
+        "login": {
+            "result": {
+                "name": "x",
+                "token": Withheld("result.token"),
+                "url": Withheld("result.url", "a://b:•@c"),
+            },
+        },
+        "big": {"result": TooLarge(9 << 20)},
+    },
+    "prev": [1, [Withheld("result.1.0")]],
+}  # fmt: skip
+"""As the journal tells it: what it withheld has stand-ins."""
 
 
 @pytest.mark.parametrize(
@@ -148,6 +164,51 @@ def test_what_was_looked_up_is_not_looked_through_again() -> None:
     assert render("${{ inputs.s }}", scope) == "${{ inputs.secret }}"
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "Bearer ${{ steps.login.result.token }}",
+            "`steps.login.result.token` was not written down: needs result.token again.",
+        ),
+        ("${{ inputs.token }}!", "`inputs.token` was not written down: needs inputs.token again."),
+        ("${{ steps.login.result.token | upper }}", "`steps.login.result.token` was not written"),
+        ("${{ steps.login.result.url | str }}", "`steps.login.result.url` was not written down"),
+        ("${{ steps.login.result | json }}", "`steps.login.result` was not written down: needs r"),
+        ("as told: ${{ steps.login.result }}", "`steps.login.result` was not written down: needs"),
+        ("${{ prev | join }}", "`prev` was not written down: needs result.1.0 again."),
+        (
+            "${{ steps.big.result | default('none') }}",
+            "`steps.big.result` was not written down: its result was not kept (9.0 MiB).",
+        ),
+        ("${{ steps.big.result.rows }}", "`steps.big.result.rows` was not written down: its resu"),
+        ("${{ steps.big.result[0] | default(1) }}", "`steps.big.result[0]` was not written down:"),
+    ],
+)
+def test_what_was_not_written_down_is_never_filled_in_as_a_text(text: str, sentence: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        render({"a": [text]}, PAST)
+    assert caught.value.message.startswith(sentence)
+    assert not isinstance(caught.value, Missing)
+
+
+def test_what_was_not_written_down_stays_what_it_is_where_it_stands_alone() -> None:
+    assert isinstance(render("${{ steps.login.result.token }}", PAST), Withheld)
+    assert not is_whole(render(["${{ steps.login.result }}", "${{ prev }}"], PAST))
+    assert isinstance(render("${{ steps.big.result }}", PAST), NotKept)
+    assert render("${{ steps.login.result.name | upper }}!", PAST) == "X!"
+
+
+def test_a_value_that_is_nested_too_deep_is_a_sentence() -> None:
+    deep: Any = []
+    for _ in range(5_000):
+        deep = [deep]
+    with pytest.raises(TemplateError, match="`prev`: nested too deep"):
+        render("${{ prev | length }}", {"prev": deep})
+    with pytest.raises(TemplateError, match="`prev`: nested too deep"):
+        holds(condition(ref="prev", eq=deep), {"prev": deep})
+
+
 def test_keys_are_never_filled_in() -> None:
     assert render({"${{ inputs.day }}": 1}, SCOPE) == {"${{ inputs.day }}": 1}
 
@@ -261,6 +322,30 @@ def test_what_cannot_be_compared_is_a_sentence(fields: dict[str, Any], sentence:
     with pytest.raises(TemplateError) as caught:
         holds(condition(**fields), SCOPE)
     assert caught.value.message.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"ref": "steps.login.result.token", "eq": "x"},
+        {"ref": "steps.login.result.token", "ne": "x"},
+        {"ref": "steps.login.result.token", "gt": "x"},
+        {"ref": "steps.login.result", "in": [{"token": "x"}]},
+        {"ref": "prev", "eq": [1, ["••••"]]},
+        {"ref": "steps.login.result.name", "eq": Withheld("when.eq")},
+        {"ref": "steps.login.result.name", "in": ["a", Withheld("when.in.1")]},
+        {"ref": "steps.big.result.rows", "exists": True},
+        {"ref": "steps.big.result.rows", "eq": 1, "missing": "false"},
+    ],
+)
+def test_nothing_is_compared_with_what_was_not_written_down(fields: dict[str, Any]) -> None:
+    with pytest.raises(TemplateError, match="was not written down: "):
+        holds(condition(**fields), PAST)
+
+
+def test_that_something_exists_is_known_without_its_value() -> None:
+    assert holds(condition(ref="steps.login.result.token", exists=True), PAST)
+    assert not holds(condition(ref="steps.login.result.no", exists=True), PAST)
 
 
 def test_a_missing_value_is_an_error_of_its_own() -> None:

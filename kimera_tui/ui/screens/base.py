@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events, getters
@@ -16,7 +15,6 @@ from kimera_tui.ui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
     from kimera_tui.ui.app import KimeraApp
-    from kimera_tui.ui.widgets.event_pane import EventLine
 
 
 class ModeScreen(Screen[None]):
@@ -77,6 +75,6 @@ class ModeScreen(Screen[None]):
         """Draw the status line."""
         self.status.show(self.kimera.vitals, self.kimera.services.clock.now())
 
-    def news(self, changed: set[str], lines: Sequence[EventLine]) -> None:
-        """Take news in while this mode is on: changed runs, and events in words."""
+    def news(self) -> None:
+        """Draw what the app has taken in while this mode is on."""
         self.draw_status()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import getters
@@ -13,7 +12,6 @@ from kimera_tui.cluster.inspector import ClusterView
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.screens.base import ModeScreen
 from kimera_tui.ui.text import content, safe
-from kimera_tui.ui.widgets.event_pane import EventLine
 from kimera_tui.ui.widgets.lines import Line, LineView
 
 
@@ -36,7 +34,8 @@ class WorkerList(LineView):
             return
         self._view = view
         self.border_subtitle = None
-        self.empty_text = f"{view.problem or 'No worker has answered yet.'}\nPress r to ask again."
+        said = safe(view.problem, 300, lines=True) or "No worker has answered yet."
+        self.empty_text = f"{said}\nPress r to ask again."
         self.lines_changed()
 
     def line_count(self) -> int:
@@ -76,9 +75,9 @@ class ClusterScreen(ModeScreen):
         super().draw()
         self.worker_list.show_view(self.kimera.vitals.view)
 
-    def news(self, changed: set[str], lines: Sequence[EventLine]) -> None:
+    def news(self) -> None:
         """Workers may have answered."""
-        super().news(changed, lines)
+        super().news()
         self.worker_list.show_view(self.kimera.vitals.view)
 
     def action_refresh(self) -> None:

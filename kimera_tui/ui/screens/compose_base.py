@@ -19,7 +19,6 @@ from kimera_tui.ui.widgets.compose_problems import ComposeProblems
 from kimera_tui.ui.widgets.compose_refs import parts_of
 from kimera_tui.ui.widgets.compose_rows import Row
 from kimera_tui.ui.widgets.compose_tree import ComposeTree
-from kimera_tui.ui.widgets.event_pane import EventLine
 from kimera_tui.ui.widgets.lines import LineView
 from kimera_tui.workflows.addresses import Address, step_at
 from kimera_tui.workflows.checks import Problem
@@ -96,6 +95,7 @@ class ComposeBase(ModeScreen):
         stays = not made.history.cursor and self.row.kind in ("header", "inputs")
         stored = made.stored
         file = stored.path.name if stored is not None else ""
+        self.steps.friends = self.kimera.services.friends
         self.steps.show_document(
             made.document, None if stays else made.history.cursor, file, made.unsaved
         )
@@ -208,19 +208,20 @@ class ComposeBase(ModeScreen):
 
     # What the last run was
 
-    def news(self, changed: set[str], lines: Sequence[EventLine]) -> None:
+    def news(self) -> None:
         """A run that ended may be the last one of what is composed."""
-        super().news(changed, lines)
+        super().news()
         self._learn_last_run()
         if self._is_stale:
             self.show_composition()
 
     def _learn_last_run(self) -> None:
         """Read the last run of a workflow of this name, if that may be another than before."""
-        wanted = (self.document.name, self.kimera.ended_runs)
+        name = self.document.name
+        wanted = (name, self.kimera.ended_runs[name])
         if self._last_of != wanted:
             self._last_of = wanted
-            self._read_last_run(wanted[0])
+            self._read_last_run(name)
 
     @work(exclusive=True, group="compose-last")
     async def _read_last_run(self, name: str) -> None:

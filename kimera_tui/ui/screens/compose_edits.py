@@ -13,6 +13,7 @@ from kimera_tui.errors import UsageError
 from kimera_tui.ui.screens.compose_base import ComposeBase
 from kimera_tui.ui.screens.compose_forms import FormWindow
 from kimera_tui.ui.screens.compose_header import header_from, header_sections
+from kimera_tui.ui.screens.compose_secrets import asked_words, without_secrets
 from kimera_tui.ui.screens.compose_windows import PickKind
 from kimera_tui.ui.screens.inputs_editor import InputsEditor
 from kimera_tui.ui.screens.modals import PickTask
@@ -123,8 +124,8 @@ class ComposeEdits(ComposeBase):
     # Editing
 
     @on(LineView.Opened, "#compose-tree")
-    def _opened(self) -> None:
-        self.action_edit()
+    async def _opened(self) -> None:
+        await self.run_action("edit")
 
     @work
     async def action_edit(self) -> None:
@@ -154,14 +155,22 @@ class ComposeEdits(ComposeBase):
         )
 
     async def _ask_call(self, step: TaskStep, info: TaskInfo, focus: str = "") -> TaskStep | None:
-        form: FormWindow[TaskStep] = FormWindow(
+        secret = [name for name, param in info.params.items() if param.secret]
+        form: FormWindow[tuple[Document, TaskStep]] = FormWindow(
             step.task,
             [("", call_fields(step, info)), ("Options", option_fields(step))],
-            lambda values: task_step(step, values),
+            lambda values: without_secrets(self.document, task_step(step, values), secret, step),
             intro=info.doc,
             focus=focus,
         )
-        return await self.app.push_screen_wait(form)
+        answer = await self.app.push_screen_wait(form)
+        if answer is None:
+            return None
+        document, made = answer
+        if asked := asked_words(self.document, document):
+            self.change(document, self.here)
+            self.kimera.flash(asked)
+        return made
 
     async def edit_header(self, focus: str = "") -> bool:
         """Ask for the document's name and what else stands over its steps."""

@@ -45,7 +45,7 @@ class ComposeFiles(ComposeBase):
         await self.save()
 
     async def save(self) -> bool:
-        """Save where it belongs; False when it was not saved after all."""
+        """Save where it belongs; returns whether nothing that is composed would be lost now."""
         stored = self.composition.stored
         if stored is None:
             return await self.save_as()
@@ -83,18 +83,27 @@ class ComposeFiles(ComposeBase):
         return await self._write(path, stored if same else None)
 
     async def _write(self, path: Path, stored: Stored | None) -> bool:
-        document = self.document
+        made = self.composition
         try:
-            written = await self.kimera.services.workflows.save(document, path, stored)
+            written = await self.kimera.services.workflows.save(made.document, path, stored)
         except ChangedOnDisk as conflict:
-            return await self._settle(path, conflict)
+            if self._is_still(made):
+                return await self._settle(path, conflict)
+            self.kimera.complain(str(conflict))
+            return False
         except KimeraError as error:
             self.kimera.complain(str(error))
             return False
-        made = self.composition
-        self.put(Composition(made.history, document, written))
+        # Another document may be composed by now, which is nothing of this file's.
+        if self._is_still(made):
+            self.put(Composition(self.composition.history, made.document, written))
         self.kimera.flash(f"Saved: {path}")
-        return True
+        return not self.composition.unsaved
+
+    def _is_still(self, made: Composition) -> bool:
+        """Whether what is composed is the same as before, but for edits."""
+        now = self.composition
+        return now.stored is made.stored and now.kept is made.kept
 
     async def _settle(self, path: Path, conflict: ChangedOnDisk) -> bool:
         """Somebody else wrote the file: show the difference, and ask whose counts."""
@@ -171,7 +180,7 @@ class ComposeFiles(ComposeBase):
     # Other hands on the file
 
     def _look(self) -> None:
-        if self.is_current and self.composition.stored is not None:
+        if self.is_active and self.composition.stored is not None:
             self._take_changes()
 
     @work(exclusive=True, group="compose-look")
@@ -190,7 +199,7 @@ class ComposeFiles(ComposeBase):
         except KimeraError as error:
             self._tell_once(stored, str(error))
             return
-        if not self.is_current:  # a window has opened meanwhile, which is about what is shown
+        if not self.is_active:  # a window has opened meanwhile, which is about what is shown
             return
         self.put(reread(self.composition, theirs))
         self.kimera.flash("Read again: the file changed on disk. u takes that back.")

@@ -93,6 +93,7 @@ class ComposeRuns(ComposeBase):
         """What speaks for and against a run now; None where nothing is to be run."""
         if given is None:
             return None
+        self.kimera.acts.tell_wait()
         return await self._or_say(self.kimera.services.workflows.preflight(document, given))
 
     async def _or_say(self, asked: Awaitable[T]) -> T | None:

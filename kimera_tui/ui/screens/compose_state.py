@@ -7,8 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from kimera_tui.config.friends import Friend
 from kimera_tui.errors import UsageError
 from kimera_tui.process.task_params import TaskParams
+from kimera_tui.ui.screens.compose_secrets import without_secrets
+from kimera_tui.ui.widgets.compose_rows import declared_secrets
 from kimera_tui.workflows.addresses import Address, step_at, walk
 from kimera_tui.workflows.document import Document, TaskStep
 from kimera_tui.workflows.edit_history import History
@@ -77,13 +80,13 @@ def _same_place(history: History, document: Document) -> Address:
     return next(places, ("steps", 0) if document.steps else ())
 
 
-def with_call(made: Composition, params: TaskParams, usual: float) -> Composition:
-    """With a call from a form as the last step.
+def with_call(made: Composition, params: TaskParams, friend: Friend) -> Composition:
+    """With a call from a form as the last step; what is secret of it becomes an input.
 
     Args:
         made: What is composed.
         params: The call, with its values as they are.
-        usual: The time-out in seconds that the friend's tasks have anyway.
+        friend: Whose task it is.
 
     Raises:
         UsageError: a document can't hold the call.
@@ -95,11 +98,13 @@ def with_call(made: Composition, params: TaskParams, usual: float) -> Compositio
         data["args"] = list(params.args)
     if params.kwargs:
         data["kwargs"] = dict(params.kwargs)
-    if params.timeout is not None and params.timeout != usual:
+    if params.timeout is not None and params.timeout != friend.timeout:
         data["timeout"] = params.timeout
     try:
         step = TaskStep.model_validate({"id": free_id(params.task_name, ()), **data})
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
         raise UsageError(f"A workflow can't hold this call: its {where}.") from None
-    return made.edited(*add_into(made.document, (), step, "steps"))
+    secret = declared_secrets({params.friend: friend}, made.document, step)
+    document, step = without_secrets(made.document, step, secret)
+    return made.edited(*add_into(document, (), step, "steps"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
@@ -15,18 +16,19 @@ from textual.widgets import Tree
 
 from kimera_tui.config.friends import Friend
 from kimera_tui.errors import UsageError
-from kimera_tui.process.task_params import TaskParams
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.screens.base import ModeScreen
+from kimera_tui.ui.screens.compose_secrets import asked_words
 from kimera_tui.ui.screens.compose_state import with_call
 from kimera_tui.ui.text import label
-from kimera_tui.ui.widgets.event_pane import EventLine
 from kimera_tui.ui.widgets.plain import PlainStatic, PlainTree
 from kimera_tui.ui.widgets.task_form import TaskForm
 from kimera_tui.workflows.calls import single
 
 FORM_DELAY = 0.08
 """Seconds that the cursor rests on a task before its form is built."""
+Leaf = tuple[str, str | None]
+"""A friend, and its task: empty for any task, None for the friend itself."""
 
 
 class FriendsScreen(ModeScreen):
@@ -74,9 +76,9 @@ class FriendsScreen(ModeScreen):
         self._draw_health()
         self._draw_preflight()
 
-    def news(self, changed: set[str], lines: Sequence[EventLine]) -> None:
+    def news(self) -> None:
         """Workers may have answered."""
-        super().news(changed, lines)
+        super().news()
         self._draw_health()
         self._draw_preflight()
 
@@ -92,12 +94,12 @@ class FriendsScreen(ModeScreen):
                 f" {services.friends_file}; docs/friends.md shows how."
             )
         for name, friend in services.friends.items():
-            node = self.friends_tree.root.add(self._friend_label(name, friend), data=(name, ""))
+            node = self.friends_tree.root.add(self._friend_label(name, friend), data=(name, None))
             node.expand()
             for task in friend.tasks:
                 node.add_leaf(label(task), data=(name, task))
             if not friend.tasks:
-                node.add_leaf(Text("any task", style="italic"), data=(name, "?"))
+                node.add_leaf(Text("any task", style="italic"), data=(name, ""))
         if first := next(
             (leaf for node in self.friends_tree.root.children for leaf in node.children), None
         ):
@@ -132,33 +134,27 @@ class FriendsScreen(ModeScreen):
     # The form
 
     @on(Tree.NodeHighlighted, "#friends-tree")
-    def _rest_on(self, event: Tree.NodeHighlighted[tuple[str, str]]) -> None:
+    def _rest_on(self, event: Tree.NodeHighlighted[Leaf]) -> None:
         if self._form_timer is not None:
             self._form_timer.stop()
-        data = event.node.data
-        if data is not None and data[1]:
-            self._form_timer = self.set_timer(FORM_DELAY, lambda: self._show_form(*data))
+        if (data := event.node.data) is not None and (task := data[1]) is not None:
+            show = partial(self._show_form, data[0], task)
+            self._form_timer = self.set_timer(FORM_DELAY, show)
 
     @on(Tree.NodeSelected, "#friends-tree")
-    async def _open(self, event: Tree.NodeSelected[tuple[str, str]]) -> None:
-        data = event.node.data
-        if data is None or not data[1]:
-            return
-        await self._show_form(*data)
-        self._form().focus_first()
+    async def _open(self, event: Tree.NodeSelected[Leaf]) -> None:
+        if (data := event.node.data) is not None and (task := data[1]) is not None:
+            await self._show_form(data[0], task)
+            self._form().focus_first()
 
-    async def _show_form(self, friend: str, task: str, given: TaskParams | None = None) -> None:
+    async def _show_form(self, friend: str, task: str) -> None:
         shown = self._form_or_none()
-        if (
-            given is None
-            and shown is not None
-            and (shown.friend, shown.task_name) == (friend, task)
-        ):
+        if shown is not None and (shown.friend, shown.task_name) == (friend, task):
             return
         config = self.kimera.services.friends[friend]
         async with self.batch():
             await self.detail.remove_children()
-            await self.detail.mount(TaskForm(friend, config, task, given))
+            await self.detail.mount(TaskForm(friend, config, task))
         self._draw_preflight()
 
     def _form_or_none(self) -> TaskForm | None:
@@ -180,12 +176,14 @@ class FriendsScreen(ModeScreen):
             self.preflight.say(f"Queue {friend.queue}: the workers have not been asked yet.")
             self.preflight.set_classes("")
             return
-        found = vitals.view.findings(friend.queue, f"{friend.route}.{form.task_name}")
+        consumers = vitals.view.consumers(friend.queue)
+        found = vitals.view.findings(friend.queue, f"{friend.route}.{form.named}")
+        if consumers and not form.named:  # only of the queue there is something to tell yet
+            found = []
         if found:
             self.preflight.say("⚠ " + " ".join(found))
         else:
-            workers = ", ".join(vitals.view.consumers(friend.queue))
-            self.preflight.say(f"✓ Queue {friend.queue} is consumed by {workers}.")
+            self.preflight.say(f"✓ Queue {friend.queue} is consumed by {', '.join(consumers)}.")
         self.preflight.set_class(bool(found), "-warning")
 
     # What can be done
@@ -200,15 +198,16 @@ class FriendsScreen(ModeScreen):
         """Add the task of the form to the composer."""
         form = self._form_or_none()
         if form is not None and (params := form.collect()) is not None:
-            usual = self.kimera.services.friends[form.friend].timeout
+            before = self.kimera.composition
             try:
-                made = with_call(self.kimera.composition, params, usual)
+                made = with_call(before, params, self.kimera.services.friends[form.friend])
             except UsageError as error:
                 self.kimera.complain(str(error))
                 return
             self.kimera.composition = made
-            count = len(made.document.steps)
-            self.kimera.flash(f"Added to the composer (2) as step {count}.")
+            said = f"Added to the composer (2) as step {len(made.document.steps)}."
+            asked = asked_words(before.document, made.document)
+            self.kimera.flash(f"{said} {asked}".strip())
 
     def action_back(self) -> None:
         """Go back to the tree."""

@@ -23,9 +23,15 @@ from kimera_tui.ui.event_lines import event_line
 from kimera_tui.ui.screens.compare import CompareRuns
 from kimera_tui.ui.screens.filter_windows import FilterPicker, ask_name
 from kimera_tui.ui.screens.inputs_form import asked_secrets, run_form
-from kimera_tui.ui.screens.replay_flow import ask_and_replay, document_of_run, secrets_only
+from kimera_tui.ui.screens.replay_flow import (
+    ask_and_replay,
+    document_of_run,
+    read_run,
+    secrets_only,
+)
 from kimera_tui.ui.screens.run_screen import RunScreen
 from kimera_tui.ui.text import content
+from kimera_tui.ui.widgets.event_pane import EventLine
 from kimera_tui.ui.widgets.history_table import HistoryTable
 from kimera_tui.ui.widgets.lines import LineView
 from kimera_tui.ui.widgets.plain import PlainInput
@@ -33,6 +39,8 @@ from kimera_tui.workflows.launch import Given
 
 TYPING_DELAY = 0.15
 """Seconds without a key before what was typed is searched."""
+REST = 0.05
+"""Seconds that the cursor rests on a run before it is read."""
 HINT = "words  -not  (a or b)  state:failed  exc:text  task:x  friend:x  since:2h  run:id  @filter"
 ONLY_BAD = "only what ended badly  ! shows all"
 
@@ -52,6 +60,10 @@ class HistoryScreen(RunScreen):
         super().__init__()
         self._run: RunState | None = None
         self._only_bad = False
+        self._problem = ""
+        """What is wrong with the search or the journal."""
+        self._unread = ""
+        """Why the run under the cursor could not be read."""
 
     def compose_list(self) -> ComposeResult:
         """A search line over the list."""
@@ -61,8 +73,15 @@ class HistoryScreen(RunScreen):
 
     @property
     def shown_run(self) -> RunState | None:
-        """The run that was read for the line under the cursor."""
-        return self._run
+        """The run under the cursor, if that has been read already."""
+        run = self._run
+        return run if run is not None and run.run_id == self.table.selected_id else None
+
+    async def selected_run(self) -> RunState | None:
+        """The run under the cursor, read now if it has not been."""
+        if self.shown_run is None:
+            await self._show_selected()
+        return self.shown_run
 
     @property
     def line(self) -> str:
@@ -103,14 +122,17 @@ class HistoryScreen(RunScreen):
         try:
             rows = await self.kimera.services.runs(self.line)
         except KimeraError as error:
-            self._note(str(error))
+            self._problem = str(error)
+            self._note()
             return
-        self._note(self.kimera.services.journal_problem)
+        self._problem = self.kimera.services.journal_problem
+        self._note()
         self.table.show_rows(rows, self.kimera.services.clock.now())
         self._read_selected()
 
-    def _note(self, problem: str) -> None:
+    def _note(self) -> None:
         """Say at the list what is wrong, and that it is not the whole."""
+        problem = self._problem or self._unread
         below = [problem, ONLY_BAD if self._only_bad else ""]
         self.table.border_subtitle = _joined(below) or None
         # A short screen has no room for a border below.
@@ -122,17 +144,25 @@ class HistoryScreen(RunScreen):
 
     @work(exclusive=True, group="history-read")
     async def _read_selected(self) -> None:
-        row = self.table.selected
-        events = await self.kimera.services.events_of(row.run_id) if row is not None else []
-        book = RunBook()
-        lines = []
-        for event in events:
-            book.apply(event)
-            if (line := event_line(event, book)) is not None:
-                lines.append(line)
-        self._run = book.runs.get(row.run_id) if row is not None else None
-        self.events.replace(lines)
-        self.draw_steps()
+        await asyncio.sleep(REST)
+        await self._show_selected()
+
+    async def _show_selected(self) -> None:
+        """Read the run under the cursor, and show it if the cursor is still there."""
+        run_id, self._unread = self.table.selected_id, ""
+        run: RunState | None = None
+        lines: list[EventLine] = []
+        try:
+            if run_id:
+                events = await self.kimera.services.events_of(run_id)
+                run, lines = await asyncio.to_thread(_folded, events, run_id)
+        except KimeraError as error:
+            self._unread = str(error)
+        if run_id == self.table.selected_id:
+            self._run = run
+            self._note()
+            self.events.replace(lines)
+            self.draw_steps()
 
     def action_search(self) -> None:
         """Go to the search line."""
@@ -180,8 +210,9 @@ class HistoryScreen(RunScreen):
     @work
     async def action_replay(self) -> None:
         """Run it again: whole, from what failed, from the selected step, or that step alone."""
-        row, run = self.table.selected, self._run
-        if row is None or run is None:
+        run = await self.selected_run()
+        if run is None:
+            self.kimera.flash("Select a run to run it again.")
             return
         if run.ended is None:
             self.kimera.complain("This run has not ended: it can be replayed when it has.")
@@ -199,12 +230,12 @@ class HistoryScreen(RunScreen):
         if row is None:
             return
         try:
-            run = await self._read(row.run_id)
+            run = await read_run(self.kimera, row.run_id)
             other_id = self.table.marked or (run.parent if run is not None else "")
             if other_id in ("", row.run_id):
                 self.kimera.flash("Mark another run with m first.")
                 return
-            other = await self._read(other_id)
+            other = await read_run(self.kimera, other_id)
         except KimeraError as error:
             self.kimera.complain(str(error))
             return
@@ -214,16 +245,10 @@ class HistoryScreen(RunScreen):
             return
         self.app.push_screen(CompareRuns(await asyncio.to_thread(compare, other, run)))
 
-    async def _read(self, run_id: str) -> RunState | None:
-        """A run as the journal has it; None for one that it hasn't."""
-        events, book = await self.kimera.services.events_of(run_id), RunBook()
-        await asyncio.to_thread(book.apply_all, events)
-        return book.runs.get(run_id)
-
     @work
     async def action_resume(self) -> None:
         """Go on with a run that its console left; secrets that it was given are asked for again."""
-        run = self._run
+        run = await self.selected_run()
         if run is None or run.ended is not None:
             self.kimera.flash("Select a run that has not ended.")
             return
@@ -244,6 +269,16 @@ class HistoryScreen(RunScreen):
                 self.kimera.complain(str(error))
                 return
             self.kimera.flash(f"Written to {path}")
+
+
+def _folded(events: Sequence[object], run_id: str) -> tuple[RunState | None, list[EventLine]]:
+    """A run as its events tell it, and these in words."""
+    book, lines = RunBook(), []
+    for event in events:
+        book.apply(event)
+        if (line := event_line(event, book)) is not None:
+            lines.append(line)
+    return book.runs.get(run_id), lines
 
 
 def _joined(notes: Sequence[str]) -> Content:

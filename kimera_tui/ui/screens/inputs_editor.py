@@ -98,8 +98,8 @@ class InputsEditor(Window[Document]):
         self.inputs.show_inputs(document)
 
     @on(LineView.Opened, "InputList")
-    def _opened(self) -> None:
-        self.action_edit()
+    async def _opened(self) -> None:
+        await self.run_action("edit")
 
     @work
     async def action_add(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import work
@@ -15,7 +14,6 @@ from kimera_tui.ui.screens.confirm import Confirm, Question
 from kimera_tui.ui.screens.decide import AskDecision, result_form
 from kimera_tui.ui.screens.run_screen import RunScreen
 from kimera_tui.ui.screens.stops import detaching_rest
-from kimera_tui.ui.widgets.event_pane import EventLine
 from kimera_tui.ui.widgets.task_form import Field
 
 
@@ -37,9 +35,9 @@ class LiveScreen(RunScreen):
         self.events.add(self.kimera.take_backlog())
         self._draw_runs()
 
-    def news(self, changed: set[str], lines: Sequence[EventLine]) -> None:
+    def news(self) -> None:
         """Draw what changed."""
-        super().news(changed, lines)
+        super().news()
         self.events.add(self.kimera.take_backlog())
         self._draw_runs()
 

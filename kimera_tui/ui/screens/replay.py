@@ -55,6 +55,8 @@ class AskReplay(Window[Way | None]):
         self._run = run
         self._plan = plan
         self._ways = ways(run, step)
+        self._said: dict[str, str] = {}
+        """What was planned already, by the words of the way."""
 
     def compose(self) -> ComposeResult:
         """The run, the ways, the plan of the one that is pointed at."""
@@ -79,7 +81,9 @@ class AskReplay(Window[Way | None]):
     @work(exclusive=True, group="replay-plan")
     async def _show_plan(self, way: Way) -> None:
         try:
-            said = plan_words(await self._plan(way.wish), self._run)
+            if way.words not in self._said:
+                self._said[way.words] = plan_words(await self._plan(way.wish), self._run)
+            said = self._said[way.words]
         except KimeraError as error:
             said = str(error)
         if way.asks:

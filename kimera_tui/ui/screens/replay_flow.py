@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from kimera_tui.errors import KimeraError
+from kimera_tui.errors import KimeraError, UsageError
 from kimera_tui.runs.book import RunBook, RunState
 from kimera_tui.runs.state import StepState
 from kimera_tui.ui.screens.arguments_form import arguments_form
@@ -38,15 +37,20 @@ async def ask_and_replay(app: KimeraApp, run: RunState, step: StepState | None) 
         await app.acts.replay(run.run_id, wish)
 
 
+async def read_run(app: KimeraApp, run_id: str) -> RunState | None:
+    """A run as the journal has it; None for one that it hasn't, KimeraError if it can't be read."""
+    events, book = await app.services.events_of(run_id), RunBook()
+    await asyncio.to_thread(book.apply_all, events)
+    return book.runs.get(run_id)
+
+
 async def replay_past(app: KimeraApp, run_id: str) -> None:
     """The same for a run that is read from the journal first."""
-    book = RunBook()
     try:
-        book.apply_all(await app.services.events_of(run_id))
+        run = await read_run(app, run_id)
     except KimeraError as error:
         app.complain(str(error))
         return
-    run = book.runs.get(run_id)
     if run is None:
         app.complain("That run is no longer in the journal.")
     elif run.ended is None:
@@ -77,7 +81,7 @@ def document_of_run(run: RunState) -> Document | None:
         return None
     try:
         return document_from(run.header)
-    except ValidationError:  # written by another version
+    except UsageError:  # written by another version
         return None
 
 

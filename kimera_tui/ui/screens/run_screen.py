@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import ClassVar
 
 from textual import getters, on, work
@@ -16,7 +17,7 @@ from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.screens.base import ModeScreen
 from kimera_tui.ui.widgets.event_pane import EventPane
 from kimera_tui.ui.widgets.lines import LineView
-from kimera_tui.ui.widgets.payload_view import PayloadView, yankable
+from kimera_tui.ui.widgets.payload_view import PayloadView, text_for_file, yankable
 from kimera_tui.ui.widgets.runs_table import RunsTable
 from kimera_tui.ui.widgets.step_tree import StepTree
 from kimera_tui.ui.widgets.timeline import Timeline
@@ -56,9 +57,13 @@ class RunScreen(ModeScreen):
 
     @property
     def shown_step(self) -> StepState | None:
-        """The step that is selected in the pane which is shown."""
+        """The step of that run which is selected in the pane that is shown."""
         view = self.timeline if self.has_class("-timeline") else self.steps
-        return view.selected
+        return view.selected if view.run is self.shown_run else None
+
+    async def selected_run(self) -> RunState | None:
+        """The run under the cursor, as soon as it is shown; None where there is none to show."""
+        return self.shown_run
 
     def draw_steps(self) -> None:
         """Draw the selected run."""
@@ -66,7 +71,7 @@ class RunScreen(ModeScreen):
         self.steps.show_run(run, now)
         if self.has_class("-timeline"):
             self.timeline.show_run(run, now, self.kimera.usual)
-        self.output.show_step(self.shown_step)
+        self.output.show_step(self.shown_step, self.shown_run)
 
     @on(LineView.Selected, "RunsTable")
     def _run_selected(self) -> None:
@@ -82,7 +87,7 @@ class RunScreen(ModeScreen):
 
     @on(LineView.Selected, "StepTree, Timeline")
     def _step_selected(self) -> None:
-        self.output.show_step(self.shown_step)
+        self.output.show_step(self.shown_step, self.shown_run)
 
     @on(LineView.Opened, "StepTree, Timeline")
     def _step_opened(self) -> None:
@@ -105,31 +110,34 @@ class RunScreen(ModeScreen):
     @work(exclusive=True, group="to-workflow")
     async def action_to_workflow(self) -> None:
         """Compose the selected run as a workflow, to be saved or changed."""
-        run = self.shown_run
+        run = await self.selected_run()
         if run is None:
             self.kimera.flash("Select a run to compose it as a workflow.")
             return
         await self.kimera.acts.compose_run(run.run_id)
 
-    def action_yank(self) -> None:
+    @work(exclusive=True, group="yank")
+    async def action_yank(self) -> None:
         """Copy what came out of the selected step."""
-        step = self.shown_step
-        if step is None:
+        run, step = await self.selected_run(), self.shown_step
+        if run is None or step is None:
             self.kimera.flash("Select a step to copy what came out of it.")
             return
-        self.app.copy_to_clipboard(yankable(step))
+        self.app.copy_to_clipboard(await asyncio.to_thread(yankable, step, run))
         self.kimera.flash("Copied.")
 
+    @work(exclusive=True, group="save-value")
     async def action_save_value(self) -> None:
         """Write what came out of the selected step to a file, without its secrets."""
-        run, step = self.shown_run, self.shown_step
+        run, step = await self.selected_run(), self.shown_step
         if run is None or step is None or not step.status.ended:
             self.kimera.flash("Select a step that has ended.")
             return
         where = step.id or step.path.replace("/", "-") or "0"
         name = f"run-{run.run_id[:8]}-{where}.{'txt' if step.error_type else 'json'}"
         try:
-            path = await self.kimera.services.save_value(name, yankable(step, None))
+            text = await asyncio.to_thread(text_for_file, step, run)
+            path = await self.kimera.services.save_value(name, text)
         except KimeraError as error:
             self.kimera.complain(str(error))
             return

@@ -12,7 +12,7 @@ from kimera_tui.runs.compare_words import Fact, facts_of
 from kimera_tui.ui.text import safe
 from kimera_tui.ui.widgets.compare_states import state_cell
 from kimera_tui.ui.widgets.lines import Line, LineView, Span
-from kimera_tui.ui.widgets.payload_view import wrapped
+from kimera_tui.ui.widgets.wrapping import at_words
 
 _ON_ONE_LINE = 56
 """Cells up to which a value's place, old and new stand on one line."""
@@ -49,7 +49,7 @@ class PairDetail(LineView):
 
     def _wrap(self) -> None:
         width = max(20, self.scrollable_content_region.width)
-        self._lines = [part for line in self._told for part in wrapped(line, width)]
+        self._lines = [part for line in self._told for part in at_words(line, width)]
         self.lines_changed()
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from kimera_tui.config.friends import Friend
 from kimera_tui.redaction import redact
 from kimera_tui.safetext import compact, safe, trimmed
 from kimera_tui.ui.widgets.lines import Line, Span
@@ -18,6 +19,7 @@ from kimera_tui.workflows.document import (
     ParaStep,
     Step,
     TaskStep,
+    called,
     children_of,
 )
 from kimera_tui.workflows.durations import duration_text
@@ -99,7 +101,9 @@ def heading_line(row: Row) -> Line:
     return ((f"     {row.lead}", "dim"), ("on error", "bad"))
 
 
-def step_row_line(row: Row, step: Step, wrong: bool, part: str) -> Line:
+def step_row_line(
+    row: Row, step: Step, wrong: bool, part: str, secret: Collection[str] = ()
+) -> Line:
     """A step: its place, id, call, own arguments and marks.
 
     Args:
@@ -107,22 +111,23 @@ def step_row_line(row: Row, step: Step, wrong: bool, part: str) -> Line:
         step: The step.
         wrong: Whether there is a problem with it.
         part: How its result gets into the selected step, or an empty string.
+        secret: Names of the arguments that its friend calls secret.
     """
     line: list[Span] = [(f"{row.number:>4}", "dim"), ("▸" if part else " ", "good")]
     line.append((row.lead, "dim"))
     if wrong:
         line.append(("⚠ ", "warning"))
-    line += _task_spans(step) if isinstance(step, TaskStep) else _group_spans(step)
+    line += _task_spans(step, secret) if isinstance(step, TaskStep) else _group_spans(step)
     line += [(f"  {text}", style) for text, style in marks(step)]
     if part:
         line.append((f"  ▸ {part}", "good"))
     return line
 
 
-def _task_spans(step: TaskStep) -> list[Span]:
+def _task_spans(step: TaskStep, secret: Collection[str]) -> list[Span]:
     name = f"{step.friend}.{step.task}" if step.friend else step.task
     spans: list[Span] = [(f"{step.id}  ", "strong"), (safe(name, 120), "active")]
-    if own := own_arguments(step):
+    if own := own_arguments(step, secret):
         spans.append((f"  {own}", "dim"))
     return spans
 
@@ -134,11 +139,21 @@ def _group_spans(step: Step) -> list[Span]:
     return [(f"{GLYPHS[kind]} ", "key"), (name, "strong"), (f"  {words}", "dim")]
 
 
-def own_arguments(step: TaskStep) -> str:
+def declared_secrets(
+    friends: Mapping[str, Friend], document: Document, step: TaskStep
+) -> Collection[str]:
+    """Names of the arguments that the friend of a step calls secret."""
+    name, task = called(step, document)
+    friend = friends.get(name)
+    info = friend.tasks.get(task) if friend is not None else None
+    return () if info is None else [each for each, param in info.params.items() if param.secret]
+
+
+def own_arguments(step: TaskStep, secret: Collection[str]) -> str:
     """The arguments that a step has of its own, on one line, without secrets."""
-    shown = [compact(redact(trimmed(value, 4, 60, 3)), 40) for value in step.args[:6]]
+    shown = [compact(redact(trimmed(value, 4, 60, 3), secret), 40) for value in step.args[:6]]
     for key, value in list(step.kwargs.items())[:8]:
-        hidden = redact({key: trimmed(value, 4, 60, 3)})[key]
+        hidden = redact({key: trimmed(value, 4, 60, 3)}, secret)[key]
         shown.append(f"{safe(key, 40)}={_bare(hidden)}")
     return ", ".join(shown)
 

@@ -9,8 +9,10 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from kimera_tui.config.friends import Friend
 from kimera_tui.ui.widgets.compose_rows import (
     Row,
+    declared_secrets,
     header_line,
     heading_line,
     inputs_line,
@@ -19,7 +21,7 @@ from kimera_tui.ui.widgets.compose_rows import (
 )
 from kimera_tui.ui.widgets.lines import Line, LineView
 from kimera_tui.workflows.addresses import Address
-from kimera_tui.workflows.document import Document
+from kimera_tui.workflows.document import Document, TaskStep
 
 HEAD = 2
 """Lines over the steps."""
@@ -41,6 +43,8 @@ class ComposeTree(LineView):
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
+        self.friends: Mapping[str, Friend] = {}
+        """The friends, which say what is secret."""
         self._document: Document | None = None
         self._rows: list[Row] = []
         self._places: dict[Address, int] = {}
@@ -73,13 +77,6 @@ class ComposeTree(LineView):
         if parts != self._parts:
             self._parts = parts
             self.refresh()
-
-    def show_cursor(self) -> None:
-        """Bring the cursor's line into view."""
-        height = self.scrollable_content_region.height
-        top = self.scroll_offset.y
-        if height and not top <= self.cursor < top + height:
-            self.scroll_to(y=max(0, self.cursor - height // 2), animate=False, immediate=True)
 
     @property
     def row(self) -> Row:
@@ -116,8 +113,12 @@ class ComposeTree(LineView):
             return inputs_line(document)
         if row.step is None:
             return heading_line(row)
-        step_id = row.step.id
-        return step_row_line(row, row.step, step_id in self._wrong, self._parts.get(step_id, ""))
+        step = row.step
+        secret = (
+            declared_secrets(self.friends, document, step) if isinstance(step, TaskStep) else ()
+        )
+        part = self._parts.get(step.id, "")
+        return step_row_line(row, step, step.id in self._wrong, part, secret)
 
     def _blank(self, y: int, width: int, base: Style) -> Strip:
         lines = EMPTY_TEXT.split("\n") if len(self._rows) == HEAD else []

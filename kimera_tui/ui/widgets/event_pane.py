@@ -90,11 +90,14 @@ class EventPane(LineView):
         if not fresh:
             return
         self._shown.extend(fresh)
-        if (surplus := len(self._shown) - RING) > 0:
-            del self._shown[:surplus]
+        surplus = max(0, len(self._shown) - RING)
+        del self._shown[:surplus]
         self._unseen = 0 if self._follow else self._unseen + len(fresh)
         self.lines_changed()
-        self._to_end_if_following()
+        if self._follow:
+            self._to_end_if_following()
+        elif surplus:
+            self.scroll_to(y=self.scroll_y - surplus, animate=False, immediate=True)
         self._title()
 
     def replace(self, lines: Sequence[EventLine]) -> None:
@@ -155,7 +158,7 @@ class EventPane(LineView):
 
     def _to_end_if_following(self) -> None:
         if self._follow:
-            self.scroll_end(animate=False, immediate=True, x_axis=False)
+            self.scroll_end(animate=False, immediate=True, force=True, x_axis=False)
 
     def _wanted(self, line: EventLine) -> bool:
         if line.routine and not self.all_polls:

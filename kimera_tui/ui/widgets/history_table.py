@@ -30,6 +30,11 @@ class HistoryTable(LineView):
         """The run under the cursor."""
         return self._rows[self.cursor] if self._rows else None
 
+    @property
+    def selected_id(self) -> str:
+        """Its id; an empty string where there is none."""
+        return self.selected.run_id if self.selected is not None else ""
+
     def show_rows(self, rows: Sequence[RunRow], now: float) -> None:
         """Show what a search found; the cursor keeps to its run.
 
@@ -38,10 +43,11 @@ class HistoryTable(LineView):
             now: The moment, which decides how the runs' own moments are written.
         """
         self._today = time.strftime("%Y-%m-%d", time.localtime(now))
-        keep = self.selected.run_id if self.selected is not None else None
+        keep = self.selected_id
         self._rows = rows
         self.cursor = next((n for n, row in enumerate(rows) if row.run_id == keep), 0)
         self.lines_changed()
+        self.show_cursor()
 
     def toggle_mark(self) -> None:
         """Mark the run under the cursor, and no other; or none, if it is marked."""

@@ -159,6 +159,14 @@ class LineView(ScrollView, can_focus=True):
         )
         self.post_message(self.Selected(self, index))
 
+    def show_cursor(self) -> None:
+        """Bring the cursor's line into view."""
+        height = self.scrollable_content_region.height
+        top = self.scroll_offset.y
+        if height and not top <= self.cursor < top + height:
+            middle = max(0, self.cursor - height // 2)
+            self.scroll_to(y=middle, animate=False, force=True, immediate=True)
+
     def action_cursor(self, by: int) -> None:
         """Move the cursor, or scroll where there is none."""
         if self.has_cursor:
@@ -189,8 +197,11 @@ class LineView(ScrollView, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor where the mouse is; a double click opens."""
-        index = event.y + self.scroll_offset.y
-        if not self.has_cursor or index >= self.line_count():
+        place = event.get_content_offset(self)
+        if place is None or not self.has_cursor:
+            return
+        index = place.y + self.scroll_offset.y
+        if index >= self.line_count():
             return
         self.move_cursor(index)
         if event.chain == 2:
@@ -200,6 +211,11 @@ class LineView(ScrollView, can_focus=True):
         """Open the line under the cursor."""
         if self.has_cursor and self.line_count():
             self.post_message(self.Opened(self, self.cursor))
+
+    def on_resize(self) -> None:
+        """Keep the cursor in view."""
+        if self.has_cursor:
+            self.show_cursor()
 
     def on_focus(self) -> None:
         """Show the cursor as active."""

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from rich.cells import cell_len, chop_cells
 from textual.binding import BindingType
 
-from kimera_tui.redaction import redact, redact_text
+from kimera_tui.redaction import DEEPEST, redact, redact_text
+from kimera_tui.runs.book import RunState
+from kimera_tui.runs.masking import hidden_result
 from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
 from kimera_tui.safetext import PAGE, compact, pretty, safe, trimmed
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.text import clock_time
 from kimera_tui.ui.widgets.lines import Line, LineView
+from kimera_tui.ui.widgets.wrapping import at_words
 
+MARGIN = 8192
+"""Characters beyond what is shown, so that no secret is cut in two before it is found."""
 _HAS_RESULT = (Status.DONE, Status.FINISHED_LATE)
 
 
@@ -31,8 +36,8 @@ class PayloadView(LineView):
         super().__init__(**kwargs)
         self._told: list[Line] = []
         self._lines: list[Line] = []
-        self._shown: tuple[Any, ...] | None = None
         self._step: StepState | None = None
+        self._run: RunState | None = None
         self._page = PAGE
         """Characters of a value that are shown."""
         self.border_title = "Input / Output"
@@ -45,17 +50,12 @@ class PayloadView(LineView):
         """One line of it."""
         return self._lines[index]
 
-    def show_step(self, step: StepState | None) -> None:
-        """Show a step; nothing is formatted again as long as nothing of it changed."""
-        facts = (
-            None
-            if step is None
-            else (step.task_id, step.status, id(step.result), id(step.kwargs), step.cause)
-        )
-        if facts == self._shown:
+    def show_step(self, step: StepState | None, run: RunState | None) -> None:
+        """Show a step of a run; nothing is formatted again as long as nothing of it changed."""
+        if step is self._step:  # whatever happens to a step makes another state of it
             return
-        other_step = facts is None or self._shown is None or facts[0] != self._shown[0]
-        self._shown, self._step = facts, step
+        other_step = step is None or self._step is None or step.task_id != self._step.task_id
+        self._step, self._run = step, run
         if other_step:
             self._page = PAGE
         self._tell()
@@ -72,35 +72,22 @@ class PayloadView(LineView):
         self._wrap()
 
     def _tell(self) -> None:
-        self._told = [] if self._step is None else describe_step(self._step, self._page)
+        step, run = self._step, self._run
+        self._told = [] if step is None or run is None else describe_step(step, run, self._page)
         self._wrap()
 
     def _wrap(self) -> None:
         width = max(20, self.scrollable_content_region.width)
-        self._lines = [part for line in self._told for part in wrapped(line, width)]
+        self._lines = [part for line in self._told for part in at_words(line, width)]
         self.lines_changed()
 
 
-def wrapped(line: Line, width: int) -> list[Line]:
-    """A line as several that fit; what follows is indented like the line's last text."""
-    if sum(cell_len(text) for text, _ in line) <= width or not line:
-        return [line]
-    *head, (text, style) = line
-    bare = text.lstrip(" ")
-    indent = sum(cell_len(part) for part, _ in head) + len(text) - len(bare)
-    room = width - indent
-    if room < 10:
-        return [line]
-    rows = chop_cells(bare, room)
-    lead = text[: len(text) - len(bare)]
-    return [(*head, (lead + rows[0], style)), *(((" " * indent + row, style),) for row in rows[1:])]
-
-
-def describe_step(step: StepState, page: int = PAGE) -> list[Line]:
+def describe_step(step: StepState, run: RunState, page: int = PAGE) -> list[Line]:
     """The lines that tell a step's input, state and output.
 
     Args:
         step: The step.
+        run: Its run, which knows the secrets.
         page: The most characters of its result.
     """
     lines: list[Line] = [
@@ -125,9 +112,10 @@ def describe_step(step: StepState, page: int = PAGE) -> list[Line]:
     if step.status in _HAS_RESULT and not step.error_message:
         lines.append((("", ""),))
         lines.append(((" result", "good"),))
-        shown = trimmed(step.result, max(2000, page // 32), page)
-        lines += [((f"   {line}", ""),) for line in pretty(redact(shown), page)]
-        if shown != step.result:
+        items = max(2000, page // 32)
+        part = hidden_result(trimmed(step.result, items, page + MARGIN), run)
+        lines += [((f"   {line}", ""),) for line in pretty(redact(part), page)]
+        if trimmed(step.result, items, page) != step.result:
             lines.append(((" more of it: + shows it, s saves all to a file", "dim"),))
     elif step.error_type:
         lines.append((("", ""),))
@@ -138,13 +126,6 @@ def describe_step(step: StepState, page: int = PAGE) -> list[Line]:
             lines.append(((" remote traceback", "dim"),))
             lines += _block(step.traceback, "")
     return lines
-
-
-def _shown_result(value: Any) -> list[str]:
-    """A text by its own lines, everything else as JSON."""
-    if isinstance(value, str) and "\n" in value:
-        return safe(value, PAGE, lines=True).split("\n")
-    return pretty(value)
 
 
 def _values(title: str, values: Mapping[str, Any]) -> list[Line]:
@@ -164,15 +145,30 @@ def _block(text: str, style: str) -> list[Line]:
     return [((f"   {line}", style),) for line in shown.rstrip("\n").split("\n")]
 
 
-def yankable(step: StepState, limit: int | None = 1_000_000) -> str:
+def yankable(step: StepState, run: RunState, limit: int = 1_000_000) -> str:
     """A step's result or error, without secrets and control characters.
 
     Args:
         step: The step.
-        limit: The most characters; None for all.
+        run: Its run, which knows the secrets.
+        limit: The most characters; what is beyond them is not even formatted.
     """
-    most = sys.maxsize if limit is None else limit
     if step.error_type:
-        error = f"{step.error_type}: {step.error_message}\n{step.traceback}".rstrip()
-        return safe(redact_text(error), most, lines=True)
-    return "\n".join(pretty(redact(step.result), most))
+        return safe(redact_text(_error(step)), limit, lines=True)
+    part = trimmed(step.result, limit // 2, limit + MARGIN, DEEPEST)
+    return "\n".join(pretty(redact(hidden_result(part, run)), limit))
+
+
+def text_for_file(step: StepState, run: RunState) -> str:
+    """All of a step's result as JSON, or its error; without secrets and control characters."""
+    if step.error_type:
+        return safe(redact_text(_error(step)), sys.maxsize, lines=True)
+    result = redact(hidden_result(step.result, run))
+    try:
+        return json.dumps(result, indent=2, default=repr)
+    except TypeError:  # a key that JSON knows no way to write
+        return json.dumps(repr(result))
+
+
+def _error(step: StepState) -> str:
+    return f"{step.error_type}: {step.error_message}\n{step.traceback}".rstrip()

@@ -22,7 +22,8 @@ class StepTree(LineView):
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self._run: RunState | None = None
+        self.run: RunState | None = None
+        """The run that is shown."""
         self._rows: list[tuple[int, Node]] = []
         self._now = 0.0
         self._moved = False
@@ -30,14 +31,17 @@ class StepTree(LineView):
 
     def show_run(self, run: RunState | None, now: float) -> None:
         """Show a run at a moment."""
-        if run is not self._run:
-            self._run = run
+        before = (self.run, self.cursor)
+        if run is not self.run:
+            self.run = run
             self._rows = list(run.plan.walk()) if run is not None else []
             self._moved = False
         self._now = now
         if not self._moved:
             self.cursor = self._of_interest()
         self.lines_changed()
+        if before != (self.run, self.cursor):  # else it may have been scrolled away from
+            self.show_cursor()
 
     def move_cursor(self, index: int) -> None:
         """Put the cursor on a line, where it stays until another run is shown."""
@@ -46,7 +50,7 @@ class StepTree(LineView):
 
     def _of_interest(self) -> int:
         """The first step that ended badly of itself, else one under way, else the last sent."""
-        steps = self._run.steps if self._run is not None else {}
+        steps = self.run.steps if self.run is not None else {}
         tasks = [index for index, (_, node) in enumerate(self._rows) if node.path in steps]
         of = {index: steps[self._rows[index][1].path] for index in tasks}
         failed = [n for n in tasks if of[n].status.bad and of[n].status not in _NEVER_SENT]
@@ -56,7 +60,7 @@ class StepTree(LineView):
 
     def to_next_failure(self) -> bool:
         """Put the cursor on the next step that ended badly, from the top again after the last."""
-        steps = self._run.steps if self._run is not None else {}
+        steps = self.run.steps if self.run is not None else {}
         bad = [
             index
             for index, (_, node) in enumerate(self._rows)
@@ -70,9 +74,9 @@ class StepTree(LineView):
     @property
     def selected(self) -> StepState | None:
         """The step under the cursor; None on a chain's or para's own line."""
-        if self._run is None or not self._rows:
+        if self.run is None or not self._rows:
             return None
-        return self._run.steps.get(self._rows[self.cursor][1].path)
+        return self.run.steps.get(self._rows[self.cursor][1].path)
 
     def line_count(self) -> int:
         """How many nodes the plan has."""
@@ -87,7 +91,7 @@ class StepTree(LineView):
             word = "one after the other" if node.kind == "chain" else "all at once"
             name = f"{node.id}  " if node.id and node.id != node.kind else ""
             return ((indent, ""), role, (f"{node.kind} ", "key"), (name, "strong"), (word, "dim"))
-        step = self._run.steps[node.path] if self._run is not None else None
+        step = self.run.steps[node.path] if self.run is not None else None
         return [] if step is None else [(indent, ""), role, *step_line(step, self._now)]
 
 

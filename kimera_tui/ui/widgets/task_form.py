@@ -9,7 +9,6 @@ from typing import Any
 
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
-from textual.message import Message
 from textual.widgets import Input
 
 from kimera_tui.config.friends import Friend, Param, TaskInfo
@@ -19,6 +18,7 @@ from kimera_tui.redaction import is_secret_name, redact
 from kimera_tui.ui.text import safe
 from kimera_tui.ui.widgets.plain import PlainInput, PlainLabel, PlainStatic
 from kimera_tui.workflows.fields import (
+    check_task_name,
     parse_args,
     parse_kwargs,
     parse_param,
@@ -68,35 +68,45 @@ class Field(Vertical):
 
 
 class TaskForm(VerticalScroll, can_focus=False):
-    """Builds TaskParams from what is typed."""
+    """Builds TaskParams from what is typed.
 
-    class Changed(Message):
-        """The call changed."""
+    Args:
+        friend: The friend's name.
+        config: The friend.
+        task_name: The task; empty where its name is to be typed too.
+    """
 
-    def __init__(
-        self,
-        friend: str,
-        config: Friend,
-        task_name: str,
-        given: TaskParams | None = None,
-    ) -> None:
+    def __init__(self, friend: str, config: Friend, task_name: str) -> None:
         super().__init__(classes="task-form")
         self.friend = friend
         self.task_name = task_name
+        self._typed_name = None if task_name else _name_field()
         self._info = config.tasks.get(task_name, TaskInfo())
         self._params = {
-            name: _param_field(name, param, given) for name, param in self._info.params.items()
+            name: _param_field(name, param) for name, param in self._info.params.items()
         }
-        self._args, self._kwargs, self._timeout = _common_fields(config, self._info, given)
+        self._args, self._kwargs, self._timeout = _common_fields(config, self._info)
 
     @property
     def fields(self) -> list[Field]:
         """All fields, from the top."""
-        return [*self._params.values(), self._args, self._kwargs, self._timeout]
+        first = [] if self._typed_name is None else [self._typed_name]
+        return [*first, *self._params.values(), self._args, self._kwargs, self._timeout]
+
+    @property
+    def named(self) -> str:
+        """The task's name as it stands; empty where none that can be was typed."""
+        if self._typed_name is None:
+            return self.task_name
+        try:
+            return str(self._typed_name.value())
+        except UsageError:
+            return ""
 
     def compose(self) -> ComposeResult:
         """The task's description, its parameters, then what every task has."""
-        yield PlainStatic(f"{self.friend}.{self.task_name}", classes="form-title")
+        title = f"{self.friend}.{self.task_name}" if self.task_name else f"{self.friend}: any task"
+        yield PlainStatic(title, classes="form-title")
         if self._info.doc:
             yield PlainStatic(self._info.doc, classes="form-doc")
         yield from self.fields
@@ -147,7 +157,7 @@ class TaskForm(VerticalScroll, can_focus=False):
         return (
             TaskParams(
                 friend=self.friend,
-                task_name=self.task_name,
+                task_name=self.named,
                 args=read[self._args],
                 kwargs={**kwargs, **read[self._kwargs]},
                 timeout=read[self._timeout],
@@ -159,10 +169,13 @@ class TaskForm(VerticalScroll, can_focus=False):
         params, _ = self._collect(sending=False)
         text = command_line(params, self._info) if params is not None else ""
         self.query_one(".form-preview", PlainStatic).say(text)
-        self.post_message(self.Changed())
 
 
-def _param_field(name: str, param: Param, given: TaskParams | None) -> Field:
+def _name_field() -> Field:
+    return Field("task  its name, without the route", check_task_name, "", "like render")
+
+
+def _param_field(name: str, param: Param) -> Field:
     def read(text: str) -> Any:
         if text.strip():
             return parse_param(name, param, text)
@@ -174,30 +187,22 @@ def _param_field(name: str, param: Param, given: TaskParams | None) -> Field:
     return Field(
         f"{name}  {param.type}{choices}{', required' if param.required else ''}",
         read,
-        text_of(param) if given is None else _typed(given.kwargs.get(name), param),
+        text_of(param),
         param.description,
         secret=param.secret or is_secret_name(name),
     )
 
 
-def _common_fields(
-    config: Friend, info: TaskInfo, given: TaskParams | None
-) -> tuple[Field, Field, Field]:
+def _common_fields(config: Friend, info: TaskInfo) -> tuple[Field, Field, Field]:
     """The fields for args, kwargs and timeout, which every task has."""
-    args, kwargs, timeout = "", "", config.timeout
-    if given is not None:
-        rest = {name: value for name, value in given.kwargs.items() if name not in info.params}
-        args = json.dumps(given.args, default=str) if given.args else ""
-        kwargs = json.dumps(rest, default=str) if rest else ""
-        timeout = given.timeout
     more = "more " if info.params else ""
     return (
-        Field(f"{more}args  JSON list", parse_args, args, "none; like [1, 2]"),
-        Field(f"{more}kwargs  JSON object", parse_kwargs, kwargs, 'none; like {"day": 1}'),
+        Field(f"{more}args  JSON list", parse_args, "", "none; like [1, 2]"),
+        Field(f"{more}kwargs  JSON object", parse_kwargs, "", 'none; like {"day": 1}'),
         Field(
             "timeout  seconds, or 5m, 1h30m",
             lambda text: parse_timeout(text) if text.strip() else config.timeout,
-            f"{timeout:g}",
+            f"{config.timeout:g}",
             f"{config.timeout:g}",
         ),
     )
@@ -214,12 +219,3 @@ def command_line(params: TaskParams, info: TaskInfo) -> str:
         words += ["--kwargs", json.dumps(shown, ensure_ascii=False, default=str)]
     words += ["--timeout", f"{params.timeout:g}"]
     return shlex.join(words)
-
-
-def _typed(value: Any, param: Param) -> str:
-    """How a value that was given before is typed."""
-    if value is None:
-        return ""
-    if isinstance(value, str) and param.type != "json":
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)

@@ -28,14 +28,15 @@ class Timeline(LineView):
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self._steps: list[StepState] = []
-        self._run: RunState | None = None
+        self.run: RunState | None = None
+        """The run that is shown."""
         self._now = self._end = 0.0
         self._usual: Usual = {}
         self.border_title = "Timeline · ░ queued  █ running  │ usual, slow"
 
     def show_run(self, run: RunState | None, now: float, usual: Usual) -> None:
         """Show a run at a moment, with the usual times of its tasks."""
-        self._run = run
+        self.run = run
         self._steps = list(run.steps.values()) if run is not None else []
         self._now = now
         self._usual = usual
@@ -61,9 +62,9 @@ class Timeline(LineView):
 
     def line_at(self, index: int) -> Line:
         """A step's name, bar and duration."""
-        if self._run is None:
+        if self.run is None:
             return []
-        step, run = self._steps[index], self._run
+        step, run = self._steps[index], self.run
         cells = max(10, self.size.width - NAME - TIME - 6)
         span = max((run.ended or self._end) - run.started, 0.001)
         scale = Scale(run.started, span, cells)

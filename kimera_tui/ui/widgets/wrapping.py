@@ -31,11 +31,15 @@ def at_words(line: Line, width: int) -> list[Line]:
 
 def _rows(text: str, room: int) -> list[str]:
     rows: list[str] = []
-    while cell_len(text) > room:
-        fits = len(chop_cells(text[: 2 * room], room)[0])
-        cut = fits if text[fits : fits + 1] == " " else text.rfind(" ", 0, fits)
+    at = 0
+    # Only what may come into a row is measured: the text may have millions of characters.
+    while cell_len(ahead := text[at : at + 2 * room]) > room or len(text) - at > 2 * room:
+        fits = len(chop_cells(ahead, room)[0])
+        cut = fits if ahead[fits : fits + 1] in (" ", "") else ahead.rfind(" ", 0, fits)
         if cut < fits // 2:  # one long word: it is cut where the room ends
             cut = fits
-        rows.append(text[:cut].rstrip(" "))
-        text = text[cut:].lstrip(" ")
-    return [*rows, text]
+        rows.append(ahead[:cut].rstrip(" "))
+        at += cut
+        while text[at : at + 1] == " ":
+            at += 1
+    return [*rows, ahead]
