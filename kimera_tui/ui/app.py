@@ -205,9 +205,9 @@ class KimeraApp(App[int]):
 
     def tick(self) -> None:
         """Ages and elapsed times go on when nothing happens."""
-        below = self.screen_stack[0]
-        if isinstance(below, ModeScreen) and below.is_drawable:
-            below.news()
+        for below in self.screen_stack[:1]:  # on the way out there is none
+            if isinstance(below, ModeScreen) and below.is_drawable:
+                below.news()
 
     # What modes ask for
 

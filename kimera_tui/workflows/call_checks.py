@@ -10,7 +10,7 @@ from kimera_tui.config.yaml_source import Key
 from kimera_tui.errors import UsageError
 from kimera_tui.workflows.addresses import Address
 from kimera_tui.workflows.document import Document, TaskStep
-from kimera_tui.workflows.fields import check_call
+from kimera_tui.workflows.fields import check_call, into_kwargs
 from kimera_tui.workflows.flow import fed_by, takes_result
 
 
@@ -49,11 +49,6 @@ def call_problems(
         except UsageError as error:
             path: Key = ("kwargs", name) if name in step.kwargs else ("args",)
             yield path, error.message
-
-
-def into_kwargs(what: str) -> str:
-    """That something would be written down, had it no name."""
-    return f"{what} is a secret, which belongs into kwargs only."
 
 
 def _holds_template(value: Any) -> bool:

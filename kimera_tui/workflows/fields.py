@@ -11,6 +11,7 @@ from typing import Any
 
 from kimera_tui.config.friends import Param
 from kimera_tui.errors import UsageError
+from kimera_tui.redaction import MASK
 from kimera_tui.workflows.durations import parse_duration
 
 MAX_BYTES = 1 << 20
@@ -153,6 +154,11 @@ def _choice(name: str, param: Param, text: str) -> Any:
     raise UsageError(f"{name}: one of {', '.join(map(str, param.values))}.")
 
 
+def into_kwargs(what: str) -> str:
+    """That something would be written down, had it no name."""
+    return f"{what} is a secret, which belongs into kwargs only."
+
+
 def check_call(params: Mapping[str, Param], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
     """Check a call against a task's declared parameters; UsageError names the first misfit.
 
@@ -161,7 +167,11 @@ def check_call(params: Mapping[str, Param], args: Sequence[Any], kwargs: Mapping
         args: Positional arguments; they stand for the first parameters.
         kwargs: Named arguments; those that aren't declared are not checked.
     """
-    by_name = {**dict(zip(params, args, strict=False)), **kwargs}
+    positional = dict(zip(params, args, strict=False))
+    for name in positional:
+        if params[name].secret:
+            raise UsageError(into_kwargs(name))
+    by_name = {**positional, **kwargs}
     for name, param in params.items():
         if name not in by_name:
             if param.required:
@@ -172,7 +182,7 @@ def check_call(params: Mapping[str, Param], args: Sequence[Any], kwargs: Mapping
 
 def _misfit(param: Param, value: Any) -> str:
     """Why a value is not of a parameter's type, or an empty string."""
-    shown = json.dumps(value, ensure_ascii=False, default=str)[:60]
+    shown = MASK if param.secret else json.dumps(value, ensure_ascii=False, default=str)[:60]
     number = isinstance(value, int | float) and not isinstance(value, bool)
     match param.type:
         case "int" if not (number and float(value).is_integer()):

@@ -70,6 +70,24 @@ def test_a_failed_task_repeats_no_secret(run: Run, tmp_path: Path) -> None:
         assert "canary" not in done.stdout + done.stderr
 
 
+def test_a_secret_that_no_name_would_hide_is_refused_and_not_repeated(
+    run: Run, tmp_path: Path
+) -> None:
+    friends = tmp_path / "friends.yaml"
+    friends.write_text(
+        "friends:\n  flaky: {route: flaky, queue: flaky, tasks:"
+        " {fail: {params: {message: {type: int, secret: true}}}}}\n"
+    )
+    for words, said in (
+        (["--args", '["canary-77e1"]'], "message is a secret, which belongs into kwargs only."),
+        (["--kwargs", '{"message": "canary-77e1"}'], "message: •••• is no whole number."),
+    ):
+        done = run("send", "flaky", "fail", *words, KIMERA_FRIENDS=str(friends))
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert "canary" not in done.stdout + done.stderr
+
+
 def test_a_time_out_leaves_with_3(run: Run) -> None:
     done = run("send", "flaky", "sleep", "--kwargs", '{"seconds": 2}', "--timeout", "0.5s")
     assert done.returncode == 3
