@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -130,6 +131,8 @@ class Parts(DetachParts, FilterParts):
             self._asking = asyncio.get_running_loop().create_task(lookout.keep_asking(label))
         finally:
             self._up.set()
+            # What is there by now stays. A collection that walks all of it stops the loop for long.
+            gc.freeze()
 
     async def ready_runner(self) -> Runner:
         """The runner, once something can be sent; raises what keeps it from that."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -102,8 +101,6 @@ class KimeraApp(App[int]):
 
     async def _bring_up(self) -> None:
         await self.services.start()
-        # Modules and widgets stay: a full collection that walks them stops the screen for long.
-        gc.freeze()
         if problem := self.services.journal_problem or self.services.journal_notice:
             self.complain(problem)
         with contextlib.suppress(KimeraError):  # told by the status line and the events

@@ -13,7 +13,7 @@ import redis
 
 from kimera_tui.ui.crash import report_crash
 from tests.conftest import REPO
-from tests.engine_redis.servers import Server, server_binary
+from tests.engine_redis.servers import Server
 from tests.torture.lab import torture_worker
 
 PASSWORD, TOKEN, INPUT = "canary-broker-1f", "canary-token-2e", "canary-input-3d"
@@ -58,8 +58,6 @@ class Guarded(Server):
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    if server_binary() is None:
-        pytest.skip("no redis-server or valkey-server here")
     server = Guarded(tmp_path_factory.mktemp("guarded"), ["--requirepass", PASSWORD])
     server.start()
     with torture_worker(server):

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from ..engine_redis.servers import Server, server_binary, worker
+from ..engine_redis.servers import Server, worker
 from .console import Ways
 from .rabbit import Rabbit, rabbit_binary
 
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    if server_binary() is None:
-        pytest.skip("no redis-server or valkey-server here")
     running = Server(tmp_path_factory.mktemp("redis")).start()
     yield running
     running.stop()

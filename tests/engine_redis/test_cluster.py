@@ -9,12 +9,10 @@ import pytest
 from kimera_tui.errors import BrokerUnavailable
 
 from .console import Console
-from .servers import Server, free_port, server_binary
+from .servers import Server, free_port
 
 
 async def test_a_cluster_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
-    if server_binary() is None:
-        pytest.skip("no redis-server or valkey-server here")
     options = ["--cluster-enabled", "yes", "--cluster-port", str(free_port())]
     node = Server(tmp_path_factory.mktemp("cluster"), options).start()
     try:

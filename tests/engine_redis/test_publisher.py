@@ -116,15 +116,21 @@ async def test_refusals_are_one_plain_sentence(own_server: Server) -> None:
     assert client.llen(FAR) == 2
 
 
+def without_eval(server: Server, *also: str) -> str:
+    """Makes a user who may run no script, nor these commands; returns its login for a URL."""
+    denied = [f"-{command}" for command in ("eval", *also)]
+    server.client().acl_setuser(
+        "app", enabled=True, passwords=["+secret"], keys=["*"], channels=["*"],
+        commands=["+@all", *denied],
+    )  # fmt: skip
+    return "redis://app:secret@"
+
+
 async def test_without_the_right_to_eval_transactions_do_it(
     own_server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = own_server.client()
-    client.acl_setuser(
-        "app", enabled=True, passwords=["+secret"], keys=["*"], channels=["*"],
-        commands=["+@all", "-eval", "-evalsha", "-script"],
-    )  # fmt: skip
-    console = Console(own_server.url().replace("redis://", "redis://app:secret@"))
+    client, login = own_server.client(), without_eval(own_server, "evalsha", "script")
+    console = Console(own_server.url().replace("redis://", login))
     ids = [new_id() for _ in range(40)]
     for _ in range(2):
         await asyncio.gather(*(console.publish("a.b", 1, task_id=each, queue=FAR) for each in ids))
@@ -139,28 +145,20 @@ async def test_without_the_right_to_eval_transactions_do_it(
 async def test_a_transaction_that_may_not_look_publishes_nothing_and_says_so(
     own_server: Server, command: str
 ) -> None:
-    client = own_server.client()
-    client.acl_setuser(
-        "evaluator", enabled=True, passwords=["+secret"], keys=["*"], channels=["*"],
-        commands=["+@all", "-eval", f"-{command}"],
-    )  # fmt: skip
-    console = Console(own_server.url().replace("redis://", "redis://evaluator:secret@"))
+    client, login = own_server.client(), without_eval(own_server, command)
+    console = Console(own_server.url().replace("redis://", login))
     with pytest.raises(BrokerUnavailable, match="does not permit this user to do that"):
         await console.publish("a.b", 1, queue=FAR)
     assert client.llen(FAR) == 0
-    client.acl_setuser("evaluator", commands=[f"+{command}"])
+    client.acl_setuser("app", commands=[f"+{command}"])
     await console.publish("a.b", 2, queue=FAR)
     assert client.llen(FAR) == 1
 
 
 async def test_a_transaction_waits_for_a_server_that_is_loading(own_server: Server) -> None:
-    client = own_server.client()
-    client.acl_setuser(
-        "app", enabled=True, passwords=["+secret"], keys=["*"], channels=["*"],
-        commands=["+@all", "-eval"],
-    )  # fmt: skip
+    client, login = own_server.client(), without_eval(own_server)
     async with Proxy(own_server.port) as proxy:
-        console = Console(proxy.url().replace("redis://", "redis://app:secret@"))
+        console = Console(proxy.url().replace("redis://", login))
         await console.publish("a.b", 0, queue=FAR)
         proxy.answers = {b"WATCH": LOADING, b"EXISTS": LOADING}
         waiting = asyncio.ensure_future(console.publish("a.b", 1, queue=FAR))
@@ -184,13 +182,9 @@ async def test_a_lost_reply_is_offered_again_and_queued_once(server: Server) -> 
 
 
 async def test_a_lost_transaction_is_offered_again_too(own_server: Server) -> None:
-    client = own_server.client()
-    client.acl_setuser(
-        "app", enabled=True, passwords=["+secret"], keys=["*"], channels=["*"],
-        commands=["+@all", "-eval"],
-    )  # fmt: skip
+    client, login = own_server.client(), without_eval(own_server)
     async with Proxy(own_server.port) as proxy:
-        console = Console(proxy.url().replace("redis://", "redis://app:secret@"))
+        console = Console(proxy.url().replace("redis://", login))
         await console.publish("a.b", 0, queue=FAR)
         proxy.lose_reply_to = b"EXEC"
         await console.publish("a.b", 1, queue=FAR)
@@ -253,6 +247,7 @@ async def test_after_a_restart_the_marker_is_looked_for_until_all_is_loaded(
         own_server.client().set("kimera:pub:lost", 1)  # as if it had been kept
         proxy.answers = {}
         await asyncio.wait_for(lost, 3)
+        assert own_server.client().llen(FAR) == 0  # what the marker vouches for isn't sent again
 
 
 async def test_a_server_that_goes_on_loading_makes_an_open_publish_uncertain(

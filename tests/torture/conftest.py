@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine_redis.servers import Server, server_binary
+from tests.engine_redis.servers import Server
 from tests.torture.lab import Torture, Zygote, torture_worker
 
 
 @pytest.fixture(scope="session")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Zygote]]:
-    if server_binary() is None:
-        pytest.skip("no redis-server or valkey-server here")
     server = Server(tmp_path_factory.mktemp("torture")).start()
     zygote = Zygote()
     with torture_worker(server):

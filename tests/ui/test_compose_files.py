@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from kimera_tui.ui.screens.compose_forms import FormWindow
@@ -273,14 +275,21 @@ class SlowSave:
         return await self._save(document, path, stored)
 
 
-async def test_a_save_that_ends_late_leaves_what_is_composed_by_then_alone(tmp_path: Path) -> None:
-    path = written(tmp_path)
+@asynccontextmanager
+async def saving(tmp_path: Path) -> AsyncIterator[tuple[Composing, SlowSave]]:
+    """A composer whose document, with one step more, is on its way to the disk."""
     async with composer(tmp_path) as it:
         await open_saved(it)
         await it.keys("c")
         slow = SlowSave(it)
         await it.pilot.press("ctrl+s")
         await slow.begun.wait()
+        yield it, slow
+
+
+async def test_a_save_that_ends_late_leaves_what_is_composed_by_then_alone(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    async with saving(tmp_path) as (it, slow):
         it.screen.put(nothing())
         slow.goes_on.set()
         await it.keys()
@@ -308,12 +317,7 @@ async def test_edits_while_a_save_goes_on_are_not_taken_for_saved(tmp_path: Path
 
 async def test_a_conflict_of_what_is_composed_no_longer_is_only_told(tmp_path: Path) -> None:
     path = written(tmp_path)
-    async with composer(tmp_path) as it:
-        await open_saved(it)
-        await it.keys("c")
-        slow = SlowSave(it)
-        await it.pilot.press("ctrl+s")
-        await slow.begun.wait()
+    async with saving(tmp_path) as (it, slow):
         path.write_text(TEXT.replace("one", "theirs"))
         it.screen.put(nothing())
         slow.goes_on.set()

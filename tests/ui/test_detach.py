@@ -131,21 +131,26 @@ async def test_the_rest_of_a_run_is_handed_over_once_that_is_chosen() -> None:
         assert isinstance(app.screen, LiveScreen)
 
 
+async def refused_and_meant(app: KimeraApp, pilot: Pilot[Any], done: Sequence[object]) -> None:
+    """Hand over twice: it is asked about, and done once that was said to be meant."""
+    for answer in (["enter"], ["right", "enter"]):
+        assert len(done) == 0
+        await pilot.press("D")
+        await settle(pilot)
+        await pilot.press("right", "enter")
+        await settle(pilot)
+        assert "Marked as dangerous: echo" in grid(app)
+        await pilot.press(*answer)
+        await settle(pilot)
+    assert len(done) == 1
+
+
 async def test_what_is_detached_to_a_dangerous_friend_is_asked_about_by_its_name() -> None:
     stage = DetachStage({**FRIENDS, "echo": FRIENDS["echo"].model_copy(update={"danger": True})})
     app = KimeraApp(stage)
     async with app.run_test(size=(120, 36)) as pilot:
         await composed(pilot, two("first"))
-        for answer in (["enter"], ["right", "enter"]):
-            assert stage.documents == []
-            await pilot.press("D")
-            await settle(pilot)
-            await pilot.press("right", "enter")
-            await settle(pilot)
-            assert "Marked as dangerous: echo" in grid(app)
-            await pilot.press(*answer)
-            await settle(pilot)
-        assert len(stage.documents) == 1
+        await refused_and_meant(app, pilot, stage.documents)
 
 
 async def test_the_rest_of_a_run_is_not_handed_to_a_dangerous_friend_unasked() -> None:
@@ -159,13 +164,4 @@ async def test_the_rest_of_a_run_is_not_handed_to_a_dangerous_friend_unasked() -
         await settle(pilot)
         stage.sent(stage.plans[0][0][1])
         await settle(pilot)
-        for answer in (["enter"], ["right", "enter"]):
-            assert stage.acts == []
-            await pilot.press("D")
-            await settle(pilot)
-            await pilot.press("right", "enter")
-            await settle(pilot)
-            assert "Marked as dangerous: echo" in grid(app)
-            await pilot.press(*answer)
-            await settle(pilot)
-        assert len(stage.acts) == 1
+        await refused_and_meant(app, pilot, stage.acts)

@@ -117,3 +117,4 @@ async def test_what_is_picked_in_the_palette_is_done_on_the_screen_below_it() ->
         await until(it.pilot, lambda: "Compose: Edit (e)" in it.picture)
         await it.pilot.press("enter")
         await until(it.pilot, lambda: isinstance(it.app.screen, FormWindow))
+        assert it.form.fields["id"].input.value == "one"

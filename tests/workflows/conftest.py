@@ -20,7 +20,7 @@ from kimera_tui.runs.events import RunEnded
 from kimera_tui.runs.journal import Journal
 from kimera_tui.workflows.document import Document
 from kimera_tui.workflows.runner import Given, Runner
-from tests.engine_redis.servers import Server, server_binary
+from tests.engine_redis.servers import Server
 from tests.torture.lab import torture_worker
 
 FRIENDS = {
@@ -31,8 +31,6 @@ FRIENDS = {
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    if server_binary() is None:
-        pytest.skip("no redis-server or valkey-server here")
     server = Server(tmp_path_factory.mktemp("workflows")).start()
     with torture_worker(server):
         yield server
