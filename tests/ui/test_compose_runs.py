@@ -194,3 +194,13 @@ async def test_the_last_run_is_read_again_only_when_one_of_this_name_ended(
         it.stage.ended(runs[1])
         await it.keys()
         assert read[before:] == ["nightly"]
+
+
+async def test_the_timeline_calls_steps_as_their_document_does() -> None:
+    async with composer() as it:
+        await it.put([call("echo.value", "first"), call("echo.value", "second")])
+        await it.keys("r", "t")
+        screen = it.app.screen
+        assert isinstance(screen, LiveScreen)
+        names = ["".join(text for text, _ in screen.timeline.line_at(at)) for at in range(2)]
+        assert [name.split()[1] for name in names] == ["first", "second"]

@@ -68,7 +68,7 @@ class Timeline(LineView):
         cells = max(10, self.size.width - NAME - TIME - 6)
         span = max((run.ended or self._end) - run.started, 0.001)
         scale = Scale(run.started, span, cells)
-        name = safe(step.task_name, 80)
+        name = safe(step.id or step.task_name, 80)
         return [
             (f" {GLYPHS[step.status]} ", STYLES[step.status]),
             (f"{name[:NAME]:<{NAME}} ", "strong"),
