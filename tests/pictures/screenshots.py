@@ -105,7 +105,8 @@ def show_a_public_traceback(app: KimeraApp) -> None:
         lines = step.traceback.splitlines()
         shown = [line for line in lines if "site-packages" not in line]
         text = "\n".join([lines[0], *shown[-3:]]).replace(str(REPO), "/srv/demo")
-        screen.output.show_step(replace(step, traceback=text, cause=f"{step.cause} "))
+        told = replace(step, traceback=text, cause=f"{step.cause} ")
+        screen.output.show_step(told, screen.shown_run)
 
 
 def _progress(app: KimeraApp) -> float:
