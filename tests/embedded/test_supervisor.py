@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -61,9 +60,7 @@ def test_orphan_that_does_not_listen_is_left(runtime: Path) -> None:
     """A dead server's socket is only a file."""
     directory = instance_dir("dead")
     (directory / "broker.sock").touch()
-    started = time.monotonic()
     prepare(directory)
-    assert time.monotonic() - started < 2
     assert list(directory.iterdir()) == []
 
 

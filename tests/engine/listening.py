@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -66,15 +67,24 @@ class Listener:
 
 @dataclass
 class Lag:
-    """The longest time for which the loop did not come round."""
+    """How the loop came round while something else went on.
+
+    A machine that is busy with other things holds every loop up now and then, so what counts is
+    the part of the time, not the seconds.
+    """
 
     worst: float = 0.0
-    _task: asyncio.Task[None] | None = field(default=None, repr=False)
+    lasted: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """The longest time in which the loop did not come round, as a part of the whole."""
+        return self.worst / self.lasted
 
 
 @asynccontextmanager
 async def measured_lag() -> AsyncIterator[Lag]:
-    lag = Lag()
+    lag, began = Lag(), time.monotonic()
 
     async def tick() -> None:
         while True:
@@ -83,10 +93,33 @@ async def measured_lag() -> AsyncIterator[Lag]:
             lag.worst = max(lag.worst, time.monotonic() - before - 0.01)
 
     ticking = asyncio.create_task(tick())
+    await asyncio.sleep(0)
     try:
         yield lag
     finally:
+        lag.lasted = time.monotonic() - began
+        await asyncio.sleep(0.02)  # the tick that was held up until now counts too
         ticking.cancel()
+
+
+class Held:
+    """A call that comes back when the loop lets it go; on the loop itself it never would."""
+
+    def __init__(self, answer: Any = None) -> None:
+        self.let_go_by_the_loop = False
+        self._answer = answer
+        self._entered = threading.Event()
+        self._let_go = threading.Event()
+
+    def __call__(self, *_: Any) -> Any:
+        self._entered.set()
+        self.let_go_by_the_loop = self._let_go.wait(SECONDS)
+        return self._answer
+
+    async def let_go(self) -> None:
+        """Wait until the call is made, and let it go."""
+        await until(self._entered.is_set)
+        self._let_go.set()
 
 
 async def until(condition: Callable[[], object]) -> None:

