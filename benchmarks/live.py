@@ -53,6 +53,9 @@ class _Services:
     async def usual(self, friend: str, task_name: str) -> None:
         return None
 
+    async def usual_of_run(self, name: str) -> None:
+        return None
+
     async def recover(self) -> Recovery:
         return Recovery()
 
@@ -93,6 +96,14 @@ async def _measured(count: int, screen: bool) -> dict[str, Any]:
         return await _run(services, count, app)
 
 
+async def _seen(app: _Screen | None, run_id: str) -> None:
+    """Wait until the screen has heard of the run's end."""
+    while app is not None and app.book.runs[run_id].ended is None:
+        if not app.is_running:
+            raise RuntimeError("The console has crashed.")
+        await asyncio.sleep(0.01)
+
+
 async def _run(services: _Services, count: int, app: _Screen | None) -> dict[str, Any]:
     """The second of two runs: the first one warms everything up."""
     row: dict[str, Any] = {}
@@ -104,8 +115,8 @@ async def _run(services: _Services, count: int, app: _Screen | None) -> dict[str
             with Stopwatch() as watch:
                 run_id = await services.launch(workflow)
                 await asyncio.wait_for(services.runner.result(run_id), SECONDS)
-                while app is not None and app.book.runs[run_id].ended is None:  # noqa: ASYNC110
-                    await asyncio.sleep(0.01)  # the screen has yet to hear of it
+                async with asyncio.timeout(SECONDS):
+                    await _seen(app, run_id)
             await asyncio.sleep(0.3)
         row = {
             "way": "with the Live screen" if app else "no screen",

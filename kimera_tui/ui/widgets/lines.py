@@ -21,6 +21,8 @@ Span = tuple[str, str]
 """A safe text and the name of a component class, or an empty name."""
 Line = Sequence[Span]
 
+MEASURED = 100
+"""Lines of a pane of which the longest is looked for, each time that they change."""
 STYLE_NAMES = ("dim", "active", "queued", "good", "bad", "warning", "strong", "key")
 
 
@@ -101,7 +103,7 @@ class LineView(ScrollView, can_focus=True):
     def _measured(self) -> range:
         """Lines whose width counts; with very many, the last ones stand for all."""
         count = self.line_count()
-        return range(max(0, count - 500), count)
+        return range(max(0, count - MEASURED), count)
 
     def _width_of(self, index: int) -> int:
         return sum(cell_len(text) for text, _ in self.line_at(index))
