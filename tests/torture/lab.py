@@ -31,10 +31,12 @@ PAUSE = 0.04
 
 
 @contextlib.contextmanager
-def torture_worker(server: Server) -> Iterator[None]:
+def torture_worker(server: Server, broker: str = "") -> Iterator[None]:
+    """A worker whose results go to the server; ``broker`` is where its messages come from."""
+    broker = broker or server.url()
     env = {
         **os.environ,
-        "LAB_BROKER": server.url(),
+        "LAB_BROKER": broker,
         "LAB_BACKEND": server.url(),
         "LAB_COUNTS": server.url(5),
     }
@@ -47,7 +49,7 @@ def torture_worker(server: Server) -> Iterator[None]:
         cwd=Path(__file__).parent, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        _wait_for_worker(server.url(), "torture@lab", process)
+        _wait_for_worker(broker, "torture@lab", process)
         yield
     finally:
         process.kill()

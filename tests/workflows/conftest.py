@@ -94,8 +94,11 @@ async def console(server: Server, tmp_path: Path) -> AsyncIterator[Console]:
         yield each
 
 
-async def open_console(server: Server, path: Path, *, asks: bool = False) -> AsyncIterator[Console]:
-    environ = {"CELERY": "1", "BROKER_URL": server.url(), "RESULT_BACKEND": server.url()}
+async def open_console(
+    server: Server, path: Path, *, asks: bool = False, broker: str = ""
+) -> AsyncIterator[Console]:
+    broker = broker or server.url()
+    environ = {"CELERY": "1", "BROKER_URL": broker, "RESULT_BACKEND": server.url()}
     TaskManager.reset(Bootstrap(environ, FRIENDS))
     manager, clock = TaskManager(), SystemClock()
     journal = Journal(path, clock)

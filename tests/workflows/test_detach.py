@@ -97,8 +97,8 @@ async def only_run(console: Console) -> str:
 
 
 @asynccontextmanager
-async def another_console(server: Server, path: Path) -> AsyncIterator[Console]:
-    async for console in open_console(server, path):
+async def another_console(server: Server, path: Path, broker: str = "") -> AsyncIterator[Console]:
+    async for console in open_console(server, path, broker=broker):
         yield console
 
 
@@ -240,7 +240,11 @@ async def test_a_step_can_be_replayed_as_the_workers_sent_it(console: Console) -
 async def test_the_workers_go_on_without_the_console_and_another_one_sees_the_end(
     server: Server, tmp_path: Path
 ) -> None:
-    path = tmp_path / "runs.db"
+    await goes_on_without_the_console(server, tmp_path / "runs.db")
+
+
+async def goes_on_without_the_console(server: Server, path: Path, broker: str = "") -> None:
+    """Detach, close the console while the first task runs, and see the end in another one."""
     slow = {"with_": {"pause": 0.3}}
     plain = {
         "steps": [
@@ -249,10 +253,10 @@ async def test_the_workers_go_on_without_the_console_and_another_one_sees_the_en
             step("e"),
         ]
     }
-    async with another_console(server, path) as first:
+    async with another_console(server, path, broker) as first:
         run_id = await first.runner.detach(document(plain))
         await first.until(run_id, "0", Status.QUEUED, Status.RUNNING)
-    async with another_console(server, path) as second:
+    async with another_console(server, path, broker) as second:
         resumed = await second.runner.resume(run_id)
         assert not resumed.needs
         run = await second.ended(run_id)

@@ -1,0 +1,49 @@
+"""Runs that are handed to workers on RabbitMQ, which has no word of what it was sent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from kimera_tui.runs.status import Status
+from tests.torture.lab import torture_worker
+from tests.workflows.conftest import Console, document, open_console
+from tests.workflows.test_detach import SHAPES, by_id, goes_on_without_the_console, once
+
+from ..engine_redis.servers import Server
+from .rabbit import Rabbit
+
+
+@pytest.fixture(scope="module")
+def torture(rabbit: Rabbit, redis_server: Server) -> Iterator[None]:
+    with torture_worker(redis_server, rabbit.url()):
+        yield
+
+
+@pytest_asyncio.fixture
+async def console(
+    torture: None, rabbit: Rabbit, redis_server: Server, tmp_path: Path
+) -> AsyncIterator[Console]:
+    async for each in open_console(redis_server, tmp_path / "runs.db", broker=rabbit.url()):
+        yield each
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+async def test_a_detached_run_comes_to_what_the_console_would_have_come_to(
+    console: Console, shape: str
+) -> None:
+    plain = {"steps": SHAPES[shape]}
+    here = await console.run(plain)
+    there = await console.ended(await console.runner.detach(document(plain)))
+    assert there.status is Status.DONE
+    assert by_id(there) == by_id(here)
+    assert once(there, console)
+
+
+async def test_the_workers_go_on_without_the_console_and_another_one_sees_the_end(
+    torture: None, rabbit: Rabbit, redis_server: Server, tmp_path: Path
+) -> None:
+    await goes_on_without_the_console(redis_server, tmp_path / "runs.db", rabbit.url())
