@@ -156,11 +156,13 @@ class Walk:
         phase = self._begin(self._walk(self.plan, NOTHING))
         try:
             await asyncio.wait({phase}, timeout=left)
+            said = f"the run did not end in {duration_text(self.timeout or 0)}"
             if not phase.done():
                 await self.stop()
-                said = duration_text(self.timeout or 0)
-                self.skip_rest(f"the run did not end in {said}")
-                raise RunTimedOut(f"The run did not end in {said}.")
+                self.skip_rest(said)
+                raise RunTimedOut(f"{said.capitalize()}.")
+            if self._was_out_of_time():
+                raise RunTimedOut(f"{said.capitalize()}.")
         except asyncio.CancelledError:
             phase.cancel()
             await asyncio.wait({phase})
@@ -297,8 +299,24 @@ class Walk:
 
     def _is_over(self) -> bool:
         """Whether all but the steps of ``finally`` ended before this walk."""
+        return all(self._has_ended(path) for path in self._main_paths())
+
+    def _was_out_of_time(self) -> bool:
+        """Whether an earlier console stopped the run for its time, and came to ``finally``."""
+        if self.timeout is None or not self._is_over():
+            return False
+        end = self.started + self.timeout
+        known = [self._steps.known(path) for path in self._main_paths()]
+        return any(
+            step.status in (Status.REVOKED, Status.UNREACHABLE) and (step.ended_at or 0.0) >= end
+            for step in known
+            if step is not None
+        )
+
+    def _main_paths(self) -> list[str]:
+        """All tasks but those of ``finally``."""
         finals = {path for node in self.plan.finals for path, _ in node.leaves()}
-        return all(path in finals or self._has_ended(path) for path, _ in self.plan.leaves())
+        return [path for path, _ in self.plan.leaves() if path not in finals]
 
     def _has_ended(self, path: str) -> bool:
         known = self._steps.known(path)

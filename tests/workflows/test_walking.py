@@ -391,6 +391,24 @@ async def test_a_run_that_was_done_in_time_has_not_timed_out_after_a_restart(
         assert (run.status, run.error) == (Status.DONE, "")
 
 
+async def test_a_run_that_timed_out_before_its_last_steps_has_so_after_a_restart_too(
+    path: Path, broker: Broker
+) -> None:
+    async with console(path, broker) as first:
+        steps = chain("c", step("slow"), step("never"))
+        run_id = first.start(steps, timeout="0.3s", **{"finally": [step("tidy")]})
+        await first.sent("slow")
+        await first.until(lambda: first.was_revoked("slow"))
+        first.end_revoked("slow")
+        await first.sent("tidy")
+    async with console(path, broker) as second:
+        await second.runner.resume(run_id)
+        second.end("tidy")
+        run = await second.ended(run_id)
+        assert (run.status, run.error) == (Status.TIMED_OUT, "The run did not end in 0.3s.")
+        assert second.times("never") == 0
+
+
 # --- another console has the run ----------------------------------------------------------------
 
 
