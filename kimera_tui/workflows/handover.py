@@ -77,6 +77,20 @@ class Handover:
                 self._told.update(new)
         return root
 
+    def check_done(self, path: str) -> None:
+        """Raise UsageError if a step can't be treated as done, since it is for workers to run."""
+        try:
+            root = self._roots.get(path)
+        except UsageError:  # what it needs is not here any more, so nobody can tell
+            leads_on = path in self.paths
+        else:
+            leads_on = root is not None and bool(root.options)
+        if leads_on:
+            raise UsageError(
+                "The workers have what follows, and begin it only once they have run this step."
+                " Wait for it, send it again, or let it fail."
+            )
+
     def sent(self, path: str) -> None:
         """The broker has a message."""
         self._unsent.discard(path)

@@ -293,12 +293,14 @@ class Runner:
             result: The result for ``done``.
 
         Raises:
-            UsageError: nobody asks for this.
+            UsageError: nobody asks for this, or it is for the workers to run this step.
         """
         walk = self._going.walks.get(run_id)
         awaited = walk.decisions.get(path) if walk is not None else None
-        if awaited is None or awaited.done():
+        if walk is None or awaited is None or awaited.done():
             raise UsageError("This step waits for no answer here.")
+        if what == "done":
+            walk.check_done(path)
         at = self._announcer.now()
         awaited.set_result(
             StepDecided(at=at, run_id=run_id, path=path, what=what, by=by, result=result)

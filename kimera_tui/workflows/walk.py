@@ -96,6 +96,11 @@ class Walk:
         self.verdicts = {**dict.fromkeys(behind, Verdict("adopt")), **self.verdicts}
         self._steps.verdicts = self.verdicts
 
+    def check_done(self, path: str) -> None:
+        """Raise UsageError if a step can't be treated as done, since it is for workers to run."""
+        if self.handover is not None:
+            self.handover.check_done(path)
+
     def leave(self) -> None:
         """Give the walk up where it stands, so that another one goes on: as if stopped."""
         if self._phase is not None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from kimera_tui.errors import RunTaken, TaskFailed
+from kimera_tui.errors import PublishUncertain, RunTaken, TaskFailed, UsageError
 from kimera_tui.runs.events import StepRetried
 from kimera_tui.runs.plan import RetryRule
 from kimera_tui.runs.status import Status
@@ -18,6 +18,7 @@ from kimera_tui.workflows import stepping
 from kimera_tui.workflows.patience import Starts
 from kimera_tui.workflows.replay import Wish
 
+from .conftest import document
 from .in_memory import Broker, Console, console, step
 
 ENV = {"ref": "env.KIMERA_MODE", "eq": "full"}
@@ -145,6 +146,34 @@ async def test_what_is_waited_for_as_decided_is_in_flight_for_a_detach(
         here.end("lost")
         await closing
         assert here.times("after") == 0
+
+
+async def test_a_step_that_workers_have_to_run_can_not_be_treated_as_done(
+    path: Path, broker: Broker
+) -> None:
+    async with console(path, broker, asks=True) as here:
+        broker.loses_next_reply = True
+        with pytest.raises(PublishUncertain):
+            await here.runner.detach(document({"steps": [step("first"), step("last")]}))
+        (run_id,) = here.runner._going.walks
+        await here.quiet()
+        with pytest.raises(UsageError, match="they have run this step"):
+            await here.decide(run_id, "first", "done", 1)
+        await here.decide(run_id, "first", "wait")
+        await here.until(lambda: here.step(run_id, "first").status is Status.QUEUED)
+
+
+async def test_the_last_step_of_a_run_that_workers_have_can_be_treated_as_done(
+    path: Path, broker: Broker
+) -> None:
+    async with console(path, broker, asks=True) as here:
+        broker.loses_next_reply = True
+        with pytest.raises(PublishUncertain):
+            await here.runner.detach(document({"steps": [step("only")]}))
+        (run_id,) = here.runner._going.walks
+        await here.quiet()
+        await here.decide(run_id, "only", "done", 1)
+        assert await here.runner.result(run_id) == 1
 
 
 async def test_an_answer_after_a_restart_is_waited_for_too(path: Path, broker: Broker) -> None:
