@@ -40,6 +40,8 @@ _BASES: dict[type[Any], Callable[[Any], Any]] = {
 _TEMPLATE = re.compile(r"(?<!\$)\$\{\{(?:(?!\$\{\{).)*?\}\}", re.DOTALL)
 _HOW_SENT = re.compile(r"(?i)\b(?:basic|bearer|digest|token|api[_-]?key)\b")
 """What stands before a secret and is none."""
+_FALLBACK = re.compile(r"""(\bdefault\s*\(\s*(['"]))(.*?)(?=\2)""", re.DOTALL)
+"""What a template says where there is nothing to be looked up."""
 
 
 class Verbatim(str):
@@ -145,10 +147,14 @@ class Packer:
         """A template as it is; of one that says a secret itself, only what it looks up."""
         said = _TEMPLATE.sub(MASK, value)
         own = _HOW_SENT.sub("", _TEMPLATE.sub("", value)).strip()
-        named_secret = named_secret and "://" not in said and len(own) >= SHORTEST_SECRET
-        if not named_secret and self.text(said) == said:
+        templates = _TEMPLATE.findall(value)
+        fallbacks = [each[2] for template in templates for each in _FALLBACK.findall(template)]
+        by_name = [*fallbacks, *([] if "://" in said else [own])] if named_secret else []
+        secret = any(self.text(each) != each for each in (said, *fallbacks))
+        if not secret and all(len(each) < SHORTEST_SECRET for each in by_name):
             return {"$template": str(value)}
-        return {"$secret": place, "text": MASK.join(("", *_TEMPLATE.findall(value), ""))}
+        told = [_FALLBACK.sub(rf"\g<1>{MASK}", template) for template in templates]
+        return {"$secret": place, "text": MASK.join(("", *told, ""))}
 
     def _mapping(self, value: Mapping[Any, Any], place: str, secret: Collection[str]) -> Any:
         plain = {

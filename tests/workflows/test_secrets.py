@@ -45,6 +45,9 @@ def kept(plan: Node) -> tuple[str, Node]:
         {"deep": [{"api_key": "${{ inputs.x }}hunter22"}]},
         {"password": "ab$${{hunter22 ${{ inputs.x }}"},
         {"password": "ab$${{hunter22"},
+        {"password": "${{ inputs.x | default('hunter22') }}"},
+        {"password": '${{ inputs.x | trim | default( "hunter22" ) }}'},
+        {"url": "${{ inputs.x | default('amqp://u:hunter22@host/') }}"},
     ],
 )
 def test_a_secret_beside_a_template_is_not_written_down_and_its_mask_is_never_sent(
@@ -71,6 +74,8 @@ def test_a_secret_beside_a_template_is_not_written_down_and_its_mask_is_never_se
         ({"url": "https://h/?token=${{inputs.pw}}"}, {"url": "https://h/?token=P"}),
         ({"text": "the key is ${{ inputs.pw }}"}, {"text": "the key is P"}),
         ({"text": "$${{ ${{ inputs.x }}"}, {"text": "${{ X"}),
+        ({"text": "${{ inputs.x | default('not set at all') }}"}, {"text": "X"}),
+        ({"password": "${{ inputs.x | default('none') }}"}, {"password": "X"}),
         ({"auth": {"user": "svc-reports", "key": "${{ inputs.pw }}"}},
          {"auth": {"user": "svc-reports", "key": "P"}}),
     ],
