@@ -131,6 +131,12 @@ class KimeraApp(App[int]):
         await asyncio.sleep(0)
         return done
 
+    async def _close_all(self) -> None:
+        # Workers draw in the widgets that go now. Textual 8.2.8 ends them before, but not where
+        # the app goes in another way than by its own loop.
+        self.workers.cancel_all()
+        await super()._close_all()
+
     async def on_unmount(self) -> None:
         """Let the services go."""
         await self.services.close()

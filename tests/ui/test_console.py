@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from kimera_tui.ui.actions import ACTIONS
@@ -219,3 +222,20 @@ async def test_a_toast_shows_outside_text_as_it_is_and_acts_on_none_of_it() -> N
         assert not toast.markup
         assert toast.message == "[/x] [@click=app.quit]press[/] ␛]52;c;AAAA␇ \\ud800"
         assert "[@click=app.quit]" in grid(app)
+
+
+async def test_what_draws_is_ended_before_its_panes_go() -> None:
+    drawn = 0
+
+    async def draw(screen: Any) -> None:
+        nonlocal drawn
+        while True:
+            screen.detail.refresh()
+            drawn += 1
+            await asyncio.sleep(0)
+
+    async with KimeraApp(Stage()).run_test(size=(120, 36)) as pilot:
+        await pilot.press("2")
+        pilot.app.screen.run_worker(draw(pilot.app.screen))
+        await pilot.pause()
+    assert drawn
