@@ -108,7 +108,8 @@ class Dispatcher:
         outcome = engine.watcher.watch(task_id, SHORTEST_POLL, 1)
         self._in_flight[task_id] = (friend, entry)
         self._announcer.tell(Adopted(at=self._announcer.now(), task_id=task_id))
-        return Followed(task_id, f"{entry['route']}.{task_name}", friend, outcome, engine)
+        task = f"{entry['route']}.{task_name}"
+        return Followed(task_id, task, friend, outcome, engine, adopted=True)
 
     async def follow(self, followed: Followed) -> Any:
         """Wait inline for the end of a dispatched call and return its result."""

@@ -101,6 +101,8 @@ class Succeeded(TaskEvent):
     """The task returned."""
 
     result: Any
+    done_at: float | None = None
+    """When the worker ended it, by its clock; told of adopted tasks, which nobody watched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,8 @@ class Failed(TaskEvent):
     error_type: str
     error_message: str
     traceback: str = ""
+    done_at: float | None = None
+    """When the worker ended it, by its clock; told of adopted tasks, which nobody watched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +121,8 @@ class RemotelyRevoked(TaskEvent):
     """Somebody revoked the task before it finished."""
 
     reason: str = ""
+    done_at: float | None = None
+    """When the worker ended it, by its clock; told of adopted tasks, which nobody watched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,8 @@ class Followed:
     timeout: float | None = None
     """Seconds from the dispatch; None waits without a limit."""
     overtime: Overtime | None = None
+    adopted: bool = False
+    """Whether it was sent before, so that it may have ended while nobody watched."""
     let_go: Callable[[Followed, BaseException | None], None] | None = None
     """Called when the task that follows it has ended."""
 
@@ -100,9 +102,12 @@ class Follower:
 
     async def _ended(self, followed: Followed, outcome: Outcome) -> Any:
         at, task_id = self.announcer.now(), followed.task_id
+        done_at = outcome.done_at if followed.adopted else None
         if outcome.state == SUCCESS:
             if self.announcer.heard:
-                self.announcer.tell(Succeeded(at=at, task_id=task_id, result=outcome.result))
+                self.announcer.tell(
+                    Succeeded(at=at, task_id=task_id, result=outcome.result, done_at=done_at)
+                )
             try:
                 await self._call_back(followed, outcome.result)
             except (ResultAtRisk, asyncio.CancelledError):
@@ -114,7 +119,9 @@ class Follower:
             return outcome.result
         if outcome.state == REVOKED:
             reason = outcome.error_message
-            self.announcer.tell(RemotelyRevoked(at=at, task_id=task_id, reason=reason))
+            self.announcer.tell(
+                RemotelyRevoked(at=at, task_id=task_id, reason=reason, done_at=done_at)
+            )
             raise TaskRevoked(followed.task, task_id, reason)
         error = (outcome.error_type, outcome.error_message, outcome.traceback)
         self.announcer.tell(
@@ -124,6 +131,7 @@ class Follower:
                 error_type=outcome.error_type,
                 error_message=outcome.error_message,
                 traceback=outcome.traceback,
+                done_at=done_at,
             )
         )
         raise TaskFailed(followed.task, task_id, *error)

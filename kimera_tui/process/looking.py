@@ -85,11 +85,11 @@ def of_decoded_meta(meta: Mapping[str, Any]) -> Outcome | None:
     if state == "PENDING":
         return None
     if state in READY and state != SUCCESS:
-        return _ended(str(state), meta.get("result"), meta.get("traceback"))
+        return _ended(str(state), meta.get("result"), meta.get("traceback"), meta.get("date_done"))
     return outcome_of(meta)
 
 
-def _ended(state: str, error: object, traceback: object) -> Outcome:
+def _ended(state: str, error: object, traceback: object, date_done: object = None) -> Outcome:
     stored: object = error
     if isinstance(error, BaseException):
         stored = {
@@ -98,4 +98,6 @@ def _ended(state: str, error: object, traceback: object) -> Outcome:
         }
     elif not isinstance(error, Mapping):
         stored = {"exc_type": "Exception", "exc_message": str(error)}
-    return outcome_of({"status": state, "result": stored, "traceback": traceback})
+    return outcome_of(
+        {"status": state, "result": stored, "traceback": traceback, "date_done": date_done}
+    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 SUCCESS: Final = "SUCCESS"
@@ -24,6 +25,20 @@ class Outcome:
     error_type: str = ""
     error_message: str = ""
     traceback: str = ""
+    date_done: Any = field(default=None, compare=False)
+    """What Celery stores under that name: when the worker ended it, by the worker's clock."""
+
+    @property
+    def done_at(self) -> float | None:
+        """When the worker ended it, in seconds since the epoch; None if nobody wrote it down."""
+        date = self.date_done
+        try:
+            date = datetime.fromisoformat(date) if isinstance(date, str) else date
+            if not isinstance(date, datetime):
+                return None
+            return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            return None
 
     @property
     def ready(self) -> bool:
@@ -71,10 +86,11 @@ def outcome_of(meta: object) -> Outcome:
     result = meta.get("result")
     traceback = meta.get("traceback")
     traceback = traceback if isinstance(traceback, str) else ""
+    done = meta.get("date_done")
     if state in (FAILURE, REVOKED, "RETRY"):
         error_type, error_message = _error_of(result)
-        return Outcome(state, None, error_type, error_message, traceback)
-    return Outcome(state, result)
+        return Outcome(state, None, error_type, error_message, traceback, done)
+    return Outcome(state, result, date_done=done)
 
 
 def _error_of(result: object) -> tuple[str, str]:

@@ -230,7 +230,7 @@ class RunBook:
         run = self.runs[event.run_id]
         for step in list(run.steps.values()):
             run.put(interrupted(step, event.at))
-        run.ended, run.error = event.at, event.error
+        run.ended, run.error = _end_of(run, event.at), event.error
         run.failed_as = next((status for status in _WORST if status == event.status), None)
         return run.run_id
 
@@ -275,3 +275,11 @@ class RunBook:
         if oldest is None:
             return
         self.forget(oldest.run_id)
+
+
+def _end_of(run: RunState, seen_at: float) -> float:
+    """When a run ended: one that workers have ends with its steps, whenever that is seen."""
+    if not run.detached:
+        return seen_at
+    ends = [step.ended_at or seen_at for step in run.steps.values() if step.was_sent]
+    return max(ends, default=seen_at)

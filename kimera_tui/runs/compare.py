@@ -179,7 +179,6 @@ def _pair(one: StepState | None, other: StepState | None) -> StepPair:
 
 
 def _step_side(step: StepState) -> StepSide:
-    began = step.started_at or step.sent_at
     error = f"{step.error_type}: {step.error_message}" if step.error_type else step.cause
     return StepSide(
         path=step.path,
@@ -188,7 +187,7 @@ def _step_side(step: StepState) -> StepSide:
         status=step.status,
         attempts=step.attempt,
         waited=_lasted(step.sent_at, step.started_at),
-        ran=_lasted(began, step.ended_at),
+        ran=_lasted(step.began_at, step.ended_at),
         reused=step.status is Status.DONE and step.source == "journal",
         error=_cut(error) if step.status.bad else "",
     )
@@ -196,7 +195,7 @@ def _step_side(step: StepState) -> StepSide:
 
 def _sent(step: StepState) -> bool:
     """Whether its arguments are what went out, rather than what was planned."""
-    return step.sent_at is not None
+    return step.was_sent
 
 
 def _told(error: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kimera_tui.process import events as e
-from kimera_tui.redaction import redact_text
+from kimera_tui.runs.causes import asked_to_go, failure, not_started, told
 from kimera_tui.runs.events import (
     StepDecided,
     StepHandedOver,
@@ -22,8 +22,6 @@ from kimera_tui.runs.status import Status
 
 _BEGUN = (Status.RUNNING, Status.PROGRESS, Status.RETRYING)
 """A worker has it."""
-LONGEST_CAUSE = 10_000
-"""Characters; nobody is ever shown as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,12 @@ class StepState:
     """Why it is where it is, for people."""
     source: str = "engine"
     """Who said so: ``engine``, ``backend``, ``event``, ``inspect``, ``journal``, ``operator``."""
+    planned_at: float = 0.0
+    """When its run began."""
     sent_at: float | None = None
+    """When the broker got it; None if it didn't, or if nobody saw a worker send it."""
+    adopted_at: float | None = None
+    """When it was last watched again: what came before may have been seen by nobody."""
     started_at: float | None = None
     """When a worker was first seen to run it; None for tasks that don't tell."""
     ended_at: float | None = None
@@ -72,6 +75,19 @@ class StepState:
         """What to call the step."""
         return f"{self.friend}.{self.task_name}"
 
+    @property
+    def was_sent(self) -> bool:
+        """Whether the broker got it, from here or from a worker."""
+        return self.sent_at is not None or self.adopted_at is not None
+
+    @property
+    def began_at(self) -> float | None:
+        """When a worker was seen to begin, or else when it was sent; None if nobody saw that."""
+        began, adopted = self.started_at, self.adopted_at
+        if began is None or adopted is None or began < adopted or self.sent_at == adopted:
+            return began or self.sent_at
+        return None
+
 
 StepEvent = (
     e.TaskEvent | StepSkipped | StepReused | StepHeld | StepRetried | StepDecided | StepHandedOver
@@ -92,6 +108,7 @@ def begin(path: str, task: PlannedTask, at: float, step_id: str = "") -> StepSta
         timeout=task.timeout,
         secret=task.secret,
         since=at,
+        planned_at=at,
     )
 
 
@@ -113,11 +130,11 @@ def fold(step: StepState, event: StepEvent) -> StepState:
         case e.Forgotten():
             return replace(step, released=True)
         case e.RevokeSent() if event.asked:
-            return step if step.status.ended else replace(step, cause=_asked_to_go(event))
+            return step if step.status.ended else replace(step, cause=asked_to_go(event))
         case e.FinishedLate() if step.status is Status.TIMED_OUT:
             return _finished_late(step, event)
         case e.CallbackFailed():
-            return replace(step, cause=_told(f"its callback failed: {event.error}"))
+            return replace(step, cause=told(f"its callback failed: {event.error}"))
     return step if step.status.ended else _moved(step, event)
 
 
@@ -142,7 +159,7 @@ def _moved(step: StepState, event: StepEvent) -> StepState:
                 return step
             return _now(step, Status.QUEUED, event, f"sent to queue {event.queue}")
         case e.Noticed():
-            return replace(step, cause=_told(event.text))
+            return replace(step, cause=told(event.text))
         case e.Resent():
             return replace(step, cause="published again after a lost reply; queued once")
         case e.Adopted():
@@ -155,7 +172,8 @@ def _moved(step: StepState, event: StepEvent) -> StepState:
         case e.StateSeen():
             return _state_seen(step, event)
         case e.Succeeded():
-            return _now(replace(step, result=event.result), Status.DONE, event, "", "backend")
+            step = replace(step, result=event.result)
+            return _ended(step, Status.DONE, event, "")
         case e.Failed():
             step = replace(
                 step,
@@ -163,11 +181,11 @@ def _moved(step: StepState, event: StepEvent) -> StepState:
                 error_message=event.error_message,
                 traceback=event.traceback,
             )
-            return _now(step, Status.FAILED, event, _error_cause(step), "backend")
+            return _ended(step, Status.FAILED, event, failure(step.error_type, step.error_message))
         case e.RemotelyRevoked():
-            return _now(step, Status.REVOKED, event, event.reason or "revoked", "backend")
+            return _ended(step, Status.REVOKED, event, event.reason or "revoked")
         case e.TimedOut():
-            then = "still running" if step.status in _BEGUN else _not_seen_to_run(step)
+            then = "still running" if step.status in _BEGUN else not_started(step.cause)
             return _now(step, Status.TIMED_OUT, event, f"after {event.seconds:g} s; {then}")
         case e.WatchStopped():
             return _now(step, Status.INTERRUPTED, event, "nobody waits for it any more")
@@ -191,6 +209,7 @@ def _retried(step: StepState, event: StepRetried) -> StepState:
         attempt=event.attempt,
         next_try=event.at + event.delay,
         sent_at=None,
+        adopted_at=None,
         started_at=None,
         polls=0,
         next_poll=0.0,
@@ -216,11 +235,13 @@ def _decided(step: StepState, event: StepDecided) -> StepState:
 
 
 def _adopted(step: StepState, event: e.Adopted) -> StepState:
-    sent_at = step.sent_at or step.since
+    # One that workers send goes out when the step before it has ended, which was seen just now.
+    sent_at = step.sent_at or (event.at if step.status is Status.WAITING else step.since)
+    step = replace(step, sent_at=sent_at, adopted_at=event.at)
     if step.status in (Status.RUNNING, Status.PROGRESS, Status.RETRYING):
-        return replace(step, sent_at=sent_at)
+        return step
     cause = "sent before the console was restarted; watched again"
-    return _now(replace(step, sent_at=sent_at), Status.QUEUED, event, cause)
+    return _now(step, Status.QUEUED, event, cause)
 
 
 def _handed_over(step: StepState, event: StepHandedOver) -> StepState:
@@ -233,13 +254,24 @@ def _now(
 ) -> StepState:
     ended_at = event.at if status.ended else None
     return replace(
-        step, status=status, since=event.at, cause=_told(cause), source=source, ended_at=ended_at
+        step, status=status, since=event.at, cause=told(cause), source=source, ended_at=ended_at
     )
 
 
-def _told(cause: str) -> str:
-    """A cause, which may be what somebody else said, without secrets."""
-    return redact_text(cause[:LONGEST_CAUSE])
+def _ended(
+    step: StepState, status: Status, event: e.Succeeded | e.Failed | e.RemotelyRevoked, cause: str
+) -> StepState:
+    """The step with its end, which may have come before it was watched again."""
+    step = _now(step, status, event, cause, "backend")
+    done_at, adopted = event.done_at, step.adopted_at
+    if done_at is None or adopted is None or done_at >= adopted:
+        return step
+    sent_at, started_at = (
+        None if at is None or at >= adopted else at for at in (step.sent_at, step.started_at)
+    )
+    # The worker's clock may be another one: it doesn't put an end before its beginning.
+    done_at = max(done_at, step.planned_at, sent_at or 0.0, started_at or 0.0)
+    return replace(step, sent_at=sent_at, started_at=started_at, since=done_at, ended_at=done_at)
 
 
 def _state_seen(step: StepState, event: e.StateSeen) -> StepState:
@@ -276,20 +308,6 @@ def progress_of(meta: Any) -> tuple[float, float] | None:
     return None
 
 
-def _not_seen_to_run(step: StepState) -> str:
-    """Why nothing was seen of a step that timed out, as far as that is known."""
-    return f"not started yet ({step.cause.rstrip('.')})" if step.cause else "not started yet"
-
-
-def _asked_to_go(event: e.RevokeSent) -> str:
-    """What is known after a revoke that somebody asked for: not yet that the task is gone."""
-    act = "terminate" if event.terminate else "revoke"
-    workers = [receipt.worker for receipt in event.receipts if receipt.ok]
-    if not workers:
-        return f"{act} asked, no worker answered: it will be forgotten unless asked again"
-    return f"{act} acknowledged by {', '.join(workers)}; not gone yet"
-
-
 def interrupted(step: StepState, at: float) -> StepState:
     """The step when its run stops: what had not ended is interrupted."""
     if step.status.ended:
@@ -311,12 +329,6 @@ def revived(step: StepState, at: float) -> StepState:
         ended_at=None,
         cause="watched again" if sent else "",
     )
-
-
-def _error_cause(step: StepState) -> str:
-    if step.error_type == "NotRegistered":
-        return "the worker does not know this task"
-    return f"{step.error_type}: {step.error_message}"
 
 
 def _finished_late(step: StepState, event: e.FinishedLate) -> StepState:

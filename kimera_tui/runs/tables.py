@@ -92,8 +92,7 @@ def step_row(step: StepState, packer: Packer) -> StepRow:
     if step.status.bad:
         named = f"{step.error_type}: {step.error_message}" if step.error_type else step.cause
         error = _column(named, packer)
-    began = step.started_at or step.sent_at
-    return step.path, step.status.value, step.sent_at, began, step.ended_at, error
+    return step.path, step.status.value, step.sent_at, step.began_at, step.ended_at, error
 
 
 def run_fold(run: RunState, packer: Packer) -> RunFold:

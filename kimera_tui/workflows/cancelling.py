@@ -133,7 +133,7 @@ async def _told(journal: Journal, run_id: str) -> Cancelled:
     unheard = [
         (step.friend, step.task_id)
         for step in run.steps.values()
-        if step.sent_at and step.status is Status.INTERRUPTED and step.task_id not in heard
+        if step.was_sent and step.status is Status.INTERRUPTED and step.task_id not in heard
     ]
     return Cancelled(run_id, _sentence(run, sorted(workers)), True, sorted(workers), unheard)
 
@@ -143,11 +143,11 @@ def _sentence(run: RunState, workers: Sequence[str]) -> str:
         return f"It ended as {run.status.value} before it could be cancelled."
     steps = list(run.steps.values())
     revoked = sum(step.status is Status.REVOKED for step in steps)
-    open_ended = sum(bool(step.sent_at) and step.status is Status.INTERRUPTED for step in steps)
+    open_ended = sum(step.was_sent and step.status is Status.INTERRUPTED for step in steps)
     parts = [f"{revoked} revoked"] if revoked else []
     if open_ended:
         parts.append(f"{open_ended} may still run")
-    if unsent := sum(step.sent_at is None and step.status is not Status.DONE for step in steps):
+    if unsent := sum(not step.was_sent and step.status is not Status.DONE for step in steps):
         parts.append(f"{unsent} never sent")
     said = f"Cancelled: {', '.join(parts) or 'nothing was in flight'}."
     if revoked or open_ended:

@@ -90,6 +90,22 @@ def test_reading_never_raises(raw: bytes) -> None:
     assert isinstance(read_meta(raw), Outcome)
 
 
-@given(st.dictionaries(st.sampled_from(["status", "result", "traceback"]), JSON))
+@given(st.dictionaries(st.sampled_from(["status", "result", "traceback", "date_done"]), JSON))
 def test_no_meta_raises(meta: dict[str, Any]) -> None:
-    assert isinstance(outcome_of(meta), Outcome)
+    assert outcome_of(meta).done_at is None or "date_done" in meta
+
+
+@pytest.mark.parametrize(
+    "done",
+    ["2026-11-25T09:00:00+00:00", "2026-11-25T09:00:00", "2026-11-25T10:00:00+01:00",
+     dt.datetime(2026, 11, 25, 9),  # noqa: DTZ001 - as the database backend gives it
+     dt.datetime(2026, 11, 25, 9, tzinfo=dt.UTC)],
+)  # fmt: skip
+@pytest.mark.parametrize("status", ["SUCCESS", "FAILURE"])
+def test_when_it_was_done_is_told_in_seconds(done: Any, status: str) -> None:
+    assert outcome_of({"status": status, "date_done": done}).done_at == 1795597200.0
+
+
+@pytest.mark.parametrize("done", [None, "", "soon", 7])
+def test_a_date_that_is_none_is_not_told(done: Any) -> None:
+    assert outcome_of({"status": "SUCCESS", "date_done": done}).done_at is None

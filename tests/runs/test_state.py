@@ -6,13 +6,14 @@ import copy
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kimera_tui.process import events as e
 from kimera_tui.runs.book import RunBook
 from kimera_tui.runs.codec import decode
-from kimera_tui.runs.events import RunCancelled, RunEnded, RunStarted, StepSkipped
+from kimera_tui.runs.events import RunCancelled, RunDetached, RunEnded, RunStarted, StepSkipped
 from kimera_tui.runs.plan import Node, PlannedTask
 from kimera_tui.runs.state import StepState, begin, fold, progress_of
 from kimera_tui.runs.status import Status
@@ -40,6 +41,7 @@ EVENTS = st.one_of(
     at(e.Refused, reason="no broker"),
     at(e.Refused, reason="silent", uncertain=True),
     at(e.Resent),
+    at(e.Adopted),
     at(e.Noticed, text="No worker consumes queue q."),
     at(e.Polled, attempt=2, state="", next_delay=0.4),
     at(e.StateSeen, state="STARTED", meta={"hostname": "w1"}),
@@ -47,6 +49,8 @@ EVENTS = st.one_of(
     at(e.StateSeen, state="PROGRESS", meta="odd"),
     at(e.StateSeen, state="RETRY"),
     at(e.Succeeded, result=[1, 2]),
+    at(e.Succeeded, result=3, done_at=50.0),
+    at(e.Failed, error_type="ValueError", error_message="no", done_at=2.0),
     at(e.Failed, error_type="ValueError", error_message="no"),
     at(e.RemotelyRevoked),
     at(e.TimedOut, seconds=3),
@@ -163,6 +167,60 @@ def test_a_late_end_is_noted_on_a_step_that_timed_out() -> None:
         e.FinishedLate(at=12, task_id="t0", state="SUCCESS", result=7),
     )
     assert (step.status, step.result) == (Status.FINISHED_LATE, 7)
+
+
+def adopted(when: float) -> e.Adopted:
+    return e.Adopted(at=when, task_id="t0")
+
+
+def done(when: float, done_at: float | None) -> e.Succeeded:
+    return e.Succeeded(at=when, task_id="t0", result=1, done_at=done_at)
+
+
+def times(step: StepState) -> tuple[float | None, ...]:
+    return step.sent_at, step.began_at, step.ended_at, step.since
+
+
+def test_an_end_that_nobody_watched_is_told_for_when_it_was() -> None:
+    assert times(after(SENT, STARTED, adopted(50), done(51, 9.5))) == (1, 2, 9.5, 9.5)
+    assert times(after(SENT, adopted(50), done(51, 9.5))) == (1, 1, 9.5, 9.5)
+
+
+def test_the_times_of_a_step_that_workers_sent_unseen_are_not_made_up() -> None:
+    step = after(adopted(50), done(51, 9.5))
+    assert times(step) == (None, None, 9.5, 9.5)
+    assert step.was_sent
+
+
+def test_a_step_that_workers_sent_before_our_eyes_has_its_times() -> None:
+    started = e.StateSeen(at=51, task_id="t0", state="STARTED")
+    assert times(after(adopted(50), started, done(55, 55.1))) == (50, 51, 55, 55)
+
+
+def test_what_ran_before_it_was_watched_again_has_no_beginning() -> None:
+    started = e.StateSeen(at=50.5, task_id="t0", state="STARTED")
+    step = after(SENT, adopted(50), started, done(55, 54.9))
+    assert (step.started_at, step.began_at, step.ended_at) == (50.5, None, 55)
+
+
+def test_another_clock_puts_no_end_before_its_beginning_and_none_into_the_future() -> None:
+    assert times(after(SENT, STARTED, adopted(50), done(51, 0.5))) == (1, 2, 2, 2)
+    assert times(after(SENT, STARTED, adopted(50), done(51, 99.0))) == (1, 2, 51, 51)
+    assert times(after(SENT, STARTED, done(51, 9.5))) == (1, 2, 51, 51)
+    assert times(after(adopted(50), done(51, -1e10))) == (None, None, 0, 0)
+
+
+@pytest.mark.parametrize(("detached", "ended"), [(True, 9), (False, 52)])
+def test_a_run_that_workers_had_ends_when_its_last_step_did(detached: bool, ended: float) -> None:
+    book = RunBook()
+    book.apply(START)
+    if detached:
+        book.apply(RunDetached(at=0, run_id="r", paths=("0",)))
+    for n, task_id in enumerate(IDS):
+        book.apply(e.Adopted(at=50, task_id=task_id))
+        book.apply(e.Succeeded(at=51, task_id=task_id, result=n, done_at=7 + n))
+    book.apply(RunEnded(at=52, run_id="r"))
+    assert (book.runs["r"].status, book.runs["r"].ended) == (Status.DONE, ended)
 
 
 def test_a_task_that_no_worker_knows_is_told_so() -> None:

@@ -263,5 +263,5 @@ class Torture:
             if row != step_row(step, Packer()):
                 outcome.wrong.append(f"table {row}, fold {step_row(step, Packer())}")
             times = int(counts.hget("runs", step.task_id) or 0)
-            if times != (step.sent_at is not None):
+            if times != step.was_sent:
                 outcome.wrong.append(f"{path} is {step.status} and ran {times} times")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -263,6 +264,32 @@ async def goes_on_without_the_console(server: Server, path: Path, broker: str = 
         assert run.status is Status.DONE
         assert by_id(run)["e"][1]["args"][0][1] == {"args": [{"n0": 0}], "kwargs": {}}
         assert once(run, second)
+
+
+async def test_what_ended_while_no_console_was_there_is_told_for_when_it_did(
+    server: Server, tmp_path: Path
+) -> None:
+    path = tmp_path / "runs.db"
+    plain = {"steps": [step("a", "step", with_={"pause": 0.3}), step("b"), step("c")]}
+    async with another_console(server, path) as first:
+        run_id = await first.runner.detach(document(plain))
+        last = first.folded(run_id).steps["2"].task_id
+    async with asyncio.timeout(10):
+        while not server.client().exists(f"celery-task-meta-{last}"):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(0.5)
+    opened = time.time()
+    async with another_console(server, path) as second:
+        await second.runner.resume(run_id)
+        run = await second.ended(run_id)
+        ends = [each.ended_at or 0 for each in run.steps.values()]
+        assert sorted(ends) == ends
+        assert run.started < ends[0]
+        assert ends[-1] == run.ended
+        assert ends[-1] < opened
+        assert [each.began_at for each in run.steps.values()][1:] == [None, None]
+        (row,) = await second.journal.runs()
+        assert row.ended == run.ended
 
 
 async def test_what_was_not_published_when_the_console_died_is_published_once(

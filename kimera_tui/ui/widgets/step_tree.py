@@ -55,7 +55,7 @@ class StepTree(LineView):
         of = {index: steps[self._rows[index][1].path] for index in tasks}
         failed = [n for n in tasks if of[n].status.bad and of[n].status not in _NEVER_SENT]
         going = [n for n in tasks if of[n].sent_at is not None and not of[n].status.ended]
-        sent = [n for n in tasks if of[n].sent_at is not None]
+        sent = [n for n in tasks if of[n].was_sent]
         return next(iter(failed or going or sent[-1:] or tasks), 0)
 
     def to_next_failure(self) -> bool:

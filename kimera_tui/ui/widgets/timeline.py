@@ -94,12 +94,12 @@ def bar(
     step: StepState, scale: Scale, now: float, usual: tuple[float, float] | None
 ) -> list[tuple[str, str]]:
     """A step's bar: blank while it waits, light while it is queued, full while it runs."""
-    sent = scale.cell(step.sent_at) if step.sent_at is not None else scale.cells
+    if not step.was_sent:
+        return [("·" * scale.cells, "dim")]
     end = scale.cell(step.ended_at or now)
+    sent = scale.cell(step.sent_at) if step.sent_at is not None else end
     started_at = step.started_at or (step.ended_at if step.status is Status.DONE else None)
     start = scale.cell(started_at) if started_at is not None else end
-    if step.sent_at is None:
-        return [("·" * scale.cells, "dim")]
     # A step too short for its cell still shows that it was there.
     run = max(end - start, 1 if started_at is not None else 0)
     queued = max(start - sent, 0 if run else 1)
