@@ -11,7 +11,7 @@ from typing import Any
 
 from kimera_tui.config.friends import Param
 from kimera_tui.errors import UsageError
-from kimera_tui.redaction import MASK
+from kimera_tui.redaction import MASK, is_secret_name
 from kimera_tui.workflows.durations import parse_duration
 
 MAX_BYTES = 1 << 20
@@ -107,13 +107,14 @@ def parse_param(name: str, param: Param, text: str) -> Any:
         UsageError: the text is not of the parameter's type; the sentence begins with its name.
     """
     stripped = text.strip()
+    shown = MASK if _is_secret(name, param) else stripped
     match param.type:
         case "int" if re.fullmatch(r"[+-]?\d{1,300}", stripped):
             return int(stripped)
         case "int":
-            raise UsageError(f"{name}: `{stripped}` is no whole number.")
+            raise UsageError(f"{name}: `{shown}` is no whole number.")
         case "float":
-            return _number(name, stripped)
+            return _number(name, stripped, shown)
         case "bool" if stripped.lower() in ("true", "false", "yes", "no"):
             return stripped.lower() in ("true", "yes")
         case "bool":
@@ -127,13 +128,17 @@ def parse_param(name: str, param: Param, text: str) -> Any:
     return text
 
 
-def _number(name: str, text: str) -> float:
+def _is_secret(name: str, param: Param) -> bool:
+    return param.secret or is_secret_name(name)
+
+
+def _number(name: str, text: str, shown: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise UsageError(f"{name}: `{text}` is no number.") from None
+        raise UsageError(f"{name}: `{shown}` is no number.") from None
     if not math.isfinite(number):
-        raise UsageError(f"{name}: {text} cannot be sent.")
+        raise UsageError(f"{name}: {shown} cannot be sent.")
     return number
 
 
@@ -176,13 +181,14 @@ def check_call(params: Mapping[str, Param], args: Sequence[Any], kwargs: Mapping
         if name not in by_name:
             if param.required:
                 raise UsageError(f"{name} is required.")
-        elif problem := _misfit(param, by_name[name]):
+        elif problem := _misfit(name, param, by_name[name]):
             raise UsageError(f"{name}: {problem}.")
 
 
-def _misfit(param: Param, value: Any) -> str:
+def _misfit(name: str, param: Param, value: Any) -> str:
     """Why a value is not of a parameter's type, or an empty string."""
-    shown = MASK if param.secret else json.dumps(value, ensure_ascii=False, default=str)[:60]
+    hidden = _is_secret(name, param)
+    shown = MASK if hidden else json.dumps(value, ensure_ascii=False, default=str)[:60]
     number = isinstance(value, int | float) and not isinstance(value, bool)
     match param.type:
         case "int" if not (number and float(value).is_integer()):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kimera_tui.config.friends import Param
 from kimera_tui.errors import UsageError
+from kimera_tui.redaction import MASK
 from kimera_tui.workflows.fields import (
     check_call,
     check_task_name,
@@ -131,6 +132,19 @@ def test_parameters_of_another_type_are_refused(kind: Any, text: str, sentence: 
     with pytest.raises(UsageError) as caught:
         parse_param("p", Param(type=kind), text)
     assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("kind", ["int", "float"])
+@pytest.mark.parametrize(
+    ("name", "secret"), [("pin", True), ("password", False)], ids=["declared", "by name"]
+)
+def test_a_secret_is_not_repeated_where_it_is_refused(kind: Any, name: str, secret: bool) -> None:
+    param = Param(type=kind, secret=secret)
+    with pytest.raises(UsageError, match=f"^{name}: `?{MASK}") as typed:
+        parse_param(name, param, "hunter2")
+    with pytest.raises(UsageError, match=f"^{name}: {MASK} is no") as given:
+        check_call({name: param}, [], {name: "hunter2"})
+    assert "hunter2" not in f"{typed.value}{given.value}"
 
 
 def test_an_enum_takes_its_values_in_their_own_type() -> None:
