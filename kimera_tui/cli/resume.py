@@ -52,9 +52,9 @@ async def _resume(wanted: str) -> int:
 
 
 async def _resumed(parts: Parts, wanted: str) -> Sequence[Resumed]:
-    """The runs that go on."""
+    """The runs that go on; nobody waits, or is asked for secrets, in vain."""
+    await parts.ready_runner()
     if wanted:
-        await parts.runner()  # nobody is asked for secrets in vain
         run_id = await _open_run(parts, wanted)
         return [await parts.go_on(run_id, await _given(parts, run_id))]
     found = await parts.recover()

@@ -116,7 +116,7 @@ async def followed(parts: Parts, run_id: str, until: float) -> RunState:
     """
     from kimera_tui.runs.book import RunBook
 
-    told, book = 0, RunBook()
+    told, book, was_left = 0, RunBook(), False
     while True:
         begun = time.monotonic()
         events = await parts.events_of(run_id)
@@ -125,7 +125,20 @@ async def followed(parts: Parts, run_id: str, until: float) -> RunState:
         told, state = len(events), run_in(book, run_id)
         if state.ended is not None:
             return state
+        if (words := _left_words(await find_run(parts, run_id))) and not was_left:
+            narrate(words)
+        was_left = bool(words)
         await _pause(parts, run_id, READ_SHARE * (time.monotonic() - begun), until)
+
+
+def _left_words(row: RunRow) -> str:
+    """What is to be said of a run that goes on in no console; nothing of any other."""
+    from kimera_tui.runs.status import Status
+
+    if row.ended is not None or row.status not in (Status.INTERRUPTED, Status.HANDED_OVER):
+        return ""
+    theirs = "The workers have it, and no" if row.status == Status.HANDED_OVER else "No"
+    return f"{theirs} console is at it: kimera-tui resume {row.run_id[:8]} goes on with it."
 
 
 def _taken_in(book: RunBook, events: Sequence[object]) -> list[str]:

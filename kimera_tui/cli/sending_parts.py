@@ -91,6 +91,7 @@ class SendingParts:
 
     async def _take_over(self, run_id: str) -> None:
         await self.start()
+        await self.ready_runner()
         await self.go_on(run_id)
 
     async def may_go_on(self, run_id: str) -> None:

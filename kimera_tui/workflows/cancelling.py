@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from kimera_tui.errors import RunTaken, UsageError
+from kimera_tui.errors import BrokerUnavailable, RunTaken, UsageError
 from kimera_tui.process.events import RevokeSent
 from kimera_tui.runs.book import RunState
 from kimera_tui.runs.journal import Journal
@@ -54,7 +54,6 @@ async def cancel_run(
     Raises:
         UsageError: the run has ended already.
         JournalError: the journal can't be used.
-        KimeraError: the broker can't be used.
     """
     if here is not None and here.has(run_id):
         await here.cancel(run_id)
@@ -63,20 +62,30 @@ async def cancel_run(
     run = await _open(journal, run_id)
     if run is None or not await _asked(journal, run_id):
         raise UsageError(f"Run {run_id[:8]} has ended: there is nothing to cancel.")
-    if not run.alive:
-        try:
-            await take_over(run_id)
-        except RunTaken:
-            run = await _open(journal, run_id) or run  # another console was quicker
-        except UsageError as error:
-            return Cancelled(
-                run_id,
-                "Written down: whoever goes on with it cancels it. Nobody is at it now, and it"
-                f" can't be done here. {error}",
-                ended=False,
-            )
+    if not run.alive and (why_not := await _taken_over(take_over(run_id), patience)):
+        return Cancelled(
+            run_id,
+            f"Written down: whoever goes on with it cancels it. {why_not}",
+            ended=False,
+        )
     still = await _awaited(journal, run_id, patience)
     return await _told(journal, run_id) if still is None else _not_answered(still)
+
+
+async def _taken_over(taking: Awaitable[object], patience: float) -> str:
+    """Have a run taken over; returns why that can't be done, or not yet, or an empty string."""
+    task = asyncio.ensure_future(taking)
+    await asyncio.wait({task}, timeout=patience)
+    if not task.done():  # it goes on meanwhile
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return "The broker has not told yet what became of its tasks."
+    try:
+        task.result()
+    except RunTaken:  # another console was quicker
+        return ""
+    except (UsageError, BrokerUnavailable) as error:
+        return f"Nobody is at it now, and it can't be done here. {error}"
+    return ""
 
 
 async def _asked(journal: Journal, run_id: str) -> bool:

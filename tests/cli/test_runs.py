@@ -19,6 +19,7 @@ from kimera_tui.runs.events import RunEnded
 from kimera_tui.runs.history import RunRow
 from kimera_tui.runs.journal import Journal
 from tests.cli.conftest import Run
+from tests.engine_redis.servers import free_port
 from tests.runs.lab import started
 
 if TYPE_CHECKING:
@@ -52,6 +53,12 @@ def test_what_was_sent_is_listed_searched_and_watched(run: Run, where: dict[str,
     assert json.loads(watched.stdout)["steps"][0]["error"] == "ValueError: on purpose"
 
 
+def away() -> dict[str, str]:
+    """A broker that isn't there."""
+    url = f"redis://127.0.0.1:{free_port()}/0"
+    return {"BROKER_URL": url, "RESULT_BACKEND": url}
+
+
 def nobody_at(folder: Path) -> str:
     """A run in the journal that goes on nowhere; returns its id."""
 
@@ -71,9 +78,31 @@ def test_a_run_that_does_not_end_is_watched_as_long_as_was_said(
     done = run("watch", run_id, "--timeout", "0.5s", **where)
     assert done.returncode == 3
     assert "has not ended in the time given" in done.stderr
+    assert "No console is at it: kimera-tui resume left goes on with it." in done.stderr
     for odd in ("nan", "-1", "0", "soon"):
         done = run("watch", run_id, "--timeout", odd, **where)
         assert (done.returncode, "Timeout: " in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("words", [["resume"], ["resume", "left"]], ids=["all", "one"])
+def test_no_run_is_gone_on_with_while_the_broker_is_away(
+    run: Run, where: dict[str, str], tmp_path: Path, words: list[str]
+) -> None:
+    nobody_at(tmp_path)
+    done = run(*words, **where, **away())
+    assert done.returncode == 69
+    assert "is not there (connection refused). Nothing was sent." in done.stderr
+    assert [row["status"] for row in listed(run, where)] == ["interrupted"]
+
+
+def test_a_run_is_to_be_cancelled_though_the_broker_is_away(
+    run: Run, where: dict[str, str], tmp_path: Path
+) -> None:
+    run_id = nobody_at(tmp_path)
+    done = run("cancel", run_id, **where, **away())
+    assert done.returncode == 3
+    assert "Written down: whoever goes on with it cancels it." in done.stderr
+    assert "is not there (connection refused)." in done.stderr
 
 
 def test_a_run_whose_beginning_is_not_kept_is_told_so(

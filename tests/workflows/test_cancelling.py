@@ -13,6 +13,7 @@ from kimera_tui.runs.journal import Journal
 from kimera_tui.runs.status import Status
 from kimera_tui.workflows.cancelling import cancel_run
 from kimera_tui.workflows.runner import Runner
+from tests.runs.lab import started
 
 from .conftest import Console, document
 from .test_running import step, words
@@ -73,3 +74,24 @@ async def test_a_run_that_nobody_is_at_is_cancelled_by_whoever_is_asked(
         await runner.stop()
     finally:
         await journal.close()
+
+
+async def test_a_broker_that_does_not_tell_keeps_nobody_waiting_who_cancels(
+    tmp_path: Path,
+) -> None:
+    journal = Journal(tmp_path / "runs.db", SystemClock())
+    await journal.begin(started("r", SystemClock().now()))
+    await journal.close()
+    elsewhere = Journal(tmp_path / "runs.db", SystemClock())
+    await elsewhere.open()
+    tells = asyncio.Event()
+
+    async def take(run_id: str) -> None:
+        await tells.wait()
+
+    cancelled = await cancel_run(elsewhere, "r", None, take, patience=0.05)
+    assert not cancelled.ended
+    assert cancelled.said.startswith("Written down: whoever goes on with it cancels it. ")
+    assert "has not told yet" in cancelled.said
+    tells.set()
+    await elsewhere.close()
