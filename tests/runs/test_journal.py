@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import shutil
 import sqlite3
 import stat
@@ -362,6 +363,35 @@ async def test_a_full_disk_sends_nothing_and_loses_nothing(path: Path) -> None:
         kinds = [type(event).__name__ for event in await journal.events_of("r")]
     # What was refused isn't written later; what merely happened is.
     assert kinds == ["RunStarted", "StateSeen", "StepIntended"]
+
+
+@contextlib.contextmanager
+def failing_disk(path: Path) -> Iterator[None]:
+    """Files can't grow, which SQLite is told as a write that failed."""
+    wal = path.with_name(f"{path.name}-wal")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (wal.stat().st_size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+async def test_a_disk_that_fails_sends_nothing_and_loses_nothing(path: Path) -> None:
+    async with opened(path, Clock()) as (journal, bus):
+        await journal.begin(started("r", plan=chain("r", 2)))
+        with failing_disk(path):
+            with pytest.raises(JournalError, match="disk I/O error.*nothing is sent") as refused:
+                await journal.intend("r", [("0", "r-0", (), {})])
+            assert journal.problem == refused.value.message
+            bus.publish(e.StateSeen(at=3, task_id="r-0", state="SEEN"))
+            await journal.flush()
+            assert journal.problem
+        await journal.intend("r", [("1", "r-1", (), {})])
+        assert journal.problem == ""
+        assert await kinds_of(journal) == ["RunStarted", "StateSeen", "StepIntended"]
+    async with opened(path, Clock()) as (journal, _):
+        assert await kinds_of(journal) == ["RunStarted", "StateSeen", "StepIntended"]
 
 
 async def kinds_of(journal: Journal, run_id: str = "r") -> list[str]:
