@@ -381,7 +381,7 @@ async def test_a_disk_that_fails_sends_nothing_and_loses_nothing(path: Path) -> 
     async with opened(path, Clock()) as (journal, bus):
         await journal.begin(started("r", plan=chain("r", 2)))
         with failing_disk(path):
-            with pytest.raises(JournalError, match="disk I/O error.*nothing is sent") as refused:
+            with pytest.raises(JournalError, match=r"disk I/O error.*nothing is sent") as refused:
                 await journal.intend("r", [("0", "r-0", (), {})])
             assert journal.problem == refused.value.message
             bus.publish(e.StateSeen(at=3, task_id="r-0", state="SEEN"))
