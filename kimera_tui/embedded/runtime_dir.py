@@ -40,14 +40,22 @@ def instance_dir(instance: str) -> Path:
             # Not private_dir alone: it would make a missing base with an open mode.
             directory.mkdir(mode=0o700, exist_ok=True)
             return private_dir(directory)
-        except FileNotFoundError:
-            continue  # a supervisor that ends removed the directory meanwhile
         except (OSError, ConfigError) as error:
+            if isinstance(error, FileNotFoundError | FileExistsError) and not _is_taken(directory):
+                continue  # a supervisor that ends removed the directory meanwhile
             raise EmbeddedError(
                 f"The embedded broker can't use {directory}: {error}",
                 hint=f"Set {DIRECTORY_VARIABLE} to a directory of yours.",
             ) from error
     raise EmbeddedError(f"{directory} keeps disappearing.")
+
+
+def _is_taken(directory: Path) -> bool:
+    """Whether something else stands in the directory's place."""
+    try:
+        return not stat.S_ISDIR(directory.lstat().st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def try_lock(directory: Path) -> int | None:

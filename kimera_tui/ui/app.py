@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from rich.text import Text
 from textual.app import App
 from textual.binding import BindingType
+from textual.css.query import NoMatches
 from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
@@ -79,6 +80,7 @@ class KimeraApp(App[int]):
         self.wanted_run: str | None = None
         """The run that Live is to show next."""
         self.acts = Acts(self)
+        self._panes_go = False
         self._typed_ahead = TypedAhead(self)
         self.usual: dict[str, tuple[float, float]] = {}
         """Median and 95th percentile of running times, in seconds, by friend.task."""
@@ -134,8 +136,14 @@ class KimeraApp(App[int]):
     async def _close_all(self) -> None:
         # Workers draw in the widgets that go now. Textual 8.2.8 ends them before, but not where
         # the app goes in another way than by its own loop.
+        self._panes_go = True
         self.workers.cancel_all()
         await super()._close_all()
+
+    def _handle_exception(self, error: Exception) -> None:
+        # A message that was on its way may be about a pane that is gone.
+        if not (self._panes_go and isinstance(error, NoMatches)):
+            super()._handle_exception(error)
 
     async def on_unmount(self) -> None:
         """Let the services go."""

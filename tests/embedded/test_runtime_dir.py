@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,3 +104,20 @@ def test_busy_instance_is_not_waited_for_forever(runtime: Path) -> None:
     with pytest.raises(EmbeddedError, match="did not answer within"):
         EmbeddedBroker("busy").start(timeout=0.2)
     os.close(lock)
+
+
+@pytest.mark.parametrize("gone", [FileNotFoundError, FileExistsError])
+def test_a_directory_that_goes_while_it_is_made_is_made_again(
+    runtime: Path, monkeypatch: pytest.MonkeyPatch, gone: type[OSError]
+) -> None:
+    """A ``mkdir`` that finds one which is removed before it is looked at says that it exists."""
+    mkdir, fails = Path.mkdir, [gone(), gone()]
+
+    def made(self: Path, *args: Any, **more: Any) -> None:
+        if self.name == "quick" and fails:
+            raise fails.pop()
+        mkdir(self, *args, **more)
+
+    monkeypatch.setattr(Path, "mkdir", made)
+    assert instance_dir("quick").is_dir()
+    assert not fails

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from textual.widgets import Static
 
 from kimera_tui.ui.actions import ACTIONS
 from kimera_tui.ui.app import KimeraApp
@@ -239,3 +240,18 @@ async def test_what_draws_is_ended_before_its_panes_go() -> None:
         pilot.app.screen.run_worker(draw(pilot.app.screen))
         await pilot.pause()
     assert drawn
+
+
+async def test_a_message_about_a_pane_that_is_gone_is_no_crash(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Late(Static):
+        async def look(self) -> None:
+            while self.display:  # noqa: ASYNC110 - there is no event when it begins to go
+                await asyncio.sleep(0.01)
+            self.screen.query_one("#gone")
+
+    async with KimeraApp(Stage()).run_test(size=(120, 36)) as pilot:
+        await pilot.app.screen.mount(late := Late())
+        late.call_next(late.look)
+    assert "crashed" not in capsys.readouterr().err

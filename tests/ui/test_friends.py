@@ -44,6 +44,12 @@ async def test_any_task_of_a_friend_without_a_list_is_sent_by_the_name_that_is_t
         assert step.task == "ledger.book.entry"
 
 
+async def test_a_form_can_be_asked_before_it_stands_on_the_screen() -> None:
+    """As news do that come while it is being put there."""
+    async with KimeraApp(Stage(BARE)).run_test():
+        assert TaskForm("ledger", BARE["ledger"], "").named == ""
+
+
 async def test_the_preflight_of_any_task_is_about_the_queue_until_it_is_named() -> None:
     stage = Stage(BARE)
     app = KimeraApp(stage)

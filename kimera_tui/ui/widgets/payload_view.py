@@ -97,8 +97,9 @@ def describe_step(step: StepState, run: RunState, page: int = PAGE) -> list[Line
         *_values("kwargs", redact(trimmed(step.kwargs), step.secret)),
     ]
     if step.timeout is not None:
-        held = ", while the run was here" if run.detached else ""  # workers know of none
-        lines.append(((" timeout ", "dim"), (f"{step.timeout:g} s", ""), (held, "dim")))
+        # Workers know of none.
+        held = [(", while the run was here", "dim")] if run.detached else []
+        lines.append(((" timeout ", "dim"), (f"{step.timeout:g} s", ""), *held))
     if step.polls:
         lines.append(((" polls   ", "dim"), (str(step.polls), "")))
     lines.append(

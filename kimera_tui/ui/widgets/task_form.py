@@ -36,24 +36,18 @@ class Field(Vertical):
         super().__init__(classes="field")
         self._head = title
         self._read = read
-        self._value = value
-        self._hint = hint
-        self._secret = secret
+        # Made now, so that it can be read before it stands on the screen.
+        self.input = PlainInput(value, placeholder=safe(hint, 200), password=secret, compact=True)
+        """Where it is typed."""
+        self._error = PlainLabel(classes="field-error")
         self.touched = False
         """Whether something was typed."""
 
     def compose(self) -> ComposeResult:
         """Title, input, error."""
         yield PlainLabel(self._head, classes="field-title")
-        yield PlainInput(
-            self._value, placeholder=safe(self._hint, 200), password=self._secret, compact=True
-        )
-        yield PlainLabel(classes="field-error")
-
-    @property
-    def input(self) -> Input:
-        """Where it is typed."""
-        return self.query_one(Input)
+        yield self.input
+        yield self._error
 
     def value(self) -> Any:
         """What was typed, read; UsageError where it can't be."""
@@ -61,9 +55,8 @@ class Field(Vertical):
 
     def complain(self, problem: str) -> None:
         """Show what is wrong, or nothing."""
-        error = self.query_one(".field-error", PlainLabel)
-        error.say(problem)
-        error.display = bool(problem)
+        self._error.say(problem)
+        self._error.display = bool(problem)
         self.set_class(bool(problem), "-wrong")
 
 
@@ -86,6 +79,7 @@ class TaskForm(VerticalScroll, can_focus=False):
             name: _param_field(name, param) for name, param in self._info.params.items()
         }
         self._args, self._kwargs, self._timeout = _common_fields(config, self._info)
+        self._call = PlainStatic(classes="form-preview")
 
     @property
     def fields(self) -> list[Field]:
@@ -110,7 +104,7 @@ class TaskForm(VerticalScroll, can_focus=False):
         if self._info.doc:
             yield PlainStatic(self._info.doc, classes="form-doc")
         yield from self.fields
-        yield PlainStatic(classes="form-preview")
+        yield self._call
 
     def on_mount(self) -> None:
         """Show the call as it stands."""
@@ -168,7 +162,7 @@ class TaskForm(VerticalScroll, can_focus=False):
     def _preview(self) -> None:
         params, _ = self._collect(sending=False)
         text = command_line(params, self._info) if params is not None else ""
-        self.query_one(".form-preview", PlainStatic).say(text)
+        self._call.say(text)
 
 
 def _name_field() -> Field:
