@@ -29,6 +29,8 @@ LONGEST_STRETCH = 30.0
 READ_SECONDS = 0.003
 PATIENCE = 30.0
 _AWAY_PAUSE = 0.5
+_Look = tuple[str, Any]
+"""A state and its meta."""
 
 
 class _Watch:
@@ -44,7 +46,7 @@ class _Watch:
         self.delay = delay
         self.max_poll = max_poll
         self.attempt = 0
-        self.seen: tuple[str, Any] | None = None
+        self.seen: _Look | None = None
 
 
 class RedisWatcher:
@@ -206,6 +208,7 @@ class RedisWatcher:
             self._set_timer()
 
     async def _poll(self, watches: Sequence[_Watch]) -> None:
+        seen = [watch.seen for watch in watches]
         try:
             found = await self._look_up([watch.key for watch in watches])
         except BrokerUnavailable:
@@ -215,14 +218,14 @@ class RedisWatcher:
                 self._schedule(watch)
             return
         until = time.perf_counter() + READ_SECONDS
-        for watch, outcome in zip(watches, found, strict=True):
+        for watch, before, outcome in zip(watches, seen, found, strict=True):
             if watch.key in self._watches and not watch.future.done():
-                self._polled(watch, outcome)
+                self._polled(watch, before, outcome)
             if time.perf_counter() > until:
                 await asyncio.sleep(0)
                 until = time.perf_counter() + READ_SECONDS
 
-    def _polled(self, watch: _Watch, outcome: Outcome | None) -> None:
+    def _polled(self, watch: _Watch, before: _Look | None, outcome: Outcome | None) -> None:
         watch.attempt += 1
         if outcome is not None and outcome.ready:
             watch.delay = 0.0
@@ -239,7 +242,11 @@ class RedisWatcher:
                     next_delay=watch.delay,
                 )
             )
-        if outcome is not None:
+        self._answered(watch, before, outcome)
+
+    def _answered(self, watch: _Watch, before: _Look | None, outcome: Outcome | None) -> None:
+        """Take an answer in, unless a later state was pushed since it was asked for."""
+        if outcome is not None and (outcome.ready or watch.seen is before):
             self._seen(watch, outcome)
 
     def _read_all_soon(self) -> None:
@@ -253,10 +260,11 @@ class RedisWatcher:
             watches = list(self._watches.values())
             for start in range(0, len(watches), PER_COMMAND):
                 portion = watches[start : start + PER_COMMAND]
+                seen = [watch.seen for watch in portion]
                 found = await self._look_up([watch.key for watch in portion])
-                for watch, outcome in zip(portion, found, strict=True):
-                    if outcome is not None and watch.key in self._watches:
-                        self._seen(watch, outcome)
+                for watch, before, outcome in zip(portion, seen, found, strict=True):
+                    if watch.key in self._watches:
+                        self._answered(watch, before, outcome)
                 await asyncio.sleep(0)
         except BrokerUnavailable:
             return  # the polls will do it

@@ -151,7 +151,7 @@ async def test_close_on_the_own_loop_releases_too(lab: Server) -> None:
     console, task_id = Console(lab.url()), new_id()
     await console.call("add", 1, task_id=task_id)
     console.engine.close()
-    await until(lambda: left(lab, [task_id]) == [], 2)
+    await until(lambda: left(lab, [task_id]) == [])
     assert left(lab, [task_id]) == []
 
 
