@@ -67,19 +67,15 @@ class Listener:
 
 @dataclass
 class Lag:
-    """How the loop came round while something else went on.
-
-    A machine that is busy with other things holds every loop up now and then, so what counts is
-    the part of the time, not the seconds.
-    """
+    """How the loop came round; a busy machine holds every loop up for a moment now and then."""
 
     worst: float = 0.0
     lasted: float = 0.0
 
     @property
-    def share(self) -> float:
-        """The longest time in which the loop did not come round, as a part of the whole."""
-        return self.worst / self.lasted
+    def held_up(self) -> bool:
+        """Whether the loop did not come round for half of the time, and for a second at least."""
+        return self.worst > max(1.0, self.lasted / 2)
 
 
 @asynccontextmanager

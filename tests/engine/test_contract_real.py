@@ -583,7 +583,7 @@ async def test_a_broker_that_is_not_there_is_said_soon_and_blocks_nothing() -> N
     assert "is not there (connection refused)." in str(caught.value)
     assert "127.0.0.1" in str(caught.value)
     assert "s3cret" not in str(caught.value)
-    assert lag.share < 0.5
+    assert not lag.held_up
     await TaskManager().aclose()
 
 
@@ -597,7 +597,7 @@ async def test_a_broker_that_is_silent_is_said_soon_and_blocks_nothing() -> None
             with pytest.raises(BrokerUnavailable, match="did not answer"):
                 await TaskManager().send_async("add", "calculator", [1, 1])
             assert time.monotonic() - began < 12
-        assert lag.share < 0.5
+        assert not lag.held_up
         await TaskManager().aclose()
 
 
