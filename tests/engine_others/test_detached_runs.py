@@ -10,8 +10,8 @@ import pytest_asyncio
 
 from kimera_tui.runs.status import Status
 from tests.torture.lab import torture_worker
-from tests.workflows.conftest import Console, document, open_console
-from tests.workflows.test_detach import SHAPES, by_id, goes_on_without_the_console, once
+from tests.workflows.conftest import Console, open_console
+from tests.workflows.test_detach import SHAPES, both_ways, by_id, left_to_the_workers
 
 from ..engine_redis.servers import Server
 from .rabbit import Rabbit
@@ -35,15 +35,12 @@ async def console(
 async def test_a_detached_run_comes_to_what_the_console_would_have_come_to(
     console: Console, shape: str
 ) -> None:
-    plain = {"steps": SHAPES[shape]}
-    here = await console.run(plain)
-    there = await console.ended(await console.runner.detach(document(plain)))
-    assert there.status is Status.DONE
+    here, there = await both_ways(console, shape)
     assert by_id(there) == by_id(here)
-    assert once(there, console)
 
 
 async def test_the_workers_go_on_without_the_console_and_another_one_sees_the_end(
     torture: None, rabbit: Rabbit, redis_server: Server, tmp_path: Path
 ) -> None:
-    await goes_on_without_the_console(redis_server, tmp_path / "runs.db", rabbit.url())
+    run = await left_to_the_workers(redis_server, tmp_path / "runs.db", rabbit.url())
+    assert run.status is Status.DONE

@@ -103,18 +103,23 @@ async def another_console(server: Server, path: Path, broker: str = "") -> Async
         yield console
 
 
+async def both_ways(console: Console, shape: str) -> tuple[RunState, RunState]:
+    """A run of a shape that the console walks, and one that the workers have; both are done."""
+    plain = {"steps": SHAPES[shape]}
+    here = await console.run(plain)
+    there = await console.ended(await console.runner.detach(document(plain)))
+    assert here.status is there.status is Status.DONE
+    assert once(there, console)
+    return here, there
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_a_detached_run_comes_to_what_the_console_would_have_come_to(
     console: Console, shape: str
 ) -> None:
-    plain = {"steps": SHAPES[shape]}
-    here = await console.run(plain)
-    run_id = await console.runner.detach(document(plain))
-    there = await console.ended(run_id)
-    assert there.status is Status.DONE
+    here, there = await both_ways(console, shape)
     assert by_id(there) == by_id(here)
-    assert await console.runner.result(run_id) == await console.runner.result(here.run_id)
-    assert once(there, console)
+    assert await console.runner.result(there.run_id) == await console.runner.result(here.run_id)
     assert there.detached
     assert not here.detached
 
@@ -241,11 +246,13 @@ async def test_a_step_can_be_replayed_as_the_workers_sent_it(console: Console) -
 async def test_the_workers_go_on_without_the_console_and_another_one_sees_the_end(
     server: Server, tmp_path: Path
 ) -> None:
-    await goes_on_without_the_console(server, tmp_path / "runs.db")
+    run = await left_to_the_workers(server, tmp_path / "runs.db")
+    assert run.status is Status.DONE
+    assert by_id(run)["e"][1]["args"][0][1] == {"args": [{"n0": 0}], "kwargs": {}}
 
 
-async def goes_on_without_the_console(server: Server, path: Path, broker: str = "") -> None:
-    """Detach, close the console while the first task runs, and see the end in another one."""
+async def left_to_the_workers(server: Server, path: Path, broker: str = "") -> RunState:
+    """A run whose console was closed while its first task ran, as another one saw its end."""
     slow = {"with_": {"pause": 0.3}}
     plain = {
         "steps": [
@@ -261,9 +268,8 @@ async def goes_on_without_the_console(server: Server, path: Path, broker: str = 
         resumed = await second.runner.resume(run_id)
         assert not resumed.needs
         run = await second.ended(run_id)
-        assert run.status is Status.DONE
-        assert by_id(run)["e"][1]["args"][0][1] == {"args": [{"n0": 0}], "kwargs": {}}
         assert once(run, second)
+        return run
 
 
 async def test_what_ended_while_no_console_was_there_is_told_for_when_it_did(

@@ -148,15 +148,21 @@ async def test_what_is_waited_for_as_decided_is_in_flight_for_a_detach(
         assert here.times("after") == 0
 
 
+async def detached_in_doubt(here: Console, *steps: dict[str, Any]) -> str:
+    """A detached run of which nobody knows whether its first message arrived; returns its id."""
+    here.broker.loses_next_reply = True
+    with pytest.raises(PublishUncertain):
+        await here.runner.detach(document({"steps": list(steps)}))
+    (run_id,) = here.runner._going.walks
+    await here.quiet()
+    return run_id
+
+
 async def test_a_step_that_workers_have_to_run_can_not_be_treated_as_done(
     path: Path, broker: Broker
 ) -> None:
     async with console(path, broker, asks=True) as here:
-        broker.loses_next_reply = True
-        with pytest.raises(PublishUncertain):
-            await here.runner.detach(document({"steps": [step("first"), step("last")]}))
-        (run_id,) = here.runner._going.walks
-        await here.quiet()
+        run_id = await detached_in_doubt(here, step("first"), step("last"))
         with pytest.raises(UsageError, match="they have run this step"):
             await here.decide(run_id, "first", "done", 1)
         await here.decide(run_id, "first", "wait")
@@ -167,11 +173,7 @@ async def test_the_last_step_of_a_run_that_workers_have_can_be_treated_as_done(
     path: Path, broker: Broker
 ) -> None:
     async with console(path, broker, asks=True) as here:
-        broker.loses_next_reply = True
-        with pytest.raises(PublishUncertain):
-            await here.runner.detach(document({"steps": [step("only")]}))
-        (run_id,) = here.runner._going.walks
-        await here.quiet()
+        run_id = await detached_in_doubt(here, step("only"))
         await here.decide(run_id, "only", "done", 1)
         assert await here.runner.result(run_id) == 1
 
