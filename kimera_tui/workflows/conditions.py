@@ -7,13 +7,16 @@ import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from kimera_tui.redaction import DEEPEST
+from kimera_tui.runs.notkept import NotKept
 from kimera_tui.workflows.document import OPERATORS, Condition
+from kimera_tui.workflows.filters import Incomplete, TooDeep
 from kimera_tui.workflows.references import (
     Missing,
     Reference,
     TemplateError,
-    check_whole,
     look_up,
+    not_written,
     parse_reference,
 )
 
@@ -62,8 +65,12 @@ def holds(condition: Condition, scope: Mapping[str, Any]) -> bool:
         return condition.missing == "true"
     if name == "exists":
         return bool(wanted)
-    check_whole(reference, found, wanted)
-    return _compared(reference, name, found, wanted)
+    try:
+        return _compared(reference, name, found, wanted)
+    except Incomplete as error:
+        raise not_written(reference, error.why) from None
+    except TooDeep:
+        raise TemplateError(f"`{reference}`: nested too deep.") from None
 
 
 def references_of(condition: Condition) -> Iterator[Reference]:
@@ -108,6 +115,9 @@ def _compared(reference: Reference, name: str, found: Any, wanted: Any) -> bool:
             return not same(found, wanted)
         case "in_":
             return any(same(found, each) for each in wanted)
+    for value in (found, wanted):
+        if isinstance(value, NotKept):
+            raise Incomplete(value)
     numbers = _is_number(found) and _is_number(wanted)
     if not numbers and not (isinstance(found, str) and isinstance(wanted, str)):
         raise TemplateError(
@@ -116,12 +126,26 @@ def _compared(reference: Reference, name: str, found: Any, wanted: Any) -> bool:
     return _ORDER[name](found, wanted)
 
 
-def same(one: Any, other: Any) -> bool:
-    """Equality as JSON has it: true isn't 1."""
+def same(one: Any, other: Any, depth: int = DEEPEST) -> bool:
+    """Equality as JSON has it: true isn't 1. Looks at no more than the smaller of both holds.
+
+    Raises:
+        Incomplete: what decides it was not written down.
+        TooDeep: what decides it is nested deeper than ``depth`` levels.
+    """
+    if depth == 0:
+        raise TooDeep
+    for value in (one, other):
+        if isinstance(value, NotKept):
+            raise Incomplete(value)
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
+        return len(one) == len(other) and all(
+            same(*each, depth - 1) for each in zip(one, other, strict=True)
+        )
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(
+            same(one[key], other[key], depth - 1) for key in one
+        )
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 

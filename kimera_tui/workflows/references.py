@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Any
 
 from kimera_tui.config.nearest import near
-from kimera_tui.runs.notkept import NotKept, missing_in
-from kimera_tui.workflows.filters import FILTERS, to_json
+from kimera_tui.runs.notkept import NotKept
+from kimera_tui.workflows.filters import FILTERS, Incomplete, Oversized, TooDeep, to_json
 from kimera_tui.workflows.scanner import ROOTS, LookUp, Reference, Scanner, TemplateError
 
 __all__ = ["ROOTS", "Reference", "TemplateError"]
@@ -77,21 +77,15 @@ def look_up(reference: Reference, scope: Mapping[str, Any]) -> Any:
     return value
 
 
-def check_whole(reference: Reference, *values: Any) -> None:
-    """Raise a TemplateError where something in the values was not written down.
+def check_whole(reference: Reference, value: Any) -> None:
+    """Raise a TemplateError where a value only stands for one that was not written down."""
+    if isinstance(value, NotKept):
+        raise not_written(reference, value.why)
 
-    Once it is part of a text, or compared, nothing shows any more that it only stands for a value.
 
-    Args:
-        reference: What is looked up.
-        values: What was found, and what it is compared with.
-    """
-    try:
-        missing = next(missing_in(*values), None)
-    except RecursionError:
-        raise TemplateError(f"`{reference}`: nested too deep.") from None
-    if missing is not None:
-        raise TemplateError(f"`{reference}` was not written down: {missing.why}.")
+def not_written(reference: Reference, why: str) -> TemplateError:
+    """The error for something that was not written down, or only in part."""
+    return TemplateError(f"`{reference}` was not written down: {why}.")
 
 
 def render(value: Any, scope: Mapping[str, Any]) -> Any:
@@ -156,15 +150,19 @@ def _filled(part: LookUp, scope: Mapping[str, Any], *, alone: bool) -> Any:
     for each in part.filters:
         try:
             value = FILTERS[each.name](value, each.argument)
-        except (TypeError, ValueError, KeyError, IndexError, OverflowError, RecursionError):
+        except Incomplete as error:
+            raise not_written(part.reference, error.why) from None
+        except Oversized:
+            raise TemplateError(
+                f"`{part.reference} | {each.name}`: the value is too large."
+            ) from None
+        except TooDeep:
+            raise TemplateError(f"`{part.reference}`: nested too deep.") from None
+        except (TypeError, ValueError, KeyError, IndexError, OverflowError):
             shown = type(value).__name__
             raise TemplateError(
                 f"`{part.reference} | {each.name}`: not for a value of type {shown}."
             ) from None
-        if isinstance(value, str) and len(value) > MAX_RENDERED:
-            raise TemplateError(
-                f"`{part.reference} | {each.name}`: longer than {MAX_RENDERED} characters."
-            )
     return value
 
 
@@ -178,7 +176,13 @@ def _as_text(part: LookUp, scope: Mapping[str, Any]) -> str:
         return value
     try:
         return to_json(value)
-    except (TypeError, ValueError, RecursionError):
+    except Incomplete as error:
+        raise not_written(part.reference, error.why) from None
+    except Oversized:
+        raise TemplateError(f"`{part.reference}`: too large to be part of a text.") from None
+    except TooDeep:
+        raise TemplateError(f"`{part.reference}`: nested too deep.") from None
+    except (TypeError, ValueError):
         raise TemplateError(f"`{part.reference}`: no value that JSON can say.") from None
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 from kimera_tui.config.friends import Friend, load_friends
 from tests.conftest import REPO
@@ -173,3 +176,32 @@ CAPS: dict[str, Callable[[], str]] = {
     "half a million lines": lambda: HEAD + "\n" * ((1 << 20) - 100),
 }
 """What could be slow, large or deep enough to do harm, by name."""
+
+HOSTILE: list[Any] = [
+    Decimal("1E+4000000"),
+    Decimal("-1E+999999999"),
+    Decimal("1E-4000000"),
+    Decimal("7" * 1_000_000),
+    Decimal("0." + "7" * 1_000_000),
+    Decimal("NaN"),
+    Decimal("Infinity"),
+    10**5000,
+    float("inf"),
+    "9" * 1_000_000,
+    "ΐ" * 4_000_000,
+    b"9" * 1_000_000,
+    UUID(int=7),
+    [0] * 2_000_000,
+    [["x"] * 1000] * 1000,
+    {str(n): n for n in range(100_000)},
+    {"x" * 1_000_000: 1},
+]
+"""What a task may return to hurt whoever filters it."""
+LARGEST: list[Any] = [
+    "ΐ" * (256 * 1024),
+    "Σ" * (256 * 1024),
+    [1.5] * 4_999,
+    ["é\n" * 20] * 4_999,
+    {str(n): 1.23456 for n in range(4_999)},
+]
+"""The most that a filter takes."""

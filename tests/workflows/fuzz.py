@@ -14,10 +14,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from kimera_tui.errors import ConfigError, KimeraError
 from kimera_tui.process.clock import new_id
 from kimera_tui.workflows.dry_run import dry_run
+from kimera_tui.workflows.filters import FILTERS
 from kimera_tui.workflows.header import document_from, header_of
 from kimera_tui.workflows.launch import Given
 from kimera_tui.workflows.planning import DocumentPlanner
@@ -31,11 +33,11 @@ from kimera_tui.workflows.references import (
 )
 from kimera_tui.workflows.saving import text_of
 from kimera_tui.workflows.yaml_reading import Malformed
-from tests.workflows.cases import CAPS, EVERYTHING, EXAMPLES, FRIENDS
+from tests.workflows.cases import CAPS, EVERYTHING, EXAMPLES, FRIENDS, HOSTILE, LARGEST
 
 SEED = 20260131
-BAR, CAP_BAR = 0.1, 0.5
-"""Seconds of this thread's time that a case may take, and one that is made to hurt."""
+BAR, CAP_BAR, FILTER_BAR = 0.1, 0.5, 0.005
+"""Seconds of this thread's time that a case may take, one that is made to hurt, and a filter."""
 TOKENS = (
     *"{}[],:#&*!|>'\"%@`-?~ \n\t\\\0\x85\u2028\ufeffé😀0179aZ$.<",
     "- ", ": ", " #", "\n  ", "---\n", "...\n", "<<: ", "!!int ", "&a ", "*a", "null", "true",
@@ -147,6 +149,15 @@ def fill(text: str) -> str:
     return outcome
 
 
+def filtered(text: str, value: Any) -> str:
+    """Fill in a template of one value."""
+    try:
+        render(text, {"prev": value})
+    except TemplateError:
+        return "refused"
+    return "filled in"
+
+
 def mutated(dice: random.Random, texts: list[str]) -> str:
     """A document with some mistakes in it."""
     text = dice.choice(texts)
@@ -233,8 +244,19 @@ def caps() -> Tally:
     return tally
 
 
+def filters() -> Tally:
+    """Take every filter on every value that is made to hurt it."""
+    tally = Tally("filters", FILTER_BAR)
+    for name in FILTERS:
+        for number, value in enumerate((*HOSTILE, *LARGEST)):
+            text = f"a ${{{{ prev | {name} }}}}"
+            filtered(text, value)  # what is made on first use is not the filter's
+            tally.take(f"{name} {number}", lambda text=text, value=value: filtered(text, value))
+    return tally
+
+
 def main() -> int:
-    found = [*tallies(10_000), caps()]
+    found = [*tallies(10_000), caps(), filters()]
     for tally in found:
         print(tally.told())  # noqa: T201
         for line in [*tally.unclean[:20], *tally.over[:20]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 from kimera_tui.runs.notkept import NotKept, TooLarge, Withheld, is_whole
 from kimera_tui.workflows.conditions import holds, references_of, say
 from kimera_tui.workflows.document import Condition
+from kimera_tui.workflows.filters import FILTERS
 from kimera_tui.workflows.references import (
+    MAX_RENDERED,
     Missing,
     Reference,
     TemplateError,
@@ -21,6 +24,7 @@ from kimera_tui.workflows.references import (
     references_in,
     render,
 )
+from tests.workflows.cases import HOSTILE
 
 SCOPE: dict[str, Any] = {
     "inputs": {
@@ -204,9 +208,66 @@ def test_a_value_that_is_nested_too_deep_is_a_sentence() -> None:
     for _ in range(5_000):
         deep = [deep]
     with pytest.raises(TemplateError, match="`prev`: nested too deep"):
-        render("${{ prev | length }}", {"prev": deep})
+        render("${{ prev | json }}", {"prev": deep})
     with pytest.raises(TemplateError, match="`prev`: nested too deep"):
         holds(condition(ref="prev", eq=deep), {"prev": deep})
+
+
+@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize("value", HOSTILE, ids=lambda value: type(value).__name__)
+def test_a_filter_is_bounded_whatever_a_task_returned(name: str, value: Any) -> None:
+    for text in ("${{ prev | %s }}", "of ${{ prev | %s }}"):
+        try:
+            found = render(text % name, {"prev": value})
+        except TemplateError:
+            continue
+        assert found is value or not isinstance(found, str) or len(found) <= 2 * MAX_RENDERED
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "found"),
+    [
+        (Decimal("12.9"), "int", 12),
+        (Decimal("-12.9"), "int", -12),
+        (Decimal("1E+300"), "int", 10**300),
+        (Decimal("1E-4000000"), "int", 0),
+        (Decimal("0." + "9" * 1000), "int", 0),
+        (Decimal("0.1"), "float", 0.1),
+        (Decimal("1E-4000000"), "float", 0.0),
+        (True, "int", 1),
+    ],
+)
+def test_numbers_of_any_kind_are_read(value: Any, name: str, found: Any) -> None:
+    assert render(f"${{{{ prev | {name} }}}}", {"prev": value}) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "sentence"),
+    [
+        (Decimal("1E+4000000"), "int", "`prev | int`: not for a value of type Decimal."),
+        ([0] * 5_001, "json", "`prev | json`: the value is too large."),
+        ([0] * 5_001, "join", "`prev | join`: the value is too large."),
+        (["x" * 1000] * 1000, "join", "`prev | join`: the value is too large."),
+        ("x" * 300_000, "upper", "`prev | upper`: the value is too large."),
+        ([0] * 5_001, "first", None),
+        ([0] * 1_000_000, "length", None),
+    ],
+)
+def test_what_is_too_large_for_a_filter_is_a_sentence(
+    value: Any, name: str, sentence: str | None
+) -> None:
+    if sentence is None:
+        render(f"${{{{ prev | {name} }}}}", {"prev": value})
+        return
+    with pytest.raises(TemplateError) as caught:
+        render(f"${{{{ prev | {name} }}}}", {"prev": value})
+    assert caught.value.message == sentence
+
+
+def test_what_is_too_large_for_a_text_is_a_sentence() -> None:
+    with pytest.raises(TemplateError, match="`prev`: too large to be part of a text"):
+        render("all: ${{ prev }}", {"prev": [0] * 5_001})
+    assert render("${{ prev }}", {"prev": [0] * 5_001}) == [0] * 5_001
 
 
 def test_keys_are_never_filled_in() -> None:
@@ -330,7 +391,7 @@ def test_what_cannot_be_compared_is_a_sentence(fields: dict[str, Any], sentence:
         {"ref": "steps.login.result.token", "eq": "x"},
         {"ref": "steps.login.result.token", "ne": "x"},
         {"ref": "steps.login.result.token", "gt": "x"},
-        {"ref": "steps.login.result", "in": [{"token": "x"}]},
+        {"ref": "steps.login.result", "in": [{"name": "x", "token": "x", "url": "x"}]},
         {"ref": "prev", "eq": [1, ["••••"]]},
         {"ref": "steps.login.result.name", "eq": Withheld("when.eq")},
         {"ref": "steps.login.result.name", "in": ["a", Withheld("when.in.1")]},
