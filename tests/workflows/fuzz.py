@@ -6,6 +6,7 @@ As a program it takes all of them, and looks at the time that each takes: ``make
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 import sys
 import tempfile
@@ -72,17 +73,21 @@ class Tally:
     over: list[str] = field(default_factory=list)
     unclean: list[str] = field(default_factory=list)
 
-    def take(self, name: str, case: Callable[[], str]) -> None:
-        began = time.thread_time()
+    def take(self, name: str, case: Callable[[], str], tries: int = 1) -> None:
+        """Run a case, and count the fastest of so many tries."""
+        took = math.inf
         try:
-            outcome = case()
+            for _ in range(tries):
+                began = time.thread_time()
+                outcome = case()
+                took = min(took, time.thread_time() - began)
         except Exception as error:
             outcome = "UNCLEAN"
             self.unclean.append(f"{name}: {type(error).__name__}: {error}"[:400])
         else:
             if outcome == "UNCLEAN":
                 self.unclean.append(name)
-        took = time.thread_time() - began
+        took = took if took < math.inf else time.thread_time() - began
         self.outcomes[outcome] += 1
         if took > self.worst:
             self.worst, self.worst_case = took, name
@@ -250,8 +255,7 @@ def filters() -> Tally:
     for name in FILTERS:
         for number, value in enumerate((*HOSTILE, *LARGEST)):
             text = f"a ${{{{ prev | {name} }}}}"
-            filtered(text, value)  # what is made on first use is not the filter's
-            tally.take(f"{name} {number}", lambda text=text, value=value: filtered(text, value))
+            tally.take(f"{name} {number}", lambda text=text, value=value: filtered(text, value), 3)
     return tally
 
 
