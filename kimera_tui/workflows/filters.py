@@ -138,7 +138,15 @@ def _join(value: Any, separator: Any) -> str:
     if len(between) * len(value) > MAX_TEXT:
         raise Oversized
     _check_size(value)
-    return between.join(each if isinstance(each, str) else _encode(each) for each in value)
+    return between.join(map(_word, value))
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if type(value) is int or (type(value) is float and math.isfinite(value)):
+        return repr(value)  # what the encoder does, three times faster
+    return _encode(value)
 
 
 FILTERS: Mapping[str, Callable[[Any, Any], Any]] = {
