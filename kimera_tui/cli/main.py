@@ -9,12 +9,13 @@ from kimera_tui.cli.compare import compare
 from kimera_tui.cli.demo import demo
 from kimera_tui.cli.friends import friends
 from kimera_tui.cli.logs import log_to_file
-from kimera_tui.cli.output import fail
+from kimera_tui.cli.output import fail, narrate
 from kimera_tui.cli.replay import replay
 from kimera_tui.cli.resume import resume
 from kimera_tui.cli.run import run
 from kimera_tui.cli.runs import runs, watch
 from kimera_tui.cli.send import send
+from kimera_tui.cli.trust import trust
 from kimera_tui.cli.workflow import workflow
 from kimera_tui.errors import ConfigError
 
@@ -29,14 +30,16 @@ def main(context: click.Context, read_only: bool) -> None:
     With no command the console opens. BROKER_URL and RESULT_BACKEND name your broker; without
     them Kimera starts a private one with demo friends.
     """
-    from kimera_tui.config.bootstrap import load_env
+    from kimera_tui.config.env_file import ENV_FILE, load_settings
 
     if read_only and context.invoked_subcommand is not None:
         raise click.UsageError("--read-only is for the console.")
     try:
-        load_env()
+        ignored = load_settings()
     except ConfigError as error:
         fail(error)
+    for name in ignored:
+        narrate(f"{ENV_FILE}: {name} is ignored: it counts in the environment only.")
     log_to_file()
     if context.invoked_subcommand is None:
         from kimera_tui.cli.console import open_console
@@ -55,3 +58,4 @@ main.add_command(compare)
 main.add_command(cancel)
 main.add_command(resume)
 main.add_command(workflow)
+main.add_command(trust)

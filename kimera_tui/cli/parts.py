@@ -16,12 +16,14 @@ from kimera_tui.cli.filter_parts import FilterParts
 from kimera_tui.cli.friends_file import which_file
 from kimera_tui.cli.guard import Guard
 from kimera_tui.cli.lookout import Lookout, tell_failed
+from kimera_tui.cli.permissions import Permissions
 from kimera_tui.cli.workflow_parts import WorkflowParts
 from kimera_tui.cluster.events import BrokerChanged
 from kimera_tui.cluster.inspector import Inspector
 from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.friends import Friend, friends_path, load_friends
 from kimera_tui.config.paths import state_dir
+from kimera_tui.config.trust import Access
 from kimera_tui.embedded.broker import EmbeddedBroker
 from kimera_tui.errors import BrokerUnavailable, ConfigError, KimeraError
 from kimera_tui.process import TaskManager
@@ -66,6 +68,7 @@ class Parts(DetachParts, FilterParts):
         except ConfigError as error:
             self.friends_problem = "\n".join(filter(None, [str(error), error.hint]))
         self._guard = Guard(read_only, self.friends)
+        self.permissions = Permissions(self._environ, self.friends_file, self.friends)
         self.journal = Journal(state_dir() / "runs.db", self.clock)
         self._broker: EmbeddedBroker | None = None
         self._manager: TaskManager | None = None
@@ -97,6 +100,14 @@ class Parts(DetachParts, FilterParts):
     def journal_notice(self) -> str:
         """What else is to be known of the journal, such as that it was damaged and begun anew."""
         return self.journal.notice
+
+    def friends_want(self) -> Sequence[Access]:
+        """What friends.yaml asks to read and nobody has allowed."""
+        return self.permissions.friends_want()
+
+    def allow_friends(self) -> None:
+        """Let friends.yaml read what it asks for now."""
+        self.permissions.allow_friends()
 
     def need_friends(self) -> None:
         """Raise ConfigError where friends.yaml could not be read."""
@@ -262,7 +273,8 @@ class Parts(DetachParts, FilterParts):
             info = await asyncio.to_thread(self._broker.start)
             environ |= {"BROKER_URL": info.url, "RESULT_BACKEND": info.url}
             label = f"embedded {info.server}"
-        TaskManager.reset(Bootstrap(environ, self.friends), clock=self.clock)
+        variables = self.permissions.variables()
+        TaskManager.reset(Bootstrap(environ, self.friends, variables), clock=self.clock)
         manager = TaskManager()
         app = await asyncio.to_thread(lambda: manager.celery_app)
         self._manager = manager

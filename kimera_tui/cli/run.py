@@ -17,6 +17,8 @@ from kimera_tui.cli.progress import Progress
 from kimera_tui.errors import KimeraError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kimera_tui.cli.parts import Parts
     from kimera_tui.runs.book import RunState
     from kimera_tui.workflows.document import Document
@@ -68,19 +70,23 @@ async def _run(asked: _Asked) -> int:
     parts.need_friends()
     path = Library(workflows_folder()).find(asked.workflow)
     document = await asyncio.to_thread(read_checked, path, parts.friends)
+    if asked.dry_run:
+        for access in parts.permissions.reads(document):
+            narrate(access.sentence)
+    else:
+        parts.permissions.check(document, path)
     given = _given(document, asked)
     if asked.dry_run:
-        return await _shown(parts, document, given, asked)
+        return await _shown(parts, document, given, asked, path)
     refuse_danger(parts.friends, {friend for friend, _ in tasks_of(document)}, yes=asked.yes)
     if asked.detach:
         return await detached(parts, document, given, as_json=asked.as_json)
     return await _to_its_end(parts, document, given, asked)
 
 
-async def _shown(parts: Parts, document: Document, given: Given, asked: _Asked) -> int:
+async def _shown(parts: Parts, document: Document, given: Given, asked: _Asked, path: Path) -> int:
     """Tell the calls, of a run that reuses another one's results only those that are left."""
     from kimera_tui.cli.runs import find_run
-    from kimera_tui.workflows.dry_run import dry_run
     from kimera_tui.workflows.replay import Wish
 
     left: set[str] | None = None
@@ -96,7 +102,7 @@ async def _shown(parts: Parts, document: Document, given: Given, asked: _Asked) 
         will_run = set(plan.will_run)
         left = {node.id for _, node in plan.plan.walk() if node.path in will_run}
         given = replace(given, inputs=plan.inputs)
-    for call in dry_run(document, given, parts.friends):
+    for call in await parts.workflows.dry_run(document, given, path):
         if left is None or call["step"] in left:
             data(call, as_json=asked.as_json)
     narrate("Nothing was sent.")

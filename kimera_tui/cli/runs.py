@@ -77,7 +77,8 @@ def _public(row: RunRow) -> dict[str, Any]:
 def _line(row: RunRow) -> str:
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.started))
     steps = f"{row.done}/{row.total}"
-    return f"{row.run_id[:8]}  {when}  {row.status:<12} {steps:>7}  {safe(row.name, 200)}"
+    line = f"{row.run_id[:8]}  {when}  {row.status:<12} {steps:>7}  {row.name}"
+    return safe(line, 300)
 
 
 @click.command()

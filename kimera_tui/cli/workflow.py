@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from kimera_tui.config.friends import Friend
     from kimera_tui.ui.ports import SavedWorkflow
+    from kimera_tui.workflows.document import Document
 
 WRONG = 1
 """Exit code when something is wrong with a file that was checked."""
@@ -46,6 +47,28 @@ def check(files: tuple[str, ...], as_json: bool) -> None:
     raise SystemExit(worst)
 
 
+def _tell_reads(
+    path: Path, document: Document, friends: Mapping[str, Friend], *, as_json: bool
+) -> None:
+    """Say what a run of a document reads besides its file, and what of it needs permission."""
+    import os
+
+    from kimera_tui.cli.friends_file import which_file
+    from kimera_tui.cli.permissions import Permissions
+
+    permissions = Permissions(os.environ, which_file(os.environ), friends)
+    wanted = permissions.wants(document, path)
+    for access in permissions.reads(document):
+        allowed = access not in wanted
+        if as_json:
+            plain = {"reads": access.kind, "name": access.name, "to": access.to or None}
+            data({"file": str(path), **plain, "allowed": allowed}, as_json=True)
+        else:
+            narrate(f"{path}: {access.sentence}")
+    if wanted and not as_json:
+        narrate(f"{path}: needs your permission for that: kimera-tui trust {path}")
+
+
 def _friends() -> Mapping[str, Friend]:
     import os
 
@@ -63,7 +86,10 @@ def _check(name: str, friends: Mapping[str, Friend], *, as_json: bool) -> int:
 
     try:
         path = Library(workflows_folder()).find(name)
-        found = read_document(read_text(path), str(path), friends).problems
+        checked = read_document(read_text(path), str(path), friends)
+        found = checked.problems
+        if checked.document is not None:
+            _tell_reads(path, checked.document, friends, as_json=as_json)
     except Malformed as error:
         found = [Problem(error.sentence, line=error.line)]
     except KimeraError as error:

@@ -10,7 +10,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Protocol
 
+from kimera_tui.cli.permissions import Permissions
 from kimera_tui.config.friends import Friend
+from kimera_tui.config.trust import Access
 from kimera_tui.errors import KimeraError, UsageError
 from kimera_tui.runs.book import RunBook
 from kimera_tui.runs.events import RunStarted
@@ -24,7 +26,7 @@ from kimera_tui.workflows.dry_run import dry_run
 from kimera_tui.workflows.flow import LastRun, last_run_of
 from kimera_tui.workflows.from_run import document_of
 from kimera_tui.workflows.launch import Given
-from kimera_tui.workflows.preflight import Facts, Finding, preflight
+from kimera_tui.workflows.preflight import Facts, Finding, Reads, preflight
 from kimera_tui.workflows.store import Library, Stored, changed, open_workflow, save
 
 RECENT = 20
@@ -35,6 +37,7 @@ class Behind(Protocol):
     """What the parts give."""
 
     friends: Mapping[str, Friend]
+    permissions: Permissions
 
     async def runs(self, search: str) -> Sequence[RunRow]:
         """Past runs, newest first."""
@@ -136,26 +139,48 @@ class WorkflowParts:
         run = book.runs.get(rows[0].run_id)
         return None if run is None else last_run_of(run)
 
-    async def preflight(self, document: Document, given: Given) -> Sequence[Finding]:
+    def reads(self, document: Document) -> Sequence[Access]:
+        """What a run of it reads besides its own file."""
+        return self._behind.permissions.reads(document)
+
+    async def wants(self, document: Document, file: Path | None) -> Sequence[Access]:
+        """What it asks for and nobody has allowed; ConfigError where that can't be read."""
+        return await asyncio.to_thread(self._behind.permissions.wants, document, file)
+
+    async def allow(self, document: Document, file: Path | None) -> None:
+        """Let it read what it asks for now; ConfigError where that can't be written down."""
+        await asyncio.to_thread(self._behind.permissions.allow, document, file)
+
+    async def preflight(
+        self, document: Document, given: Given, file: Path | None
+    ) -> Sequence[Finding]:
         """What speaks for and against a run of it now."""
         facts = await self._behind.facts(document)
+        reads = Reads(self.reads(document), await self.wants(document, file))
         friends = self._behind.friends
-        return await asyncio.to_thread(preflight, document, given, friends, facts, os.environ)
+        return await asyncio.to_thread(
+            preflight, document, given, friends, facts, os.environ, reads
+        )
 
-    async def dry_run(self, document: Document, given: Given) -> Sequence[Mapping[str, Any]]:
+    async def dry_run(
+        self, document: Document, given: Given, file: Path | None
+    ) -> Sequence[Mapping[str, Any]]:
         """What a run would send; nothing is sent."""
-        return await asyncio.to_thread(dry_run, document, given, self._behind.friends)
+        variables = {} if await self.wants(document, file) else os.environ
+        return await asyncio.to_thread(dry_run, document, given, self._behind.friends, variables)
 
-    async def run(self, document: Document, given: Given) -> str:
+    async def run(self, document: Document, given: Given, file: Path | None) -> str:
         """Start a run as soon as the broker is there; returns its id."""
+        await asyncio.to_thread(self._behind.permissions.check, document, file)
         return await self._behind.run_document(document, given)
 
     async def stops(self, document: Document) -> Sequence[Stop]:
         """What keeps a run of it from being handed to the workers."""
         return await self._behind.stops(document)
 
-    async def detach(self, document: Document, given: Given) -> str:
+    async def detach(self, document: Document, given: Given, file: Path | None) -> str:
         """Start a run that the workers go on with alone; returns its id once they have it."""
+        await asyncio.to_thread(self._behind.permissions.check, document, file)
         return await self._behind.detach_document(document, given)
 
     async def document_of(self, run_id: str) -> Document:

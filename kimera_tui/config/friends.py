@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,8 +18,10 @@ from pydantic import (
 
 from kimera_tui.config.nearest import near
 from kimera_tui.config.refusals import refusal
+from kimera_tui.config.trust import Access
 from kimera_tui.config.yaml_source import Key, is_missing, read_yaml
 from kimera_tui.errors import ConfigError, UnknownFriend
+from kimera_tui.redaction import mask_urls
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[\w.:-]+$")]
 
@@ -80,6 +81,7 @@ class _FriendsFile(_Strict):
     friends: dict[Name, Friend] = Field(default_factory=dict)
 
 
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
 _NAMES = "only letters, digits, `_`, `.`, `:` and `-`, and not empty"
 _OWN = {
     "string_pattern_mismatch": _NAMES,
@@ -131,22 +133,35 @@ def secret_params(entry: Mapping[str, Any], task_name: str) -> frozenset[str]:
     return frozenset(name for name, param in params.items() if param.get("secret"))
 
 
-def expand(value: str, friend: str) -> str:
-    """Put environment variables in for ``${NAME}``.
+def expand(value: str, friend: str, variables: Mapping[str, str]) -> str:
+    """Put variables in for ``${NAME}``.
 
     Raises:
-        ConfigError: a variable isn't set; the message names friend and variable.
+        ConfigError: a variable isn't set, or may not be read; the message names it.
     """
 
     def variable(match: re.Match[str]) -> str:
         try:
-            return os.environ[match[1]]
+            return variables[match[1]]
         except KeyError:
             raise ConfigError(
                 f"Friend `{friend}`: environment variable {match[1]} is not set."
             ) from None
 
-    return re.sub(r"\$\{(\w+)\}", variable, value)
+    return _VARIABLE.sub(variable, value)
+
+
+def accesses_of(friends: Mapping[str, Friend]) -> list[Access]:
+    """The environment variables that go into the friends' URLs."""
+    return sorted(
+        {
+            Access("variable", name, f"{mask_urls(url)}, the {what} of friend `{friend_name}`")
+            for friend_name, friend in friends.items()
+            for what, url in (("broker", friend.broker), ("result backend", friend.backend))
+            if url is not None
+            for name in _VARIABLE.findall(url)
+        }
+    )
 
 
 def _keys_at(where: Key) -> Iterable[str]:

@@ -20,8 +20,16 @@ from kimera_tui.process.thread_engine import thread_engine
 class EngineRoom:
     """Builds Celery apps and engines when they are first needed, for the loop that needs them."""
 
-    def __init__(self, enabled: bool, broker: str, backend: str, announcer: Announcer) -> None:
+    def __init__(
+        self,
+        enabled: bool,
+        broker: str,
+        backend: str,
+        announcer: Announcer,
+        variables: Mapping[str, str],
+    ) -> None:
         self._default = (broker, backend)
+        self._variables = variables
         self._announcer = announcer
         self._enabled = enabled
         self._apps: dict[tuple[str, str], Any] = {}
@@ -110,10 +118,10 @@ class EngineRoom:
             return self._default
         broker, backend = self._default
         if own_broker:
-            broker = check_broker_url(expand(own_broker, friend))
+            broker = check_broker_url(expand(own_broker, friend, self._variables))
             backend = broker if broker.startswith(("redis", "sentinel")) else backend
         if own_backend:
-            backend = check_backend_url(expand(own_backend, friend))
+            backend = check_backend_url(expand(own_backend, friend, self._variables))
         return broker, backend
 
 

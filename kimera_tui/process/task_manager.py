@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from kimera_tui.config.bootstrap import Bootstrap, load_env
+from kimera_tui.config.bootstrap import Bootstrap
+from kimera_tui.config.env_file import load_env
 from kimera_tui.process.adoption import Adoption
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.bus import EventBus
@@ -86,7 +87,9 @@ class TaskManager:
         self._new_id = new_id
         self._follower = Follower(self._announcer)
         broker, backend = bootstrap.celery_broker, bootstrap.celery_backend
-        self._room = EngineRoom(bootstrap.celery_on, broker, backend, self._announcer)
+        self._room = EngineRoom(
+            bootstrap.celery_on, broker, backend, self._announcer, bootstrap.variables
+        )
         self._dispatcher = Dispatcher(self._room, self._announcer, self._follower)
         self.adoption = Adoption(self._room, self._dispatcher)
         self.joining = Joining(self._room)

@@ -17,6 +17,8 @@ from kimera_tui.runs.values import Packer, args_from, kwargs_from, unpack
 
 LARGEST_RESULT = 8 * 1024 * 1024
 """Bytes of JSON up to which a result is kept: as much as the engine reads."""
+_LARGEST_TEXT = 512 * 1024 * 1024
+"""Bytes up to which a row's data is read: the plan of a hundred thousand steps has some 50 MB."""
 SQUEEZED_FROM = 4096
 """Bytes from which on a row's data is compressed."""
 
@@ -53,6 +55,25 @@ _FIELDS = {
     for name, kind in KINDS.items()
 }
 _OWN = {name: {field.name for field in dataclasses.fields(kind)} for name, kind in KINDS.items()}
+
+_PLAIN: Mapping[str, Any] = {
+    "str": str,
+    "int": int,
+    "float": int | float,
+    "bool": bool,
+    "str | None": str | None,
+    "int | None": int | None,
+    "float | None": int | float | None,
+    "Mapping[str, Any]": Mapping,
+}
+_TYPES = {
+    name: {
+        field.name: _PLAIN[str(field.type)]
+        for field in dataclasses.fields(kind)
+        if str(field.type) in _PLAIN
+    }
+    for name, kind in KINDS.items()
+}
 
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -91,14 +112,29 @@ def decode(kind: str, data: Data, columns: Mapping[str, Any]) -> e.Event | None:
     if known is None:
         return None
     try:
-        text = zlib.decompress(data).decode() if isinstance(data, bytes) else data
+        text = _inflated(data) if isinstance(data, bytes) else data
         fields = {name: _read(name, value) for name, value in json.loads(text).items()}
         own = _OWN[kind]
-        return known(**{
-            name: value for name, value in {**columns, **fields}.items() if name in own
-        })  # fmt: skip
-    except (ValueError, TypeError, KeyError, ArithmeticError, zlib.error):
+        found = {name: value for name, value in {**columns, **fields}.items() if name in own}
+        return known(**found) if _fit(kind, found) else None
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, zlib.error):
         return None
+    except RecursionError:
+        return None
+
+
+def _inflated(data: bytes) -> str:
+    inflater = zlib.decompressobj()
+    text = inflater.decompress(data, _LARGEST_TEXT)
+    if not inflater.eof:
+        raise ValueError("cut short, or far too large")
+    return text.decode()
+
+
+def _fit(kind: str, fields: Mapping[str, Any]) -> bool:
+    """Whether plain fields are of their types; another program may have written them."""
+    types = _TYPES[kind]
+    return all(isinstance(value, types[name]) for name, value in fields.items() if name in types)
 
 
 def learn(event: e.Event, packer: Packer) -> None:

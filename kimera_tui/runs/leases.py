@@ -45,7 +45,9 @@ class Leases:
         """Every run that has not ended, oldest first."""
         rows = self._db.execute(
             "SELECT run_id, name, profile, owner, lease_until, recoveries FROM run"
-            " WHERE ended IS NULL ORDER BY key"
+            " WHERE ended IS NULL AND typeof(lease_until) = 'real'"
+            " AND typeof(recoveries) = 'integer' AND typeof(run_id) = 'text'"
+            " AND typeof(owner) = 'text' ORDER BY key"
         )
         return [
             OpenRun(run_id, name, profile, owner, _alive(owner, until, now), recoveries)

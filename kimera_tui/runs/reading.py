@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from kimera_tui.process.events import Event
 from kimera_tui.runs.codec import decode
@@ -17,6 +18,10 @@ from kimera_tui.runs.search_tree import Search
 USUAL_OF = 200
 """A task's usual duration is told from so many of its last runs."""
 _LEAST_FOR_USUAL = 3
+_LAST_MOMENT = 253_402_300_800.0
+"""The year 10000, from which on a moment can't be written as a date."""
+
+_Cell = TypeVar("_Cell", str, int, float, tuple[str, ...])
 
 
 def events_of_run(db: sqlite3.Connection, run_id: str) -> list[Event]:
@@ -24,7 +29,11 @@ def events_of_run(db: sqlite3.Connection, run_id: str) -> list[Event]:
     found = db.execute("SELECT key FROM run WHERE run_id = ?", (run_id,)).fetchone()
     if found is None:
         return []
-    rows = db.execute("SELECT ts, path, kind, data FROM event WHERE run = ? ORDER BY seq", found)
+    rows = db.execute(
+        "SELECT ts, path, kind, data FROM event WHERE run = ?"
+        " AND typeof(ts) IN ('real', 'integer') ORDER BY seq",
+        found,
+    )
     events: list[Event] = []
     tasks: dict[str | None, str] = {}
     payloads: dict[str | None, dict[str, Any]] = {}
@@ -52,9 +61,11 @@ def events_of_run(db: sqlite3.Connection, run_id: str) -> list[Event]:
 def runs(db: sqlite3.Connection, search: Search, limit: int, now: float) -> list[RunRow]:
     """The runs that meet a search, the latest first; it names no saved filters."""
     values: Values = {"now": now, "limit": limit}
-    rows = db.execute(
-        f"SELECT run_id, name, {STATUS}, started, ended, done, total, friends, tasks, error, parent"  # noqa: S608 - made of constants
-        f" FROM run WHERE {condition(search, values)}"
+    cursor = db.cursor()
+    cursor.row_factory = sqlite3.Row
+    rows = cursor.execute(
+        f"SELECT run_id, name, {STATUS} AS status, started, ended, done, total, friends, tasks,"  # noqa: S608 - made of constants
+        f" error, parent FROM run WHERE {condition(search, values)}"
         " ORDER BY started DESC, key DESC LIMIT :limit",
         values,
     )
@@ -96,17 +107,56 @@ def _percentile(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def _row(row: Sequence[Any]) -> RunRow:
-    return RunRow(
-        run_id=row[0],
-        name=row[1],
-        status=row[2],
-        started=row[3],
-        ended=row[4],
-        done=row[5],
-        total=row[6],
-        friends=tuple(json.loads(row[7])),
-        tasks=tuple(json.loads(row[8])),
-        error=row[9],
-        parent=row[10],
+class _Cells:
+    """The cells of a row that another program may have written; notes which are of no use."""
+
+    def __init__(self, row: sqlite3.Row) -> None:
+        self._row = row
+        self.wrong: list[str] = []
+
+    def text(self, name: str) -> str:
+        value = self._row[name]
+        return value if isinstance(value, str) else self._unusable(name, "")
+
+    def count(self, name: str) -> int:
+        value = self._row[name]
+        return value if isinstance(value, int) else self._unusable(name, 0)
+
+    def moment(self, name: str) -> float:
+        value = self._row[name]
+        usable = isinstance(value, int | float) and 0 <= value < _LAST_MOMENT
+        return value if usable else self._unusable(name, 0.0)
+
+    def words(self, name: str) -> tuple[str, ...]:
+        try:
+            found = json.loads(self.text(name))
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, list) and all(isinstance(each, str) for each in found):
+            return tuple(found)
+        return self._unusable(name, ())
+
+    def _unusable(self, name: str, instead: _Cell) -> _Cell:
+        self.wrong.append(name)
+        return instead
+
+
+def _row(row: sqlite3.Row) -> RunRow:
+    cells = _Cells(row)
+    found = RunRow(
+        run_id=cells.text("run_id"),
+        name=cells.text("name"),
+        status=cells.text("status"),
+        started=cells.moment("started"),
+        ended=None if row["ended"] is None else cells.moment("ended"),
+        done=cells.count("done"),
+        total=cells.count("total"),
+        friends=cells.words("friends"),
+        tasks=cells.words("tasks"),
+        error=cells.text("error"),
+        parent=cells.text("parent"),
     )
+    if not cells.wrong:
+        return found
+    damage = f"Damaged in the journal: {', '.join(dict.fromkeys(cells.wrong))}."
+    return replace(found, error=" ".join(filter(None, [damage, found.error])))

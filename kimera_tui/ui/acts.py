@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from textual.screen import Screen
 from textual.worker import Worker
 
+from kimera_tui.config.trust import Access
 from kimera_tui.errors import KimeraError
 from kimera_tui.runs.book import RunState
 from kimera_tui.runs.state import StepState
@@ -27,6 +29,9 @@ from kimera_tui.workflows.runner import Decision
 if TYPE_CHECKING:
     from kimera_tui.ui.app import KimeraApp
     from kimera_tui.ui.screens.compose import ComposeScreen
+
+_SHOWN = 12
+"""Requests that one question lists."""
 
 
 class Acts:
@@ -52,14 +57,43 @@ class Acts:
         if await self._may_send(workflow.name, friends_of(workflow.root)):
             self._start(partial(self._services.launch, workflow))
 
-    async def launch_document(self, document: Document, given: Given) -> None:
+    async def launch_document(self, document: Document, given: Given, file: Path | None) -> None:
         """Start a run of a document and watch it in Live."""
-        self._start(partial(self._services.workflows.run, document, given))
+        self._start(partial(self._services.workflows.run, document, given, file))
 
-    async def detach_document(self, document: Document, given: Given) -> None:
+    async def detach_document(self, document: Document, given: Given, file: Path | None) -> None:
         """Hand a run of a document to the workers, and watch it in Live."""
         if await self._may_send(document.name, {friend for friend, _ in tasks_of(document)}):
-            self._start(partial(self._services.workflows.detach, document, given))
+            self._start(partial(self._services.workflows.detach, document, given, file))
+
+    async def may_read(self, document: Document, file: Path | None) -> bool:
+        """Whether a document may read what it asks for; asks where nobody has allowed it yet."""
+        try:
+            wanted = await self._services.workflows.wants(document, file)
+            if not wanted:
+                return True
+            where = str(file or f"The workflow `{document.name}`")
+            if not await self._app.push_screen_wait(Confirm(_trusting(where, wanted))):
+                return False
+            await self._services.workflows.allow(document, file)
+        except KimeraError as error:
+            self._app.complain(str(error))
+            return False
+        return True
+
+    async def ask_to_trust_friends(self) -> None:
+        """Ask whether friends.yaml may read what it asks for, where nobody has allowed it yet."""
+        try:
+            wanted = self._services.friends_want()
+            if not wanted:
+                return
+            file = str(self._services.friends_file)
+            if await self._app.push_screen_wait(Confirm(_trusting(file, wanted))):
+                self._services.allow_friends()
+            else:
+                self._app.flash(f"Not allowed. kimera-tui trust {file} allows it later.")
+        except KimeraError as error:
+            self._app.complain(str(error))
 
     async def replay(self, run_id: str, wish: Wish) -> None:
         """Run a past run again, and watch it in Live."""
@@ -247,3 +281,12 @@ class Acts:
             await self._services.decide(run_id, path, what, result)
         except KimeraError as error:
             self._app.complain(str(error))
+
+
+def _trusting(file: str, wanted: Sequence[Access]) -> Question:
+    """What is asked before a file that was merely found may read something."""
+    shown = [access.sentence for access in wanted[:_SHOWN]]
+    if len(wanted) > _SHOWN:
+        shown.append(f"And {len(wanted) - _SHOWN} more.")
+    text = "\n\n".join([file, "\n".join(shown), "Allow this file to do that from now on?"])
+    return Question(title="Trust this file?", text=text, act="Allow")

@@ -102,9 +102,11 @@ class KimeraApp(App[int]):
         self.run_worker(self._bring_up(), group="services")
 
     async def _bring_up(self) -> None:
+        asking = self.run_worker(self.acts.ask_to_trust_friends(), group="trust")
         await self.services.start()
         if problem := self.services.journal_problem or self.services.journal_notice:
             self.complain(problem)
+        await asking.wait()  # runs that were left may need what is asked about
         with contextlib.suppress(KimeraError):  # told by the status line and the events
             recovery = await self.services.recover()
             needs = [text for run in recovery.adopted for text in run.needs]

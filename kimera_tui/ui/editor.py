@@ -41,7 +41,8 @@ async def edit_file(app: App[Any], command: list[str], path: Path) -> None:
     """
     try:
         with app.batch_update(), app.suspend(), _interrupts_left_alone():
-            editor = await asyncio.create_subprocess_exec(*command, str(path))
+            # A relative name that begins with + or - would be an option to the editor.
+            editor = await asyncio.create_subprocess_exec(*command, str(Path.cwd() / path))
             code = await editor.wait()
     except SuspendNotSupported:
         raise UsageError("The console can't make room for an editor here.") from None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kimera_tui.config.friends import Friend
+from kimera_tui.config.trust import Access
 from kimera_tui.process.bus import EventBus
 from kimera_tui.process.clock import Clock
 from kimera_tui.process.engine import Receipt
@@ -89,14 +90,40 @@ class Workflows(Protocol):
     async def last_run(self, name: str) -> LastRun | None:
         """What the last run of a workflow of that name tells."""
 
-    async def preflight(self, document: Document, given: Given) -> Sequence[Finding]:
+    def reads(self, document: Document) -> Sequence[Access]:
+        """What a run of it reads besides its own file."""
+
+    async def wants(self, document: Document, file: Path | None) -> Sequence[Access]:
+        """What a document asks for and nobody has allowed.
+
+        Args:
+            document: What is to be run.
+            file: Where it is from, as for what follows; None for what was never saved.
+
+        Raises:
+            ConfigError: the permissions can't be read.
+        """
+
+    async def allow(self, document: Document, file: Path | None) -> None:
+        """Let it read what it asks for now; ConfigError where that can't be written down."""
+
+    async def preflight(
+        self, document: Document, given: Given, file: Path | None
+    ) -> Sequence[Finding]:
         """What speaks for and against a run of it now."""
 
-    async def dry_run(self, document: Document, given: Given) -> Sequence[Mapping[str, Any]]:
+    async def dry_run(
+        self, document: Document, given: Given, file: Path | None
+    ) -> Sequence[Mapping[str, Any]]:
         """What a run would send; nothing is sent."""
 
-    async def run(self, document: Document, given: Given) -> str:
-        """Start a run as soon as the broker is there; returns its id."""
+    async def run(self, document: Document, given: Given, file: Path | None) -> str:
+        """Start a run as soon as the broker is there; returns its id.
+
+        Raises:
+            NotTrusted: it asks for something that nobody has allowed.
+            KimeraError: it can't be started.
+        """
 
     async def stops(self, document: Document) -> Sequence[Stop]:
         """What keeps a run of it from being handed to the workers.
@@ -105,8 +132,13 @@ class Workflows(Protocol):
             KimeraError: there is nothing to hand it to.
         """
 
-    async def detach(self, document: Document, given: Given) -> str:
-        """Start a run that the workers go on with alone; returns its id once they have it."""
+    async def detach(self, document: Document, given: Given, file: Path | None) -> str:
+        """Start a run that the workers go on with alone; returns its id once they have it.
+
+        Raises:
+            NotTrusted: it asks for something that nobody has allowed.
+            KimeraError: it can't be handed over.
+        """
 
     async def document_of(self, run_id: str) -> Document:
         """The document that a past run began with; UsageError where it can't be had."""
@@ -128,6 +160,16 @@ class Services(Protocol):
     @property
     def read_only(self) -> bool:
         """Whether nothing may be sent or revoked here."""
+
+    def friends_want(self) -> Sequence[Access]:
+        """What friends.yaml asks to read and nobody has allowed.
+
+        Raises:
+            ConfigError: the permissions can't be read.
+        """
+
+    def allow_friends(self) -> None:
+        """Let friends.yaml read what it asks for now; ConfigError as above."""
 
     @property
     def journal_problem(self) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +20,19 @@ _LATER = ("steps", "prev", "run", "error")
 
 
 def dry_run(
-    document: Document, given: Given, friends: Mapping[str, Friend]
+    document: Document,
+    given: Given,
+    friends: Mapping[str, Friend],
+    environ: Mapping[str, str],
 ) -> list[dict[str, Any]]:
     """Every call with its payload; what only the run will know stays as its template.
+
+    Args:
+        document: What is to be run.
+        given: What it is given.
+        friends: The configured friends.
+        environ: The variables that it may read; empty where it may read none, and then their
+            templates stay too.
 
     Raises:
         UsageError: an input is missing or wrong.
@@ -31,8 +40,9 @@ def dry_run(
     """
     scope = {
         "inputs": resolve(document.inputs, given.inputs),
-        "env": {name: os.environ[name] for name in document.env if name in os.environ},
+        "env": {name: environ[name] for name in document.env if name in environ},
     }
+    later = _LATER if environ else (*_LATER, "env")
     secrets = [name for name, spec in document.inputs.items() if spec.type == "secret"]
     calls: list[dict[str, Any]] = []
     for step in all_steps(document):
@@ -50,8 +60,8 @@ def dry_run(
                 "friend": friend,
                 "task": task,
                 "queue": config.queue if config is not None else "",
-                "args": [*secret.shown(_named(step.args, params), scope).values()],
-                "kwargs": secret.shown(step.kwargs, scope),
+                "args": [*secret.shown(_named(step.args, params), scope, later).values()],
+                "kwargs": secret.shown(step.kwargs, scope, later),
                 "timeout": duration_text(timeout),
             }
         )
@@ -72,20 +82,22 @@ class _Secret:
     declared: frozenset[str]
     """Names of the parameters that are."""
 
-    def shown(self, values: Mapping[str, Any], scope: Mapping[str, Any]) -> dict[str, Any]:
+    def shown(
+        self, values: Mapping[str, Any], scope: Mapping[str, Any], later: Collection[str]
+    ) -> dict[str, Any]:
         """Named arguments, filled in as far as they can be, the secret ones masked."""
         hidden = tainted(values, self.inputs) | self.declared
         known = {key: value for key, value in values.items() if key not in hidden}
-        shown = redact(filled(known, scope))
+        shown = redact(filled(known, scope, later))
         return {key: MASK if key in hidden else shown[key] for key in values}
 
 
-def filled(value: Any, scope: Mapping[str, Any]) -> Any:
+def filled(value: Any, scope: Mapping[str, Any], later: Collection[str] = _LATER) -> Any:
     """A value with those templates filled in that can be; the others stay as they are written."""
     if isinstance(value, Mapping):
-        return {key: filled(child, scope) for key, child in value.items()}
+        return {key: filled(child, scope, later) for key, child in value.items()}
     if isinstance(value, list | tuple):
-        return [filled(child, scope) for child in value]
-    if isinstance(value, str) and any(each.root in _LATER for each in references_in(value)):
+        return [filled(child, scope, later) for child in value]
+    if isinstance(value, str) and any(each.root in later for each in references_in(value)):
         return value
     return render(value, scope)

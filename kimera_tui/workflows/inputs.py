@@ -38,7 +38,7 @@ def resolve(specs: Mapping[str, Input], given: Mapping[str, Any]) -> dict[str, A
         UsageError: a value is missing, wrong, or for no input; the hint has all but the first.
     """
     problems = [
-        f"{name}: the workflow has no such input.{near(name, specs)}"
+        f"{_shown_name(name)}: the workflow has no such input.{near(name, specs)}"
         for name in given
         if name not in specs
     ]
@@ -61,6 +61,11 @@ def resolve(specs: Mapping[str, Input], given: Mapping[str, Any]) -> dict[str, A
     if problems:
         raise UsageError(problems[0], hint="\n".join(problems[1:]))
     return values
+
+
+def _shown_name(name: str) -> str:
+    """A name as it may be repeated: what is no name came from a file that holds something else."""
+    return name if re.fullmatch(r"[\w.-]{1,40}", name) else "…"
 
 
 def parse_input(name: str, spec: Input, text: str) -> Any:

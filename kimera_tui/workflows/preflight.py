@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from kimera_tui.cluster.inspector import ClusterView
 from kimera_tui.config.friends import Friend
+from kimera_tui.config.trust import Access
 from kimera_tui.errors import UsageError
 from kimera_tui.workflows.addresses import Address, walk
 from kimera_tui.workflows.call_checks import call_problems
@@ -48,6 +49,18 @@ class Facts:
     """Why broker or result backend can't be used, or an empty string."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What a run reads besides its workflow's file."""
+
+    all: Sequence[Access] = ()
+    not_allowed: Sequence[Access] = ()
+    """Those of them that nobody has allowed."""
+
+
+NO_READS = Reads()
+
+
 def queues_of(document: Document, friends: Mapping[str, Friend]) -> set[str]:
     """The queues of the default broker that a run of a document sends to."""
     found = (friends.get(called(step, document)[0]) for step in _tasks(document))
@@ -65,6 +78,7 @@ def preflight(
     friends: Mapping[str, Friend],
     facts: Facts,
     environ: Mapping[str, str],
+    reads: Reads = NO_READS,
 ) -> list[Finding]:
     """Everything that was looked at, in the order of the document; the whole run first.
 
@@ -74,8 +88,12 @@ def preflight(
         friends: The configured friends.
         facts: What is known of workers, queues and past runs.
         environ: Where secrets may come from.
+        reads: What the run reads.
     """
-    found = list(_whole(document, given, friends, facts, environ))
+    found = list(_whole(document, given, friends, facts))
+    found += _reads(reads)
+    if not reads.not_allowed:
+        found += _secrets(document, given, environ)
     for address, step in walk(document):
         if isinstance(step, TaskStep):
             found += _step(document, address, step, friends, facts)
@@ -96,7 +114,6 @@ def _whole(
     given: Given,
     friends: Mapping[str, Friend],
     facts: Facts,
-    environ: Mapping[str, str],
 ) -> Iterator[Finding]:
     if facts.broker_problem:
         yield Finding("", facts.broker_problem)
@@ -106,6 +123,16 @@ def _whole(
     danger = [name for name in names if name in friends and friends[name].danger]
     if danger:
         yield Finding("", f"Marked as dangerous: {', '.join(danger)}.")
+
+
+def _reads(reads: Reads) -> Iterator[Finding]:
+    for access in reads.all:
+        wanted = access in reads.not_allowed
+        text = f"{access.sentence} Nobody has allowed that." if wanted else access.sentence
+        yield Finding("", text, against=wanted)
+
+
+def _secrets(document: Document, given: Given, environ: Mapping[str, str]) -> Iterator[Finding]:
     for name, spec in document.inputs.items():
         if spec.type == "secret":
             yield _secret(name, spec, given, environ)

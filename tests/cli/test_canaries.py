@@ -73,6 +73,7 @@ def kimera(server: Server, home: Path, *words: str) -> subprocess.CompletedProce
         "RESULT_BACKEND": server.url(),
         "KIMERA_HOME": str(home / "home"),
         "KIMERA_FRIENDS": str(home / "friends.yaml"),
+        "KIMERA_WORKFLOWS": str(home),
         "CANARY_INPUT": INPUT,
         "PYTHONPATH": str(REPO),
     }

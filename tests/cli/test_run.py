@@ -215,7 +215,10 @@ def test_a_dry_run_shows_each_call_with_its_secrets_hidden_and_sends_nothing(
     first, second = lines(done)
     assert first["kwargs"] == {"payload": ["2026-01-31", 3, None], "token": "••••"}
     assert second["kwargs"] == {"token": "••••"}
-    assert done.stderr == "Nothing was sent.\n"
+    assert done.stderr.splitlines() == [
+        "Reads the environment variable RUN_TEST_KEY and sends it to echo.value.",
+        "Nothing was sent.",
+    ]
     assert "canary" not in done.stdout
     assert listed(run, where) == []
     people = run("run", name, "-i", "day=2026-01-31", "--dry-run", **where)

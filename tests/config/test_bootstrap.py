@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kimera_tui.config.bootstrap import Bootstrap, load_env
+from kimera_tui.config.bootstrap import Bootstrap
+from kimera_tui.config.env_file import is_from_env_file, load_env, load_settings
 from kimera_tui.errors import ConfigError
 from tests.conftest import REPO
 
@@ -87,5 +88,41 @@ def test_an_env_file_with_what_no_environment_holds_is_told(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("KIMERA_NUL=a\0b\n")
-    with pytest.raises(ConfigError, match=r"\.env: embedded null byte\."):
+    with pytest.raises(ConfigError, match=r"\.env: KIMERA_NUL: embedded null byte\."):
         load_env()
+
+
+def test_nothing_is_filled_in_for_what_an_env_file_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SOME_TOKEN", "canary")
+    monkeypatch.delenv("BROKER_URL", raising=False)
+    (tmp_path / ".env").write_text("BROKER_URL=redis://u:${SOME_TOKEN}@h/0\n")
+    load_env()
+    assert os.environ["BROKER_URL"] == "redis://u:${SOME_TOKEN}@h/0"
+
+
+def test_the_commands_take_only_settings_that_are_data_from_an_env_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KIMERA_FRIENDS", "mine.yaml")
+    names = ("BROKER_URL", "KIMERA_WORKFLOWS", "KIMERA_REDIS_SERVER", "LD_PRELOAD", "EDITOR")
+    for name in names:
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    home = os.environ["KIMERA_HOME"]
+    (tmp_path / ".env").write_text(
+        "BROKER_URL=redis://u:${HOME}@h/0\nKIMERA_WORKFLOWS=flows\nKIMERA_FRIENDS=theirs.yaml\n"
+        "KIMERA_REDIS_SERVER=/tmp/evil\nKIMERA_HOME=/tmp/evil\nLD_PRELOAD=/tmp/evil\nEDITOR=evil\n"
+        "PATH=/tmp/evil\nA_LINE_WITHOUT_A_VALUE\n"
+    )
+    assert load_settings() == ["KIMERA_REDIS_SERVER", "KIMERA_HOME"]
+    assert os.environ["BROKER_URL"] == "redis://u:${HOME}@h/0"
+    assert os.environ["KIMERA_WORKFLOWS"] == "flows"
+    assert os.environ["KIMERA_FRIENDS"] == "mine.yaml"
+    assert os.environ["KIMERA_HOME"] == home
+    assert not {"KIMERA_REDIS_SERVER", "LD_PRELOAD", "EDITOR"} & set(os.environ)
+    assert is_from_env_file("BROKER_URL")
+    assert not is_from_env_file("KIMERA_FRIENDS")

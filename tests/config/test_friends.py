@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -138,10 +139,10 @@ def test_an_unknown_friend_is_told_with_the_nearest_names() -> None:
 
 def test_variables_are_put_in_when_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REPORTS_BROKER_URL", "redis://r/0")
-    assert expand("${REPORTS_BROKER_URL}", "reports") == "redis://r/0"
+    assert expand("${REPORTS_BROKER_URL}", "reports", os.environ) == "redis://r/0"
     monkeypatch.delenv("REPORTS_BROKER_URL")
     with pytest.raises(ConfigError, match="`reports`: environment variable REPORTS_BROKER_URL"):
-        expand("${REPORTS_BROKER_URL}", "reports")
+        expand("${REPORTS_BROKER_URL}", "reports", os.environ)
 
 
 def test_secret_parameters_are_found_in_a_mapping() -> None:

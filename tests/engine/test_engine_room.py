@@ -31,7 +31,9 @@ def room(monkeypatch: pytest.MonkeyPatch) -> Counted:
         return build(app, announcer)
 
     monkeypatch.setattr(engine_room, "engine_for", counted)
-    made = EngineRoom(True, "memory://", "cache+memory://", Announcer(EventBus(), SystemClock()))
+    made = EngineRoom(
+        True, "memory://", "cache+memory://", Announcer(EventBus(), SystemClock()), {}
+    )
     made.app = FakeApp()
     return made, built
 

@@ -15,6 +15,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from tests.conftest import REPO
 
@@ -25,7 +26,11 @@ class Terminal:
     """A running program and its terminal."""
 
     def __init__(
-        self, words: Sequence[str], env: Mapping[str, str], size: tuple[int, int] = (120, 36)
+        self,
+        words: Sequence[str],
+        env: Mapping[str, str],
+        size: tuple[int, int] = (120, 36),
+        cwd: Path = REPO,
     ) -> None:
         self._master, slave = pty.openpty()
         columns, rows = size
@@ -37,7 +42,7 @@ class Terminal:
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            cwd=REPO,
+            cwd=cwd,
             env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TERM": "xterm-256color",
                  "LANG": "C.UTF-8", **env},
             start_new_session=True,
@@ -99,10 +104,13 @@ class Terminal:
 
 @contextlib.contextmanager
 def terminal(
-    words: Sequence[str], env: Mapping[str, str], size: tuple[int, int] = (120, 36)
+    words: Sequence[str],
+    env: Mapping[str, str],
+    size: tuple[int, int] = (120, 36),
+    cwd: Path = REPO,
 ) -> Iterator[Terminal]:
     """A program under a terminal, ended afterwards."""
-    running = Terminal(words, env, size)
+    running = Terminal(words, env, size, cwd)
     try:
         yield running
     finally:

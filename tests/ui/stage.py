@@ -12,10 +12,12 @@ from textual.pilot import Pilot
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from kimera_tui.cli.permissions import Permissions
 from kimera_tui.cli.workflow_parts import WorkflowParts
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
 from kimera_tui.cluster.inspector import ClusterView
 from kimera_tui.config.friends import Friend, load_friends
+from kimera_tui.config.trust import Access
 from kimera_tui.process import events as e
 from kimera_tui.process.bus import EventBus
 from kimera_tui.process.engine import Receipt
@@ -78,6 +80,7 @@ class Stage:
         self.friends_problem = problem
         self.bus = EventBus()
         self.clock = StillClock()
+        self.permissions = Permissions({}, self.friends_file, self.friends)
         self.workflows = WorkflowParts(self, folder)
         self.facts_now = Facts(view=VIEW)
         self.launched: list[Workflow] = []
@@ -128,6 +131,12 @@ class Stage:
             )
         )
         return run_id
+
+    def friends_want(self) -> Sequence[Access]:
+        return self.permissions.friends_want()
+
+    def allow_friends(self) -> None:
+        self.permissions.allow_friends()
 
     async def facts(self, document: Document) -> Facts:
         return self.facts_now

@@ -130,3 +130,16 @@ async def test_ctrl_c_in_the_editor_is_the_editors_and_the_console_lives_on(
         assert shape(it.document.steps) == ["interrupted", "two"]
         assert "ended with" not in it.told
     assert [signal.getsignal(number) for number in numbers] == before
+
+
+@pytest.mark.usefixtures("terminal")
+async def test_a_files_name_is_never_an_option_of_the_editor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    editor(monkeypatch, tmp_path, "(path.parent / 'seen').write_text(sys.argv[1])")
+    written(tmp_path, name="+!id")
+    async with composer(Path()) as it:
+        await open_saved(it)
+        await it.keys("E")
+    assert (tmp_path / "seen").read_text() == str(tmp_path / "+!id.kimera.yaml")

@@ -125,7 +125,7 @@ def use(text: str) -> None:
     assert text_of(document, text) == text
     text_of(document)
     try:
-        dry_run(document, Given({"count": 1, "day": "2026-01-31"}), FRIENDS)
+        dry_run(document, Given({"count": 1, "day": "2026-01-31"}), FRIENDS, {})
         DocumentPlanner(new_id).plan(document)
     except KimeraError:
         return

@@ -367,3 +367,10 @@ def test_a_file_that_holds_no_secret_is_refused(tmp_path: Path, raw: bytes, sent
     file.write_bytes(raw)
     with pytest.raises(UsageError, match=sentence):
         secret_value("k", spec(type="secret", **{"from": f"file:{file}"}), os.environ, {})
+
+
+def test_what_is_no_name_is_not_repeated() -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve({}, {"machine h login me password canary": None, "dya": 1})
+    assert str(caught.value) == "…: the workflow has no such input."
+    assert caught.value.hint == "dya: the workflow has no such input."

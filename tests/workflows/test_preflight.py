@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kimera_tui.cluster.inspector import ClusterView
 from kimera_tui.config.friends import Friend, Param, TaskInfo
+from kimera_tui.config.trust import Access
 from kimera_tui.errors import UsageError
 from kimera_tui.redaction import MASK
 from kimera_tui.workflows.document import Document
 from kimera_tui.workflows.dry_run import dry_run
 from kimera_tui.workflows.launch import Given
-from kimera_tui.workflows.preflight import Facts, against, preflight, queues_of, tasks_of
+from kimera_tui.workflows.preflight import Facts, Reads, against, preflight, queues_of, tasks_of
+from kimera_tui.workflows.reads import reads_of
 from kimera_tui.workflows.references import TemplateError
 
 STEP = TaskInfo(params={"day": Param(required=True), "token": Param(secret=True)})
@@ -130,7 +134,7 @@ def test_a_dry_run_tells_each_call_as_far_as_it_is_known() -> None:
         inputs={"day": {"type": "date", "required": True}, "key": {"type": "secret"}},
         defaults={"timeout": "2m"},
     )
-    first, second = dry_run(found, Given({"day": "2026-01-31"}), FRIENDS)
+    first, second = dry_run(found, Given({"day": "2026-01-31"}), FRIENDS, os.environ)
     assert first == {
         "step": "a",
         "friend": "lab",
@@ -165,7 +169,7 @@ def test_a_dry_run_shows_no_secret_of_the_environment_and_none_that_is_given_by_
         },
         env=["ORDERS_API_KEY", "ORDERS_REGION"],
     )
-    first, second = dry_run(found, Given(), FRIENDS)
+    first, second = dry_run(found, Given(), FRIENDS, os.environ)
     assert first["args"] == ["mon", MASK, "eu", MASK]
     assert second["args"] == ["eu", MASK]
     assert second["kwargs"] == {"a": "eu", "b": MASK, "c": {"a": "canary"}}
@@ -174,7 +178,58 @@ def test_a_dry_run_shows_no_secret_of_the_environment_and_none_that_is_given_by_
 def test_a_dry_run_refuses_what_a_run_would_refuse() -> None:
     found = document(READY, inputs={"day": {"type": "date", "required": True}})
     with pytest.raises(UsageError, match="day is required"):
-        dry_run(found, Given(), FRIENDS)
+        dry_run(found, Given(), FRIENDS, os.environ)
     lost = document({**READY, "args": ["${{ env.KIMERA_NO_SUCH }}"]}, env=["KIMERA_NO_SUCH"])
     with pytest.raises(TemplateError, match="KIMERA_NO_SUCH"):
-        dry_run(lost, Given(), FRIENDS)
+        dry_run(lost, Given(), FRIENDS, os.environ)
+
+
+def test_a_dry_run_that_may_read_no_variable_shows_its_template() -> None:
+    step = {"id": "a", "task": "prod.act", "args": ["${{ env.HOME }}", "${{ inputs.n }}"]}
+    found = document(step, env=["HOME"], inputs={"n": {"type": "int", "default": 3}})
+    (call,) = dry_run(found, Given(), FRIENDS, {})
+    assert call["args"] == ["${{ env.HOME }}", 3]
+
+
+# What it reads
+
+
+def test_what_a_workflow_reads_is_told_with_where_it_goes() -> None:
+    found = document(
+        {"id": "a", "task": "lab.step", "kwargs": {"day": "${{ inputs.netrc }}"}},
+        {"id": "b", "task": "far.act", "args": [["x ${{ env.TOKEN | upper }}"]]},
+        {"id": "c", "task": "lab.step", "args": ["${{ env }}"]},
+        {"id": "d", "task": "prod.act", "args": ["$${{ env.IDLE }}", "${{ inputs.asked }}"]},
+        env=["TOKEN", "IDLE"],
+        inputs={
+            "netrc": {"type": "secret", "from": "file:~/.netrc"},
+            "key": {"type": "secret", "from": "env:THE_KEY"},
+            "asked": {"type": "secret"},
+        },
+    )
+    home = Path.home()
+    assert reads_of(found, FRIENDS) == [
+        Access("file", f"{home}/.netrc", "lab.step"),
+        Access("variable", "IDLE", "lab.step"),
+        Access("variable", "THE_KEY", ""),
+        Access("variable", "TOKEN", "far.act on redis://elsewhere/0"),
+        Access("variable", "TOKEN", "lab.step"),
+    ]
+    assert reads_of(found, FRIENDS, "redis://:pw@h/0")[0].to == "lab.step on redis://:••••@h/0"
+
+
+def test_what_nobody_has_allowed_is_not_read_before_a_run(tmp_path: Path) -> None:
+    file = tmp_path / "key"  # reading it would be told as a finding of its own
+    found = document(READY, inputs={"k": {"type": "secret", "from": f"file:{file}"}})
+    wanted = reads_of(found, FRIENDS)
+    sentence = f"Reads {file} and sends it nowhere."
+
+    def read(reads: Reads) -> list[str]:
+        findings = preflight(found, Given(), FRIENDS, Facts(VIEW), {}, reads)
+        return [each.told for each in findings if "key" in each.told]
+
+    assert read(Reads(wanted, wanted)) == [f"{sentence} Nobody has allowed that."]
+    assert read(Reads(wanted)) == [
+        sentence,
+        f"k: {file} cannot be read (No such file or directory).",
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 from textual import work
@@ -30,6 +31,8 @@ class ComposeRuns(ComposeBase):
     async def action_run(self) -> None:
         """Run what is composed: ask for its inputs, look at what stands against it, send."""
         document = self.document
+        if not await self._may_read(document):
+            return
         given = await self._given("Run", "Run")
         found = await self._looked_at(document, given)
         if given is None or found is None:
@@ -38,7 +41,7 @@ class ComposeRuns(ComposeBase):
             if not await self.app.push_screen_wait(Preflight(document, found)):
                 return
             given = replace(given, despite=[finding.told for finding in wrong])
-        await self.kimera.acts.launch_document(document, given)
+        await self.kimera.acts.launch_document(document, given, self._file)
 
     @work(exclusive=True, group="compose-run")
     async def action_detach(self) -> None:
@@ -52,11 +55,13 @@ class ComposeRuns(ComposeBase):
         if stops:
             await self.app.push_screen_wait(Stops(stops, "Run it here, or change these steps."))
             return
+        if not await self._may_read(document):
+            return
         given = await self._given("Detach", "Go on")
         if given is None:
             return
         if await self.app.push_screen_wait(Confirm(detaching(document))):
-            await self.kimera.acts.detach_document(document, given)
+            await self.kimera.acts.detach_document(document, given, self._file)
 
     @work(exclusive=True, group="compose-run")
     async def action_preflight(self) -> None:
@@ -73,7 +78,9 @@ class ComposeRuns(ComposeBase):
         given = await self._given("Dry run", "Show the calls")
         if given is None:
             return
-        calls = await self._or_say(self.kimera.services.workflows.dry_run(document, given))
+        calls = await self._or_say(
+            self.kimera.services.workflows.dry_run(document, given, self._file)
+        )
         if calls is None:
             return
         intro = "Nothing is sent. What only the run will know stays as its template."
@@ -94,7 +101,18 @@ class ComposeRuns(ComposeBase):
         if given is None:
             return None
         self.kimera.acts.tell_wait()
-        return await self._or_say(self.kimera.services.workflows.preflight(document, given))
+        workflows = self.kimera.services.workflows
+        return await self._or_say(workflows.preflight(document, given, self._file))
+
+    async def _may_read(self, document: Document) -> bool:
+        """Whether it may read what it asks for; asks, once it is sound."""
+        return await self._is_sound() and await self.kimera.acts.may_read(document, self._file)
+
+    @property
+    def _file(self) -> Path | None:
+        """Where the document is from; None for what was never saved."""
+        stored = self.composition.stored
+        return stored.path if stored is not None else None
 
     async def _or_say(self, asked: Awaitable[T]) -> T | None:
         """The answer; None where there is none, and then it is said why."""

@@ -28,6 +28,7 @@ from kimera_tui.workflows.flow import (
     known_result,
     result_words,
 )
+from kimera_tui.workflows.reads import reads_of
 from kimera_tui.workflows.step_text import retry_words
 
 NONE = LastRun("", {}, {})
@@ -84,7 +85,7 @@ def describe(document: Document, row: Row, known: Known) -> list[Line]:
     if row.kind == "inputs":
         return _inputs(document, known)
     if row.kind == "header":
-        return _header(document, known.last)
+        return _header(document, known)
     if row.step is None:
         return _heading(row)
     step = row.step
@@ -221,7 +222,8 @@ def _heading(row: Row) -> list[Line]:
     ]
 
 
-def _header(document: Document, last: LastRun) -> list[Line]:
+def _header(document: Document, known: Known) -> list[Line]:
+    last = known.last
     lines = [_told("name", safe(document.name, 200), "strong")]
     lines += [_told("", safe(text, 400), "dim") for text in document.description.splitlines()[:40]]
     if document.timeout is not None:
@@ -236,8 +238,8 @@ def _header(document: Document, last: LastRun) -> list[Line]:
     if document.concurrency is not None:
         key, limit = document.concurrency.key, document.concurrency.limit
         lines.append(_told("at once", f"{limit} with the same key {safe(key, 120)}"))
-    if document.env:
-        lines.append(_told("env", safe(", ".join(document.env), 300)))
+    for number, access in enumerate(reads_of(document, known.friends)):
+        lines.append(_told("" if number else "access", safe(access.sentence, 300), "warning"))
     if last.run_id:
         when = time.strftime("%d %b %Y %H:%M", time.localtime(last.started))
         lines.append(

@@ -1,0 +1,152 @@
+"""What files that were merely found may read besides themselves, as their operator allowed it.
+
+A file that was named by an option or by the environment is trusted. One that just lies in the
+working directory is data: what it asks for beyond that is shown, and allowed once for this file
+and this request.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from kimera_tui.config.paths import config_dir, private_dir
+from kimera_tui.errors import ConfigError
+from kimera_tui.files import replace_file
+
+_SHOWN = 20
+"""Requests that one error lists."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Access:
+    """Something outside a file that it wants to read."""
+
+    kind: Literal["variable", "file"]
+    name: str
+    """The environment variable, or the path as it is written."""
+    to: str
+    """Where it goes, such as ``etl.load``; empty where it stays here."""
+
+    @property
+    def source(self) -> str:
+        """What is read, in words."""
+        return f"the environment variable {self.name}" if self.kind == "variable" else self.name
+
+    @property
+    def sentence(self) -> str:
+        """What is read and where it goes, in words."""
+        goes = f"and sends it to {self.to}" if self.to else "and sends it nowhere"
+        return f"Reads {self.source} {goes}."
+
+
+class NotTrusted(ConfigError):
+    """A file asks for something that its operator has not allowed.
+
+    Attributes:
+        file: The file.
+        wanted: What it asks for.
+    """
+
+    def __init__(self, file: Path, wanted: Sequence[Access]) -> None:
+        first, *others = [access.sentence for access in wanted]
+        more = [f"and {len(others) - _SHOWN} more"] if len(others) > _SHOWN else []
+        allow = f"If that is what you want: kimera-tui trust {file}"
+        super().__init__(
+            f"{file} is not trusted: {first[0].lower()}{first[1:]}",
+            hint="\n".join([*others[:_SHOWN], *more, allow]),
+        )
+        self.file = file
+        self.wanted = tuple(wanted)
+
+
+class Trust:
+    """The permissions given so far, in a small file of the user's.
+
+    Args:
+        path: The file; None for the usual place.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path or config_dir() / "trust.json"
+
+    def missing(self, file: Path, wanted: Sequence[Access]) -> list[Access]:
+        """What a file asks for and nobody has allowed.
+
+        Raises:
+            ConfigError: the permissions can't be read.
+        """
+        if not wanted:
+            return []
+        allowed = set(self._read().get(_key(file), ()))
+        return [access for access in wanted if access not in allowed]
+
+    def allow(self, file: Path, wanted: Sequence[Access]) -> None:
+        """Let a file have what it asks for now, and nothing that it was allowed before.
+
+        Raises:
+            ConfigError: the permissions can't be read or written.
+        """
+        self._write({**self._read(), _key(file): sorted(set(wanted))})
+
+    def forget(self, file: Path) -> bool:
+        """Take all permissions of a file back; returns whether it had any.
+
+        Raises:
+            ConfigError: the permissions can't be read or written.
+        """
+        known = dict(self._read())
+        had = known.pop(_key(file), None) is not None
+        if had:
+            self._write(known)
+        return had
+
+    def files(self) -> Mapping[str, Sequence[Access]]:
+        """Every file that was allowed something, by its absolute path.
+
+        Raises:
+            ConfigError: the permissions can't be read.
+        """
+        return self._read()
+
+    def _read(self) -> Mapping[str, Sequence[Access]]:
+        try:
+            text = self._path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return {}
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{self._path}: cannot be read ({error}).") from error
+        try:
+            return {
+                file: [_access(each) for each in allowed]
+                for file, allowed in json.loads(text)["files"].items()
+            }
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ConfigError(
+                f"{self._path}: is damaged.", hint="Remove it, and trust the files again."
+            ) from error
+
+    def _write(self, known: Mapping[str, Sequence[Access]]) -> None:
+        plain = {
+            file: [[each.kind, each.name, each.to] for each in allowed]
+            for file, allowed in sorted(known.items())
+        }
+        text = json.dumps({"files": plain}, indent=1, ensure_ascii=False)
+        try:
+            private_dir(Path(os.path.realpath(self._path.parent)))
+            replace_file(self._path, f"{text}\n", private=True)
+        except OSError as error:
+            raise ConfigError(f"{self._path}: cannot be written ({error.strerror}).") from error
+
+
+def _access(plain: Any) -> Access:
+    kind, name, to = plain
+    return Access(kind, name, to)
+
+
+def _key(file: Path) -> str:
+    return os.path.realpath(file)
