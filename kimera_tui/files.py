@@ -9,6 +9,17 @@ from pathlib import Path
 from secrets import token_hex
 
 
+def is_missing(path: Path) -> bool:
+    """Whether nothing is there; what may not be looked for isn't missing."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def replace_file(path: Path, text: str, *, private: bool = False) -> None:
     """Put a file in the place of another in one step; the other's rights, and a link, stay.
 

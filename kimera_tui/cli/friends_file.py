@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kimera_tui.config.friends import Friend, friends_path, load_friends
-from kimera_tui.config.yaml_source import is_missing
 from kimera_tui.errors import ConfigError
+from kimera_tui.files import is_missing
 
 DEMO_FRIENDS = Path(__file__).parent.parent / "embedded" / "friends.yaml"
 

@@ -120,8 +120,7 @@ def _value(name: str, spec: Input | None, text: str) -> Any:
 
 def _from_file(name: str) -> dict[str, Any]:
     from kimera_tui.workflows.fields import parse_json
-    from kimera_tui.workflows.reading import read_text
-    from kimera_tui.workflows.yaml_reading import parse_yaml
+    from kimera_tui.yaml.reading import parse_yaml, read_text
 
     path = Path(name)
     text = read_text(path)

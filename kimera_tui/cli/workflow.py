@@ -80,9 +80,9 @@ def _friends() -> Mapping[str, Friend]:
 
 def _check(name: str, friends: Mapping[str, Friend], *, as_json: bool) -> int:
     from kimera_tui.workflows.checks import Problem
-    from kimera_tui.workflows.reading import read_document, read_text
+    from kimera_tui.workflows.reading import read_document
     from kimera_tui.workflows.store import Library, workflows_folder
-    from kimera_tui.workflows.yaml_reading import Malformed
+    from kimera_tui.yaml.reading import Malformed, read_text
 
     try:
         path = Library(workflows_folder()).find(name)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -20,9 +19,10 @@ from pydantic import (
 
 from kimera_tui.config.paths import config_dir, private_dir
 from kimera_tui.config.refusals import refusal
-from kimera_tui.config.yaml_source import is_missing, read_yaml
 from kimera_tui.errors import ConfigError, UsageError
-from kimera_tui.files import replace_file
+from kimera_tui.files import is_missing, replace_file
+from kimera_tui.yaml.reading import read_yaml
+from kimera_tui.yaml.writing import lines_of
 
 LONGEST_NAME = 40
 _RULE = f"only letters, digits, `_`, `.` and `-`, at most {LONGEST_NAME}, and not empty"
@@ -91,7 +91,7 @@ def save_filters(path: Path, filters: Mapping[str, str]) -> None:
     Raises:
         ConfigError: the file can't be written; the old one is as it was.
     """
-    text = yaml.safe_dump({"filters": dict(filters)}, allow_unicode=True, sort_keys=False)
+    text = "\n".join(lines_of("filters", filters, short=False)) + "\n"
     try:
         private_dir(Path(os.path.realpath(path.parent)))  # a link, where others keep the file
         replace_file(path, text, private=True)

@@ -19,9 +19,10 @@ from pydantic import (
 from kimera_tui.config.nearest import near
 from kimera_tui.config.refusals import refusal
 from kimera_tui.config.trust import Access
-from kimera_tui.config.yaml_source import Key, is_missing, read_yaml
 from kimera_tui.errors import ConfigError, UnknownFriend
+from kimera_tui.files import is_missing
 from kimera_tui.redaction import mask_urls
+from kimera_tui.yaml.reading import Key, read_yaml
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[\w.:-]+$")]
 

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from kimera_tui.config.nearest import near
-from kimera_tui.config.yaml_source import Key, Source
 from kimera_tui.errors import ConfigError
+from kimera_tui.yaml.reading import Key, Source
 
 SENTENCES: Mapping[str, str] = {
     "missing": "is required",

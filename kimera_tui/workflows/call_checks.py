@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from kimera_tui.config.friends import Friend
-from kimera_tui.config.yaml_source import Key
 from kimera_tui.errors import UsageError
 from kimera_tui.workflows.addresses import Address
 from kimera_tui.workflows.document import Document, TaskStep
 from kimera_tui.workflows.fields import check_call, into_kwargs
 from kimera_tui.workflows.flow import fed_by, takes_result
+from kimera_tui.yaml.reading import Key
 
 
 def call_problems(

@@ -9,7 +9,6 @@ from typing import Any
 
 from kimera_tui.config.friends import Friend
 from kimera_tui.config.nearest import near
-from kimera_tui.config.yaml_source import Key
 from kimera_tui.workflows.addresses import lists_of, walk
 from kimera_tui.workflows.call_checks import call_problems
 from kimera_tui.workflows.conditions import references_of
@@ -28,6 +27,7 @@ from kimera_tui.workflows.fields import into_kwargs
 from kimera_tui.workflows.inputs import spec_problems
 from kimera_tui.workflows.planning import is_secret_variable
 from kimera_tui.workflows.references import Reference, TemplateError, references_in
+from kimera_tui.yaml.reading import Key
 
 RUN_FIELDS = ("id", "name", "started")
 STEP_FIELDS = ("result", "status")

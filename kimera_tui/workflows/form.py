@@ -12,7 +12,6 @@ from pydantic_core import ErrorDetails
 
 from kimera_tui.config.nearest import near
 from kimera_tui.config.refusals import SENTENCES
-from kimera_tui.config.yaml_source import Key
 from kimera_tui.workflows.document import (
     KINDS,
     STEP_LISTS,
@@ -26,6 +25,7 @@ from kimera_tui.workflows.document import (
     Retry,
     TaskStep,
 )
+from kimera_tui.yaml.reading import Key
 
 MOST = 400
 """Errors that are looked at, of a document that has thousands."""

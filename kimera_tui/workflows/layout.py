@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from kimera_tui.workflows.document import STEP_LISTS
-from kimera_tui.workflows.yaml_reading import LOADER
+from kimera_tui.yaml.reading import LOADER
 
 _COMMENT = re.compile(r"\s+#.*")
 _DASH = re.compile(r" *- *")

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from kimera_tui.config.friends import Friend
-from kimera_tui.config.yaml_source import Key, Source
 from kimera_tui.errors import ConfigError
 from kimera_tui.workflows.checks import Problem, problems_of, too_many
 from kimera_tui.workflows.document import MAX_STEPS, STEP_LISTS, Document
 from kimera_tui.workflows.form import FormError, at, is_step, validated
 from kimera_tui.workflows.repairing import repaired
-from kimera_tui.workflows.yaml_reading import MAX_BYTES, Malformed, parse_yaml
+from kimera_tui.yaml.reading import Key, Malformed, Source, parse_yaml, read_text
 
 VERSION = 1
 _MOST = 200
@@ -29,22 +28,6 @@ class Read:
     """None where it can't be made one."""
     problems: list[Problem]
     """All that is wrong with it, by line."""
-
-
-def read_text(path: Path) -> str:
-    """A file's text; ConfigError where it can't be read, is too large, or is not UTF-8."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
-    if len(raw) > MAX_BYTES:
-        raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes.")
-    try:
-        return raw.decode().removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}, line {line}: not UTF-8 at byte {error.start}.") from None
 
 
 def read_document(text: str, name: str, friends: Mapping[str, Friend] | None = None) -> Read:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kimera_tui.config.yaml_source import Key
 from kimera_tui.workflows.document import KINDS, Document
 from kimera_tui.workflows.form import MOST, FormError, at, is_step, misspelt_kind, validated
+from kimera_tui.yaml.reading import Key
 
 ROUNDS = 4
 """A step that can't be made out hides what is wrong below it until it is repaired."""

@@ -12,7 +12,7 @@ from kimera_tui.workflows.document import KINDS, STEP_LISTS, Document
 from kimera_tui.workflows.layout import Block, NotCut, Piece, cut, shifted
 from kimera_tui.workflows.plain import plain_document
 from kimera_tui.workflows.reading import read_formed
-from kimera_tui.workflows.yaml_writing import WIDTH, dashed, lines_of, on_one_line
+from kimera_tui.yaml.writing import WIDTH, dashed, lines_of, on_one_line
 
 Plain = Mapping[str, Any]
 _OPEN = ("inputs", "defaults")

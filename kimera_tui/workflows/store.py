@@ -13,8 +13,9 @@ from kimera_tui.config.nearest import near
 from kimera_tui.errors import ConfigError, KimeraError, UsageError
 from kimera_tui.files import replace_file
 from kimera_tui.workflows.document import Document
-from kimera_tui.workflows.reading import read_formed, read_text
+from kimera_tui.workflows.reading import read_formed
 from kimera_tui.workflows.saving import text_of
+from kimera_tui.yaml.reading import read_text
 
 ENDING = ".kimera.yaml"
 DIFF_LINES = 2_000

@@ -48,9 +48,9 @@ def test_filters_are_read_as_they_stand_in_the_file(tmp_path: Path) -> None:
         ("filters: [a]\n", "line 1: filters: must be a mapping"),
         ("filters:\n", "line 1: filters: must be a mapping"),
         ("- a\n", "line 1: the file: must be a mapping"),
-        ("filters:\n  a: b\n  a: c\n", "line 3: key 'a' is given twice"),
-        ("filters:\n  no: b\n", "line 2: filters.no: a key must be text; quote it."),
-        ("filters: {\n", "line 2, column 1"),
+        ("filters:\n  a: b\n  a: c\n", "line 3: key `a` is given twice"),
+        ("filters:\n  7: b\n", "line 2: key `7` must be text; quote it."),
+        ("filters: {\n", "line 2: did not find expected node content."),
     ],
 )
 def test_a_malformed_file_is_an_error_that_names_file_line_and_key(

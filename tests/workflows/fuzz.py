@@ -24,7 +24,7 @@ from kimera_tui.workflows.filters import FILTERS
 from kimera_tui.workflows.header import document_from, header_of
 from kimera_tui.workflows.launch import Given
 from kimera_tui.workflows.planning import DocumentPlanner
-from kimera_tui.workflows.reading import read_document, read_text
+from kimera_tui.workflows.reading import read_document
 from kimera_tui.workflows.references import (
     TemplateError,
     escape,
@@ -33,7 +33,7 @@ from kimera_tui.workflows.references import (
     render,
 )
 from kimera_tui.workflows.saving import text_of
-from kimera_tui.workflows.yaml_reading import Malformed
+from kimera_tui.yaml.reading import Malformed, read_text
 from tests.workflows.cases import CAPS, EVERYTHING, EXAMPLES, FRIENDS, HOSTILE, LARGEST
 
 SEED = 20260131

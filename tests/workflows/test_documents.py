@@ -17,7 +17,7 @@ from kimera_tui.workflows.document import (
     children_of,
 )
 from kimera_tui.workflows.reading import read_checked, read_document, read_formed
-from kimera_tui.workflows.yaml_reading import Malformed
+from kimera_tui.yaml.reading import Malformed
 from tests.workflows.cases import EVERYTHING, EXAMPLES, FRIENDS, HEAD, many, nested
 
 

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from kimera_tui.workflows.checks import problems_of
 from kimera_tui.workflows.form import validated
 from kimera_tui.workflows.schema import workflow_schema
-from kimera_tui.workflows.yaml_reading import parse_yaml
+from kimera_tui.yaml.reading import parse_yaml
 from tests.workflows.cases import EVERYTHING, EXAMPLES, FRIENDS
 
 TEXTS = {"everything": EVERYTHING, **{path.name: path.read_text() for path in EXAMPLES}}

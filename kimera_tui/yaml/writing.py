@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kimera_tui.workflows.yaml_reading import is_text
+from kimera_tui.yaml.reading import is_text
 
 WIDTH = 88
 """Characters of a line that holds a whole list or mapping."""

@@ -1,15 +1,15 @@
-"""YAML as workflow files use it: plain values with their lines; what could do harm is refused."""
+"""YAML 1.2 as people write it: plain values with their lines; what could do harm is refused."""
 
 from __future__ import annotations
 
 import math
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from kimera_tui.config.yaml_source import Key, Source
 from kimera_tui.errors import ConfigError
 
 MAX_BYTES = 1 << 20
@@ -31,6 +31,25 @@ _WORDS = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+
+
+Key = tuple[str | int, ...]
+"""Where a value stands: keys and indexes from the root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A YAML document and where each of its keys stands."""
+
+    data: Any
+    lines: dict[Key, int] = field(default_factory=dict)
+    """Line numbers, from 1, of what stands on another line than what it is in."""
+
+    def line_of(self, path: Key) -> int:
+        """The line of the nearest key on the path."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
 
 
 class Malformed(ConfigError):
@@ -56,7 +75,28 @@ class _Refused(Exception):
         self.why = why
 
 
-def parse_yaml(text: str, name: str) -> Source:
+def read_text(path: Path) -> str:
+    """A file's text; ConfigError where it can't be read, is too large, or is not UTF-8."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
+    if len(raw) > MAX_BYTES:
+        raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes.")
+    try:
+        return raw.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}, line {line}: not UTF-8 at byte {error.start}.") from None
+
+
+def read_yaml(path: Path) -> Source:
+    """The one document in a file of settings; raises as ``read_text`` and ``parse_yaml``."""
+    return parse_yaml(read_text(path), str(path), MAX_BYTES)  # no more fit into so many bytes
+
+
+def parse_yaml(text: str, name: str, most_values: int = MAX_VALUES) -> Source:
     """The one document in a text, with scalars as YAML 1.2 has them.
 
     ``no``, ``12:30:00``, ``2026-01-02`` and ``017`` stay the text that they look like. Aliases,
@@ -65,6 +105,7 @@ def parse_yaml(text: str, name: str) -> Source:
     Args:
         text: The YAML.
         name: What messages call it, such as the file's path.
+        most_values: How many values it may have.
 
     Raises:
         Malformed: it isn't one plain YAML document.
@@ -72,7 +113,7 @@ def parse_yaml(text: str, name: str) -> Source:
     """
     if len(text) > MAX_BYTES:
         raise ConfigError(f"{name}: {len(text)} characters; the most is {MAX_BYTES}.")
-    builder = _Builder()
+    builder = _Builder(most_values)
     try:
         for event in yaml.parse(text, Loader=LOADER):
             builder.take(event)
@@ -109,6 +150,7 @@ class _Open:
 class _Builder:
     """Builds values of events, without recursion."""
 
+    most_values: int
     root: Any = None
     lines: dict[Key, int] = field(default_factory=lambda: {(): 1})
     """Of what stands on another line than what it is in."""
@@ -137,10 +179,11 @@ class _Builder:
         if event.anchor is not None:
             raise _Refused(line, f"anchor &{event.anchor} is not allowed")
         if event.tag is not None:
-            raise _Refused(line, f"tag {event.tag} is not allowed")
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            raise _Refused(line, f"tag {tag} is not allowed; quote a value that must be text")
         self._values += 1
-        if self._values > MAX_VALUES:
-            raise _Refused(line, f"more than {MAX_VALUES} values")
+        if self._values > self.most_values:
+            raise _Refused(line, f"more than {self.most_values} values")
 
     def _begin(self, value: dict[str, Any] | list[Any], line: int) -> None:
         if len(self._stack) >= MAX_DEPTH:
