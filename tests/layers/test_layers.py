@@ -97,3 +97,11 @@ def test_the_check_for_raw_text_can_fail(tmp_path: Path) -> None:
     bad = tmp_path / "bad.py"
     bad.write_text("x = Static(text)\nself.border_title = f'{x}'\nf(markup=True)\n")
     assert len(raw_text_in(bad)) == 3
+
+
+def test_the_version_is_the_installed_one() -> None:
+    from importlib.metadata import version
+
+    import kimera_tui
+
+    assert kimera_tui.__version__ == version("kimera-tui")
