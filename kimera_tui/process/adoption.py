@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from kimera_tui.config.friends import find_friend
+from kimera_tui.process.call import Overtime
+from kimera_tui.process.callables import Callback
 from kimera_tui.process.dispatching import Dispatcher
 from kimera_tui.process.engine import Engine
 from kimera_tui.process.engine_room import EngineRoom
-from kimera_tui.process.following import Overtime
 from kimera_tui.process.outcome import Outcome
 from kimera_tui.process.searching import Whereabouts, search
-from kimera_tui.process.task_params import Callback
 
 
 @dataclass(frozen=True, slots=True)

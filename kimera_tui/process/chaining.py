@@ -10,7 +10,7 @@ from kimera_tui.config.friends import find_friend
 from kimera_tui.errors import KimeraError, UsageError
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.events import ChainAdvanced
-from kimera_tui.process.task_params import TaskParams
+from kimera_tui.process.task_params import TaskParams, call_of
 
 E = TypeVar("E", bound=BaseException)
 
@@ -22,6 +22,7 @@ def checked_chain(tasks: Sequence[TaskParams], friends: Mapping[str, Any]) -> li
         raise UsageError("A chain needs at least two tasks; nothing was sent.")
     for position, params in enumerate(steps):
         try:
+            call_of(params, "").check()
             find_friend(friends, params.friend)
         except KimeraError as error:
             raise placed(error, position, steps) from None

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kimera_tui.config.friends import find_friend, secret_params
-from kimera_tui.errors import KimeraError, PublishUncertain, TimeoutException, UsageError
+from kimera_tui.errors import KimeraError, PublishUncertain, TimeoutException
 from kimera_tui.process.announcer import Announcer
-from kimera_tui.process.engine import Engine, Message
+from kimera_tui.process.arguments import check_revoke, id_problem, refused
+from kimera_tui.process.call import Call
+from kimera_tui.process.engine import Engine, Message, Receipt
 from kimera_tui.process.engine_room import EngineRoom
-from kimera_tui.process.events import Adopted, Dispatched, Refused, Sending
+from kimera_tui.process.events import Adopted, Dispatched, Refused, RevokeSent, Sending
 from kimera_tui.process.following import Followed, Follower
 
 SHORTEST_POLL = 0.01
 """Seconds; a poll that is due at once, again and again, would keep a processor busy."""
 MOST_LEFT_RUNNING = 10_000
 """How many tasks that nobody waits for any more can still be found to be revoked."""
+MOST_SPENT = 10_000
+"""How many ids of tasks that nobody waits for any more are known, so that none is used twice."""
 _Home = tuple[str, Mapping[str, Any]]
 """A task's friend and what is configured for it."""
+_NOWHERE: _Home = ("", {})
+"""The home of a task of which nothing has been sent yet."""
 
 
 class Dispatcher:
@@ -32,44 +39,58 @@ class Dispatcher:
         self._follower = follower
         self._in_flight: dict[str, _Home] = {}
         self._left_running: dict[str, _Home] = {}
+        self._spent: OrderedDict[str, None] = OrderedDict()
         self._homes: dict[str, _Home] = {}
 
-    async def engine_of(self, task_id: str) -> Engine:
-        """The engine of a task in flight or left to run without us; else the default one."""
-        home = self._in_flight.get(task_id) or self._left_running.get(task_id) or ("", {})
-        return await self._room.engine(*home)
+    async def revoke(self, task_id: str, terminate: bool, signal: str) -> Sequence[Receipt]:
+        """Revoke a task where it is in flight or was left to run, else at the default broker."""
+        check_revoke(task_id, terminate, signal)
+        home = self._in_flight.get(task_id) or self._left_running.get(task_id) or _NOWHERE
+        engine = await self._room.engine(*home)
+        receipts = await engine.releaser.revoke([task_id], terminate=terminate, signal=signal)
+        told = self._announcer
+        told.tell(
+            RevokeSent(
+                at=told.now(), task_id=task_id, terminate=terminate, receipts=tuple(receipts),
+                asked=True,
+            )
+        )  # fmt: skip
+        return receipts
 
-    async def dispatch(
-        self,
-        friends: Mapping[str, Any],
-        friend: str,
-        task_name: str,
-        task_id: str,
-        *,
-        args: Sequence[Any] | None = None,
-        kwargs: Mapping[str, Any] | None = None,
-        options: Mapping[str, Any] | None = None,
-        polling: tuple[float, float] = (0.1, 1),
-        secret: frozenset[str] = frozenset(),
-    ) -> Followed:
+    async def dispatch(self, friends: Mapping[str, Any], call: Call) -> Followed:
         """Publish a call that is watched from before its publish; return once acknowledged.
 
         Args:
             friends: The configured friends.
-            friend: Name of one of them.
-            task_name: Function on the friend, without its route.
-            task_id: Id of the task.
-            args: Positional arguments.
-            kwargs: Named arguments.
-            options: What ``apply_async`` takes besides.
-            polling: First and longest wait between two polls, in seconds.
-            secret: Names in kwargs that are never shown, besides those that are configured.
+            call: What to send.
+
+        Raises:
+            UsageError: the call is wrong, its id has been used, or another loop has the engine.
+            KimeraError: it could not be sent.
         """
+        self._room.attach()
+        task_id = call.task_id
+        if problem := id_problem(task_id):
+            raise refused("task_id", problem)
+        if task_id in self._in_flight or task_id in self._spent:
+            # Told to the caller only: as an event it would be about the task that has the id.
+            raise refused("task_id", f"{task_id!r} has been used: give each task an id of its own")
+        self._in_flight[task_id] = _NOWHERE
+        try:
+            return await self._send(friends, call)
+        except BaseException as error:
+            home = self._in_flight.pop(task_id, _NOWHERE)
+            doubtful = isinstance(error, asyncio.CancelledError | PublishUncertain)
+            if doubtful and home is not _NOWHERE:
+                self._leave_running(task_id, home)
+            raise
+
+    async def _send(self, friends: Mapping[str, Any], call: Call) -> Followed:
+        task_id, friend = call.task_id, call.friend
         try:
             self._room.require_celery()
+            call.check()
             entry = find_friend(friends, friend)
-            if not task_name:
-                raise UsageError("The task name is empty.")
             engine = await self._room.engine(friend, entry)
         except KimeraError as error:
             self._refused(task_id, error)
@@ -77,26 +98,24 @@ class Dispatcher:
         message = Message(
             task_id=task_id,
             # Thousands in flight share the few names there are.
-            name=sys.intern(f"{entry['route']}.{task_name}"),
-            args=args or (),
-            kwargs=kwargs or {},
-            options={"queue": entry["queue"], **(options or {})},
+            name=sys.intern(f"{entry['route']}.{call.task_name}"),
+            args=call.args or (),
+            kwargs=dict(call.kwargs) if call.kwargs else {},
+            options={"queue": entry["queue"], **call.options},
         )
-        home = self._home(friend, entry)
-        first, longest = polling
+        self._in_flight[task_id] = home = self._home(friend, entry)
         outcome = engine.watcher.watch(
-            task_id, max(first, SHORTEST_POLL), max(longest, SHORTEST_POLL)
+            task_id, max(call.poll_start, SHORTEST_POLL), max(call.max_poll, SHORTEST_POLL)
         )
-        self._in_flight[task_id] = home
         try:
-            await self._publish(engine, message, home, task_name, secret)
-        except BaseException as error:
+            await self._publish(engine, message, home, call)
+        except BaseException:
             engine.watcher.unwatch(task_id)
-            self._in_flight.pop(task_id, None)
-            if isinstance(error, asyncio.CancelledError | PublishUncertain):
-                self._leave_running(task_id, home)
             raise
-        return Followed(task_id, message.name, friend, outcome, engine)
+        return Followed(
+            task_id, message.name, friend, outcome, engine,
+            call.callback, call.func, call.timeout, call.overtime,
+        )  # fmt: skip
 
     async def adopt(
         self, friends: Mapping[str, Any], friend: str, task_name: str, task_id: str
@@ -145,10 +164,17 @@ class Dispatcher:
         home = self._in_flight.pop(followed.task_id, None)
         if home is None:  # let go already
             return
+        self._spend(followed.task_id)
         if isinstance(error, asyncio.CancelledError | TimeoutException):
             self._leave_running(followed.task_id, home)
         if isinstance(error, asyncio.CancelledError):
             self._follower.stopped(followed)
+
+    def _spend(self, task_id: str) -> None:
+        """Remember that the id has been used: what is known of its task would be taken for ours."""
+        self._spent[task_id] = None
+        if len(self._spent) > MOST_SPENT:
+            self._spent.popitem(last=False)
 
     def _home(self, friend: str, entry: Mapping[str, Any]) -> _Home:
         home = self._homes.get(friend)
@@ -167,8 +193,7 @@ class Dispatcher:
         engine: Engine,
         message: Message,
         home: _Home,
-        task_name: str,
-        secret: frozenset[str],
+        call: Call,
     ) -> None:
         friend, entry = home
         told, task_id = self._announcer, message.task_id
@@ -183,7 +208,7 @@ class Dispatcher:
                     queue=queue,
                     args=tuple(message.args),
                     kwargs=dict(message.kwargs),
-                    secret=secret | secret_params(entry, task_name),
+                    secret=call.secret | secret_params(entry, call.task_name),
                 )
             )
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from kimera_tui.config.friends import expand
 from kimera_tui.config.urls import check_backend_url, check_broker_url
-from kimera_tui.errors import CeleryDisabled
+from kimera_tui.errors import CeleryDisabled, UsageError
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.celery_app import make_app
 from kimera_tui.process.engine import Engine
@@ -37,6 +37,7 @@ class EngineRoom:
         self._opening: dict[tuple[str, str], asyncio.Future[Engine]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._building = threading.Lock()
+        self._attaching = threading.Lock()
 
     @property
     def app(self) -> Any:
@@ -54,18 +55,40 @@ class EngineRoom:
         if not self._enabled:
             raise CeleryDisabled
 
+    def attach(self) -> None:
+        """Make the running loop the one that the engines are for.
+
+        Raises:
+            UsageError: another running loop has them.
+        """
+        loop = asyncio.get_running_loop()
+        if self._loop is loop or not self._enabled:
+            return
+        with self._attaching:
+            self.check_loop()
+            self.close()
+            self._loop = loop
+
+    def check_loop(self) -> None:
+        """Raise UsageError if another running loop has the engines: it would pay for this one."""
+        has = self._loop
+        if has is not None and has is not asyncio.get_running_loop() and has.is_running():
+            raise UsageError(
+                "TaskManager is in use on another running event loop, and works on one at a time;"
+                " nothing was sent.",
+                hint="Call it there, by asyncio.run_coroutine_threadsafe, or once that loop ended.",
+            )
+
     async def engine(self, friend: str = "", entry: Mapping[str, Any] | None = None) -> Engine:
         """The engine of a friend, or the default one.
 
         Raises:
             CeleryDisabled: Celery is off.
             ConfigError: the friend's own broker or backend URL is wrong.
+            UsageError: another running loop has the engines.
         """
         self.require_celery()
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            self.close()
-            self._loop = loop
+        self.attach()
         route = self._route(friend, entry or {})
         if route not in self._engines:
             await self._open(route)
@@ -89,7 +112,8 @@ class EngineRoom:
             self._engines[route] = engine
 
     async def settle(self) -> None:
-        """Return once everything that has ended is released."""
+        """Return once everything that has ended is released; raises as ``attach`` does."""
+        self.check_loop()
         if self._loop is asyncio.get_running_loop():
             for engine in list(self._engines.values()):
                 await engine.releaser.settle()

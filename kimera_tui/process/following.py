@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+import contextlib
+import inspect
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from kimera_tui.errors import ResultAtRisk, TaskFailed, TaskRevoked, TimeoutException
 from kimera_tui.process.announcer import Announcer
+from kimera_tui.process.call import Overtime
+from kimera_tui.process.callables import Callback
 from kimera_tui.process.deadlines import Deadlines
 from kimera_tui.process.engine import Engine
 from kimera_tui.process.events import (
@@ -23,10 +27,6 @@ from kimera_tui.process.events import (
     WatchStopped,
 )
 from kimera_tui.process.outcome import REVOKED, SUCCESS, Outcome
-from kimera_tui.process.task_params import Callback
-
-Overtime = Callable[[], Awaitable[float]]
-"""Says, when a wait's time is over, how many seconds more there are; 0 ends the wait."""
 
 
 @dataclass(slots=True)
@@ -140,23 +140,18 @@ class Follower:
         if followed.callback is not None:
             await self.run_callback(followed.task_id, followed.callback, result)
         if followed.func is not None:
-            func = followed.func
+            await self.run_callback(followed.task_id, followed.func, result)
 
-            async def call(value: Any) -> None:
-                func(value)
-
-            await self.run_callback(followed.task_id, call, result, name=callback_name(func))
-
-    async def run_callback(
-        self, task_id: str, callback: Callback, value: Any, *, name: str = ""
-    ) -> None:
-        """Await a callback and say how it went; what it raises is raised again."""
-        name = name or callback_name(callback)
-        told = self.announcer
+    async def run_callback(self, task_id: str, callback: Callable[[Any], Any], value: Any) -> None:
+        """Call a callback, await it if it is async, and tell how it went; reraises its error."""
+        name, told = callback_name(callback), self.announcer
         if told.heard:
             told.tell(CallbackStarted(at=told.now(), task_id=task_id, callback=name))
         try:
-            await callback(value)
+            returned = callback(value)
+            # A plain function may hand on the coroutine of an async one; a task runs by itself.
+            if inspect.isawaitable(returned) and not isinstance(returned, asyncio.Future):
+                await returned
         except Exception as error:
             self.announcer.tell(
                 CallbackFailed(
@@ -177,6 +172,11 @@ class Follower:
         self._in_background(self._await_late(followed))
         return TimeoutException(followed.task, followed.friend, seconds, followed.task_id)
 
+    async def hand_over(self, results: list[Any], callback: Callable[[Any], Any]) -> None:
+        """Call a callback with what has been gathered; what it raises is told as an event."""
+        with contextlib.suppress(Exception):
+            await self.run_callback("", callback, results)
+
     def call_when_ended(self, handles: Sequence[asyncio.Task[Any]], callback: Callback) -> None:
         """Schedule a callback with all results or exceptions for when all handles have ended."""
 
@@ -187,7 +187,7 @@ class Follower:
                 asyncio.CancelledError() if each.cancelled() else each.exception() or each.result()
                 for each in handles
             ]
-            await self.run_callback("", callback, results)
+            await self.hand_over(results, callback)
 
         self._in_background(deliver())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -10,38 +11,40 @@ from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.env_file import load_env
 from kimera_tui.process.adoption import Adoption
 from kimera_tui.process.announcer import Announcer
+from kimera_tui.process.arguments import refused
 from kimera_tui.process.bus import EventBus
+from kimera_tui.process.call import MAX_POLL, POLL_START, Call, Overtime
+from kimera_tui.process.callables import Callback, gather_problem, is_async_callable
 from kimera_tui.process.chaining import advanced, checked_chain, place, place_failure, placed
 from kimera_tui.process.clock import Clock, SystemClock, new_id
 from kimera_tui.process.dispatching import Dispatcher
 from kimera_tui.process.engine import Receipt
 from kimera_tui.process.engine_room import EngineRoom
-from kimera_tui.process.events import RevokeSent
 from kimera_tui.process.feeding import feed
-from kimera_tui.process.following import Follower, Overtime
+from kimera_tui.process.following import Follower
 from kimera_tui.process.gathering import gather_in_order, start_in_slices
 from kimera_tui.process.helpers import Helpers
 from kimera_tui.process.insisting import Insistence
 from kimera_tui.process.joining import Joining
-from kimera_tui.process.task_params import (
-    Callback,
-    TaskParams,
-    check_timeout,
-    is_async_callable,
-)
+from kimera_tui.process.task_params import TaskParams, call_of, checked_tasks
+
+CallbackBuilder = Callable[[Sequence[TaskParams], Sequence[str], int], Callback]
+"""Builds the callback of a chain's step from the chain, the ids of its tasks and the position."""
 
 
 class TaskManager:
     """Sends tasks to friends and tells how they end.
 
-    A singleton: ``TaskManager() is TaskManager()``. Making it reads the configuration and does no
-    network I/O. It works from whichever event loop calls it, one running loop at a time.
+    A singleton: ``TaskManager() is TaskManager()``, from whichever thread. Making it reads the
+    configuration and does no network I/O. It works from whichever event loop calls it, one running
+    loop at a time: a second one gets a UsageError.
     """
 
     events: ClassVar[EventBus] = EventBus()
     """Everything that happens, as frozen dataclasses of ``kimera_tui.process.events``."""
 
     _instance: ClassVar[TaskManager | None] = None
+    _making: ClassVar[threading.RLock] = threading.RLock()
     _start_from: ClassVar[tuple[Bootstrap | None, Clock, Callable[[], str]]] = (
         None,
         SystemClock(),
@@ -50,11 +53,12 @@ class TaskManager:
 
     def __new__(cls) -> TaskManager:
         """Return the singleton, made at the first call."""
-        if cls._instance is None:
-            manager = super().__new__(cls)
-            manager._set_up(*cls._start_from)
-            cls._instance = manager
-        return cls._instance
+        with cls._making:
+            if cls._instance is None:
+                manager = super().__new__(cls)
+                manager._set_up(*cls._start_from)
+                cls._instance = manager
+            return cls._instance
 
     @classmethod
     def reset(
@@ -71,10 +75,11 @@ class TaskManager:
             clock: Where the time comes from.
             new_id: Makes task ids.
         """
-        if cls._instance is not None:
-            cls._instance._room.close()
-        cls._instance = None
-        cls._start_from = (bootstrap, clock or SystemClock(), new_id)
+        with cls._making:
+            if cls._instance is not None:
+                cls._instance._room.close()
+            cls._instance = None
+            cls._start_from = (bootstrap, clock or SystemClock(), new_id)
 
     def _set_up(self, bootstrap: Bootstrap | None, clock: Clock, new_id: Callable[[], str]) -> None:
         if bootstrap is None:
@@ -112,8 +117,8 @@ class TaskManager:
         kwargs: Mapping[str, Any] | None = None,
         callback: Callback | None = None,
         func: Callable[[Any], Any] | None = None,
-        poll_start: float = 0.1,
-        max_poll: float = 1,
+        poll_start: float = POLL_START,
+        max_poll: float = MAX_POLL,
         *,
         task_id: str | None = None,
         timeout: float | None = None,
@@ -129,10 +134,10 @@ class TaskManager:
             args: Positional arguments.
             kwargs: Named arguments.
             callback: Async callable, awaited with the result when the task succeeds.
-            func: Callable, called with the result after the callback.
+            func: Plain callable, called with the result after the callback.
             poll_start: Seconds before the first poll of the result.
             max_poll: The longest wait between two polls, in seconds.
-            task_id: The task's id; a new one when None.
+            task_id: The task's id, which no other task may have; a new one when None.
             timeout: Seconds to wait for the end; None waits without a limit.
             overtime: Asked when the time is over: how many seconds more.
             secret: Names in kwargs that are never shown, besides those of the friend's
@@ -143,23 +148,17 @@ class TaskManager:
         Raises:
             CeleryDisabled: Celery is off.
             UnknownFriend: no friend of that name is configured.
-            UsageError: the call is wrong; nothing was sent.
+            UsageError: an argument is wrong, the id has been used, or another loop is running
+                with the TaskManager; nothing was sent.
             BrokerUnavailable: the broker did not take the message.
         """
-        check_timeout(timeout)
         followed = await self._dispatcher.dispatch(
             self.friends,
-            friend,
-            task_name,
-            task_id or self._new_id(),
-            args=args,
-            kwargs=kwargs,
-            options=options,
-            polling=(poll_start, max_poll),
-            secret=secret,
-        )
-        followed.callback, followed.func = callback, func
-        followed.timeout, followed.overtime = timeout, overtime
+            Call(
+                task_name, friend, self._id(task_id), args, kwargs, callback, func,
+                poll_start, max_poll, timeout, overtime, secret, options,
+            ),
+        )  # fmt: skip
         return self._dispatcher.follow_in_task(followed)
 
     async def send_await(
@@ -169,8 +168,8 @@ class TaskManager:
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
         timeout: float | None = 30,
-        poll_start: float = 0.1,
-        max_poll: float = 1,
+        poll_start: float = POLL_START,
+        max_poll: float = MAX_POLL,
         *,
         task_id: str | None = None,
         **options: Any,
@@ -186,52 +185,60 @@ class TaskManager:
             TimeoutException: it did not end in time.
             KimeraError: what ``send_async`` raises.
         """
-        check_timeout(timeout)
         followed = await self._dispatcher.dispatch(
             self.friends,
-            friend,
-            task_name,
-            task_id or self._new_id(),
-            args=args,
-            kwargs=kwargs,
-            options=options,
-            polling=(poll_start, max_poll),
-        )
-        followed.timeout = timeout
+            Call(
+                task_name, friend, self._id(task_id), args, kwargs,
+                poll_start=poll_start, max_poll=max_poll, timeout=timeout, options=options,
+            ),
+        )  # fmt: skip
         return await self._dispatcher.follow(followed)
 
     async def paraSyncTasks(self, taskList: Sequence[TaskParams]) -> list[Any]:
-        """Send all at once; return results or exceptions, in the order given."""
-        self._room.require_celery()
-        return await gather_in_order(await start_in_slices(self._perform, taskList))
+        """Send all at once; return results or exceptions, in the order given.
+
+        Raises:
+            UsageError: ``taskList`` is wrong; nothing was sent.
+        """
+        tasks = self._checked(taskList)
+        return await gather_in_order(await start_in_slices(self._perform, tasks))
 
     async def paraTasks(
         self,
         taskList: Sequence[TaskParams],
-        gather_callback: Callback | None = None,
+        gather_callback: Callable[[list[Any]], Any] | None = None,
     ) -> list[Any]:
         """Send all at once, each with its own callback.
 
         Returns:
-            With a coroutine function as ``gather_callback`` the list of handles, at once: it is
-            scheduled with the list of results or exceptions when all have ended. Otherwise that
-            list, awaited.
+            With an async ``gather_callback`` the list of handles, at once: it is scheduled with
+            the list of results or exceptions when all have ended. Otherwise that list, awaited,
+            which a plain function gets too. What either raises is an event.
+
+        Raises:
+            UsageError: an argument is wrong; nothing was sent.
         """
-        self._room.require_celery()
-        handles = await start_in_slices(self._perform, taskList)
-        if gather_callback is None or not is_async_callable(gather_callback):
+        tasks = self._checked(taskList)
+        if problem := gather_problem(gather_callback):
+            raise refused("gather_callback", problem)
+        handles = await start_in_slices(self._perform, tasks)
+        if gather_callback is None:
             return await gather_in_order(handles)
-        self._follower.call_when_ended(handles, gather_callback)
-        return list(handles)
+        if is_async_callable(gather_callback):
+            self._follower.call_when_ended(handles, gather_callback)
+            return list(handles)
+        results = await gather_in_order(handles)
+        await self._follower.hand_over(results, gather_callback)
+        return results
 
     async def chainSyncTasks(self, taskList: Sequence[TaskParams]) -> Any:
         """Send one after the other, each fed with the result before it; return the last result.
 
         Raises:
-            UsageError: fewer than two tasks, or an unknown friend; nothing was sent.
+            UsageError: fewer than two tasks, an unknown friend or a wrong argument: none was sent.
             KimeraError: a step failed; the message names its place.
         """
-        steps = self._checked_chain(taskList)
+        steps = checked_chain(self._checked(taskList), self.friends)
         ids = [self._new_id() for _ in steps]
         result: Any = None
         for position, params in enumerate(steps):
@@ -253,27 +260,29 @@ class TaskManager:
             event and is raised from the handle of that step.
 
         Raises:
-            UsageError: fewer than two tasks, or an unknown friend; nothing was sent.
+            UsageError: fewer than two tasks, an unknown friend or a wrong argument: none was sent.
         """
-        steps = self._checked_chain(taskList)
+        steps = checked_chain(self._checked(taskList), self.friends)
         ids = [self._new_id() for _ in steps]
         return await self._send_step(steps, ids, 0, None)
 
-    def _get_callback_wrapper(
-        self, steps: Sequence[TaskParams], ids: Sequence[str], position: int
-    ) -> Callback:
-        """The callback of a chain's step: awaits the step's own, then sends the next step."""
-        params = steps[position]
+    def _get_callback_wrapper(self) -> CallbackBuilder:
+        """What builds a chain's callbacks: each awaits its step's own one and sends the next."""
 
-        async def carry_on(result: Any) -> None:
-            if params.callback is not None:
-                await params.callback(result)
-            if position + 1 < len(steps):
-                advanced(self._announcer, ids, position, steps)
-                await self._send_step(steps, ids, position + 1, result)
+        def build(steps: Sequence[TaskParams], ids: Sequence[str], position: int) -> Callback:
+            params = steps[position]
 
-        carry_on.__qualname__ = f"chain {place(position, steps)}"
-        return carry_on
+            async def carry_on(result: Any) -> None:
+                if params.callback is not None:
+                    await params.callback(result)
+                if position + 1 < len(steps):
+                    advanced(self._announcer, ids, position, steps)
+                    await self._send_step(steps, ids, position + 1, result)
+
+            carry_on.__qualname__ = f"chain {place(position, steps)}"
+            return carry_on
+
+        return build
 
     async def revoke(
         self, task_id: str, terminate: bool = False, signal: str = "SIGTERM"
@@ -283,19 +292,12 @@ class TaskManager:
         Returns:
             Which workers acknowledged; empty when none answered. An acknowledgement doesn't say
             that the task was theirs.
+
+        Raises:
+            UsageError: an argument is wrong; nothing was sent.
+            BrokerUnavailable: the broker did not take the revoke.
         """
-        engine = await self._dispatcher.engine_of(task_id)
-        receipts = await engine.releaser.revoke([task_id], terminate=terminate, signal=signal)
-        self._announcer.tell(
-            RevokeSent(
-                at=self._announcer.now(),
-                task_id=task_id,
-                terminate=terminate,
-                receipts=tuple(receipts),
-                asked=True,
-            )
-        )
-        return receipts
+        return await self._dispatcher.revoke(task_id, terminate, signal)
 
     async def settle(self) -> None:
         """Return once everything that has ended is released."""
@@ -315,14 +317,8 @@ class TaskManager:
     ) -> Any:
         """Send one TaskParams, wait for its end, return its result."""
         followed = await self._dispatcher.dispatch(
-            self.friends,
-            params.friend,
-            params.task_name,
-            task_id or self._new_id(),
-            args=params.args if args is None else args,
-            kwargs=params.kwargs if kwargs is None else kwargs,
+            self.friends, call_of(params, self._id(task_id), args, kwargs)
         )
-        followed.callback, followed.timeout = params.callback, params.timeout
         return await self._dispatcher.follow(followed)
 
     async def _send_step(
@@ -336,7 +332,7 @@ class TaskManager:
                 params.friend,
                 args,
                 kwargs,
-                self._get_callback_wrapper(steps, ids, position),
+                self._get_callback_wrapper()(steps, ids, position),
                 task_id=ids[position],
                 timeout=params.timeout,
             )
@@ -345,6 +341,10 @@ class TaskManager:
         place_failure(handle, position, steps)
         return handle
 
-    def _checked_chain(self, tasks: Sequence[TaskParams]) -> list[TaskParams]:
+    def _checked(self, tasks: Sequence[TaskParams]) -> list[TaskParams]:
         self._room.require_celery()
-        return checked_chain(tasks, self.friends)
+        self._room.attach()
+        return checked_tasks(tasks)
+
+    def _id(self, task_id: str | None) -> str:
+        return self._new_id() if task_id is None else task_id

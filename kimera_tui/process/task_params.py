@@ -2,84 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import math
-import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, StrictStr, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
-from kimera_tui.errors import UsageError
-
-Callback = Callable[[Any], Awaitable[Any]]
-
-# Before 3.12 only asyncio's own test recognises an AsyncMock.
-_is_coroutine_function = (
-    inspect.iscoroutinefunction if sys.version_info >= (3, 12) else asyncio.iscoroutinefunction
-)
-
-
-def is_async_callable(value: object) -> bool:
-    """Whether calling the value gives a coroutine."""
-    return callable(value) and (
-        _is_coroutine_function(value) or inspect.iscoroutinefunction(type(value).__call__)
-    )
-
-
-def timeout_problem(value: object) -> str:
-    """What is wrong with a time-out in seconds, or an empty string."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return "must be a number of seconds"
-    return "" if math.isfinite(value) and value > 0 else "must be a time over 0"
-
-
-def check_timeout(value: float | None) -> None:
-    """Raise UsageError unless the value is None or a number of seconds over 0."""
-    if value is not None and (problem := timeout_problem(value)):
-        raise UsageError(f"timeout {problem}.")
+from kimera_tui.process.arguments import PROBLEMS, refused
+from kimera_tui.process.call import Call
+from kimera_tui.process.callables import Callback
 
 
 class _Checked(BaseModel):
-    """What the fields must be."""
+    """What the fields must be: what any call takes, and of that only lists, dicts and a timeout."""
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", strict=True)
 
-    friend: StrictStr
-    task_name: StrictStr
-    callback: Any = None
-    args: Any = None
-    kwargs: Any = None
-    timeout: Any = 30
+    friend: str
+    task_name: str
+    callback: Any
+    args: list[Any] | None
+    kwargs: dict[str, Any] | None
+    timeout: float
 
-    @field_validator("callback")
+    @field_validator("*", mode="before")
     @classmethod
-    def _callback(cls, value: object) -> object:
-        if value is not None and not is_async_callable(value):
-            raise ValueError("must be an async callable or None")
-        return value
-
-    @field_validator("args")
-    @classmethod
-    def _args(cls, value: object) -> object:
-        if value is not None and not isinstance(value, list):
-            raise ValueError("must be a list")
-        return value
-
-    @field_validator("kwargs")
-    @classmethod
-    def _kwargs(cls, value: object) -> object:
-        if value is None:
-            return None
-        if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-            raise ValueError("must be a dict with text keys")
-        return value
-
-    @field_validator("timeout")
-    @classmethod
-    def _timeout(cls, value: object) -> object:
-        if problem := timeout_problem(value):
+    def _right(cls, value: object, info: ValidationInfo) -> object:
+        if problem := PROBLEMS[str(info.field_name)](value):
             raise ValueError(problem)
         return value
 
@@ -110,7 +58,7 @@ class TaskParams:
         kwargs: dict[str, Any] | None = None,
         timeout: float = 30,
     ) -> None:
-        checked = _Checked(
+        _Checked(
             friend=friend,
             task_name=task_name,
             callback=callback,
@@ -118,11 +66,11 @@ class TaskParams:
             kwargs=kwargs,
             timeout=timeout,
         )
-        self.friend = checked.friend
-        self.task_name = checked.task_name
-        self.callback: Callback | None = checked.callback
-        self.args: list[Any] = [] if args is None else args
-        self.kwargs: dict[str, Any] = {} if kwargs is None else kwargs
+        self.friend = friend
+        self.task_name = task_name
+        self.callback = callback
+        self.args = [] if args is None else args
+        self.kwargs = {} if kwargs is None else kwargs
         self.timeout = timeout
 
     def __repr__(self) -> str:
@@ -137,3 +85,36 @@ class TaskParams:
         return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
 
     __hash__ = None  # type: ignore[assignment]  # args and kwargs can change
+
+
+def checked_tasks(tasks: Iterable[TaskParams]) -> list[TaskParams]:
+    """The tasks as a list.
+
+    Raises:
+        UsageError: these are no TaskParams.
+    """
+    if not isinstance(tasks, Iterable):
+        raise refused("taskList", "must be a list of TaskParams")
+    listed = list(tasks)
+    for position, params in enumerate(listed):
+        if not isinstance(params, TaskParams):
+            raise refused(f"taskList[{position}]", "must be TaskParams")
+    return listed
+
+
+def call_of(
+    params: TaskParams,
+    task_id: str,
+    args: Sequence[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+) -> Call:
+    """The call that sends a task, with arguments of its own or with others."""
+    return Call(
+        params.task_name,
+        params.friend,
+        task_id,
+        params.args if args is None else args,
+        params.kwargs if kwargs is None else kwargs,
+        params.callback,
+        timeout=params.timeout,
+    )

@@ -71,6 +71,9 @@ class ThreadWatcher:
     def watch(self, task_id: str, poll_start: float, max_poll: float) -> asyncio.Future[Outcome]:
         """Poll the task until it has ended."""
         self.loop = loop = asyncio.get_running_loop()
+        known = self._watches.get(task_id)
+        if known is not None:
+            return known.future
         watch = _Watch(loop.create_future(), min(poll_start, max_poll), max_poll)
         self._watches[task_id] = watch
         self._schedule(task_id, watch)

@@ -9,9 +9,9 @@ from typing import Any
 
 from kimera_tui.errors import BrokerUnavailable, JournalError, KimeraError
 from kimera_tui.process.announcer import Announcer
+from kimera_tui.process.callables import Callback
 from kimera_tui.process.events import Noticed, Refused
 from kimera_tui.process.task_manager import TaskManager
-from kimera_tui.process.task_params import Callback
 from kimera_tui.runs.events import RunEvent, StepHeld
 from kimera_tui.runs.journal import Journal
 from kimera_tui.runs.plan import PlannedTask

@@ -6,8 +6,8 @@ import asyncio
 
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.bus import EventBus
+from kimera_tui.process.call import Overtime
 from kimera_tui.process.events import StateSeen
-from kimera_tui.process.following import Overtime
 
 MAILBOX = 1_000_000
 """Events between two turns of the loop; more than the engine tells in one."""

@@ -16,7 +16,7 @@ from kimera_tui.errors import (
     TimeoutException,
     UsageError,
 )
-from kimera_tui.process.following import Overtime
+from kimera_tui.process.call import Overtime
 from kimera_tui.runs.events import StepDecided, StepHandedOver, StepRetried
 from kimera_tui.runs.notkept import is_whole, missing_in
 from kimera_tui.runs.plan import Node, PlannedTask, RetryRule

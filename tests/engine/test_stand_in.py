@@ -707,15 +707,22 @@ async def test_a_gather_callback_that_raises_is_an_event(listener: Listener) -> 
     assert (await listener.hear(CallbackFailed)).error == "LookupError: gathering"
 
 
-async def test_only_a_coroutine_function_gathers() -> None:
-    """Anything else is as if it were not there: the awaited list comes back."""
+async def test_a_plain_gather_callback_is_called_before_the_list_comes_back() -> None:
+    manager, _ = manager_with(by_number)
+    gathered: list[Any] = []
+    results = await manager.paraTasks(numbered(1, 2), gathered.append)
+    assert results == [1, 2]
+    assert gathered == [[1, 2]]
+
+
+async def test_a_plain_gather_callback_that_raises_is_an_event(listener: Listener) -> None:
     manager, _ = manager_with(by_number)
 
-    def not_a_coroutine_function(results: Any) -> Any:
-        raise AssertionError("never called")
+    def broken(results: Any) -> None:
+        raise LookupError("gathering")
 
-    results = await manager.paraTasks(numbered(1, 2), not_a_coroutine_function)
-    assert results == [1, 2]
+    assert await manager.paraTasks(numbered(1, 2), broken) == [1, 2]
+    assert listener.of(CallbackFailed)[0].error == "LookupError: gathering"
 
 
 async def test_cancelling_para_stops_watching_all(listener: Listener) -> None:
@@ -908,23 +915,42 @@ async def test_chain_tasks_awaits_every_callback_with_its_own_result(listener: L
     assert advanced[1].place == "step 3 of 3 (etl.all)"
 
 
-def test_the_callbacks_come_from_the_callback_wrapper(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[Any] = []
+async def test_the_callbacks_come_from_the_callback_wrapper(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    built: list[Any] = []
     real = TaskManager._get_callback_wrapper
 
-    def noting(self: TaskManager, *args: Any) -> Any:
-        made.append(real(self, *args))
-        return made[-1]
+    def noting(self: TaskManager) -> Any:
+        build = real(self)
+
+        def noted(*args: Any) -> Any:
+            built.append(build(*args))
+            return built[-1]
+
+        return noted
 
     monkeypatch.setattr(TaskManager, "_get_callback_wrapper", noting)
     manager, app = manager_with(pipeline)
+    await manager.chainTasks(chain("a_dict", "all"))
+    await until(lambda: app.happened.count("forget") == 2)
+    assert len(built) == 2
+    assert all(asyncio.iscoroutinefunction(each) for each in built)
 
-    async def run() -> None:
-        await manager.chainTasks(chain("a_dict", "all"))
-        await until(lambda: len(made) == 2 and app.happened.count("forget") == 2)
 
-    asyncio.run(run())
-    assert all(asyncio.iscoroutinefunction(each) for each in made)
+async def test_a_built_callback_sends_the_next_step_with_the_next_callback() -> None:
+    manager, app = manager_with(pipeline)
+    got: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    async def last(result: Any) -> None:
+        got.set_result(result)
+
+    steps = [*chain("never", "a_scalar"), TaskParams("etl", "all", last)]
+    build = manager._get_callback_wrapper()
+    await build(steps, ["id-0", "id-1", "id-2"], 0)({"a": "fed"})
+    assert await asyncio.wait_for(got, SECONDS) == {"args": [], "payload": 42}
+    assert [sent.options["task_id"] for sent in app.sent] == ["id-1", "id-2"]
+    assert app.sent[0].kwargs == {"a": "fed"}
 
 
 async def test_the_first_steps_failure_is_raised_from_its_handle(listener: Listener) -> None:

@@ -1,0 +1,53 @@
+"""One call as its caller gave it, checked before anything of it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from kimera_tui.errors import UsageError
+from kimera_tui.process.arguments import PROBLEMS, refused
+from kimera_tui.process.callables import Callback
+from kimera_tui.process.options import check_options
+
+Overtime = Callable[[], Awaitable[float]]
+"""Says, when a wait's time is over, how many seconds more there are; 0 ends the wait."""
+
+POLL_START, MAX_POLL = 0.1, 1.0
+"""Seconds before the first poll, and the longest wait between two."""
+
+
+@dataclass(slots=True)
+class Call:
+    """A task to send, and what shall happen when it ends; see ``TaskManager.send_async``."""
+
+    task_name: str
+    friend: str
+    task_id: str
+    args: Sequence[Any] | None = None
+    kwargs: Mapping[str, Any] | None = None
+    callback: Callback | None = None
+    func: Callable[[Any], Any] | None = None
+    poll_start: float = POLL_START
+    max_poll: float = MAX_POLL
+    timeout: float | None = None
+    overtime: Overtime | None = None
+    secret: frozenset[str] = frozenset()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Raise UsageError for the first argument that is wrong, naming it."""
+        for name, problem_with, default in _CHECKS:
+            value = getattr(self, name)
+            if value is not default and (problem := problem_with(value)):
+                raise refused(name, problem)
+        if not self.task_name:
+            raise UsageError("The task name is empty.")
+        if self.options:
+            check_options(self.options)
+
+
+_DEFAULTS = {each.name: each.default for each in fields(Call)}
+_CHECKS = tuple((name, problem_with, _DEFAULTS[name]) for name, problem_with in PROBLEMS.items())
+"""What to look at and how; defaults are right, and most calls leave most of them."""
