@@ -28,8 +28,8 @@ KINDS: Mapping[str, type[e.Event]] = {
         e.Sending, e.Dispatched, e.Refused, e.Noticed, e.Resent, e.Adopted, e.Polled, e.StateSeen,
         e.Succeeded, e.Failed, e.RemotelyRevoked, e.TimedOut, e.FinishedLate, e.WatchStopped,
         e.CallbackStarted, e.CallbackFinished, e.CallbackFailed, e.Forgotten, e.RevokeSent,
-        e.ChainAdvanced, r.RunStarted, r.StepIntended, r.StepReused, r.StepSkipped, r.StepHeld,
-        r.StepRetried, r.StepDecided, r.StepHandedOver, r.RunAdopted, r.RunDetached,
+        e.ChainAdvanced, r.RunStarted, r.StepIntended, r.ResultKept, r.StepReused, r.StepSkipped,
+        r.StepHeld, r.StepRetried, r.StepDecided, r.StepHandedOver, r.RunAdopted, r.RunDetached,
         r.RunCancelled, r.RunEnded,
     )
 }  # fmt: skip
@@ -151,7 +151,7 @@ def learn(event: e.Event, packer: Packer) -> None:
             packer.learn(event.args, event.secret)
         case r.RunAdopted():
             packer.learn(event.secrets, event.secrets.keys())
-        case e.Succeeded() | e.FinishedLate() | r.StepReused():
+        case e.Succeeded() | e.FinishedLate() | r.ResultKept() | r.StepReused():
             packer.learn(event.result, ())
 
 

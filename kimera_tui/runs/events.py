@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from kimera_tui.process.events import Event
+from kimera_tui.process.events import Event, TaskEvent
 from kimera_tui.runs.plan import Node
 
 
@@ -51,6 +51,16 @@ class StepIntended(RunEvent):
     """Names in ``kwargs`` whose values are never shown or written down."""
     server: str = ""
     """The run id of the broker's server, which changes when that is restarted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultKept(TaskEvent):
+    """A result was written down so that it may be released, apart from the task's success.
+
+    Usually the success that was announced is written in time, and keeps the result itself.
+    """
+
+    result: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

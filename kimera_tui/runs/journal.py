@@ -13,8 +13,14 @@ from kimera_tui.errors import JournalError, KimeraError
 from kimera_tui.process.bus import EventBus
 from kimera_tui.process.call_thread import CallThread
 from kimera_tui.process.clock import Clock, new_id
-from kimera_tui.process.events import Event, Succeeded
-from kimera_tui.runs.events import RunCancelled, RunEnded, RunStarted, StepIntended
+from kimera_tui.process.events import Event
+from kimera_tui.runs.events import (
+    ResultKept,
+    RunCancelled,
+    RunEnded,
+    RunStarted,
+    StepIntended,
+)
 from kimera_tui.runs.history import RunRow, parse, resolve
 from kimera_tui.runs.leases import RENEW_SECONDS, OpenRun
 from kimera_tui.runs.owner import owner_name
@@ -164,7 +170,7 @@ class Journal:
             JournalError: it could not be written.
             RunTaken: another console has the run.
         """
-        await self._writing.keep([Succeeded(at=self._clock.now(), task_id=task_id, result=result)])
+        await self._writing.keep([ResultKept(at=self._clock.now(), task_id=task_id, result=result)])
 
     async def end(self, ended: RunEnded) -> None:
         """Write down a run's end.

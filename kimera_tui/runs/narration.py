@@ -173,6 +173,7 @@ _TELLERS: dict[type[Any], Callable[[Any], Words]] = {
     e.ConnectionLost: _lost,
     e.ConnectionBack: lambda event: ("back", "good", f"{event.which} answers again"),
     r.RunStarted: lambda event: ("run", "strong", f"started: {safe(event.name, 200)}"),
+    r.ResultKept: lambda event: ("kept", "dim", "result written to the journal"),
     r.StepSkipped: _skipped,
     r.StepReused: _reused,
     r.StepRetried: _retried,

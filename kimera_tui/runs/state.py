@@ -10,6 +10,7 @@ from typing import Any
 from kimera_tui.process import events as e
 from kimera_tui.runs.causes import asked_to_go, failure, not_started, told
 from kimera_tui.runs.events import (
+    ResultKept,
     StepDecided,
     StepHandedOver,
     StepHeld,
@@ -174,6 +175,8 @@ def _moved(step: StepState, event: StepEvent) -> StepState:
         case e.Succeeded():
             step = replace(step, result=event.result)
             return _ended(step, Status.DONE, event, "")
+        case ResultKept():  # of a success that was never written down
+            return _now(replace(step, result=event.result), Status.DONE, event, "", "backend")
         case e.Failed():
             step = replace(
                 step,

@@ -14,7 +14,7 @@ from kimera_tui.process.call_thread import CallThread
 from kimera_tui.process.clock import Clock
 from kimera_tui.process.deliverer import Deliverer
 from kimera_tui.process.events import Event, Succeeded
-from kimera_tui.runs.events import RunStarted
+from kimera_tui.runs.events import ResultKept, RunStarted
 
 if TYPE_CHECKING:
     from kimera_tui.runs.store import Store
@@ -187,8 +187,8 @@ class Writing:
 
 
 def _name(event: Event) -> Hashable:
-    """By which an event is known again: a task's success also when it is told twice."""
-    return event.task_id if isinstance(event, Succeeded) else id(event)
+    """By which an event is found again: a success that waits keeps its result by itself."""
+    return event.task_id if isinstance(event, Succeeded | ResultKept) else id(event)
 
 
 def _is_to_come(entry: _Entry) -> bool:

@@ -103,8 +103,27 @@ async def test_a_result_is_on_disk_when_keep_result_returns(path: Path) -> None:
         await journal.keep_result("r", "0", "r-0", {"answer": 42})
         other = sqlite3.connect(path)
         kinds = [row[0] for row in other.execute("SELECT kind FROM event ORDER BY seq")]
-        assert kinds == ["RunStarted", "StepIntended", "Sending", "Succeeded"]
+        assert kinds == ["RunStarted", "StepIntended", "Sending", "ResultKept"]
         other.close()
+        step = folded(await journal.events_of("r")).runs["r"].steps["0"]
+        assert (step.status.value, step.result) == ("done", {"answer": 42})
+
+
+async def test_one_success_is_written_once_with_the_time_at_which_it_was_announced(
+    path: Path,
+) -> None:
+    clock = Clock(at=50.0)
+    async with opened(path, clock) as (journal, bus):
+        await journal.begin(started())
+        bus.publish(e.Succeeded(at=40, task_id="r-0", result=1))
+        await journal.keep_result("r", "0", "r-0", 1)
+        bus.publish(e.Succeeded(at=41, task_id="r-1", result=2))
+        await journal.flush()
+        await journal.keep_result("r", "1", "r-1", 2)  # whose success is in the file already
+        events = await journal.events_of("r")
+    told = [(type(event).__name__, event.at) for event in events[1:]]
+    assert told == [("Succeeded", 40), ("Succeeded", 41), ("ResultKept", 50)]
+    assert [step.ended_at for step in folded(events).runs["r"].steps.values()] == [40, 41, None]
 
 
 async def test_values_come_back_as_what_they_were(path: Path) -> None:

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from kimera_tui.process import events as e
 from kimera_tui.runs.book import RunBook
 from kimera_tui.runs.codec import decode
-from kimera_tui.runs.events import RunCancelled, RunDetached, RunEnded, RunStarted, StepSkipped
+from kimera_tui.runs.events import (
+    ResultKept,
+    RunCancelled,
+    RunDetached,
+    RunEnded,
+    RunStarted,
+    StepSkipped,
+)
 from kimera_tui.runs.plan import Node, PlannedTask
 from kimera_tui.runs.state import StepState, begin, fold, progress_of
 from kimera_tui.runs.status import Status
@@ -50,6 +57,7 @@ EVENTS = st.one_of(
     at(e.StateSeen, state="RETRY"),
     at(e.Succeeded, result=[1, 2]),
     at(e.Succeeded, result=3, done_at=50.0),
+    at(ResultKept, result=3),
     at(e.Failed, error_type="ValueError", error_message="no", done_at=2.0),
     at(e.Failed, error_type="ValueError", error_message="no"),
     at(e.RemotelyRevoked),
@@ -167,6 +175,24 @@ def test_a_late_end_is_noted_on_a_step_that_timed_out() -> None:
         e.FinishedLate(at=12, task_id="t0", state="SUCCESS", result=7),
     )
     assert (step.status, step.result) == (Status.FINISHED_LATE, 7)
+
+
+KEPT = ResultKept(at=5, task_id="t0", result=7)
+
+
+def test_a_kept_result_stands_for_a_success_that_was_never_written_down() -> None:
+    step = after(SENT, STARTED, KEPT)
+    assert (step.status, step.result, step.ended_at) == (Status.DONE, 7, 5)
+
+
+def test_a_kept_result_changes_nothing_after_the_success() -> None:
+    step = after(SENT, done(4, None))
+    assert fold(step, KEPT) is step
+
+
+def test_a_success_that_an_older_journal_holds_twice_is_one() -> None:
+    once = after(SENT, done(4, None))
+    assert after(SENT, done(4, None), done(5, None)) == once
 
 
 def adopted(when: float) -> e.Adopted:
