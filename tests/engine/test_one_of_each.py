@@ -11,6 +11,7 @@ import pytest
 
 from kimera_tui.errors import BrokerUnavailable, ConfigError, PublishUncertain, UsageError
 from kimera_tui.process import TaskManager, TaskParams, dispatching
+from kimera_tui.process.engine_room import EngineRoom
 from kimera_tui.process.events import Dispatched, Refused
 
 from .listening import SECONDS, Held, Listener, until
@@ -126,8 +127,15 @@ async def test_a_second_running_loop_is_refused_and_the_first_goes_on(
     assert listener.of(Refused) == []  # the bus belongs to the first loop
 
 
-def test_of_loops_that_begin_at_once_one_has_it() -> None:
+def test_of_loops_that_begin_at_once_one_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     manager, app = manager_with(lambda sent: Soon("done", 10))
+    close = EngineRoom.close
+
+    def slow(self: EngineRoom) -> None:
+        close(self)
+        threading.Event().wait(0.1)
+
+    monkeypatch.setattr(EngineRoom, "close", slow)
 
     def work() -> Any:
         return asyncio.run(manager.send_await("load", "etl", poll_start=0.1, max_poll=0.1))
