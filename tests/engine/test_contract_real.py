@@ -13,6 +13,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -120,6 +121,13 @@ async def test_json_values_travel_unchanged(manager: TaskManager) -> None:
     values = [None, False, 0, "", "text ü \u202e [/x]", [1, [2, None]], {"a": {"b": [1.5]}}, 2**70]
     tasks = [TaskParams("echo", "value", args=[value]) for value in values]
     assert await manager.paraSyncTasks(tasks) == values
+
+
+@both_engines
+async def test_any_mapping_travels_as_kwargs(manager: TaskManager) -> None:
+    kwargs = MappingProxyType({"a": 2, "b": 3})
+    for _ in range(4):  # by the genuine path and by the template's
+        assert await manager.send_await("add", "calculator", (), kwargs) == 5
 
 
 @both_engines
