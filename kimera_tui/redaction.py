@@ -6,6 +6,12 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from kimera_tui.known_secrets import KnownSecrets
+from kimera_tui.secret_assignments import assigned_secrets
+from kimera_tui.secret_names import is_secret_name
+
+__all__ = ["DEEPEST", "MASK", "is_secret_name", "passwords_in", "redact", "redact_text"]
+
 MASK = "••••"
 
 DEEPEST = 200
@@ -18,27 +24,22 @@ _SCHEME = re.compile(r"\b[A-Za-z][\w+.-]*+\Z")
 _LONGEST_SCHEME = 31
 _USER = re.compile(r":(?<=[\w+.-]:)//[^\s:/@]{0,256}+(?=:)")
 _GAP = re.compile(r"[\s;]")
-_SECRET_QUERY = re.compile(
-    r"(?i)([?&](?:password|passwd|token|secret|credential)[\w-]{0,64}=)[^&\s;]*"
+_TOKEN_USER = re.compile(
+    r"://(?:(?<=(?i:http)://)|(?<=(?i:https)://))([^\s:/@?#;]{1,1024}+)(?=(?::(?:x-oauth-basic)?)?@)"
 )
-# Names that say "secret" as a whole word or as a part between underscores.
-_SECRET_NAME = re.compile(
-    r"(?:^|[_\-.])(?:password|passwd|passphrase|pwd|secret|secrets|token|tokens|api[_-]?key|"
-    r"access[_-]?key|private[_-]?key|auth|authorization|credential|credentials|cookie|session|"
-    r"session[_-]?id|csrf[_-]?token|bearer|dsn)(?:$|[_\-.])",
-    re.IGNORECASE,
-)
+"""A user without a password is a token."""
 _SECRET_TEXT = re.compile(
-    r"(?:\bBearer\s+[\w.~+/=-]{8,}|\bAKIA[0-9A-Z]{16}\b|"
-    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)|"
-    r"\beyJ(?:\w|-(?!eyJ[\w-]{8})){8,512}+\.[\w-]{8,4096}+\.[\w-]{0,1024})",
+    r"\b(?=[ABeghnprsdx])(?:Bearer\s+[\w.~+/=-]{8,}|"
+    r"A(?:KIA|SIA)[0-9A-Z]{16}\b|AIza[\w-]{35}\b|"
+    r"(?:gh[opsur]_|github_pat_|glpat-|xox[abeoprs]-|[rs]k_(?:live|test)_|sk-(?=[\w-]{0,32}\d)|"
+    r"npm_|hf_|pypi-|dop_v1_)[\w-]{16,1024}+|"
+    r"eyJ(?:\w|-(?!eyJ[\w-]{8})){8,512}+\.[\w-]{8,4096}+\.[\w-]{0,1024})|"
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?"
+    r"(?:-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
     re.DOTALL,
 )
-
-
-def is_secret_name(name: str) -> bool:
-    """Whether a key's name says that its value is a secret."""
-    return _SECRET_NAME.search(name) is not None
+"""What is known by its shape: tokens of services, keys, signed tokens."""
+_Span = tuple[int, int]
 
 
 def redact(value: Any, secret: Collection[str] = (), depth: int = DEEPEST) -> Any:
@@ -65,11 +66,15 @@ def redact(value: Any, secret: Collection[str] = (), depth: int = DEEPEST) -> An
     return [redact(child, secret, depth - 1) for child in value]
 
 
-def redact_text(text: str) -> str:
-    """The text without URL passwords, bearer tokens, private keys and the like."""
-    if "://" in text:
-        text = mask_urls(text)
-    return _SECRET_TEXT.sub(MASK, text)
+def redact_text(text: str, known: KnownSecrets | None = None) -> str:
+    """The text without secrets: those known, and those that their names or shapes give away.
+
+    Args:
+        text: Any text.
+        known: Finds the secrets of a run, or of every run of this process.
+    """
+    found = _secrets(text, known)
+    return _masked(text, found) if found else text
 
 
 def passwords_in(text: str) -> list[str]:
@@ -77,14 +82,27 @@ def passwords_in(text: str) -> list[str]:
     return [text[start:end] for start, end in _passwords(text)]
 
 
-def mask_urls(text: str) -> str:
-    """The text with the password of every URL in it hidden, also of those that don't parse."""
+def _secrets(text: str, known: KnownSecrets | None) -> list[_Span]:
+    found = [*known.spans(text)] if known else []
+    if "://" in text:
+        found += _passwords(text)
+        found += [token.span(1) for token in _TOKEN_USER.finditer(text)]
+    if "=" in text or ":" in text:
+        found += assigned_secrets(text)
+    if _SECRET_TEXT.search(text):
+        found += [shape.span() for shape in _SECRET_TEXT.finditer(text)]
+    return found
+
+
+def _masked(text: str, secrets: list[_Span]) -> str:
+    """The text with a mask in place of each span; those that overlap get one."""
     parts: list[str] = []
     done = 0
-    for start, end in _passwords(text):
-        parts += (text[done:start], MASK)
-        done = end
-    return _SECRET_QUERY.sub(rf"\g<1>{MASK}", "".join((*parts, text[done:])))
+    for start, end in sorted(secrets):
+        if start >= done:
+            parts += (text[done:start], MASK)
+        done = max(done, end)
+    return "".join((*parts, text[done:]))
 
 
 def _passwords(text: str) -> Iterator[tuple[int, int]]:

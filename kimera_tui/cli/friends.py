@@ -9,7 +9,7 @@ import click
 from kimera_tui.cli.output import data, fail, narrate
 from kimera_tui.config.friends import Friend
 from kimera_tui.errors import ConfigError, KimeraError
-from kimera_tui.redaction import mask_urls
+from kimera_tui.redaction import redact_text
 from kimera_tui.safetext import safe
 
 
@@ -36,7 +36,7 @@ def friends(as_json: bool) -> None:
 def _public(name: str, friend: Friend) -> dict[str, object]:
     entry = friend.model_dump(exclude_none=True, exclude={"broker", "backend"})
     if friend.broker is not None:
-        entry["broker"] = mask_urls(friend.broker)
+        entry["broker"] = redact_text(friend.broker)
     return {"friend": name, **entry}
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from kimera_tui.config.paths import log_file, private_dir
 from kimera_tui.errors import ConfigError
-from kimera_tui.redaction import mask_urls
+from kimera_tui.known_secrets import EVERY_RUN
+from kimera_tui.redaction import redact_text
 from kimera_tui.safetext import safe
 
 MAX_BYTES = 2 << 20
@@ -19,7 +20,7 @@ class _SafeFormatter(logging.Formatter):
     """Hides passwords in URLs and everything that a terminal would act on."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return safe(mask_urls(super().format(record)), 20_000, lines=True)
+        return safe(redact_text(super().format(record), EVERY_RUN), 20_000, lines=True)
 
 
 def log_to_file() -> None:

@@ -30,7 +30,7 @@ from kimera_tui.process import TaskManager
 from kimera_tui.process.bus import EventBus
 from kimera_tui.process.clock import Clock, SystemClock
 from kimera_tui.process.engine import Receipt
-from kimera_tui.redaction import mask_urls
+from kimera_tui.redaction import redact_text
 from kimera_tui.runs.history import RunRow
 from kimera_tui.runs.journal import Journal
 from kimera_tui.ui.ports import Workflows
@@ -84,7 +84,7 @@ class Parts(DetachParts, FilterParts):
     @property
     def _profile(self) -> str:
         """Which broker is in use, without its password."""
-        return "embedded broker" if self.embedded else mask_urls(self._environ["BROKER_URL"])
+        return "embedded broker" if self.embedded else redact_text(self._environ["BROKER_URL"])
 
     @property
     def read_only(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from kimera_tui.errors import BrokerUnavailable
 from kimera_tui.process.call_thread import CallThread
 from kimera_tui.process.failures import broker_failure
-from kimera_tui.redaction import mask_urls
+from kimera_tui.redaction import redact_text
 
 PROBE_SECONDS = 8.0
 """The longest that both questions together may take."""
@@ -76,7 +76,7 @@ def _asked(question: Any, what: str, url: Any) -> BrokerUnavailable | None:
 
 def _where(url: str) -> str:
     """The address in a URL, without user and password."""
-    address = mask_urls(url).partition("://")[2].rpartition("@")[2].split(";")[0]
+    address = redact_text(url).partition("://")[2].rpartition("@")[2].split(";")[0]
     address = address.split("?")[0]
     if not address.startswith("/"):  # a socket's path is its address
         address = address.split("/")[0]

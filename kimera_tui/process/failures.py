@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from kimera_tui.errors import BrokerUnavailable
-from kimera_tui.redaction import mask_urls
+from kimera_tui.redaction import redact_text
 
 _BY_TEXT = (
     ("NOAUTH", "wants a password"),
@@ -58,7 +58,7 @@ def broker_failure(
         link = link.__cause__ or link.__context__
     if not any(_is_connection_error(link) for link in chain):
         return None
-    at = f" at {mask_urls(where)}" if where else ""
+    at = f" at {redact_text(where)}" if where else ""
     return BrokerUnavailable(f"The {what}{at} {_what(chain)}.")
 
 
@@ -74,4 +74,4 @@ def _what(chain: list[BaseException]) -> str:
             return meaning
     if any(mark in text for mark in _SILENT):
         return "did not answer in time"
-    return f"cannot be used: {mask_urls(str(chain[0]).rstrip('.'))}"
+    return f"cannot be used: {redact_text(str(chain[0]).rstrip('.'))}"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kimera_tui.config.urls import check_backend_url, check_broker_url
 from kimera_tui.errors import ConfigError
-from kimera_tui.redaction import mask_urls
+from kimera_tui.redaction import redact_text
 
 
 @pytest.mark.parametrize(
@@ -62,11 +62,11 @@ SECRET = st.text("abcdefghijklmnop#/?:@%!$&'()*+,=", min_size=6).filter(lambda s
 @given(SECRET.map(lambda s: f"CANARY{s}CANARY"))
 def test_no_part_of_a_password_survives_the_mask(secret: str) -> None:
     text = f"cannot connect to redis://user:{secret}@host:6379/0 (refused)"
-    masked = mask_urls(text)
+    masked = redact_text(text)
     assert "CANARY" not in masked
     assert "host:6379/0" in masked
 
 
 def test_every_part_of_a_failover_list_is_masked() -> None:
-    masked = mask_urls("sentinel://:one@a:1;sentinel://:two@b:2?password=three")
+    masked = redact_text("sentinel://:one@a:1;sentinel://:two@b:2?password=three")
     assert not any(word in masked for word in ("one", "two", "three"))

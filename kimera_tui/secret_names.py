@@ -1,0 +1,47 @@
+"""Names that say their value is a secret, however their words are put together."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_LONGEST_NAME = 256
+"""Characters; of a longer name only the end is looked at."""
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+"""``dbPassword``, ``DB_PASSWORD`` and ``db-password`` have the same two; digits are left out."""
+
+_SAY_SO = frozenset(
+    "password passwd passphrase passcode pwd secret secrets token tokens apikey apikeys auth"
+    " authorization credential credentials cookie cookies session sessionid bearer dsn".split()
+)
+_GLUED = (
+    "password", "passwords", "passwd", "passphrase", "passcode", "pwd", "secret", "secrets",
+    "token", "tokens", "apikey", "accesskey", "privatekey", "secretkey", "authkey", "signingkey",
+    "encryptionkey", "credential", "credentials", "cookie", "sessionid", "dbpass", "userpass",
+    "smtppass",
+)  # fmt: skip
+"""Ends of words that say so too: ``PGPASSWORD``, ``accesstoken``."""
+_OF_A_KEY = frozenset("api access private secret auth signing encryption master".split())
+_OF_A_PASS = frozenset("db user smtp mail mysql pg ftp root admin redis rabbitmq default".split())
+_MEASURES = frozenset("count counts length len size limit ttl".split())
+_AMOUNTS = frozenset("max min total num".split())
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a name says that its value is a secret.
+
+    Words are told apart by case, digits and punctuation; some are also found glued to others.
+    A name that says how many or how long, such as ``token_count``, is none.
+    """
+    return _says_secret(name if len(name) <= _LONGEST_NAME else name[-_LONGEST_NAME:])
+
+
+@lru_cache(maxsize=4096)
+def _says_secret(name: str) -> bool:
+    words = [word.lower() for word in _WORDS.findall(name)]
+    if not words or words[-1] in _MEASURES or words[0] in _AMOUNTS:
+        return False
+    return any(word in _SAY_SO or word.endswith(_GLUED) for word in words) or any(
+        (last in ("key", "keys") and first in _OF_A_KEY) or (last == "pass" and first in _OF_A_PASS)
+        for first, last in zip(words, words[1:], strict=False)
+    )
