@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 
 _LONGEST_NAME = 256
 """Characters; of a longer name only the end is looked at."""
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 """``dbPassword``, ``DB_PASSWORD`` and ``db-password`` have the same two; digits are left out."""
 
-_SAY_SO = frozenset(
-    "password passwd passphrase passcode pwd secret secrets token tokens apikey apikeys auth"
-    " authorization credential credentials cookie cookies session sessionid bearer dsn".split()
-)
+_SAY_SO = frozenset({"auth", "authorization", "bearer", "cookies", "dsn", "session"})
 _GLUED = (
     "password", "passwords", "passwd", "passphrase", "passcode", "pwd", "secret", "secrets",
-    "token", "tokens", "apikey", "accesskey", "privatekey", "secretkey", "authkey", "signingkey",
-    "encryptionkey", "credential", "credentials", "cookie", "sessionid", "dbpass", "userpass",
-    "smtppass",
+    "token", "tokens", "apikey", "apikeys", "accesskey", "privatekey", "secretkey", "authkey",
+    "signingkey", "encryptionkey", "credential", "credentials", "cookie", "sessionid", "dbpass",
+    "userpass", "smtppass",
 )  # fmt: skip
-"""Ends of words that say so too: ``PGPASSWORD``, ``accesstoken``."""
-_OF_A_KEY = frozenset("api access private secret auth signing encryption master".split())
-_OF_A_PASS = frozenset("db user smtp mail mysql pg ftp root admin redis rabbitmq default".split())
-_MEASURES = frozenset("count counts length len size limit ttl".split())
-_AMOUNTS = frozenset("max min total num".split())
+"""Words that say so also where others are glued before them: ``PGPASSWORD``, ``accesstoken``."""
+_OF_A_KEY = frozenset(
+    {"api", "access", "private", "secret", "auth", "signing", "encryption", "master"}
+)
+_OF_A_PASS = frozenset(
+    {"db", "user", "smtp", "mail", "mysql", "pg", "ftp", "root", "admin", "redis"}
+    | {"rabbitmq", "default"}
+)
+_MEASURES = frozenset({"count", "counts", "length", "len", "size", "limit", "ttl"})
+_AMOUNTS = frozenset({"max", "min", "total", "num"})
 
 
 def is_secret_name(name: str) -> bool:
@@ -43,5 +46,5 @@ def _says_secret(name: str) -> bool:
         return False
     return any(word in _SAY_SO or word.endswith(_GLUED) for word in words) or any(
         (last in ("key", "keys") and first in _OF_A_KEY) or (last == "pass" and first in _OF_A_PASS)
-        for first, last in zip(words, words[1:], strict=False)
+        for first, last in pairwise(words)
     )
