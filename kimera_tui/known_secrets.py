@@ -31,6 +31,7 @@ _LONGEST_GROUPED = 40
 """Digits of a whole number that people write in groups of three."""
 _WORDS = frozenset({"true", "false", "null", "none"})
 _NUMBER = re.compile(r"\d+")
+_IN_NUMBERS = "0123456789.,e+-"
 _Sought = tuple[str, re.Pattern[str] | None]
 """What a text must hold, and what then finds the places; its first group is to be hidden."""
 
@@ -54,6 +55,8 @@ class KnownSecrets:
         self._sought: dict[str, _Sought] = {}
         self._index: Mapping[str, Sequence[_Sought]] | None = None
         """By their first characters; None while it is not up to date."""
+        self._numeric = False
+        """Whether one of them could be in a number."""
 
     def __bool__(self) -> bool:
         return bool(self._sought)
@@ -65,7 +68,8 @@ class KnownSecrets:
             Whether it is looked for from now on: what is too short or too common is not.
         """
         forms = _forms(value)
-        return bool(forms) and all([self._remember(key, sought) for key, sought in forms.items()])
+        taken = [self._remember(key, sought) for key, sought in forms.items()]
+        return bool(taken) and all(taken)
 
     def add_short(self, name: str, value: Any) -> None:
         """Remember what is too short to be looked for; it is found beside its name only."""
@@ -77,6 +81,10 @@ class KnownSecrets:
         pattern = rf"(?<![^\W_]){re.escape(name)}{sign}({spelt})(?!\w)"
         flags = re.IGNORECASE if isinstance(value, bool) else re.NOFLAG
         self._remember(f"{name}={said}", (name, re.compile(pattern, flags)))
+
+    def are_in_number(self, number: float) -> bool:
+        """Whether a number is one of the secrets, or holds one."""
+        return self._numeric and next(self.spans(written(number)), None) is not None
 
     def spans(self, text: str) -> Iterator[Span]:
         """Where the secrets begin and end in a text, in no order; they may overlap."""
@@ -99,6 +107,7 @@ class KnownSecrets:
                 del self._sought[next(iter(self._sought))]
             self._sought[key] = sought
             self._index = None
+            self._numeric |= not sought[0].strip(_IN_NUMBERS)
             return True
 
     def _candidates(self, text: str) -> Iterable[_Sought]:
@@ -154,7 +163,7 @@ def _number_forms(said: str, value: float) -> dict[str, _Sought]:
     said = said.removeprefix("-")
     if sum(map(len, _NUMBER.findall(said.partition("e")[0].lstrip("0.")))) < SHORTEST:
         return {}
-    forms = {said: (said, _alone(said))}
+    forms: dict[str, _Sought] = {said: (said, _alone(said))}
     if said.isdigit() and isinstance(value, int) and len(said) < _LONGEST_GROUPED:
         grouped = f"{abs(value):,}"
         forms[grouped] = (grouped, _alone(grouped))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kimera_tui.process.events import TaskEvent
+from kimera_tui.runs.codec import learn
 from kimera_tui.runs.events import (
     RunAdopted,
     RunCancelled,
@@ -22,7 +23,6 @@ from kimera_tui.runs.events import (
     StepSkipped,
 )
 from kimera_tui.runs.plan import Node, is_handler
-from kimera_tui.runs.plan_codec import written_payload
 from kimera_tui.runs.state import StepState, begin, fold, interrupted, revived
 from kimera_tui.runs.status import Status
 from kimera_tui.runs.values import Packer
@@ -217,9 +217,9 @@ class RunBook:
             header=event.header,
             profile=event.profile,
         )
+        learn(event, run.secrets)
         for _, node in event.plan.walk():
             if node.task is not None:
-                run.secrets.learn(written_payload(node)[1], node.task.secret)
                 run.put(begin(node.path, node.task, event.at, node.id))
                 self._places[node.task.task_id] = (run.run_id, node.path)
         run._handlers = tuple(path for path in run.steps if is_handler(path))

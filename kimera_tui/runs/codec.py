@@ -40,6 +40,7 @@ _NOT_IN_COLUMNS = {"StepRetried": frozenset({"task_id"})}
 """Fields of a column's name that say something else: the id of the task that begins."""
 _LEFT_OUT = {
     "RunAdopted": frozenset({"past", "secrets"}),
+    "RunStarted": frozenset({"secrets"}),
     "Sending": frozenset({"args", "kwargs", "secret"}),
 }
 """Fields that stand elsewhere in the journal: a payload stands in its step's intent."""
@@ -141,6 +142,7 @@ def learn(event: e.Event, packer: Packer) -> None:
     """Take note of the secrets that the event brings."""
     match event:
         case r.RunStarted():
+            packer.learn(event.secrets, event.secrets.keys())
             for _, node in event.plan.walk():
                 args, kwargs = written_payload(node)
                 secret = node.task.secret if node.task is not None else ()
@@ -169,6 +171,8 @@ def _written(event: e.Event, field: str, packer: Packer) -> Any:
         return [[each.worker, packer.text(each.answer), each.ok] for each in value]
     if isinstance(value, frozenset):
         return sorted(value)
+    if field == "despite":
+        return [packer.text(sentence) for sentence in value]
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -37,6 +37,8 @@ class RunStarted(RunEvent):
     """Runs with the same key count together; empty for those that don't count."""
     limit: int = 1
     """How many runs with that key may go on at once."""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What is to be hidden wherever the run repeats it; never written down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,7 +76,7 @@ def missing_in(*values: Any) -> Iterator[NotKept]:
         if isinstance(value, NotKept):
             yield value
         elif isinstance(value, Mapping):
-            yield from missing_in(*value.values())
+            yield from missing_in(*value.keys(), *value.values())
         elif isinstance(value, list | tuple | set | frozenset):
             yield from missing_in(*value)
 

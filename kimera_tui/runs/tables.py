@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable
 
+from kimera_tui.redaction import redact_text
 from kimera_tui.runs.book import RunState
 from kimera_tui.runs.bulk import insert, update_steps
 from kimera_tui.runs.events import RunStarted
@@ -40,7 +41,7 @@ def add_run(
             json.dumps(tasks),
             owner,
             lease_until,
-            _encodable(event.concurrency),
+            _shared_key(event),
         ),
     )
     key = cursor.lastrowid or 0
@@ -73,12 +74,12 @@ def in_the_way(db: sqlite3.Connection, event: RunStarted) -> str:
         return ""
     rows = db.execute(
         "SELECT name FROM run WHERE ended IS NULL AND concurrency = ?",
-        (_encodable(event.concurrency),),
+        (_shared_key(event),),
     ).fetchall()
     if len(rows) < event.limit:
         return ""
     going = "1 run has" if len(rows) == 1 else f"{len(rows)} runs have"
-    return f"{going} not ended with the key `{event.concurrency}`; the limit is {event.limit}"
+    return f"{going} not ended with the key `{_shared_key(event)}`; the limit is {event.limit}"
 
 
 def renamed(db: sqlite3.Connection, key: int, path: str, task_id: str) -> None:
@@ -102,6 +103,11 @@ def run_fold(run: RunState, packer: Packer) -> RunFold:
 
 def _column(text: str, packer: Packer) -> str:
     return _encodable(packer.text(text))
+
+
+def _shared_key(event: RunStarted) -> str:
+    """The key by which runs count together, the same whatever the secrets of each are."""
+    return _encodable(redact_text(event.concurrency))
 
 
 def _encodable(text: str) -> str:

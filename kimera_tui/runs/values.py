@@ -5,19 +5,26 @@ from __future__ import annotations
 import base64
 import contextlib
 import re
-from bisect import insort
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from kimera_tui.known_secrets import EVERY_RUN, KnownSecrets, written
 from kimera_tui.redaction import MASK, is_secret_name, passwords_in, redact_text
 from kimera_tui.runs.notkept import NotKept, Opaque, TooLarge, Withheld
 
-SHORTEST_SECRET = 6
-"""Characters; shorter secrets would be found by chance in any text."""
-_MOST_SECRETS = 1000
+SHORTEST_UNDECLARED = 6
+"""Characters of a text that only looks like a secret, such as the password in a URL."""
+_SHORT_KEY = 16
+"""Characters up to which nobody would take a key for a URL or a token."""
+_OF_THE_DOCUMENT = ("header", "when")
+"""Places that hold what a workflow's file says: their keys and numbers have a meaning."""
+_MOST_HARMLESS = 10_000
+_NAMED = ("kwargs", "inputs")
+"""Places whose keys are names that somebody declared."""
 _LONGEST_REPR = 2000
 _TOO_DEEP = "nested too deep"
 
@@ -73,41 +80,57 @@ class Packer:
     """Makes values plain for one run and remembers its secrets, so that no text repeats them."""
 
     def __init__(self) -> None:
-        self._known: list[str] = []
-        """The longest first: one may be a part of another, whose rest would be left to read."""
+        self._known = KnownSecrets(EVERY_RUN)
+        self._short: defaultdict[str, set[str]] = defaultdict(set)
+        """Secrets that can't be looked for, by the names under which they are hidden."""
+        self._harmless: set[str] = set()
+        """Keys in which none of the secrets was found: the same ones come by the thousand."""
 
     @property
     def knows_any(self) -> bool:
         """Whether there is a secret to look for."""
-        return bool(self._known)
+        return bool(self._known or self._short)
 
     def learn(self, value: Any, secret: Collection[str]) -> None:
-        """Take note of every secret in a value, to find it wherever else it shows up."""
-        with contextlib.suppress(RecursionError):  # of what is that deep ``pack`` tells nothing
-            self._learn(value, secret, hidden=False)
+        """Take note of every secret in a value, to find it wherever else it shows up.
 
-    def _learn(self, value: Any, secret: Collection[str], hidden: bool) -> None:
+        Args:
+            value: Anything.
+            secret: Names of keys that are declared secret: all that is below them is one.
+        """
+        self._harmless.clear()
+        with contextlib.suppress(RecursionError):  # of what is that deep ``pack`` tells nothing
+            self._learn(value, secret, "", "")
+
+    def _learn(self, value: Any, secret: Collection[str], name: str, why: str) -> None:
+        """Take note of what is below a key that is ``named`` like a secret, or ``declared`` one."""
         if isinstance(value, Mapping):
             for key, child in value.items():
-                self._learn(child, secret, hidden or _is_secret(key, secret))
-        elif isinstance(value, list | tuple):
+                said = key if isinstance(key, str) else ""
+                named = "named" if is_secret_name(said) else why
+                declared = why == "declared" or (said and said in secret)
+                self._learn(child, secret, said, "declared" if declared else named)
+        elif isinstance(value, list | tuple | set | frozenset):
             for child in value:
-                self._learn(child, secret, hidden)
-        elif isinstance(value, str) and not isinstance(value, NotKept | Verbatim):
-            for found in [value] if hidden else passwords_in(value):
-                self._note(found)
+                self._learn(child, secret, name, why)
+        elif not isinstance(value, NotKept | Verbatim):
+            self._learn_leaf(value, name, why)
 
-    def _note(self, found: str) -> None:
-        enough = len(self._known) >= _MOST_SECRETS
-        if len(found) >= SHORTEST_SECRET and not enough and found not in self._known:
-            insort(self._known, found, key=lambda known: -len(known))
+    def _learn_leaf(self, value: Any, name: str, why: str) -> None:
+        if isinstance(value, str):
+            found = [value, *passwords_in(value)] if why else passwords_in(value)
+            for text in found:
+                if len(text) >= SHORTEST_UNDECLARED:
+                    self._known.add(text)
+        if why == "declared" and value is not None:
+            said = _said(value)
+            if not self._known.add(said):
+                self._short[name].add(written(said))
+                self._known.add_short(name, said)
 
     def text(self, text: str) -> str:
         """A text for people with every secret in it masked."""
-        for known in self._known:
-            if known in text:
-                text = text.replace(known, MASK)
-        return redact_text(text)
+        return redact_text(text, self._known)
 
     def pack(self, value: Any, place: str, secret: Collection[str] = ()) -> Any:
         """The value as JSON can say it.
@@ -127,8 +150,10 @@ class Packer:
         if kind is str:
             cleaned = self.text(value)
             return value if cleaned == value else {"$secret": place, "text": cleaned}
-        if value is None or kind in (int, float, bool):
+        if value is None or kind is bool:
             return value
+        if kind in (int, float):
+            return {"$secret": place} if self._is_secret_number(value, place) else value
         if kind is dict or isinstance(value, Mapping):
             return self._mapping(value, place, secret)
         if kind is list:
@@ -141,7 +166,10 @@ class Packer:
             return _stand_in(value)
         if kind is Verbatim:
             return self._template(value, place)
-        return self._scalar(value)
+        return self._scalar(value, place)
+
+    def _is_secret_number(self, value: float, place: str) -> bool:
+        return self._known.are_in_number(value) and not place.startswith(_OF_THE_DOCUMENT)
 
     def _template(self, value: str, place: str, *, named_secret: bool = False) -> Any:
         """A template as it is; of one that says a secret itself, only what it looks up."""
@@ -151,34 +179,60 @@ class Packer:
         fallbacks = [each[2] for template in templates for each in _FALLBACK.findall(template)]
         by_name = [*fallbacks, *([] if "://" in said else [own])] if named_secret else []
         secret = any(self.text(each) != each for each in (said, *fallbacks))
-        if not secret and all(len(each) < SHORTEST_SECRET for each in by_name):
+        if not secret and all(len(each) < SHORTEST_UNDECLARED for each in by_name):
             return {"$template": str(value)}
         told = [_FALLBACK.sub(rf"\g<1>{MASK}", template) for template in templates]
         return {"$secret": place, "text": MASK.join(("", *told, ""))}
 
     def _mapping(self, value: Mapping[Any, Any], place: str, secret: Collection[str]) -> Any:
-        plain = {
-            key: self._member(key, child, f"{place}.{key}", secret) for key, child in value.items()
-        }
-        if all(type(key) is str and not key.startswith("$") for key in plain):
+        plain = {}
+        untold = False
+        for key, child in value.items():
+            tells = self._tells(key, place)
+            untold |= tells
+            below = f"{place}.{MASK if tells else key}"
+            plain[key] = self._member(key, child, below, secret)
+        if not untold and all(type(key) is str and not key.startswith("$") for key in plain):
             return plain
         return {"$dict": [[self._pack(key, place, ()), child] for key, child in plain.items()]}
+
+    def _tells(self, key: Any, place: str) -> bool:
+        """Whether a key says a secret; names of arguments and inputs, and a document's, don't."""
+        if key in self._harmless:
+            return False
+        if not isinstance(key, str):
+            return type(key) in (int, float) and self._is_secret_number(key, place)
+        if len(key) > _SHORT_KEY:
+            tells = self.text(key) != key
+        else:
+            tells = bool(self._known) and next(self._known.spans(key), None) is not None
+        if not tells and len(self._harmless) < _MOST_HARMLESS:
+            self._harmless.add(key)
+        return tells and place not in _NAMED and not place.startswith(_OF_THE_DOCUMENT)
 
     def _member(self, key: Any, child: Any, place: str, secret: Collection[str]) -> Any:
         if isinstance(child, Verbatim):
             named = isinstance(key, str) and is_secret_name(key)
             return self._template(child, place, named_secret=named)
-        if _is_secret(key, secret) and not _holds_template(child):
+        if self._is_hidden(key, child, secret) and not _holds_template(child):
             return {"$secret": place}
         return self._pack(child, place, secret)
 
-    def _scalar(self, value: Any) -> Any:
+    def _is_hidden(self, key: Any, child: Any, secret: Collection[str]) -> bool:
+        if not isinstance(key, str):
+            return False
+        if key in secret or is_secret_name(key):
+            return True
+        return key in self._short and _holds(child, self._short[key])
+
+    def _scalar(self, value: Any, place: str) -> Any:
         if (known := _SCALARS.get(type(value))) is not None:
             tag, write = known
-            return {tag: write(value)}
+            said = str(_said(value))
+            return {"$secret": place} if self.text(said) != said else {tag: write(value)}
         for base, plain in _BASES.items():
             if isinstance(value, base):  # an enum's member goes by its value
-                return self._pack(plain(value), "", ())
+                return self._pack(plain(value), place, ())
         try:
             said = repr(value)[:_LONGEST_REPR]
         except Exception as error:  # noqa: BLE001 - an object may fail at anything
@@ -186,15 +240,25 @@ class Packer:
         return {"$repr": self.text(said)}
 
 
+def _holds(value: Any, short: Collection[str]) -> bool:
+    if isinstance(value, list | tuple):
+        return any(_holds(each, short) for each in value)
+    return not isinstance(value, Mapping) and written(_said(value)) in short
+
+
+def _said(value: Any) -> Any:
+    """A value without members as a text, or as the number, boolean or null that it is."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    written = _SCALARS.get(type(value))
+    return value if written is None else written[1](value)
+
+
 def _stand_in(value: NotKept) -> dict[str, Any]:
     if isinstance(value, Withheld):
         text = str(value)
         return {"$secret": value.place} if text == MASK else {"$secret": value.place, "text": text}
     return {"$size": value.size} if isinstance(value, TooLarge) else {"$repr": str(value)}
-
-
-def _is_secret(key: Any, secret: Collection[str]) -> bool:
-    return isinstance(key, str) and (key in secret or is_secret_name(key))
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {

@@ -137,7 +137,7 @@ async def test_values_come_back_as_what_they_were(path: Path) -> None:
         "sum": decimal.Decimal("1.10"),
         "id": uuid.UUID(int=5),
         "raw": b"\x00\xff",
-        "odd": {1: "one", "$secret": "mine", "$x": (1, {2})},
+        "odd": {1: "one", "$size": "mine", "$x": (1, {2})},
         "far": float("inf"),
         "text": "\ud800 ␛",
     }
