@@ -182,7 +182,9 @@ def _given(document: Document, asked: _Asked) -> Given:
     if asked.dry_run:
         return Given(values)
     prompted = ask_for_secrets(document)
-    for name, spec in document.inputs.items():
-        if spec.type == "secret":
-            secret_value(name, spec, os.environ, prompted)
-    return Given(values, prompted)
+    secrets = {
+        name: secret_value(name, spec, os.environ, prompted)
+        for name, spec in document.inputs.items()
+        if spec.type == "secret"
+    }
+    return Given(values, secrets)

@@ -19,7 +19,7 @@ from kimera_tui.workflows.header import document_from, header_of
 from kimera_tui.workflows.inputs import resolve, secret_value
 from kimera_tui.workflows.planning import DocumentPlanner
 from kimera_tui.workflows.references import render
-from kimera_tui.workflows.run_secrets import secrets_again
+from kimera_tui.workflows.run_secrets import secrets_again, secrets_at_start
 from kimera_tui.workflows.scope import Inputs, Scope
 from kimera_tui.workflows.walk import Walk
 
@@ -34,7 +34,7 @@ class Given:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     """All but the secrets."""
     prompted: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Secrets that were asked for; kept in memory only."""
+    """Secrets that were asked for, or fetched before; kept in memory only."""
     despite: Sequence[str] = ()
     """What stands against it, in sentences; recorded with the run."""
 
@@ -78,6 +78,7 @@ def started_of(
         despite=tuple(given.despite),
         concurrency=concurrency,
         limit=limit,
+        secrets=secrets_at_start(document, given.prompted),
     )
 
 
@@ -100,6 +101,7 @@ def replay_of(
         despite=tuple(wish.given.despite),
         concurrency=concurrency,
         limit=limit,
+        secrets=secrets_at_start(document, wish.given.prompted),
     )
 
 
@@ -164,7 +166,7 @@ def secrets_of(started: RunStarted, past: Past, prompted: Mapping[str, str]) -> 
     Raises:
         UsageError: a step that may still be sent needs one that can't be had.
     """
-    return secrets_again(_document_of(started).inputs, started.plan, past, prompted)
+    return secrets_again(_document_of(started), started.plan, past, prompted)
 
 
 def walk_of(
@@ -172,12 +174,24 @@ def walk_of(
     hands: Hands,
     past: Past | None = None,
     verdicts: Mapping[str, Verdict] | None = None,
-    prompted: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    document: Document | None = None,
 ) -> Walk:
-    """The walk of a run, from its beginning or from what its past tells."""
+    """The walk of a run, from its beginning or from what its past tells.
+
+    Args:
+        started: Its beginning.
+        hands: What it is walked with.
+        past: What became of it so far.
+        verdicts: What became of the steps that were under way.
+        secrets: Those of a run that goes on; None for those that it begins with.
+        document: What it was started from; None for what its beginning says of that.
+    """
     scope, timeout = Scope(run=_run(started)), None
     if started.header:
-        scope, timeout = _of_document(started, prompted or {})
+        document = document or _document_of(started)
+        had = started.secrets if secrets is None else secrets
+        scope, timeout = _scope_of(started, document, had), document.timeout
     return Walk(
         started.run_id, started.plan, hands, past, verdicts or {}, scope, timeout, started.at
     )
@@ -193,15 +207,13 @@ def _document_of(started: RunStarted) -> Document:
         return Document(name=started.name)
 
 
-def _of_document(started: RunStarted, prompted: Mapping[str, str]) -> tuple[Scope, float | None]:
-    document = _document_of(started)
-    secrets = {name: spec for name, spec in document.inputs.items() if spec.type == "secret"}
+def _scope_of(started: RunStarted, document: Document, had: Mapping[str, str]) -> Scope:
+    """What its steps can look up; a secret that could not be had is looked for once more."""
+    specs = {name: spec for name, spec in document.inputs.items() if spec.type == "secret"}
     inputs = Inputs(
-        started.inputs,
-        secrets,
-        lambda name: secret_value(name, secrets[name], os.environ, prompted),
+        started.inputs, specs, lambda name: secret_value(name, specs[name], os.environ, had)
     )
-    return Scope(inputs, _run(started), document.env), document.timeout
+    return Scope(inputs, _run(started), document.env)
 
 
 def _run(started: RunStarted) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The secrets of a run that goes on: kept nowhere, so each has to be had again."""
+"""The secrets of a run: fetched once, kept in memory only, had again when it goes on."""
 
 from __future__ import annotations
 
@@ -6,20 +6,31 @@ import os
 from collections.abc import Iterator, Mapping
 
 from kimera_tui.errors import UsageError
+from kimera_tui.redaction import is_secret_name
 from kimera_tui.runs.plan import Node
 from kimera_tui.runs.recovery import Past
-from kimera_tui.workflows.document import Input
+from kimera_tui.workflows.document import Document
 from kimera_tui.workflows.inputs import secret_value
 from kimera_tui.workflows.references import references_in
 
 
+def secrets_at_start(document: Document, prompted: Mapping[str, str]) -> dict[str, str]:
+    """The secrets of a run of a document that can be had, by the names of their inputs.
+
+    Variables of its ``env`` whose names say that they are secret are among them, by names that no
+    input has. What can't be had is missed only by the step that looks it up.
+    """
+    had, _ = _fetched(document, prompted)
+    return had
+
+
 def secrets_again(
-    specs: Mapping[str, Input], plan: Node, past: Past, prompted: Mapping[str, str]
+    document: Document, plan: Node, past: Past, prompted: Mapping[str, str]
 ) -> dict[str, str]:
-    """The secrets that can be had, by the names of their inputs.
+    """The same for a run that goes on.
 
     Args:
-        specs: What the run asked for at its start.
+        document: What the run was started from, without its steps.
         plan: Its steps.
         past: What became of them.
         prompted: What was asked for now.
@@ -27,19 +38,31 @@ def secrets_again(
     Raises:
         UsageError: a step that may still be sent needs one that can't be had.
     """
-    had: dict[str, str] = {}
-    missing: dict[str, UsageError] = {}
-    for name, spec in specs.items():
-        if spec.type == "secret":
-            try:
-                had[name] = secret_value(name, spec, os.environ, prompted)
-            except UsageError as error:
-                missing[name] = error
+    had, missing = _fetched(document, prompted)
     needed = set(_looked_up(plan, past)) if missing else set()
     for name, why in missing.items():
         if name in needed:
             raise why
     return had
+
+
+def _fetched(
+    document: Document, prompted: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, UsageError]]:
+    """What can be had, and what can't."""
+    had = {
+        f"env.{name}": os.environ[name]
+        for name in document.env
+        if name in os.environ and is_secret_name(name)
+    }
+    missing: dict[str, UsageError] = {}
+    for name, spec in document.inputs.items():
+        if spec.type == "secret":
+            try:
+                had[name] = secret_value(name, spec, os.environ, prompted)
+            except UsageError as error:
+                missing[name] = error
+    return had, missing
 
 
 def _looked_up(plan: Node, past: Past) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from kimera_tui.config.friends import secret_params
@@ -113,7 +113,7 @@ class Runner:
         at = self._announcer.now()
         return self._launch(
             started_of(document, given, self._manager, self._new_id, at, self._profile),
-            prompted=given.prompted,
+            document=document,
         )
 
     async def stops(self, document: Document) -> Sequence[Stop]:
@@ -138,7 +138,7 @@ class Runner:
         """
         at = self._announcer.now()
         started = started_of(document, given, self._manager, self._new_id, at, self._profile)
-        walk = walk_of(started, self._hands, prompted=given.prompted)
+        walk = walk_of(started, self._hands, document=document)
         handover = await hand_over(walk, self._manager)
         self._announcer.tell(started)
         await handover.until_published(self._going.begin(walk, started))
@@ -187,7 +187,7 @@ class Runner:
             raise UsageError(f"{planned.needs[0]} Nothing was sent.")
         at, new_run = self._announcer.now(), self._new_id()
         started = replay_of(beginning_of(past), planned, wish, at, new_run, self._profile)
-        return self._launch(started, reused_of(planned, started), wish.given.prompted)
+        return self._launch(started, reused_of(planned, started), wish.document)
 
     async def resume(self, run_id: str, given: Given = NOTHING_GIVEN) -> Resumed:
         """Go on with a run that its console left; nothing is sent twice.
@@ -233,7 +233,7 @@ class Runner:
         self._announcer.tell(adopted)
         past.run.go_on(adopted)
         verdicts = await judge_all(past, self._manager, adopted.at)
-        walk = walk_of(beginning_of(events), self._hands, past, verdicts, given.prompted)
+        walk = walk_of(beginning_of(events), self._hands, past, verdicts, secrets)
         walk.in_flight.update((step.task_id, step.path) for step, _ in past.under_way())
         if past.run.detached:
             await go_on(walk, events, self._manager)
@@ -339,11 +339,11 @@ class Runner:
         self,
         started: RunStarted,
         reused: Sequence[StepReused] = (),
-        prompted: Mapping[str, str] | None = None,
+        document: Document | None = None,
     ) -> str:
         for event in (started, *reused):
             self._announcer.tell(event)
         past = Past.of([started, *reused]) if reused else None
-        walk = walk_of(started, self._hands, past, prompted=prompted)
+        walk = walk_of(started, self._hands, past, document=document)
         self._going.begin(walk, started, reused)
         return started.run_id

@@ -20,7 +20,7 @@ NOTHING = object()
 
 
 class Inputs(Mapping[str, Any]):
-    """The values put into a run; a secret is fetched when it is looked up, and kept nowhere.
+    """The values put into a run; a secret is asked for when it is looked up, and is in no copy.
 
     Args:
         values: All but the secrets.
