@@ -132,6 +132,11 @@ EVERY_RUN = KnownSecrets(most=2 * MOST, forgets=True)
 """The latest secrets of all runs of this process: for the log and for crash reports."""
 
 
+def can_be_sought(value: Any) -> bool:
+    """Whether a text or number is long and rare enough to be looked for."""
+    return bool(_forms(value))
+
+
 def written(value: Any) -> str:
     """A text or number as a text repeats it."""
     if isinstance(value, bool) or value is None:

@@ -128,10 +128,23 @@ def find_friend(friends: Mapping[str, Any], name: str) -> Any:
         raise UnknownFriend(f"No friend `{name}`.{near(name, friends)}") from None
 
 
-def secret_params(entry: Mapping[str, Any], task_name: str) -> frozenset[str]:
-    """Names of the parameters that a friend's configuration declares secret."""
+def secret_params(entry: Mapping[str, Any], task_name: str, positional: int = 0) -> frozenset[str]:
+    """What a friend's configuration declares secret of a task.
+
+    Args:
+        entry: The friend's configuration.
+        task_name: The task.
+        positional: How many arguments are given without a name.
+
+    Returns:
+        Names of parameters, and the positions (``"0"`` is the first) of arguments for them.
+    """
     params = (entry.get("tasks") or {}).get(task_name, {}).get("params") or {}
-    return frozenset(name for name, param in params.items() if param.get("secret"))
+    secret = [
+        (str(at), name) for at, (name, param) in enumerate(params.items()) if param.get("secret")
+    ]
+    places = [at for at, _ in secret if int(at) < positional]
+    return frozenset([*places, *(name for _, name in secret)])
 
 
 def expand(value: str, friend: str, variables: Mapping[str, str]) -> str:

@@ -208,7 +208,8 @@ class Dispatcher:
                     queue=queue,
                     args=tuple(message.args),
                     kwargs=dict(message.kwargs),
-                    secret=call.secret | secret_params(entry, call.task_name),
+                    secret=call.secret
+                    | secret_params(entry, call.task_name, len(message.args)),
                 )
             )
         try:

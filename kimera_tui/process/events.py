@@ -35,7 +35,8 @@ class Sending(TaskEvent):
     args: Sequence[Any]
     kwargs: dict[str, Any]
     secret: frozenset[str] = frozenset()
-    """Names in ``kwargs`` whose values are never shown or written down."""
+    """Names in ``kwargs``, and positions in ``args`` such as ``"0"``, whose values are never shown
+    or written down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from kimera_tui.process.engine import Receipt
 from kimera_tui.runs import events as r
 from kimera_tui.runs.plan import Node
 from kimera_tui.runs.plan_codec import plain_plan, plan_from, written_payload
-from kimera_tui.runs.values import Packer, args_from, kwargs_from, unpack
+from kimera_tui.runs.values import Packer, args_from, by_place, kwargs_from, unpack
 
 LARGEST_RESULT = 8 * 1024 * 1024
 """Bytes of JSON up to which a result is kept: as much as the engine reads."""
@@ -147,10 +147,10 @@ def learn(event: e.Event, packer: Packer) -> None:
                 args, kwargs = written_payload(node)
                 secret = node.task.secret if node.task is not None else ()
                 packer.learn(kwargs, secret)
-                packer.learn(args, secret)
+                packer.learn(by_place(args), secret)
         case r.StepIntended() | r.StepHandedOver() | e.Sending():
             packer.learn(event.kwargs, event.secret)
-            packer.learn(event.args, event.secret)
+            packer.learn(by_place(event.args), event.secret)
         case r.RunAdopted():
             packer.learn(event.secrets, event.secrets.keys())
         case e.Succeeded() | e.FinishedLate() | r.ResultKept() | r.StepReused():

@@ -50,7 +50,8 @@ class StepIntended(RunEvent):
     args: Sequence[Any]
     kwargs: Mapping[str, Any]
     secret: frozenset[str] = frozenset()
-    """Names in ``kwargs`` whose values are never shown or written down."""
+    """Names in ``kwargs``, and positions in ``args`` such as ``"0"``, whose values are never shown
+    or written down."""
     server: str = ""
     """The run id of the broker's server, which changes when that is restarted."""
 
@@ -134,7 +135,8 @@ class StepHandedOver(RunEvent):
     """What arrives, with the result before it put in."""
     kwargs: Mapping[str, Any]
     secret: frozenset[str] = frozenset()
-    """Names in ``kwargs`` whose values are never shown or written down."""
+    """Names in ``kwargs``, and positions in ``args`` such as ``"0"``, whose values are never shown
+    or written down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

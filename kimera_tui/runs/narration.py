@@ -10,6 +10,7 @@ from kimera_tui.process import events as e
 from kimera_tui.redaction import redact, redact_text
 from kimera_tui.runs import events as r
 from kimera_tui.runs.state import progress_of
+from kimera_tui.runs.values import by_place
 from kimera_tui.safetext import compact, safe, trimmed
 
 Words = tuple[str, str, str]
@@ -45,7 +46,10 @@ def _sending(event: e.Sending) -> Words:
 def _payload(event: e.Sending | r.StepHandedOver) -> str:
     shown = redact(trimmed(event.kwargs), event.secret)
     return ", ".join(
-        [compact(value, 60) for value in redact(trimmed(event.args))]
+        [
+            compact(value, 60)
+            for value in redact(by_place(trimmed(event.args)), event.secret).values()
+        ]
         + [f"{safe(key, 40)}={compact(value, 60)}" for key, value in shown.items()]
     )
 

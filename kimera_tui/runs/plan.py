@@ -22,7 +22,8 @@ class PlannedTask:
     timeout: float | None = None
     """Seconds."""
     secret: frozenset[str] = frozenset()
-    """Names in ``kwargs`` whose values are never shown or written down."""
+    """Names in ``kwargs``, and positions in ``args`` such as ``"0"``, whose values are never shown
+    or written down."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import base64
 import contextlib
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -138,9 +138,15 @@ class Packer:
         Args:
             value: Anything.
             place: Where it stands, such as ``kwargs`` or ``result``; secrets are named by it.
-            secret: Names of keys that are secret besides those whose name says so.
+                secret: Names of keys that are secret besides those whose name says so, and positions
+                of arguments.
         """
         try:
+            if place == "args" and type(value) is list:
+                return [
+                    self._member(at, each, f"{place}.{at}", secret)
+                    for at, each in by_place(value).items()
+                ]
             return self._pack(value, place, secret)
         except RecursionError:
             return {"$repr": _TOO_DEEP}
@@ -283,6 +289,11 @@ def unpack(plain: Any) -> Any:
         return _unpack(plain)
     except RecursionError:
         return Opaque(_TOO_DEEP)
+
+
+def by_place(args: Sequence[Any]) -> dict[str, Any]:
+    """Arguments by their positions, which is what ``secret`` calls them."""
+    return {str(at): value for at, value in enumerate(args)}
 
 
 def args_from(plain: Any) -> tuple[Any, ...]:

@@ -12,6 +12,8 @@ from kimera_tui.errors import (
     TaskRevoked,
     TimeoutException,
 )
+from kimera_tui.redaction import MASK
+from kimera_tui.runs.notkept import Withheld
 from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
 
@@ -47,9 +49,10 @@ def given(step: StepState) -> Any:
         case Status.NOT_NEEDED:
             return None
         case Status.FAILED if step.error_type not in ("NotSent", "Uncertain"):
-            raise TaskFailed(
-                step.name, step.task_id, step.error_type, step.error_message, step.traceback
-            )
+            said = step.error_message
+            if MASK in said:  # a step that is run for it mustn't take that for what was said
+                said = Withheld("error.message", said)
+            raise TaskFailed(step.name, step.task_id, step.error_type, said, step.traceback)
         case Status.REVOKED:
             raise TaskRevoked(step.name, step.task_id)
         case Status.TIMED_OUT | Status.FINISHED_LATE:

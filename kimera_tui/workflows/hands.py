@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from kimera_tui.config.friends import secret_params
 from kimera_tui.errors import BrokerUnavailable, JournalError, KimeraError
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.callables import Callback
@@ -34,6 +35,17 @@ class Hands:
     new_id: Callable[[], str]
     asks: bool = False
     """Whether somebody is there to say what became of a step that nobody else can tell."""
+
+    def with_secrets(self, task: PlannedTask, positional: int) -> PlannedTask:
+        """The task with all that friends.yaml declares secret of it.
+
+        Args:
+            task: What is about to be sent.
+            positional: How many arguments it is sent with that have no name.
+        """
+        entry = self.manager.friends.get(task.friend, {})
+        declared = secret_params(entry, task.task_name, positional)
+        return replace(task, secret=task.secret | declared)
 
     async def write_down(
         self,

@@ -333,7 +333,8 @@ class Runner:
             self._beside.do(self.cancel(run_id))
 
     def _secret(self, params: TaskParams) -> frozenset[str]:
-        return secret_params(self._manager.friends.get(params.friend, {}), params.task_name)
+        entry = self._manager.friends.get(params.friend, {})
+        return secret_params(entry, params.task_name, len(params.args))
 
     def _launch(
         self,

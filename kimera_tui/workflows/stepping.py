@@ -30,6 +30,7 @@ from kimera_tui.workflows.hands import Hands
 from kimera_tui.workflows.patience import Starts
 from kimera_tui.workflows.payloads import payload
 from kimera_tui.workflows.scope import NOTHING, Scope, error_name
+from kimera_tui.workflows.short_secrets import ShortSecrets
 
 LEAST_WAIT = 5.0
 """Seconds for which an adopted task is waited for at least, whatever is left of its time."""
@@ -61,6 +62,7 @@ class Stepper:
     handover: Handover | None = None
     """Where the workers go on with it; then nothing is watched for its time."""
     _starts: Starts | None = None
+    _short: ShortSecrets = field(default_factory=ShortSecrets)
 
     def close(self) -> None:
         """Stop listening."""
@@ -183,7 +185,10 @@ class Stepper:
     ) -> Any:
         if (missing := next(missing_in(args, kwargs), None)) is not None:
             raise self.hands.held(self.run_id, node.path, task, missing.why)
+        task = self.hands.with_secrets(task, len(args))
         await self.hands.write_down(self.run_id, node.path, task, (args, kwargs))
+        for text in self._short.news(args, kwargs, task.secret):
+            self.hands.notice(task, text, against=False)
         self.check(node.path)  # meanwhile it may have been stopped
         arrived: list[Any] = []
         with self._flying(node, task):

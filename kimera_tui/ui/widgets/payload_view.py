@@ -14,6 +14,7 @@ from kimera_tui.runs.book import RunState
 from kimera_tui.runs.masking import hidden_result
 from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.values import by_place
 from kimera_tui.safetext import PAGE, compact, pretty, safe, trimmed
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.text import clock_time
@@ -93,7 +94,7 @@ def describe_step(step: StepState, run: RunState, page: int = PAGE) -> list[Line
     lines: list[Line] = [
         ((" task    ", "dim"), (safe(step.name, 200), "strong")),
         ((" id      ", "dim"), (safe(step.task_id, 80), "")),
-        *_values("args", {str(n): value for n, value in enumerate(redact(trimmed(step.args)))}),
+        *_values("args", redact(by_place(trimmed(step.args)), step.secret)),
         *_values("kwargs", redact(trimmed(step.kwargs), step.secret)),
     ]
     if step.timeout is not None:
