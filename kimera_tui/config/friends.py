@@ -140,11 +140,9 @@ def secret_params(entry: Mapping[str, Any], task_name: str, positional: int = 0)
         Names of parameters, and the positions (``"0"`` is the first) of arguments for them.
     """
     params = (entry.get("tasks") or {}).get(task_name, {}).get("params") or {}
-    secret = [
-        (str(at), name) for at, (name, param) in enumerate(params.items()) if param.get("secret")
-    ]
-    places = [at for at, _ in secret if int(at) < positional]
-    return frozenset([*places, *(name for _, name in secret)])
+    secret = [name for name, param in params.items() if param.get("secret")]
+    places = [str(at) for at, name in enumerate(params) if name in secret and at < positional]
+    return frozenset([*secret, *places])
 
 
 def expand(value: str, friend: str, variables: Mapping[str, str]) -> str:

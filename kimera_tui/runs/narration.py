@@ -44,13 +44,11 @@ def _sending(event: e.Sending) -> Words:
 
 
 def _payload(event: e.Sending | r.StepHandedOver) -> str:
-    shown = redact(trimmed(event.kwargs), event.secret)
+    args = redact(by_place(trimmed(event.args)), event.secret)
+    kwargs = redact(trimmed(event.kwargs), event.secret)
     return ", ".join(
-        [
-            compact(value, 60)
-            for value in redact(by_place(trimmed(event.args)), event.secret).values()
-        ]
-        + [f"{safe(key, 40)}={compact(value, 60)}" for key, value in shown.items()]
+        [compact(value, 60) for value in args.values()]
+        + [f"{safe(key, 40)}={compact(value, 60)}" for key, value in kwargs.items()]
     )
 
 

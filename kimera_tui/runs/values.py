@@ -138,8 +138,8 @@ class Packer:
         Args:
             value: Anything.
             place: Where it stands, such as ``kwargs`` or ``result``; secrets are named by it.
-                secret: Names of keys that are secret besides those whose name says so, and positions
-                of arguments.
+            secret: Names of keys, and positions of arguments, that are secret besides those whose
+                name says so.
         """
         try:
             if place == "args" and type(value) is list:
