@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, whatever happens in between."""
+"""Files that are written whole or not at all; files and folders that only this user can open."""
 
 from __future__ import annotations
 
@@ -26,13 +26,16 @@ def replace_file(path: Path, text: str, *, private: bool = False) -> None:
     Args:
         path: Its folder is made where there is none.
         text: All of what is in it then.
-        private: Whether only this user may read it, where it is new.
+        private: Whether only this user may read it, and enter what folders are made, where new.
 
     Raises:
         OSError: it can't be written; what was there is as it was.
     """
     path = Path(os.path.realpath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if private:
+        make_private_folder(path.parent)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{token_hex(8)}.tmp")
     _write_new(new, text, private)
     with _gone_on_failure(new):
@@ -53,9 +56,49 @@ def create_file(path: Path, text: str, *, private: bool = False) -> None:
     _sync_folder(path.parent)
 
 
+def make_private_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing: only this user can enter them.
+
+    What is there already stays as it is, and the umask changes nothing.
+
+    Raises:
+        OSError: it can't be made, or something else stands there.
+    """
+    if not path.parent.is_dir():
+        make_private_folder(path.parent)
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    else:
+        path.chmod(0o700)
+
+
+def open_private(name: str | os.PathLike[str], flags: int) -> int:
+    """Open a file, made if need be, as ``open`` wants it of an ``opener``.
+
+    Only this user can read one that is made, whatever the umask; another one keeps its rights.
+
+    Returns:
+        A descriptor.
+
+    Raises:
+        OSError: it can't be opened.
+    """
+    try:
+        descriptor = os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        if flags & os.O_EXCL:
+            raise
+        return os.open(name, flags, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
 def _write_new(path: Path, text: str, private: bool) -> None:
-    rights = 0o600 if private else 0o666
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, rights)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    descriptor = open_private(path, flags) if private else os.open(path, flags, 0o666)
     with _gone_on_failure(path), os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from kimera_tui.files import create_file, replace_file
+from kimera_tui.files import create_file, make_private_folder, open_private, replace_file
 
 
 def full(_: int) -> None:
@@ -59,3 +60,44 @@ def test_a_file_that_was_not_there_has_the_rights_that_are_asked_for(
     finally:
         os.umask(before)
     assert rights(tmp_path / "deep" / "x") == mode
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o777], ids=oct)
+def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every umask that a user may have."""
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("umask")
+def test_what_is_private_is_so_whatever_the_umask(tmp_path: Path) -> None:
+    before = rights(tmp_path)
+    make_private_folder(tmp_path / "new" / "deep" / "er")
+    replace_file(tmp_path / "other" / "deep" / "x", "text", private=True)
+    create_file(tmp_path / "new" / "y", "text", private=True)
+    with open(tmp_path / "new" / "z", "a", opener=open_private) as file:
+        file.write("text")
+    made = [*tmp_path.rglob("*")]
+    assert {rights(path) for path in made if path.is_dir()} == {0o700}
+    assert {rights(path) for path in made if path.is_file()} == {0o600}
+    assert len(made) == 8
+    assert rights(tmp_path) == before
+
+
+def test_a_file_that_is_there_keeps_what_is_in_it_and_its_rights(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_text("before ")
+    path.chmod(0o640)
+    with open(path, "a", opener=open_private) as file:
+        file.write("after")
+    assert (path.read_text(), rights(path)) == ("before after", 0o640)
+    with pytest.raises(FileExistsError):
+        open_private(path, os.O_WRONLY | os.O_EXCL)
+
+
+def test_a_folder_is_not_made_where_a_file_stands(tmp_path: Path) -> None:
+    (tmp_path / "x").touch()
+    for place in ("x", "x/deep"):
+        with pytest.raises(OSError, match=r"exists|Not a directory"):
+            make_private_folder(tmp_path / place)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
-from pathlib import Path
 
 from kimera_tui.config.paths import log_file, private_dir
 from kimera_tui.errors import ConfigError
+from kimera_tui.files import open_private
 from kimera_tui.known_secrets import EVERY_RUN
 from kimera_tui.redaction import redact_text
 from kimera_tui.safetext import safe
@@ -17,10 +18,19 @@ MAX_BYTES = 2 << 20
 
 
 class _SafeFormatter(logging.Formatter):
-    """Hides passwords in URLs and everything that a terminal would act on."""
+    """Hides secrets, also those of every run of this process, and what a terminal would act on."""
 
     def format(self, record: logging.LogRecord) -> str:
         return safe(redact_text(super().format(record), EVERY_RUN), 20_000, lines=True)
+
+
+class _PrivateFile(RotatingFileHandler):
+    """Has each of its files made for this user only."""
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = open_private(self.baseFilename, os.O_WRONLY | os.O_APPEND)
+        os.fchmod(descriptor, 0o600)  # older versions left that to the umask
+        return os.fdopen(descriptor, "a", encoding="utf-8")
 
 
 def log_to_file() -> None:
@@ -31,13 +41,8 @@ def log_to_file() -> None:
     try:
         path = log_file()
         private_dir(path.parent)
-        _create_private(path)
-        handler: logging.Handler = RotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=1)
+        handler: logging.Handler = _PrivateFile(path, maxBytes=MAX_BYTES, backupCount=1)
     except (OSError, ConfigError):
         handler = logging.NullHandler()
     handler.setFormatter(_SafeFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root.addHandler(handler)
-
-
-def _create_private(path: Path) -> None:
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))

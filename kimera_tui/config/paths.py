@@ -9,6 +9,7 @@ from pathlib import Path
 import platformdirs
 
 from kimera_tui.errors import ConfigError
+from kimera_tui.files import make_private_folder
 
 
 def home() -> Path | None:
@@ -35,12 +36,12 @@ def log_file() -> Path:
 
 
 def private_dir(path: Path) -> Path:
-    """Make a folder that only this user can enter, and return it.
+    """Make a folder that only this user can enter, with all above it, and return it.
 
     Raises:
         ConfigError: somebody else owns it, or it is not a folder.
     """
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(path)
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise ConfigError(f"{path} is not a folder of yours: Kimera won't write there.")

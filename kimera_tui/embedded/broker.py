@@ -26,6 +26,7 @@ from kimera_tui.embedded.runtime_dir import (
     try_lock,
 )
 from kimera_tui.embedded.server import configuration, find_server
+from kimera_tui.files import open_private
 
 __all__ = ["EmbeddedBroker", "EmbeddedError", "EmbeddedInfo", "EmbeddedStatus"]
 
@@ -225,7 +226,7 @@ class EmbeddedBroker:
     def _spawn(self, directory: Path, lock: int) -> socket.socket:
         """Start the supervisor's process, in a session of its own; returns our end of its lease."""
         ours, theirs = socket.socketpair()
-        with theirs, (directory / "supervisor.log").open("ab") as log:
+        with theirs, open(directory / "supervisor.log", "ab", opener=open_private) as log:
             process = subprocess.Popen(
                 [sys.executable, "-I", "-S", supervisor.__file__, self._instance],
                 stdin=theirs.fileno(),

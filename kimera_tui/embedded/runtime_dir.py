@@ -13,6 +13,7 @@ from typing import Final
 from kimera_tui.config.paths import private_dir
 from kimera_tui.embedded.errors import EmbeddedError
 from kimera_tui.errors import ConfigError
+from kimera_tui.files import make_private_folder
 
 DIRECTORY_VARIABLE: Final = "KIMERA_RUNTIME_DIR"
 SOCKET_NAME: Final = "broker.sock"
@@ -37,8 +38,6 @@ def instance_dir(instance: str) -> Path:
     for _ in range(20):
         try:
             _check_base(directory.parent)
-            # Not private_dir alone: it would make a missing base with an open mode.
-            directory.mkdir(mode=0o700, exist_ok=True)
             return private_dir(directory)
         except (OSError, ConfigError) as error:
             if isinstance(error, FileNotFoundError | FileExistsError) and not _is_taken(directory):
@@ -115,7 +114,7 @@ def _check_base(base: Path) -> None:
     if own_base(base / "any"):
         private_dir(base)
         return
-    base.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(base)
     found = base.stat()
     # A directory that the user names may be shared like /tmp: its mode is left as it is.
     if found.st_uid not in (os.getuid(), 0):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kimera_tui.config.paths import private_dir
 from kimera_tui.errors import ConfigError, JournalError
+from kimera_tui.files import open_private
 from kimera_tui.runs.schema import APPLICATION_ID, MIGRATIONS, VERSION
 
 NOT_SAVED = "runs are not saved, so nothing is sent."
@@ -67,7 +68,7 @@ def _make(path: Path) -> bool:
     """Make an empty private file, so that SQLite's own files beside it are private too."""
     private_dir(path.parent)
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        os.close(open_private(path, os.O_RDWR | os.O_EXCL))
     except FileExistsError:
         found = path.lstat()
         if found.st_uid != os.getuid() or not path.is_file() or path.is_symlink():

@@ -6,12 +6,13 @@ import os
 import re
 import time
 import traceback
-from pathlib import Path
 
 from textual.worker import WorkerFailed
 
 from kimera_tui.config.paths import private_dir, state_dir
 from kimera_tui.errors import ConfigError
+from kimera_tui.files import create_file
+from kimera_tui.known_secrets import EVERY_RUN
 from kimera_tui.redaction import redact_text
 from kimera_tui.safetext import safe
 
@@ -24,17 +25,11 @@ def report_crash(error: BaseException) -> str:
     if isinstance(error, WorkerFailed):  # made by Textual of what was raised
         error = error.error
     text = "".join(traceback.format_exception(error))
-    text = redact_text(_REFUSED.sub("input_value=…", text))
+    text = redact_text(_REFUSED.sub("input_value=…", text), EVERY_RUN)
     path = state_dir() / f"crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     try:
-        _write_private(path, safe(text, 1 << 20, lines=True))
+        private_dir(path.parent)
+        create_file(path, safe(text, 1 << 20, lines=True), private=True)
     except (OSError, ConfigError) as problem:
         return f"Kimera crashed ({type(error).__name__}), and the report can't be kept: {problem}"
     return f"Kimera crashed ({type(error).__name__}); what happened is in {path}"
-
-
-def _write_private(path: Path, text: str) -> None:
-    private_dir(path.parent)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 from textual.worker import WorkerFailed
 
+from kimera_tui.runs.values import Packer
 from kimera_tui.ui.crash import report_crash
 
 
@@ -50,3 +52,24 @@ def test_the_report_holds_no_value_that_a_model_refused(home: Path) -> None:
     assert "Input should be a valid integer" in report(home)
     assert "in test_the_report_holds_no_value" in report(home)
     assert "hunter2" not in report(home)
+
+
+def test_the_report_hides_the_declared_secrets_of_every_run(home: Path) -> None:
+    Packer().learn({"pin": 60418827, "short": 7}, {"pin", "short"})
+    try:
+        raise ValueError("pin 60418827, {'short': 7}, 7 rows")
+    except ValueError as error:
+        report_crash(error)
+    said = report(home)
+    assert "ValueError: pin ••••, {'short': ••••}, 7 rows" in said
+    assert "60418827" not in said
+
+
+def test_the_report_is_private_whatever_the_umask(home: Path) -> None:
+    before = os.umask(0)
+    try:
+        report_crash(ZeroDivisionError())
+    finally:
+        os.umask(before)
+    (path,) = (home / "state").glob("crash-*")
+    assert [each.stat().st_mode & 0o777 for each in (path, path.parent)] == [0o600, 0o700]
