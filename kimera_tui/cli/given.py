@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +18,7 @@ from kimera_tui.safetext import safe
 if TYPE_CHECKING:
     from kimera_tui.workflows.document import Document, Input
 
+SOURCES = "env:NAME, file:PATH, prompt, or - for stdin"
 INPUT = click.option("-i", "--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Input.")
 
 
@@ -42,25 +44,45 @@ def inputs_of(document: Document, words: Sequence[str], file: str = "") -> dict[
     return values
 
 
-def ask_for_secrets(document: Document) -> dict[str, str]:
+def ask_for_secrets(
+    document: Document, given: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
     """The secrets that a run asks for, typed at the terminal without being shown.
+
+    Args:
+        document: What asks for them.
+        given: Secrets that are there already; they are part of what is returned.
 
     Raises:
         UsageError: there is no terminal to ask at.
         click.Abort: ctrl+c was pressed.
     """
-    prompted: dict[str, str] = {}
+    prompted = dict(given)
     for name, spec in document.inputs.items():
-        if spec.type != "secret" or (spec.from_ or "prompt") != "prompt":
+        if name in prompted or spec.type != "secret" or (spec.from_ or "prompt") != "prompt":
             continue
-        if not sys.stdin.isatty():
-            raise UsageError(
-                f"{name}: it is asked for, and there is no terminal to ask at.",
-                hint="Give it `from: env:NAME` or `file:PATH` in the workflow.",
-            )
-        with _interruptible():
-            prompted[name] = click.prompt(name, hide_input=True, err=True)
+        prompted[name] = ask(name)
     return prompted
+
+
+def ask(name: str) -> str:
+    """A secret typed at the terminal without being shown.
+
+    Raises:
+        UsageError: there is no terminal to ask at.
+        click.Abort: ctrl+c was pressed.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"{name}: it is asked for, and there is no terminal to ask at.", hint=_elsewhere(name)
+        )
+    with _interruptible():
+        return str(click.prompt(name, hide_input=True, err=True))
+
+
+def _elsewhere(name: str) -> str:
+    """How a secret gets to a command without a terminal."""
+    return f"--secret {name}=SOURCE takes it from {SOURCES}; a workflow can say `from:`."
 
 
 @contextlib.contextmanager
@@ -113,7 +135,7 @@ def _value(name: str, spec: Input | None, text: str) -> Any:
     if spec.type == "secret":
         raise UsageError(
             f"-i {name}: a secret doesn't belong on a command line, where others see it.",
-            hint="Give it `from: env:NAME` or `file:PATH` in the workflow.",
+            hint=_elsewhere(name),
         )
     return parse_input(name, spec, text)
 

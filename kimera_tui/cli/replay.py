@@ -10,6 +10,7 @@ import click
 
 from kimera_tui.cli.ends import MAILBOX, code_of, errors_of, report
 from kimera_tui.cli.given import INPUT, ask_for_secrets, inputs_of, overrides_of
+from kimera_tui.cli.given_secrets import SECRET, secrets_for
 from kimera_tui.cli.output import fail, narrate, perform
 from kimera_tui.cli.runs import find_run
 from kimera_tui.errors import UsageError
@@ -32,6 +33,7 @@ class _Asked:
     from_step: str
     only_step: str
     inputs: tuple[str, ...]
+    secrets: tuple[str, ...]
     sets: tuple[str, ...]
     dry_run: bool
     as_json: bool
@@ -53,6 +55,7 @@ class _Asked:
 @click.option("--from", "from_step", default="", metavar="STEP", help="Id or path of the first.")
 @click.option("--only", "only_step", default="", metavar="STEP", help="Id or path of the only one.")
 @INPUT
+@SECRET
 @click.option("--set", "sets", multiple=True, metavar="STEP.NAME=VALUE", help="An argument.")
 @click.option("--dry-run", is_flag=True, help="Say what would run and be reused; send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="The new run's end as one JSON object.")
@@ -77,7 +80,7 @@ async def _replay(asked: _Asked) -> int:
     await parts.open_journal()
     try:
         row = await find_run(parts, asked.run)
-        given = await _given(parts, row.run_id, asked.inputs, dry_run=asked.dry_run)
+        given = await _given(parts, row.run_id, asked)
         wish = Wish(*asked.way, overrides_of(asked.sets), given)
         plan = await parts.replay_plan(row.run_id, wish)
         narrate(plan.sentence)
@@ -114,16 +117,18 @@ def _folded(events: Sequence[object], run_id: str) -> RunState:
     return book.runs[run_id]
 
 
-async def _given(parts: Parts, run_id: str, words: Sequence[str], *, dry_run: bool) -> Given:
+async def _given(parts: Parts, run_id: str, asked: _Asked) -> Given:
     """The inputs that are given anew, and the secrets that are asked for again."""
     from kimera_tui.workflows.header import document_from
     from kimera_tui.workflows.launch import Given, beginning_of
 
     started = beginning_of(await parts.events_of(run_id))
     if not started.header:
-        if words:
+        if asked.inputs or asked.secrets:
             raise UsageError("The run has no inputs: it was not started from a workflow.")
         return Given()
     document = document_from(started.header)
-    prompted = {} if dry_run else ask_for_secrets(document)
-    return Given(inputs_of(document, words), prompted)
+    inputs = inputs_of(document, asked.inputs)
+    if asked.dry_run:
+        return Given(inputs)
+    return Given(inputs, ask_for_secrets(document, secrets_for(document, asked.secrets)))

@@ -8,7 +8,8 @@ import click
 
 from kimera_tui.cli.ends import code_of, errors_of
 from kimera_tui.cli.given import ask_for_secrets
-from kimera_tui.cli.output import narrate, perform
+from kimera_tui.cli.given_secrets import SECRET, secrets_for
+from kimera_tui.cli.output import fail, narrate, perform
 from kimera_tui.cli.runs import read_run
 from kimera_tui.errors import UsageError
 from kimera_tui.safetext import safe
@@ -23,23 +24,26 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("run", default="")
-def resume(run: str) -> None:
+@SECRET
+def resume(run: str, secrets: tuple[str, ...]) -> None:
     """Go on with RUN (an id, or the beginning of one), or with every run that was left.
 
     Nothing is sent twice. Waits until the runs have ended.
 
     Exit codes: as of kimera-tui run; 1 for several that ended badly in different ways.
     """
-    perform(_resume(run), sends=True)
+    if secrets and not run:
+        fail(UsageError("--secret is for one run: name it."))
+    perform(_resume(run, secrets), sends=True)
 
 
-async def _resume(wanted: str) -> int:
+async def _resume(wanted: str, secrets: Sequence[str] = ()) -> int:
     from kimera_tui.cli.parts import Parts
 
     parts = Parts()
     try:
         await parts.start()
-        resumed = await _resumed(parts, wanted)
+        resumed = await _resumed(parts, wanted, secrets)
         for run in resumed:
             for need in run.needs:
                 narrate(f"{run.run_id[:8]}: {safe(need, 300)}")
@@ -51,12 +55,12 @@ async def _resume(wanted: str) -> int:
     return bad.pop() if len(bad) == 1 else int(bool(bad))
 
 
-async def _resumed(parts: Parts, wanted: str) -> Sequence[Resumed]:
+async def _resumed(parts: Parts, wanted: str, secrets: Sequence[str]) -> Sequence[Resumed]:
     """The runs that go on; nobody waits, or is asked for secrets, in vain."""
     await parts.ready_runner()
     if wanted:
         run_id = await _open_run(parts, wanted)
-        return [await parts.go_on(run_id, await _given(parts, run_id))]
+        return [await parts.go_on(run_id, await _given(parts, run_id, secrets))]
     found = await parts.recover()
     narrate(found.sentence or "No run was left.")
     for run_id, why in found.left:
@@ -73,15 +77,18 @@ async def _told(parts: Parts, run: Resumed, error: BaseException | None) -> int:
     return code_of(error, state.status.value)
 
 
-async def _given(parts: Parts, run_id: str) -> Given:
+async def _given(parts: Parts, run_id: str, secrets: Sequence[str]) -> Given:
     """The secrets that were typed in when the run began, which are kept nowhere."""
     from kimera_tui.workflows.header import document_from
     from kimera_tui.workflows.launch import Given, beginning_of
 
     started = beginning_of(await parts.events_of(run_id))
     if not started.header:
+        if secrets:
+            raise UsageError("The run has no inputs: it was not started from a workflow.")
         return Given()
-    return Given(prompted=ask_for_secrets(document_from(started.header)))
+    document = document_from(started.header)
+    return Given(prompted=ask_for_secrets(document, secrets_for(document, secrets)))
 
 
 async def _open_run(parts: Parts, wanted: str) -> str:

@@ -12,6 +12,7 @@ import click
 from kimera_tui.cli.detaching import detached
 from kimera_tui.cli.ends import MAILBOX, code_of
 from kimera_tui.cli.given import INPUT, ask_for_secrets, inputs_of
+from kimera_tui.cli.given_secrets import SECRET, secrets_for
 from kimera_tui.cli.output import complain, data, fail, narrate, perform, show_traceback
 from kimera_tui.cli.progress import Progress
 from kimera_tui.errors import KimeraError, UsageError
@@ -32,6 +33,7 @@ class _Asked:
     workflow: str
     inputs: tuple[str, ...]
     inputs_file: str
+    secrets: tuple[str, ...]
     dry_run: bool
     from_failed: str
     detach: bool
@@ -43,6 +45,7 @@ class _Asked:
 @click.argument("workflow")
 @INPUT
 @click.option("--inputs", "inputs_file", default="", metavar="FILE", help="Inputs: JSON or YAML.")
+@SECRET
 @click.option("--dry-run", is_flag=True, help="Show what would be sent; send nothing.")
 @click.option("--from-failed", default="", metavar="RUN", help="Reuse what is done in RUN.")
 @click.option("--detach", is_flag=True, help="Hand all of it to the workers and leave.")
@@ -181,7 +184,7 @@ def _given(document: Document, asked: _Asked) -> Given:
         resolve(document.inputs, values)
     if asked.dry_run:
         return Given(values)
-    prompted = ask_for_secrets(document)
+    prompted = ask_for_secrets(document, secrets_for(document, asked.secrets))
     secrets = {
         name: secret_value(name, spec, os.environ, prompted)
         for name, spec in document.inputs.items()

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kimera_tui.cli.given_secrets import SECRET, Sources, call_secrets
 from kimera_tui.cli.output import complain, data, narrate, perform, show_traceback
 from kimera_tui.errors import KimeraError, TaskFailed, TimeoutException, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
 
     from kimera_tui.cli.parts import Parts
+    from kimera_tui.config.friends import Param
     from kimera_tui.process import TaskParams
     from kimera_tui.process.bus import Mailbox
     from kimera_tui.runs.book import RunBook
+    from kimera_tui.workflows.calls import Workflow
 
 _SILENT = {"polled", "run", "forgotten", "released", "callback", "broker", "failed", "succeeded"}
 _STATUS = {1: "failed", 3: "timed out", 4: "revoked"}
@@ -31,6 +34,7 @@ class _Asked:
     task: str
     args: str
     kwargs: str
+    secrets: tuple[str, ...]
     timeout: str
     as_json: bool
     unchecked: bool
@@ -40,8 +44,9 @@ class _Asked:
 @click.command()
 @click.argument("friend")
 @click.argument("task")
-@click.option("--args", default="", help="Arguments: a JSON list, like '[1, 2]'.")
-@click.option("--kwargs", default="", help="Named arguments: a JSON object.")
+@click.option("--args", default="", help="A JSON list, like '[1, 2]'; @FILE; - for stdin.")
+@click.option("--kwargs", default="", help="Named arguments: a JSON object; @FILE; - for stdin.")
+@SECRET
 @click.option("--timeout", default="", help="30, 30s, 5m or 1h30m.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 @click.option("--yes", is_flag=True, help="Send to a friend that is marked as dangerous.")
@@ -75,14 +80,15 @@ async def _send(call: _Asked) -> int:
 async def _answered(call: _Asked, parts: Parts, book: RunBook) -> Any:
     """The task's result without the call's secrets, which the book knows then."""
     from kimera_tui.runs.masking import hidden_result
+    from kimera_tui.workflows.calls import single
 
-    params, queue, full_name = _params_of(call, parts)
+    params, secrets, queue, full_name = _params_of(call, parts)
     with parts.bus.subscribe() as mailbox:
         teller = asyncio.create_task(_tell(mailbox, book))
         await parts.start()
         warner = asyncio.create_task(_warn(parts, queue, full_name))
         try:
-            result = await _sent(parts, params, book)
+            result = await _sent(parts, single(params, secrets), book)
         finally:
             for background in (warner, teller):
                 background.cancel()
@@ -93,8 +99,8 @@ async def _answered(call: _Asked, parts: Parts, book: RunBook) -> Any:
     return result
 
 
-def _params_of(call: _Asked, parts: Parts) -> tuple[TaskParams, str, str]:
-    """The call, checked; its queue, and the task's full name."""
+def _params_of(call: _Asked, parts: Parts) -> tuple[TaskParams, Collection[str], str, str]:
+    """The call, checked; which arguments are secrets given apart; its queue; its full name."""
     from kimera_tui.config.friends import TaskInfo, find_friend
     from kimera_tui.process import TaskParams
     from kimera_tui.workflows import fields
@@ -106,24 +112,42 @@ def _params_of(call: _Asked, parts: Parts) -> tuple[TaskParams, str, str]:
             f"Friend `{call.friend}` is marked as dangerous: nothing was sent.",
             hint="--yes sends all the same.",
         )
+    sources = Sources()
+    declared = config.tasks.get(call.task, TaskInfo()).params
+    args = fields.parse_args(sources.text("--args", call.args))
+    kwargs = fields.parse_kwargs(sources.text("--kwargs", call.kwargs))
+    _warn_of_visible(call, declared, kwargs)
+    asked = {} if call.unchecked else declared
+    secrets = call_secrets(asked, args, kwargs, sources.secrets(call.secrets))
     params = TaskParams(
         friend=call.friend,
         task_name=fields.check_task_name(call.task),
-        args=fields.parse_args(call.args),
-        kwargs=fields.parse_kwargs(call.kwargs),
+        args=args,
+        kwargs={**kwargs, **secrets},
         timeout=fields.parse_timeout(call.timeout) if call.timeout else config.timeout,
     )
     if not call.unchecked:
-        declared = config.tasks.get(call.task, TaskInfo()).params
         fields.check_call(declared, params.args, params.kwargs)
-    return params, config.queue, f"{config.route}.{call.task}"
+    return params, secrets.keys(), config.queue, f"{config.route}.{call.task}"
 
 
-async def _sent(parts: Parts, params: TaskParams, book: RunBook) -> Any:
+def _warn_of_visible(
+    call: _Asked, declared: Mapping[str, Param], kwargs: Mapping[str, Any]
+) -> None:
+    """Say which secrets stand in the command's own words."""
+    if call.kwargs == "-" or call.kwargs.startswith("@"):
+        return
+    for name in kwargs:
+        if name in declared and declared[name].secret:
+            narrate(
+                f"warning: others on this machine can read {name} in the list of processes;"
+                f" --secret {name}=env:NAME or --kwargs - keeps it from them"
+            )
+
+
+async def _sent(parts: Parts, workflow: Workflow, book: RunBook) -> Any:
     """The task's result; a time-out says what is known of where the task is."""
-    from kimera_tui.workflows.calls import single
-
-    run_id = await parts.launch(single(params))
+    run_id = await parts.launch(workflow)
     try:
         return await (await parts.runner()).result(run_id)
     except TimeoutException as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from kimera_tui.process.task_params import TaskParams
@@ -13,6 +13,8 @@ class Task:
     """One call."""
 
     params: TaskParams
+    secret: frozenset[str] = frozenset()
+    """Named arguments that are secret besides those that friends.yaml declares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ def friends_of(step: Step) -> set[str]:
     return {name for child in step.steps for name in friends_of(child)}
 
 
-def single(params: TaskParams) -> Workflow:
-    """A workflow of one call."""
-    return Workflow(f"{params.friend}.{params.task_name}", Task(params))
+def single(params: TaskParams, secret: Collection[str] = ()) -> Workflow:
+    """A workflow of one call.
+
+    Args:
+        params: The call.
+        secret: Named arguments that are secret besides those that friends.yaml declares.
+    """
+    return Workflow(f"{params.friend}.{params.task_name}", Task(params, frozenset(secret)))

@@ -43,7 +43,8 @@ def plan_of(
     """
     match step:
         case Task():
-            return Node("task", path, task=_planned(step.params, new_id(), secret(step.params)))
+            hidden = step.secret | secret(step.params)
+            return Node("task", path, task=_planned(step.params, new_id(), hidden))
         case Chain() | Para():
             children = tuple(
                 plan_of(child, new_id, secret, child_path(path, position))
