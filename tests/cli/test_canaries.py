@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import json
 import os
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
+from kimera_tui.cli.export import write_run
+from kimera_tui.process.clock import SystemClock
+from kimera_tui.runs.journal import Journal
 from kimera_tui.ui.crash import report_crash
 from tests.conftest import REPO
 from tests.engine_redis.servers import Server
@@ -18,6 +27,7 @@ from tests.torture.lab import torture_worker
 
 PASSWORD, TOKEN, INPUT = "canary-broker-1f", "canary-token-2e", "canary-input-3d"
 CANARIES = (PASSWORD, TOKEN, INPUT)
+ALL = [canary.encode() for canary in CANARIES]
 
 FRIENDS = """
 friends:
@@ -46,6 +56,54 @@ steps:
 """
 
 
+# Declared secrets of every type; each is found by its text only where it is long enough.
+DECLARED: dict[str, Any] = {
+    "word": "k9Qx2",
+    "pin": 60418827,
+    "rate": 31.41592,
+    "born": "1984-03-12",
+    "card": {"no": 4111222233334444, "of": ["canary-leaf-4a"], "cvc": 737},
+    "multi": "canary-line-one-5b\ncanary-line-two-5b",
+    "on": True,
+}
+TYPED = (
+    b"k9Qx2", b"60418827", b"60,418,827", b"31.41592", b"1984-03-12", b"4111222233334444",
+    b"canary-leaf-4a", b"canary-line-one-5b", b"canary-line-two-5b", b'"cvc": 737', b"'cvc': 737",
+    b'"on": true', b"'on': True", b"canary-part-6c", b"canary-env-7d",
+)  # fmt: skip
+TYPES = {
+    "word": "string", "pin": "int", "rate": "float", "born": "date", "card": "json",
+    "multi": "string", "on": "bool",
+}  # fmt: skip
+PARAMS = {name: {"type": kind, "secret": True} for name, kind in TYPES.items()}
+TYPED_LAB = {
+    "route": "torture",
+    "queue": "torture",
+    "tasks": {"got": {"params": PARAMS}, "raises": {"params": PARAMS}},
+}
+TYPED_WORKFLOW = """
+kimera: 1
+name: typed
+env: [CANARY_API_KEY]
+inputs:
+  part: {type: secret, from: "env:CANARY_PART"}
+  pin: {type: secret}
+steps:
+  - id: holds_a_part
+    task: lab.raises
+    retry: {max: 1, delay: 0.1s}
+    kwargs:
+      of: canary
+      url: "https://h/${{ inputs.part }}/x"
+      head: "id ${{ env.CANARY_API_KEY }}"
+      pin: "${{ inputs.pin }}"
+    on_error:
+      - id: handles
+        task: lab.got
+        kwargs: {of: canary, said: "it said ${{ error.message }}"}
+"""
+
+
 class Guarded(Server):
     """A server that wants a password."""
 
@@ -65,7 +123,9 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     server.stop()
 
 
-def kimera(server: Server, home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def kimera(
+    server: Server, home: Path, *words: str, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
     """Run a command with its home and its files in one folder."""
     env = {
         **os.environ,
@@ -75,23 +135,41 @@ def kimera(server: Server, home: Path, *words: str) -> subprocess.CompletedProce
         "KIMERA_FRIENDS": str(home / "friends.yaml"),
         "KIMERA_WORKFLOWS": str(home),
         "CANARY_INPUT": INPUT,
+        "CANARY_PART": "canary-part-6c",
+        "CANARY_API_KEY": "canary-env-7d",
+        "CANARY_PIN": str(DECLARED["pin"]),
         "PYTHONPATH": str(REPO),
     }
     return subprocess.run(
         [sys.executable, "-m", "kimera_tui", *words],
-        capture_output=True, text=True, timeout=90, cwd=home, stdin=subprocess.DEVNULL, env=env,
+        capture_output=True, text=True, timeout=90, cwd=home, input=stdin, env=env,
     )  # fmt: skip
 
 
-def leaks(folder: Path) -> list[str]:
-    """Files in which one of the canaries stands."""
+def leaks(folder: Path, canaries: Sequence[bytes] = ALL) -> list[str]:
+    """Files in which one of the canaries stands, those of the journal unpacked."""
     return [
-        f"{path.name}: {canary}"
+        f"{path.name}: {canary!r}"
         for path in folder.rglob("*")
         if path.is_file() and path.name not in ("server.log",)
-        for canary in CANARIES
-        if canary.encode() in path.read_bytes()
+        for canary in canaries
+        if canary in path.read_bytes() or (path.name == "runs.db" and canary in _rows(path))
     ]
+
+
+def _rows(journal: Path) -> bytes:
+    """All that the journal holds, which may be compressed."""
+    with contextlib.closing(sqlite3.connect(journal)) as db:
+        rows = [
+            each
+            for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            for row in db.execute(f"SELECT * FROM {table}")
+            for each in row
+        ]
+    found = [
+        zlib.decompress(each) if isinstance(each, bytes) else str(each).encode() for each in rows
+    ]
+    return b"\n".join(found)
 
 
 def test_secrets_are_in_no_file_and_in_no_output(guarded: Guarded, tmp_path: Path) -> None:
@@ -137,3 +215,58 @@ def test_a_crash_report_holds_no_values(tmp_path: Path, monkeypatch: pytest.Monk
         report_crash(error)
     assert "ConnectionError" in next((tmp_path / "state").glob("crash-*")).read_text()
     assert leaks(tmp_path) == []
+
+
+async def exported(home: Path) -> None:
+    """Write every run of the journal to a file beside it."""
+    journal = Journal(home / "home" / "state" / "runs.db", SystemClock())
+    await journal.open()
+    try:
+        for row in await journal.runs("", 20):
+            write_run(home / "home", row.run_id, await journal.events_of(row.run_id))
+    finally:
+        await journal.close()
+
+
+def test_declared_secrets_of_every_type_are_in_no_file_and_in_no_output(
+    guarded: Guarded, tmp_path: Path
+) -> None:
+    (tmp_path / "friends.yaml").write_text(json.dumps({"friends": {"lab": TYPED_LAB}}))
+    (tmp_path / "typed.kimera.yaml").write_text(TYPED_WORKFLOW)
+    kwargs = json.dumps({"of": "canary", **DECLARED})
+    again = json.dumps({"of": "canary", "rows": [*DECLARED.values()], **DECLARED})
+    done = [
+        kimera(guarded, tmp_path, "send", "lab", "got", "--kwargs", "-", stdin=kwargs),
+        kimera(guarded, tmp_path, "send", "lab", "got", "--kwargs", "-", "--json", stdin=again),
+        kimera(guarded, tmp_path, "send", "lab", "raises", "--kwargs", "-", stdin=again),
+        kimera(guarded, tmp_path, "send", "lab", "raises", "--kwargs", "-", "--json", stdin=kwargs),
+        kimera(guarded, tmp_path, "run", "typed.kimera.yaml", "--secret", "pin=env:CANARY_PIN"),
+        kimera(
+            guarded, tmp_path, "run", "typed.kimera.yaml", "--json", "--secret", "pin=-",
+            stdin=str(DECLARED["pin"]),
+        ),
+    ]  # fmt: skip
+    assert [each.returncode for each in done] == [0, 0, 1, 1, 1, 1]
+    assert '"pin": "••••"' in done[0].stdout
+    assert "ValueError: " in done[2].stderr
+    assert "it said no use for" in done[5].stdout
+    assert "on is too short or common to be hidden everywhere" in done[0].stderr
+    runs = [
+        json.loads(line) for line in kimera(guarded, tmp_path, "runs", "--json").stdout.splitlines()
+    ]
+    ids = [each["run"] for each in runs]
+    assert len(ids) == 6
+    done += [
+        kimera(guarded, tmp_path, "runs"),
+        kimera(guarded, tmp_path, "runs", "--json"),
+        kimera(guarded, tmp_path, "watch", ids[-1]),
+        kimera(guarded, tmp_path, "compare", ids[-1], ids[-2]),
+        kimera(guarded, tmp_path, "replay", ids[0], "--secret", "pin=env:CANARY_PIN"),
+    ]
+    asyncio.run(exported(tmp_path))
+    assert len([*(tmp_path / "home").glob("run-*.json")]) == 7
+    said = "".join(f"{each.stdout}{each.stderr}" for each in done).encode()
+    assert [canary for canary in TYPED if canary in said] == []
+    assert leaks(tmp_path / "home", TYPED) == []
+    made = [path for path in (tmp_path / "home").rglob("*") if not path.is_socket()]
+    assert {path.stat().st_mode & 0o077 for path in made} == {0}

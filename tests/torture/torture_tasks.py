@@ -61,3 +61,10 @@ def got(self, *args, of, **kwargs):
     """Returns all that arrived."""
     _count(self.request.id, of)
     return {"args": list(args), "kwargs": kwargs}
+
+
+@app.task(bind=True, name="torture.raises")
+def raises(self, *args, of, **kwargs):
+    """Repeats all that arrived in its error."""
+    _count(self.request.id, of)
+    raise ValueError(f"no use for {args} {kwargs} {[*kwargs.values()]}")
