@@ -16,7 +16,8 @@ Span = tuple[int, int]
 SHORTEST = 4
 """Characters, of a number digits; what is shorter would be found by chance in any text."""
 MOST = 10_000
-"""Texts that are looked for."""
+"""Texts that are looked for, each way to write one counted."""
+MOST_CHARACTERS = 1 << 24
 _FEW = 64
 """So many are just looked for one by one."""
 _LONG_TEXT = 4096
@@ -55,6 +56,8 @@ class KnownSecrets:
         self._sought: dict[str, _Sought] = {}
         self._index: Mapping[str, Sequence[_Sought]] | None = None
         """By their first characters; None while it is not up to date."""
+        self._size = 0
+        """Characters of all."""
         self._numeric = False
         """Whether one of them could be in a number."""
 
@@ -67,8 +70,11 @@ class KnownSecrets:
         Returns:
             Whether it is looked for from now on: what is too short or too common is not.
         """
-        forms = _forms(value)
-        taken = [self._remember(key, sought) for key, sought in forms.items()]
+        if isinstance(value, str) and value in self._sought:
+            return True
+        if self._is_full and not self._forgets:
+            return False
+        taken = [self._remember(key, sought) for key, sought in _forms(value).items()]
         return bool(taken) and all(taken)
 
     def add_short(self, name: str, value: Any) -> None:
@@ -95,17 +101,22 @@ class KnownSecrets:
                 else:
                     yield from (found.span(1) for found in pattern.finditer(text))
 
+    @property
+    def _is_full(self) -> bool:
+        return len(self._sought) >= self._most or self._size >= MOST_CHARACTERS
+
     def _remember(self, key: str, sought: _Sought) -> bool:
         if self._also is not None:
             self._also._remember(key, sought)
         with self._lock:
             if key in self._sought:
                 return True
-            if len(self._sought) >= self._most:
-                if not self._forgets:
-                    return False
-                del self._sought[next(iter(self._sought))]
+            if self._is_full and not self._forgets:
+                return False
+            while self._sought and self._is_full:
+                self._size -= len(self._sought.pop(next(iter(self._sought)))[0])
             self._sought[key] = sought
+            self._size += len(sought[0])
             self._index = None
             self._numeric |= not sought[0].strip(_IN_NUMBERS)
             return True
@@ -182,6 +193,8 @@ def _alone(number: str) -> re.Pattern[str]:
 
 def _spelt(text: str) -> set[str]:
     """A text as JSON, Python and URLs write it."""
+    if text.isascii() and text.isalnum():
+        return {text}
     return {
         text,
         json.dumps(text)[1:-1],

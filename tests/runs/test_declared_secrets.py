@@ -134,4 +134,14 @@ def test_the_oldest_secrets_make_room_where_they_may() -> None:
     full = KnownSecrets(latest, most=2)
     assert [full.add(each) for each in ("first", "second", "third")] == [True, True, False]
     assert [*full.spans("first third")] == [(0, 5)]
-    assert [*latest.spans("first third")] == [(6, 11)]
+    assert [*latest.spans("first second")] == [(0, 5), (6, 12)]
+    latest.add("third")
+    assert [*latest.spans("first second third")] == [(6, 12), (13, 18)]
+
+
+def test_many_long_secrets_are_held_only_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kimera_tui.known_secrets.MOST_CHARACTERS", 100)
+    latest = KnownSecrets(forgets=True)
+    for letter in "abc":
+        latest.add(letter * 60)
+    assert [*latest.spans("a" * 60 + "b" * 60 + "c" * 60)] == [(60, 120), (120, 180)]

@@ -105,6 +105,13 @@ def test_each_short_secret_is_told(value: Any) -> None:
     assert [*short.news([], {"pin": value}, {"pin"})] == []
 
 
+def test_a_secret_that_is_nested_deeper_than_anything_can_be_walked_stops_nothing() -> None:
+    value: Any = "x"
+    for _ in range(5_000):
+        value = [value]
+    assert len([*ShortSecrets().news([], {"pin": value}, {"pin"})]) == 1
+
+
 @pytest.mark.parametrize("value", [None, 60418827, "k9Qx2", ["k9Qx2", 1234]])
 def test_what_is_hidden_everywhere_is_not_told(value: Any) -> None:
     assert [*ShortSecrets().news([value], {"pin": value}, {"pin", "0"})] == []

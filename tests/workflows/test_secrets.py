@@ -96,8 +96,9 @@ def test_what_was_withheld_of_a_template_still_tells_what_it_looks_up() -> None:
     assert isinstance(plan.task.kwargs["url"], NotKept)
 
 
-def test_a_variable_whose_name_says_secret_is_hidden_where_it_goes() -> None:
-    plan = node({"k": "${{ env.ORDERS_API_KEY }}", "r": "${{ env.REGION }}"})
+@pytest.mark.parametrize("name", ["ORDERS_API_KEY", "PGPASSWORD", "ordersApiKey", "DB_PASS"])
+def test_a_variable_whose_name_says_secret_is_hidden_where_it_goes(name: str) -> None:
+    plan = node({"k": f"${{{{ env.{name} }}}}", "r": "${{ env.REGION }}"})
     assert plan.task is not None
     assert plan.task.secret == {"k"}
 
