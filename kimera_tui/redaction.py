@@ -10,12 +10,23 @@ from kimera_tui.known_secrets import KnownSecrets
 from kimera_tui.secret_assignments import assigned_secrets
 from kimera_tui.secret_names import is_secret_name
 
-__all__ = ["DEEPEST", "MASK", "is_secret_name", "passwords_in", "redact", "redact_text"]
+__all__ = [
+    "DEEPEST",
+    "MASK",
+    "SHORT_KEY",
+    "is_secret_name",
+    "passwords_in",
+    "redact",
+    "redact_text",
+]
 
 MASK = "••••"
 
 DEEPEST = 200
 """How deep below a value its members are kept: what is deeper could not even be walked."""
+
+SHORT_KEY = 16
+"""Characters up to which nobody takes a key for a URL or a token."""
 
 # These run over results of megabytes that somebody else wrote. So every repetition is bounded,
 # and what may begin at many places takes in no place where it could begin anew.
@@ -58,12 +69,17 @@ def redact(value: Any, secret: Collection[str] = (), depth: int = DEEPEST) -> An
         return "…"
     if isinstance(value, Mapping):
         return {
-            key: MASK
+            _shown_key(key): MASK
             if isinstance(key, str) and (key in secret or is_secret_name(key))
             else redact(child, secret, depth - 1)
             for key, child in value.items()
         }
     return [redact(child, secret, depth - 1) for child in value]
+
+
+def _shown_key(key: Any) -> Any:
+    """A key, which may be a URL or a token; short ones are neither."""
+    return redact_text(key) if isinstance(key, str) and len(key) > SHORT_KEY else key
 
 
 def redact_text(text: str, known: KnownSecrets | None = None) -> str:

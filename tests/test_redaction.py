@@ -137,6 +137,10 @@ def test_what_stands_around_a_secret_is_left_to_read() -> None:
     )
 
 
+def test_keys_are_looked_at_too() -> None:
+    assert redact({f"redis://u:{CANARY}@h": 1, "day": 1}) == {f"redis://u:{MASK}@h": 1, "day": 1}
+
+
 # What counts as a URL with a password and as a token, said plainly and slow to look for.
 URL = re.compile(
     r"(\b[A-Za-z][\w+.-]{0,30}://[^\s:/@]{0,256}:)(?P<password>[^\s;]{0,1024})@"

@@ -13,13 +13,11 @@ from typing import Any
 from uuid import UUID
 
 from kimera_tui.known_secrets import EVERY_RUN, KnownSecrets, written
-from kimera_tui.redaction import MASK, is_secret_name, passwords_in, redact_text
+from kimera_tui.redaction import MASK, SHORT_KEY, is_secret_name, passwords_in, redact_text
 from kimera_tui.runs.notkept import NotKept, Opaque, TooLarge, Withheld
 
 SHORTEST_UNDECLARED = 6
 """Characters of a text that only looks like a secret, such as the password in a URL."""
-_SHORT_KEY = 16
-"""Characters up to which nobody would take a key for a URL or a token."""
 _OF_THE_DOCUMENT = ("header", "when")
 """Places that hold what a workflow's file says: their keys and numbers have a meaning."""
 _MOST_HARMLESS = 10_000
@@ -208,7 +206,7 @@ class Packer:
             return False
         if not isinstance(key, str):
             return type(key) in (int, float) and self._is_secret_number(key, place)
-        if len(key) > _SHORT_KEY:
+        if len(key) > SHORT_KEY:
             tells = self.text(key) != key
         else:
             tells = bool(self._known) and next(self._known.spans(key), None) is not None

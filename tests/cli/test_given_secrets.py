@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -202,3 +204,17 @@ def test_run_takes_a_secret_from_where_the_command_says(
         "the workflow has no such secret; its secrets: key."
         in run("run", "mine", "--secret", "day=env:THE_KEY", **where).stderr
     )
+
+
+@pytest.mark.usefixtures("broker_url")
+def test_a_secret_is_read_once(run: Run, where: dict[str, str], tmp_path: Path) -> None:
+    pipe = tmp_path / "key"
+    os.mkfifo(pipe)  # who reads it again waits for ever
+    (tmp_path / "mine.kimera.yaml").write_text(
+        f'kimera: 1\nname: mine\ninputs: {{key: {{type: secret, from: "file:{pipe}"}}}}\nsteps:\n'
+        '  - {id: a, task: echo.value, kwargs: {payload: "${{ inputs.key }}"}}\n'
+    )
+    writer = threading.Thread(target=pipe.write_text, args=(CANARY,), daemon=True)
+    writer.start()
+    done = run("run", "mine", **where)
+    assert (done.returncode, done.stdout) == (0, "••••\n"), done.stderr
