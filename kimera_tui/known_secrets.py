@@ -82,9 +82,8 @@ class KnownSecrets:
         said = written(value)
         if not said or not name:
             return
-        spelt = {"null": "(?:null|None)"}.get(said, re.escape(said))
         sign = r"\\?[\"']?\s{0,4}[=:]\s{0,4}\\?[\"']?"
-        pattern = rf"(?<![^\W_]){re.escape(name)}{sign}({spelt})(?!\w)"
+        pattern = rf"(?<![^\W_]){re.escape(name)}{sign}({re.escape(said)})(?!\w)"
         flags = re.IGNORECASE if isinstance(value, bool) else re.NOFLAG
         self._remember(f"{name}={said}", (name, re.compile(pattern, flags)))
 

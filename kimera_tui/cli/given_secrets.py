@@ -96,8 +96,8 @@ def secrets_for(document: Document, words: Sequence[str]) -> dict[str, str]:
     """
     asked = [name for name, spec in document.inputs.items() if spec.type == "secret"]
     for word in words:
-        name = word.partition("=")[0]
-        if name not in asked:
+        name, equals, _ = word.partition("=")
+        if equals and name not in asked:
             known = f"its secrets: {', '.join(asked)}" if asked else "it has none"
             raise UsageError(
                 f"--secret {safe(name, 80)}: the workflow has no such secret; {known}."
@@ -125,9 +125,10 @@ def call_secrets(
         UsageError: one is given twice, is not of its type, or is missing and nobody can be asked.
     """
     texts = dict(given)
-    for name in texts:
-        if name in kwargs:
-            raise UsageError(f"{safe(name, 80)} is given twice: by --kwargs and by --secret.")
+    for option, names in (("--kwargs", kwargs), ("--args", [*params][: len(args)])):
+        for name in texts:
+            if name in names:
+                raise UsageError(f"{safe(name, 80)} is given twice: by {option} and by --secret.")
     for name, param in [*params.items()][len(args) :]:
         if param.secret and param.required and name not in kwargs and name not in texts:
             texts[name] = prompt(name)

@@ -21,6 +21,7 @@ SHORTEST_UNDECLARED = 6
 _OF_THE_DOCUMENT = ("header", "when")
 """Places that hold what a workflow's file says: their keys and numbers have a meaning."""
 _MOST_HARMLESS = 10_000
+_MOST_BESIDE = 64
 _NAMED = ("kwargs", "inputs")
 """Places whose keys are names that somebody declared."""
 _LONGEST_REPR = 2000
@@ -81,6 +82,8 @@ class Packer:
         self._known = KnownSecrets(EVERY_RUN)
         self._short: defaultdict[str, set[str]] = defaultdict(set)
         """Secrets that can't be looked for, by the names under which they are hidden."""
+        self._beside = 0
+        """How many of them came, to be looked for beside their names in texts too."""
         self._harmless: set[str] = set()
         """Keys in which none of the secrets was found: the same ones come by the thousand."""
 
@@ -122,9 +125,11 @@ class Packer:
                     self._known.add(text)
         if why == "declared" and value is not None:
             said = _said(value)
-            if not self._known.add(said):
+            if not self._known.add(said) and written(said) not in self._short[name]:
                 self._short[name].add(written(said))
-                self._known.add_short(name, said)
+                self._beside += 1
+                if self._beside <= _MOST_BESIDE:
+                    self._known.add_short(name, said)
 
     def text(self, text: str) -> str:
         """A text for people with every secret in it masked."""

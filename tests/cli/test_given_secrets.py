@@ -123,6 +123,11 @@ def test_only_a_required_secret_that_is_missing_is_asked_for(
         ("day", {"pin": 1}, "day: write a date as 2026-01-31."),
     ],
 )
+def test_a_secret_that_is_given_by_position_too_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"pin is given twice: by --args and by --secret\."):
+        call_secrets(PARAMS, [1], {}, {"pin": "2"})
+
+
 def test_a_misfit_is_told_without_the_secret(
     name: str, kwargs: dict[str, Any], sentence: str
 ) -> None:
@@ -196,7 +201,7 @@ def test_run_takes_a_secret_from_where_the_command_says(
     assert end["result"] == "••••"
     again = run("replay", end["run"], "--secret", "key=env:THE_KEY", **where, THE_KEY=CANARY)
     assert again.returncode == 0, again.stderr
-    for words in (["key=env:NOT_SET_77"], ["day=env:THE_KEY"], [f"key={CANARY}"]):
+    for words in (["key=env:NOT_SET_77"], ["day=env:THE_KEY"], [f"key={CANARY}"], [CANARY]):
         wrong = run("run", "mine", "--secret", *words, **where, THE_KEY=CANARY)
         assert wrong.returncode == 2
         assert CANARY not in wrong.stderr

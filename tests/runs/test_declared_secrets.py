@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -122,6 +123,17 @@ def test_each_of_many_is_found(count: int) -> None:
         told = f"it was {number}-secret-{number}."
         assert packer.text(told) == f"it was {MASK}."
         assert packer.text("x" * 5000 + told) == "x" * 5000 + f"it was {MASK}."
+
+
+def test_thousands_of_short_ones_are_hidden_in_results_and_looked_for_by_nobody_at_length() -> None:
+    packer = knowing({"rows": [*range(1000)]})
+    packer.learn({"pin": {f"n{number}": number % 10 for number in range(5_000)}}, {"pin"})
+    assert unpack(packer.pack({"rows": 999, "n4999": 9}, "result")) == dict.fromkeys(
+        ("rows", "n4999"), MASK
+    )
+    began = time.process_time()
+    packer.text(" rows n4999 " * 10_000)
+    assert time.process_time() - began < 5  # looking for each would take many times that
 
 
 def test_secrets_that_overlap_leave_nothing_of_each_other() -> None:
