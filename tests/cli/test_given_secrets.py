@@ -123,17 +123,17 @@ def test_only_a_required_secret_that_is_missing_is_asked_for(
         ("day", {"pin": 1}, "day: write a date as 2026-01-31."),
     ],
 )
-def test_a_secret_that_is_given_by_position_too_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"pin is given twice: by --args and by --secret\."):
-        call_secrets(PARAMS, [1], {}, {"pin": "2"})
-
-
 def test_a_misfit_is_told_without_the_secret(
     name: str, kwargs: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(UsageError) as refused:
         call_secrets(PARAMS, [], kwargs, {name: CANARY})
     assert refused.value.message == sentence
+
+
+def test_a_secret_that_is_given_by_position_too_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"pin is given twice: by --args and by --secret\."):
+        call_secrets(PARAMS, [1], {}, {"pin": "2"})
 
 
 @pytest.fixture
