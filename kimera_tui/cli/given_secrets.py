@@ -41,7 +41,7 @@ class Sources:
             return self._stdin(option)
         if not word.startswith("@"):
             return word
-        from kimera_tui.workflows.reading import read_text
+        from kimera_tui.yaml.reading import read_text
 
         return read_text(Path(word[1:]))
 

@@ -21,7 +21,7 @@ from kimera_tui.config.refusals import refusal
 from kimera_tui.config.trust import Access
 from kimera_tui.errors import ConfigError, UnknownFriend
 from kimera_tui.files import is_missing
-from kimera_tui.redaction import mask_urls
+from kimera_tui.redaction import redact_text
 from kimera_tui.yaml.reading import Key, read_yaml
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[\w.:-]+$")]
@@ -167,7 +167,7 @@ def accesses_of(friends: Mapping[str, Friend]) -> list[Access]:
     """The environment variables that go into the friends' URLs."""
     return sorted(
         {
-            Access("variable", name, f"{mask_urls(url)}, the {what} of friend `{friend_name}`")
+            Access("variable", name, f"{redact_text(url)}, the {what} of friend `{friend_name}`")
             for friend_name, friend in friends.items()
             for what, url in (("broker", friend.broker), ("result backend", friend.backend))
             if url is not None

@@ -208,8 +208,7 @@ class Dispatcher:
                     queue=queue,
                     args=tuple(message.args),
                     kwargs=dict(message.kwargs),
-                    secret=call.secret
-                    | secret_params(entry, call.task_name, len(message.args)),
+                    secret=call.secret | secret_params(entry, call.task_name, len(message.args)),
                 )
             )
         try:

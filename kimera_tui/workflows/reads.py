@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from kimera_tui.config.friends import Friend
 from kimera_tui.config.trust import Access
-from kimera_tui.redaction import mask_urls
+from kimera_tui.redaction import redact_text
 from kimera_tui.workflows.document import Document, TaskStep, all_steps, called
 from kimera_tui.workflows.references import TemplateError, references_in
 
@@ -70,4 +70,4 @@ def _destination(
     friend, task = called(step, document)
     configured = friends.get(friend)
     url = (configured.broker if configured is not None else None) or broker
-    return f"{friend}.{task} on {mask_urls(url)}" if url else f"{friend}.{task}"
+    return f"{friend}.{task} on {redact_text(url)}" if url else f"{friend}.{task}"
