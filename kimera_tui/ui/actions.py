@@ -205,6 +205,7 @@ ACTIONS: tuple[Action, ...] = (
         "To the next step that ended badly",
         "runs",
     ),
+    Action("replay", "p", "replay", "Replay", "Run it again, whole or in part", "runs", True),
     Action("to-workflow", "w", "to_workflow", "Compose", "Compose the run as a workflow", "runs"),
     Action("save-value", "s", "save_value", "Save", "Write the step's output to a file", "runs"),
     Action(
@@ -270,7 +271,6 @@ ACTIONS: tuple[Action, ...] = (
         "live",
     ),
     Action("search", "slash", "search", "Search", "Search the runs", "history", True, display="/"),
-    Action("replay", "p", "replay", "Replay", "Run it again, whole or in part", "history", True),
     Action("mark", "m", "mark", "Mark", "Mark the run, to compare another one with it", "history"),
     Action(
         "compare",

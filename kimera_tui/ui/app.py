@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from rich.text import Text
+from textual import events
 from textual.app import App
 from textual.binding import BindingType
 from textual.css.query import NoMatches
@@ -26,6 +27,7 @@ from kimera_tui.ui.acts import Acts
 from kimera_tui.ui.commands import ActionCommands
 from kimera_tui.ui.crash import report_crash
 from kimera_tui.ui.event_lines import event_line
+from kimera_tui.ui.looked_at import LookedAt
 from kimera_tui.ui.ports import Services
 from kimera_tui.ui.pump import Pump
 from kimera_tui.ui.screens.base import ModeScreen
@@ -79,9 +81,10 @@ class KimeraApp(App[int]):
         self._backlog: deque[EventLine] = deque(maxlen=RING)
         self.wanted_run: str | None = None
         """The run that Live is to show next."""
+        self.looked_at = LookedAt()
         self.acts = Acts(self)
         self._panes_go = False
-        self._typed_ahead = TypedAhead(self)
+        self._typed_ahead = TypedAhead(self, super().on_event)
         self.usual: dict[str, tuple[float, float]] = {}
         """Median and 95th percentile of running times, in seconds, by friend.task."""
         self.usual_runs: dict[str, tuple[float, float]] = {}
@@ -121,13 +124,20 @@ class KimeraApp(App[int]):
             return isinstance(self.screen, ModeScreen) and not isinstance(self.focused, Input)
         return True
 
+    async def on_event(self, event: events.Event) -> None:
+        """Take what is typed in its order; all else at once."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            await self._typed_ahead.take(event)
+        else:
+            await super().on_event(event)
+
     async def run_action(
         self,
         action: Any,
         default_namespace: DOMNode | None = None,
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
-        """Do what a key says, unless a window is about to open, which it is for."""
+        """Do what was asked for, unless a window is open or about to be."""
         if self._typed_ahead.passes_by(default_namespace):
             return True
         done = await super().run_action(action, default_namespace, namespaces)

@@ -42,6 +42,8 @@ class Wish:
     """New inputs; those that aren't named stay as they were."""
     document: Document | None = None
     """What is run in place of what ran then; steps are found again by their ids."""
+    args: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """New positional arguments of steps, by path or id; these steps run again too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,10 @@ class ReplayPlan:
     """What keeps it from running, in sentences."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
     """What is put in, without secrets."""
+    payload: PlannedTask | None = None
+    """The call that is sent where only one step is; a secret that was not kept has a stand-in."""
+    fetched: Mapping[str, Any] = field(default_factory=dict)
+    """Named arguments of the payload that are looked up again, with their templates."""
 
     @property
     def friends(self) -> set[str]:
@@ -99,8 +105,10 @@ def planned_replay(
     if mode not in get_args(Mode):
         raise UsageError(f"`{mode}` is no way to replay; the ways: {', '.join(get_args(Mode))}.")
     path = _path_of(run, wish.path) if mode in ("from_step", "only_step") else ""
-    overrides = {_path_of(run, each): values for each, values in wish.overrides.items()}
-    overridden = _Overridden(overrides, friends)
+    args = {_path_of(run, each): tuple(values) for each, values in wish.args.items()}
+    named = {_path_of(run, each): values for each, values in wish.overrides.items()}
+    overrides: Overrides = {**{each: {} for each in args}, **named}
+    overridden = _Overridden(overrides, args, friends)
     inputs = inputs_again(past, wish.given.inputs, wish.document)
     if mode == "only_step":
         sent = _sent(past, run.steps[path])
@@ -240,7 +248,7 @@ def _only(
         step.timeout,
         step.secret,
     )
-    task = overridden.task(step.path, sent)
+    task = payload = overridden.task(step.path, sent)
     # A secret was never written down, but where it comes from was.
     fetched = {
         name: templates[name]
@@ -253,7 +261,8 @@ def _only(
     rules = replace(PLAIN, templated=bool(fetched), passing="none" if fetched else "auto")
     plan = Node("task", "0", task=task, id=node.id, rules=rules)
     name = f"{step.name} (only this of {run.name})"
-    return ReplayPlan(run.run_id, name, plan, {}, ["0"], list(_needs("0", task)))
+    needs = list(_needs("0", task))
+    return ReplayPlan(run.run_id, name, plan, {}, ["0"], needs, payload=payload, fetched=fetched)
 
 
 def _can_be_fetched(template: Any) -> bool:
@@ -268,6 +277,8 @@ class _Overridden:
 
     overrides: Overrides
     """By path."""
+    args: Mapping[str, Sequence[Any]]
+    """Positional ones, by path."""
     friends: Mapping[str, Mapping[str, Any]]
     """Tell which arguments are secret."""
 
@@ -276,7 +287,10 @@ class _Overridden:
         new = self.overrides.get(path, {})
         declared = secret_params(self.friends.get(task.friend, {}), task.task_name)
         kwargs = {**task.kwargs, **(escape(new) if templated else new)}
-        return replace(task, kwargs=kwargs, secret=task.secret | (declared & new.keys()))
+        args: Sequence[Any] = task.args
+        if (given := self.args.get(path)) is not None:
+            args = tuple(escape(given)) if templated else given
+        return replace(task, args=args, kwargs=kwargs, secret=task.secret | (declared & new.keys()))
 
 
 def _renewed(node: Node, overridden: _Overridden, new_id: Callable[[], str]) -> Node:

@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button, Input
 
 from kimera_tui.errors import UsageError
-from kimera_tui.ui.screens.window import Window
+from kimera_tui.ui.screens.window import QuestionWindow
 from kimera_tui.ui.text import content
 from kimera_tui.ui.widgets.plain import PlainButton, PlainStatic
 from kimera_tui.ui.widgets.task_form import Field
@@ -23,7 +23,7 @@ Section = tuple[str, Mapping[str, Field]]
 """A title, which may be empty, and its fields by the names that ``build`` knows them by."""
 
 
-class FormWindow(Window[T | None]):
+class FormWindow(QuestionWindow[T | None]):
     """Asks for some values and makes one thing of them.
 
     Args:
@@ -61,6 +61,16 @@ class FormWindow(Window[T | None]):
         self._intro = intro
         self._first = focus
         self.fields = {name: field for _, fields in sections for name, field in fields.items()}
+
+    @property
+    def typed(self) -> Mapping[str, str]:
+        """What stands in the fields, by their names."""
+        return {name: field.input.value for name, field in self.fields.items()}
+
+    def type_again(self, typed: Mapping[str, str]) -> None:
+        """Put into the fields what was typed into another window of the same fields."""
+        for name, text in typed.items():
+            self.fields[name].input.value = text
 
     def compose(self) -> ComposeResult:
         """The fields under their titles, then two buttons."""

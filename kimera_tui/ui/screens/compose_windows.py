@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import OptionList
 
-from kimera_tui.ui.screens.window import Window
+from kimera_tui.ui.screens.window import QuestionWindow, Window
 from kimera_tui.ui.text import content, safe
 from kimera_tui.ui.widgets.lines import Line, LineView
 from kimera_tui.ui.widgets.plain import PlainOptions, PlainStatic
@@ -93,7 +93,7 @@ class TextLines(LineView):
         return self._lines[index]
 
 
-class Reader(Window[str]):
+class Reader(QuestionWindow[str]):
     """Shows lines to read, and offers what to do about them by keys.
 
     Args:

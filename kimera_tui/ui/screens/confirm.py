@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button
 
-from kimera_tui.ui.screens.window import Window
+from kimera_tui.ui.screens.window import QuestionWindow
 from kimera_tui.ui.text import content
 from kimera_tui.ui.widgets.plain import PlainButton, PlainStatic
 
@@ -29,7 +29,7 @@ class Question:
     """Ways to do it, a button each; the first one is the gentlest."""
 
 
-class Confirm(Window[str]):
+class Confirm(QuestionWindow[str]):
     """Asks; returns the choice, or the act's word, or an empty string for no."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

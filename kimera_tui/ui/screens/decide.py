@@ -13,7 +13,7 @@ from textual.widgets import OptionList
 
 from kimera_tui.runs.state import StepState
 from kimera_tui.ui.screens.compose_forms import FormWindow
-from kimera_tui.ui.screens.window import Window
+from kimera_tui.ui.screens.window import QuestionWindow
 from kimera_tui.ui.text import safe
 from kimera_tui.ui.widgets.plain import PlainOptions, PlainStatic
 from kimera_tui.ui.widgets.task_form import Field
@@ -28,7 +28,7 @@ _WAYS: tuple[tuple[Decision, str], ...] = (
 )
 
 
-class AskDecision(Window[Decision | None]):
+class AskDecision(QuestionWindow[Decision | None]):
     """Offers what can be said of an uncertain step."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close")]

@@ -86,6 +86,10 @@ class FilterPicker(Window[str | None]):
         super().__init__()
         self._services = services
 
+    def takes_unseen(self, key: str) -> bool:
+        """Anything but what deletes one."""
+        return key not in ("d", "delete")
+
     def compose(self) -> ComposeResult:
         """The filters, the keys."""
         with Vertical(classes="window reader"):

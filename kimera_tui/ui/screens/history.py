@@ -24,7 +24,6 @@ from kimera_tui.ui.screens.compare import CompareRuns
 from kimera_tui.ui.screens.filter_windows import FilterPicker, ask_name
 from kimera_tui.ui.screens.inputs_form import asked_secrets, run_form
 from kimera_tui.ui.screens.replay_flow import (
-    ask_and_replay,
     document_of_run,
     read_run,
     secrets_only,
@@ -59,6 +58,8 @@ class HistoryScreen(RunScreen):
     def __init__(self) -> None:
         super().__init__()
         self._run: RunState | None = None
+        self._is_found = asyncio.Event()
+        """Whether the list shows what was searched for last."""
         self._only_bad = False
         self._problem = ""
         """What is wrong with the search or the journal."""
@@ -69,7 +70,7 @@ class HistoryScreen(RunScreen):
         """A search line over the list."""
         with Vertical(id="runs"):
             yield PlainInput(placeholder=HINT, id="history-search", compact=True)
-            yield HistoryTable(id="history-table")
+            yield HistoryTable(self.kimera.looked_at, id="history-table")
 
     @property
     def shown_run(self) -> RunState | None:
@@ -79,6 +80,7 @@ class HistoryScreen(RunScreen):
 
     async def selected_run(self) -> RunState | None:
         """The run under the cursor, read now if it has not been."""
+        await self._is_found.wait()
         if self.shown_run is None:
             await self._show_selected()
         return self.shown_run
@@ -98,11 +100,11 @@ class HistoryScreen(RunScreen):
     def draw(self) -> None:
         """Search again: there may be new runs."""
         super().draw()
-        self._find()
+        self._search()
 
     @on(Input.Changed, "#history-search")
     def _typed(self) -> None:
-        self._find()
+        self._search(TYPING_DELAY)
 
     @on(Input.Submitted, "#history-search")
     def _done_typing(self) -> None:
@@ -116,19 +118,24 @@ class HistoryScreen(RunScreen):
     def _row_opened(self) -> None:
         self.focus_steps()
 
+    def _search(self, delay: float = 0) -> None:
+        """Search once nothing was typed for some seconds."""
+        self._is_found.clear()
+        self._find(delay)
+
     @work(exclusive=True, group="history-find")
-    async def _find(self) -> None:
-        await asyncio.sleep(TYPING_DELAY)
+    async def _find(self, delay: float) -> None:
+        await asyncio.sleep(delay)
         try:
             rows = await self.kimera.services.runs(self.line)
         except KimeraError as error:
             self._problem = str(error)
-            self._note()
-            return
-        self._problem = self.kimera.services.journal_problem
+        else:
+            self._problem = self.kimera.services.journal_problem
+            self.table.show_rows(rows, self.kimera.services.clock.now())
+            self._read_selected()
         self._note()
-        self.table.show_rows(rows, self.kimera.services.clock.now())
-        self._read_selected()
+        self._is_found.set()
 
     def _note(self) -> None:
         """Say at the list what is wrong, and that it is not the whole."""
@@ -177,7 +184,7 @@ class HistoryScreen(RunScreen):
     def action_toggle_only_bad(self) -> None:
         """Let only those runs through that ended badly, or all again."""
         self._only_bad = not self._only_bad
-        self._find()
+        self._search()
 
     @work(exclusive=True, group="history-filters")
     async def action_filters(self) -> None:
@@ -208,24 +215,15 @@ class HistoryScreen(RunScreen):
         self.kimera.flash(f"Saved: @{name}{instead}")
 
     @work
-    async def action_replay(self) -> None:
-        """Run it again: whole, from what failed, from the selected step, or that step alone."""
-        run = await self.selected_run()
-        if run is None:
-            self.kimera.flash("Select a run to run it again.")
-            return
-        if run.ended is None:
-            self.kimera.complain("This run has not ended: it can be replayed when it has.")
-            return
-        await ask_and_replay(self.kimera, run, self.shown_step)
-
-    def action_mark(self) -> None:
+    async def action_mark(self) -> None:
         """Mark the run under the cursor, or take its mark away."""
+        await self._is_found.wait()
         self.table.toggle_mark()
 
     @work(exclusive=True, group="history-compare")
     async def action_compare(self) -> None:
         """Compare the run with the marked one; without a mark, a replay with what it replays."""
+        await self._is_found.wait()
         row = self.table.selected
         if row is None:
             return
@@ -260,8 +258,10 @@ class HistoryScreen(RunScreen):
             given = answer
         await self.kimera.acts.resume(run.run_id, given)
 
+    @work
     async def action_export(self) -> None:
         """Write the run with all its events to a file, as JSON."""
+        await self._is_found.wait()
         if (row := self.table.selected) is not None:
             try:
                 path = await self.kimera.services.export(row.run_id)

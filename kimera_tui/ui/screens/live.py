@@ -50,7 +50,8 @@ class LiveScreen(RunScreen):
     def draw_steps(self) -> None:
         """Draw the selected run, and its events where only they are wanted."""
         super().draw_steps()
-        run = self.shown_run
+        if (run := self.shown_run) is not None:
+            self.kimera.looked_at.run_id = run.run_id
         wanted = run.run_id if run is not None and self.events.only_run is not None else None
         if wanted != self.events.only_run:
             self.events.show_run(wanted)

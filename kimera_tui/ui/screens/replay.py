@@ -16,12 +16,17 @@ from kimera_tui.errors import KimeraError
 from kimera_tui.runs.book import RunState
 from kimera_tui.runs.plan import is_handler
 from kimera_tui.runs.state import StepState
-from kimera_tui.ui.screens.window import Window
+from kimera_tui.ui.call_words import call_words
+from kimera_tui.ui.screens.window import QuestionWindow
 from kimera_tui.ui.widgets.plain import PlainOptions, PlainStatic
 from kimera_tui.workflows.replay import ReplayPlan, Wish
 
 NAMED = 12
 """Steps that a plan names."""
+_ASKS = {
+    "inputs": "Asks for the inputs first; whatever they change runs again too.",
+    "arguments": "Asks for the arguments first; no other step runs.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ class Way:
     """What is asked for before it begins."""
 
 
-class AskReplay(Window[Way | None]):
+class AskReplay(QuestionWindow[Way | None]):
     """Offers the ways to replay a run, each with its plan.
 
     Args:
@@ -82,12 +87,12 @@ class AskReplay(Window[Way | None]):
     async def _show_plan(self, way: Way) -> None:
         try:
             if way.words not in self._said:
-                self._said[way.words] = plan_words(await self._plan(way.wish), self._run)
+                self._said[way.words] = plan_words(await self._plan(way.wish))
             said = self._said[way.words]
         except KimeraError as error:
             said = str(error)
         if way.asks:
-            said += f" Asks for its {way.asks} first; what they change runs again too."
+            said += f" {_ASKS[way.asks]}"
         self.query_one(".replay-plan", PlainStatic).say(f"\n{said}")
 
     @on(OptionList.OptionSelected)
@@ -100,14 +105,16 @@ class AskReplay(Window[Way | None]):
         self.dismiss(None)
 
 
-def plan_words(plan: ReplayPlan, run: RunState) -> str:
-    """A plan in a sentence or two: how much runs, and which steps."""
-    steps = {path: step.id or step.task_name for path, step in run.steps.items()}
-    names = [steps.get(path) or path for path in plan.will_run]
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+def plan_words(plan: ReplayPlan) -> str:
+    """A plan in a few sentences: how much runs, which steps, and the call where it is only one."""
+    names = {node.path: node.id or node.task.task_name for _, node in plan.plan.walk() if node.task}
+    listed = [names[path] for path in plan.will_run]
+    more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
     said = plan.sentence[:1].upper() + plan.sentence[1:]
-    listed = f"{said}: {', '.join(names[:NAMED])}{more}." if names else f"{said}."
-    return " ".join([listed, *plan.needs[:3]])
+    said = f"{said}: {', '.join(listed[:NAMED])}{more}." if listed else f"{said}."
+    task = plan.payload
+    call = [] if task is None else [call_words(task, task.secret, plan.fetched)]
+    return "\n".join([" ".join([said, *plan.needs[:3]]), *call])
 
 
 def ways(run: RunState, step: StepState | None) -> list[Way]:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from kimera_tui.config.friends import TaskInfo
 from kimera_tui.errors import KimeraError, UsageError
 from kimera_tui.runs.book import RunBook, RunState
+from kimera_tui.runs.plan import PlannedTask
 from kimera_tui.runs.state import StepState
-from kimera_tui.ui.screens.arguments_form import arguments_form
+from kimera_tui.ui.screens.arguments_form import Arguments, arguments_form
+from kimera_tui.ui.screens.compose_forms import FormWindow
+from kimera_tui.ui.screens.confirm import Confirm, Question
 from kimera_tui.ui.screens.inputs_form import asked_secrets, run_form
-from kimera_tui.ui.screens.replay import AskReplay, Way
+from kimera_tui.ui.screens.replay import AskReplay, Way, plan_words
 from kimera_tui.workflows.document import Document
 from kimera_tui.workflows.header import document_from
 from kimera_tui.workflows.replay import Wish
@@ -20,19 +26,37 @@ if TYPE_CHECKING:
     from kimera_tui.ui.app import KimeraApp
 
 
-async def ask_and_replay(app: KimeraApp, run: RunState, step: StepState | None) -> None:
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A form that a way to replay asks to be filled in, and what becomes of the answer."""
+
+    make: Callable[[], FormWindow[Any]]
+    fill: Callable[[Wish, Any], Wish]
+
+
+async def ask_and_replay(
+    app: KimeraApp, run: RunState, step: StepState | None, *, ask: bool = False
+) -> None:
     """Ask how a run is to be run again, and run it.
 
     Args:
         app: The console; this must be called from one of its workers.
         run: The past run.
         step: The step that is selected in it, if any.
+        ask: Whether to ask once more, with the plan, even where no form was filled in.
     """
     services = app.services
     way = await app.push_screen_wait(
         AskReplay(run, step, lambda wish: services.replay_plan(run.run_id, wish))
     )
-    wish = await _filled(app, run, step, way) if way is not None else None
+    if way is None:
+        return
+    try:
+        forms = await _forms(app, run, step, way)
+    except KimeraError as error:
+        app.complain(str(error))
+        return
+    wish = await _filled(app, run, way.wish, forms, ask=ask)
     if wish is not None:
         await app.acts.replay(run.run_id, wish)
 
@@ -59,20 +83,72 @@ async def replay_past(app: KimeraApp, run_id: str) -> None:
         await ask_and_replay(app, run, None)
 
 
-async def _filled(app: KimeraApp, run: RunState, step: StepState | None, way: Way) -> Wish | None:
-    """The wish with what it asks for; None where that is not given."""
-    wish = way.wish
-    if way.asks == "arguments" and step is not None:
-        arguments = await app.push_screen_wait(arguments_form(step))
-        return None if arguments is None else replace(wish, overrides={step.path: arguments})
-    document = document_of_run(run)
-    if document is None or not (way.asks == "inputs" or asked_secrets(document)):
-        return wish
-    shown = document if way.asks == "inputs" else secrets_only(document)
-    given = await app.push_screen_wait(
-        run_form(shown, run.inputs, "Replay", "Run", filled=way.asks == "inputs")
-    )
-    return None if given is None else replace(wish, given=given)
+async def _forms(app: KimeraApp, run: RunState, step: StepState | None, way: Way) -> list[_Form]:
+    """What a way asks for, with the values as they would be sent."""
+    document, forms = document_of_run(run), list[_Form]()
+    secrets = document is not None and bool(asked_secrets(document))
+    if way.wish.mode == "only_step" and (way.asks or secrets):
+        plan = await app.services.replay_plan(run.run_id, way.wish)
+        secrets = secrets and bool(plan.fetched)  # else nothing in it looks one up
+        if way.asks and step is not None and plan.payload is not None:
+            forms.append(_arguments(app, step, plan.payload, plan.fetched))
+    if document is None or not (way.asks == "inputs" or secrets):
+        return forms
+    filled = way.asks == "inputs"
+    shown = document if filled else secrets_only(document)
+    make = partial(run_form, shown, run.inputs, "Replay", "Go on", filled=filled)
+    return [*forms, _Form(make, lambda wish, given: replace(wish, given=given))]
+
+
+def _arguments(
+    app: KimeraApp, step: StepState, task: PlannedTask, fetched: Mapping[str, Any]
+) -> _Form:
+    friend = app.services.friends.get(task.friend)
+    info = TaskInfo() if friend is None else friend.tasks.get(task.task_name, TaskInfo())
+
+    def fill(wish: Wish, given: Arguments) -> Wish:
+        args = {} if given.args is None else {step.path: given.args}
+        return replace(wish, overrides={step.path: given.kwargs}, args=args)
+
+    return _Form(lambda: arguments_form(task, fetched, info), fill)
+
+
+async def _filled(
+    app: KimeraApp, run: RunState, wish: Wish, forms: Sequence[_Form], *, ask: bool
+) -> Wish | None:
+    """The wish with what its forms ask for, once the plan of it is agreed to; None if it isn't.
+
+    Who doesn't agree, or can't have what was typed, goes back to the forms as they were filled in.
+    """
+    typed: list[Mapping[str, str]] = [{} for _ in forms]
+    while True:
+        filled = wish
+        for number, each in enumerate(forms):
+            form = each.make()
+            form.type_again(typed[number])
+            answer = await app.push_screen_wait(form)
+            if answer is None:
+                return None
+            typed[number] = form.typed
+            filled = each.fill(filled, answer)
+        if not (forms or ask) or await _agreed(app, run, filled):
+            return filled
+        if not forms:
+            return None
+
+
+async def _agreed(app: KimeraApp, run: RunState, wish: Wish) -> bool:
+    """Whether the operator has seen what is to be sent, and wants that."""
+    try:
+        plan = await app.services.replay_plan(run.run_id, wish)
+    except KimeraError as error:
+        app.complain(str(error))
+        return False
+    if plan.needs:
+        app.complain(" ".join(plan.needs[:3]))
+        return False
+    text = f"{run.name}\n\n{plan_words(plan)}"
+    return await app.push_screen_wait(Confirm(Question("Replay", text, "Run"))) != ""
 
 
 def document_of_run(run: RunState) -> Document | None:

@@ -15,6 +15,7 @@ from kimera_tui.runs.book import RunState
 from kimera_tui.runs.state import StepState
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.screens.base import ModeScreen
+from kimera_tui.ui.screens.replay_flow import ask_and_replay
 from kimera_tui.ui.widgets.event_pane import EventPane
 from kimera_tui.ui.widgets.lines import LineView
 from kimera_tui.ui.widgets.payload_view import PayloadView, text_for_file, yankable
@@ -40,8 +41,8 @@ class RunScreen(ModeScreen):
         with Container(id="run-screen"):
             with Container(id="upper"):
                 yield from self.compose_list()
-                yield StepTree(id="step-tree")
-                yield Timeline(id="timeline")
+                yield StepTree(self.kimera.looked_at, id="step-tree")
+                yield Timeline(self.kimera.looked_at, id="timeline")
             with Container(id="lower"):
                 yield EventPane(id="events")
                 yield PayloadView(id="output")
@@ -147,3 +148,15 @@ class RunScreen(ModeScreen):
         """Put the cursor on the next step that ended badly."""
         if not self.steps.to_next_failure():
             self.kimera.flash("No step of this run ended badly.")
+        self.draw_steps()
+
+    @work
+    async def action_replay(self) -> None:
+        """Run it again: whole, from what failed, from the selected step, or that step alone."""
+        run = await self.selected_run()
+        if run is None:
+            self.kimera.flash("Select a run to run it again.")
+        elif run.ended is None:
+            self.kimera.complain("This run has not ended: it can be replayed when it has.")
+        else:
+            await ask_and_replay(self.kimera, run, self.shown_step)

@@ -14,11 +14,13 @@ T = TypeVar("T")
 class Window(ModalScreen[T]):
     """A modal screen; a second key or click on its way out doesn't close what lies below."""
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Do nothing but close before the panes are there: typed-ahead keys come before them."""
-        if not self.is_mounted and action != "close":
-            return False
-        return super().check_action(action, parameters)
+    def takes_unseen(self, key: str) -> bool:
+        """Whether a key may do something here that was typed before the window was there.
+
+        Args:
+            key: Its name; empty for a text that was pasted.
+        """
+        return True
 
     def dismiss(self, result: Any = None) -> AwaitComplete:
         """Close with a result, unless it is closed already."""
@@ -27,6 +29,14 @@ class Window(ModalScreen[T]):
         # The panes go before the window does, and what it still does would look for them.
         self.workers.cancel_node(self)
         return super().dismiss(result)
+
+
+class QuestionWindow(Window[T]):
+    """A window that has to be read before it is answered or filled in."""
+
+    def takes_unseen(self, key: str) -> bool:
+        """Only what leaves everything as it is."""
+        return key == "escape"
 
 
 class Palette(CommandPalette):

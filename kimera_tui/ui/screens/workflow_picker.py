@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import ClassVar, Literal
@@ -25,13 +26,14 @@ from kimera_tui.workflows.store import ENDING
 Wanted = Literal["open", "run", "replay", "edit"]
 """What to do with a file."""
 KEYS = "enter open  ctrl+r run  ctrl+l replay  ctrl+e $EDITOR  esc close"
+NONE = "No saved workflow here."
 HEADS = f"  {'workflow':<24} {'steps':>5}  {'last run':<27}  {'usually':>7}"
 
 
 class SavedList(LineView):
     """The files, a line each."""
 
-    empty_text = "No saved workflow here.\nctrl+s in the composer saves the first one."
+    empty_text = f"{NONE}\nctrl+s in the composer saves the first one."
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
@@ -115,6 +117,11 @@ class WorkflowPicker(Window[tuple[SavedWorkflow, Wanted] | None]):
         super().__init__()
         self._workflows = workflows
         self._all: Sequence[SavedWorkflow] = ()
+        self._is_read = asyncio.Event()
+
+    def takes_unseen(self, key: str) -> bool:
+        """Anything but what runs something."""
+        return key not in ("ctrl+r", "ctrl+l")
 
     def compose(self) -> ComposeResult:
         """A filter, the files, what is wrong with the one under the cursor, the keys."""
@@ -136,6 +143,7 @@ class WorkflowPicker(Window[tuple[SavedWorkflow, Wanted] | None]):
     async def _read(self) -> None:
         self._all = await self._workflows.saved()
         self._offer(self.query_one(PlainInput).value)
+        self._is_read.set()
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
@@ -163,10 +171,13 @@ class WorkflowPicker(Window[tuple[SavedWorkflow, Wanted] | None]):
         """Move in the list while the filter is typed in."""
         self.files.move_cursor(self.files.cursor + by)
 
-    def action_pick(self, wanted: Wanted) -> None:
-        """Take the file under the cursor."""
+    @work(exclusive=True, group="saved-pick")
+    async def action_pick(self, wanted: Wanted) -> None:
+        """Take the file under the cursor, once the folder has been read."""
+        await self._is_read.wait()
         saved = self.files.selected
         if saved is None:
+            self.app.notify("No workflow here has such a name." if self._all else NONE)
             return
         if wanted == "replay" and not saved.last_run:
             self.app.notify(f"{saved.name} has no run yet to be replayed: ctrl+r runs it.")

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from kimera_tui.ui.screens.compose_windows import TextLines
-from kimera_tui.ui.screens.window import Window
+from kimera_tui.ui.screens.window import QuestionWindow
 from kimera_tui.ui.text import safe
 from kimera_tui.ui.widgets.lines import Line
 from kimera_tui.ui.widgets.plain import PlainStatic
@@ -18,7 +18,7 @@ from kimera_tui.workflows.document import Document
 from kimera_tui.workflows.preflight import Finding, against
 
 
-class Preflight(Window[bool]):
+class Preflight(QuestionWindow[bool]):
     """Shows what speaks for and against a run; returns whether it is to be run.
 
     Args:

@@ -7,18 +7,24 @@ from collections.abc import Sequence
 
 from kimera_tui.runs.history import RunRow
 from kimera_tui.runs.status import Status
+from kimera_tui.ui.looked_at import LookedAt
 from kimera_tui.ui.text import safe, took
 from kimera_tui.ui.theme import GLYPHS, STYLES
 from kimera_tui.ui.widgets.lines import Line, LineView
 
 
 class HistoryTable(LineView):
-    """One line a run."""
+    """One line a run.
+
+    Args:
+        looked_at: Holds which run is selected.
+    """
 
     empty_text = "No runs here yet.\nWhat you send from Friends (1) or Compose (2) is kept."
 
-    def __init__(self, **kwargs: object) -> None:
+    def __init__(self, looked_at: LookedAt, **kwargs: object) -> None:
         super().__init__(**kwargs)
+        self._looked_at = looked_at
         self._rows: Sequence[RunRow] = ()
         self._today = ""
         self.marked = ""
@@ -36,18 +42,26 @@ class HistoryTable(LineView):
         return self.selected.run_id if self.selected is not None else ""
 
     def show_rows(self, rows: Sequence[RunRow], now: float) -> None:
-        """Show what a search found; the cursor keeps to its run.
+        """Show what a search found, with the cursor on the selected run if it is there.
 
         Args:
             rows: The runs, newest first.
             now: The moment, which decides how the runs' own moments are written.
         """
         self._today = time.strftime("%Y-%m-%d", time.localtime(now))
-        keep = self.selected_id
+        before = self.selected_id
+        places = {row.run_id: place for place, row in enumerate(rows)}
         self._rows = rows
-        self.cursor = next((n for n, row in enumerate(rows) if row.run_id == keep), 0)
+        self.cursor = places.get(self._looked_at.run_id, places.get(before, 0))
         self.lines_changed()
         self.show_cursor()
+
+    def move_cursor(self, index: int) -> None:
+        """Select the run on a line."""
+        if self._rows:
+            index = max(0, min(index, len(self._rows) - 1))
+            self._looked_at.run_id = self._rows[index].run_id
+        super().move_cursor(index)
 
     def toggle_mark(self) -> None:
         """Mark the run under the cursor, and no other; or none, if it is marked."""

@@ -6,57 +6,55 @@ from kimera_tui.runs.book import RunState
 from kimera_tui.runs.plan import Node
 from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
+from kimera_tui.ui.looked_at import LookedAt
 from kimera_tui.ui.text import safe, took
 from kimera_tui.ui.theme import GLYPHS, STYLES
 from kimera_tui.ui.widgets.lines import Line, LineView
 
-_NEVER_SENT = (Status.SKIPPED, Status.UNREACHABLE)
 BAR = 10
 """Cells of a progress bar."""
 
 
 class StepTree(LineView):
-    """Shows one run's plan with the state of each step."""
+    """Shows one run's plan with the state of each step.
+
+    Args:
+        looked_at: Holds which step is selected.
+    """
 
     empty_text = "Select a run to see its steps."
 
-    def __init__(self, **kwargs: object) -> None:
+    def __init__(self, looked_at: LookedAt, **kwargs: object) -> None:
         super().__init__(**kwargs)
+        self._looked_at = looked_at
         self.run: RunState | None = None
         """The run that is shown."""
         self._rows: list[tuple[int, Node]] = []
         self._now = 0.0
-        self._moved = False
         self.border_title = "Steps"
 
     def show_run(self, run: RunState | None, now: float) -> None:
-        """Show a run at a moment."""
-        before = (self.run, self.cursor)
+        """Show a run at a moment, with the cursor on its selected step."""
+        before = (self.run and self.run.run_id, self.cursor)
         if run is not self.run:
             self.run = run
             self._rows = list(run.plan.walk()) if run is not None else []
-            self._moved = False
         self._now = now
-        if not self._moved:
-            self.cursor = self._of_interest()
+        if run is not None:
+            path = self._looked_at.path_in(run)
+            self.cursor = next(
+                (n for n, (_, node) in enumerate(self._rows) if node.path == path), 0
+            )
         self.lines_changed()
-        if before != (self.run, self.cursor):  # else it may have been scrolled away from
+        if before != (run and run.run_id, self.cursor):  # else it may have been scrolled away from
             self.show_cursor()
 
     def move_cursor(self, index: int) -> None:
-        """Put the cursor on a line, where it stays until another run is shown."""
-        self._moved = True
+        """Select the node on a line."""
+        if self.run is not None:
+            index = max(0, min(index, len(self._rows) - 1))
+            self._looked_at.choose(self.run, self._rows[index][1].path)
         super().move_cursor(index)
-
-    def _of_interest(self) -> int:
-        """The first step that ended badly of itself, else one under way, else the last sent."""
-        steps = self.run.steps if self.run is not None else {}
-        tasks = [index for index, (_, node) in enumerate(self._rows) if node.path in steps]
-        of = {index: steps[self._rows[index][1].path] for index in tasks}
-        failed = [n for n in tasks if of[n].status.bad and of[n].status not in _NEVER_SENT]
-        going = [n for n in tasks if of[n].sent_at is not None and not of[n].status.ended]
-        sent = [n for n in tasks if of[n].was_sent]
-        return next(iter(failed or going or sent[-1:] or tasks), 0)
 
     def to_next_failure(self) -> bool:
         """Put the cursor on the next step that ended badly, from the top again after the last."""

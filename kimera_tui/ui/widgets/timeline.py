@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from kimera_tui.runs.book import RunState
 from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
+from kimera_tui.ui.looked_at import LookedAt
 from kimera_tui.ui.text import safe, took
 from kimera_tui.ui.theme import GLYPHS, STYLES
 from kimera_tui.ui.widgets.lines import Line, LineView
@@ -21,12 +22,17 @@ Usual = Mapping[str, tuple[float, float]]
 
 
 class Timeline(LineView):
-    """Shows when each step of a run waited, queued and ran."""
+    """Shows when each step of a run waited, queued and ran.
+
+    Args:
+        looked_at: Holds which step is selected.
+    """
 
     empty_text = "Select a run to see its timeline."
 
-    def __init__(self, **kwargs: object) -> None:
+    def __init__(self, looked_at: LookedAt, **kwargs: object) -> None:
         super().__init__(**kwargs)
+        self._looked_at = looked_at
         self._steps: list[StepState] = []
         self.run: RunState | None = None
         """The run that is shown."""
@@ -35,13 +41,32 @@ class Timeline(LineView):
         self.border_title = "Timeline · ░ queued  █ running  │ usual, slow"
 
     def show_run(self, run: RunState | None, now: float, usual: Usual) -> None:
-        """Show a run at a moment, with the usual times of its tasks."""
+        """Show a run at a moment, with the usual times of its tasks and its selected step."""
+        before = (self.run and self.run.run_id, self.cursor)
         self.run = run
         self._steps = list(run.steps.values()) if run is not None else []
         self._now = now
         self._usual = usual
         self._end = max([now, *self._expected_ends()]) if run is not None else now
+        if run is not None:
+            self.cursor = self._line_of(self._looked_at.path_in(run))
         self.lines_changed()
+        if before != (run and run.run_id, self.cursor):
+            self.show_cursor()
+
+    def move_cursor(self, index: int) -> None:
+        """Select the step on a line."""
+        if self.run is not None and self._steps:
+            index = max(0, min(index, len(self._steps) - 1))
+            self._looked_at.choose(self.run, self._steps[index].path)
+        super().move_cursor(index)
+
+    def _line_of(self, path: str) -> int:
+        """The line of a step; of a chain or para, that of its first step."""
+        below = f"{path}/" if path else ""
+        return next(
+            (n for n, s in enumerate(self._steps) if s.path == path or s.path.startswith(below)), 0
+        )
 
     def _expected_ends(self) -> list[float]:
         """When the steps under way end at the latest, if they take what is usual."""
