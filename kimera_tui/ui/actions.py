@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
 
+ASK_FIRST = frozenset({"send", "run", "remove", "save", "save-as", "editor", "replay", "resume"})
+"""Actions that send, overwrite or remove something at their key, and from the palette ask first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Action:
@@ -31,6 +34,11 @@ class Action:
         """The key as people write it."""
         first = self.display or self.keys.split(",")[0]
         return first.replace("question_mark", "?").replace("slash", "/")
+
+    @property
+    def from_palette(self) -> str:
+        """The action as the palette does it: the method's ``ask`` has it ask first."""
+        return f"{self.action}(True)" if self.id in ASK_FIRST else self.action
 
     def binding(self) -> Binding:
         """The binding for Textual."""

@@ -49,11 +49,18 @@ class Acts:
 
     # Starting
 
-    def launch(self, workflow: Workflow) -> None:
-        """Start a run of calls and watch it in Live."""
-        self._app.run_worker(self._launch(workflow), group="send")
+    def launch(self, workflow: Workflow, question: Question | None = None) -> None:
+        """Start a run of calls and watch it in Live.
 
-    async def _launch(self, workflow: Workflow) -> None:
+        Args:
+            workflow: The calls.
+            question: What is asked before.
+        """
+        self._app.run_worker(self._launch(workflow, question), group="send")
+
+    async def _launch(self, workflow: Workflow, question: Question | None) -> None:
+        if question is not None and not await self._app.push_screen_wait(Confirm(question)):
+            return
         if await self._may_send(workflow.name, friends_of(workflow.root)):
             self._start(partial(self._services.launch, workflow))
 

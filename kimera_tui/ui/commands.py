@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
 
 from kimera_tui.ui.actions import SCOPES, Action, actions_of
 from kimera_tui.ui.text import content
@@ -20,24 +22,49 @@ class ActionCommands(Provider):
     async def discover(self) -> Hits:
         """Everything there is to do, before anything is typed."""
         for action in self._offered():
-            yield DiscoveryHit(
-                content(self._title(action)), partial(self._do, action), help=action.help
-            )
+            yield DiscoveryHit(content(_title(action)), partial(self._do, action), help=action.help)
 
     async def search(self, query: str) -> Hits:
-        """What matches the words typed."""
-        matcher = self.matcher(query)
+        """What has words that begin like those typed."""
         for action in self._offered():
-            title = self._title(action)
-            if (score := matcher.match(title)) > 0:
-                yield Hit(
-                    score, matcher.highlight(title), partial(self._do, action), help=action.help
-                )
+            if score := matching(query, action):
+                yield Hit(score, self._shown(query, action), partial(self._do, action),
+                          help=action.help)  # fmt: skip
 
-    @staticmethod
-    def _title(action: Action) -> str:
-        return f"{SCOPES[action.scope]}: {action.title} ({action.key})"
+    def _shown(self, query: str, action: Action) -> Content:
+        shown = content(_title(action))
+        for word in query.split():
+            if self.match_style is not None and (found := _found(word, shown.plain)):
+                shown = shown.stylize(self.match_style, *found.span())
+        return shown
 
     async def _do(self, action: Action) -> None:
         target = self.app if action.scope == "app" else self.screen
-        await self.app.run_action(action.action, target)
+        await self.app.run_action(action.from_palette, target)
+
+
+def matching(query: str, action: Action) -> float:
+    """How well an action is meant by a query, up to 1; 0 where a word of it is nowhere in it.
+
+    Letters here and there mean nothing: what is typed must be the beginning of a word.
+    """
+    scores = [_score(word, action) for word in query.split()]
+    return sum(scores) / len(scores) if scores and all(scores) else 0.0
+
+
+def _score(word: str, action: Action) -> float:
+    own = f"{action.title} ({action.key})"
+    for text, weight in ((own, 1.0), (SCOPES[action.scope], 0.5), (action.help, 0.25)):
+        if found := _found(word, text):
+            after = text[found.end() : found.end() + 1]
+            return weight if not after.isalnum() else weight * 0.8
+    return 0.0
+
+
+def _found(word: str, text: str) -> re.Match[str] | None:
+    """Where a word begins like this."""
+    return re.search(rf"(?<![^\W_]){re.escape(word)}", text, re.IGNORECASE)
+
+
+def _title(action: Action) -> str:
+    return f"{SCOPES[action.scope]}: {action.title} ({action.key})"

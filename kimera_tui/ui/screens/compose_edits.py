@@ -10,11 +10,13 @@ from textual import on, work
 
 from kimera_tui.config.friends import TaskInfo
 from kimera_tui.errors import UsageError
+from kimera_tui.ui.screens.asked_first import removing
 from kimera_tui.ui.screens.compose_base import ComposeBase
 from kimera_tui.ui.screens.compose_forms import FormWindow
 from kimera_tui.ui.screens.compose_header import header_from, header_sections
 from kimera_tui.ui.screens.compose_secrets import asked_words, without_secrets
 from kimera_tui.ui.screens.compose_windows import PickKind
+from kimera_tui.ui.screens.confirm import Confirm
 from kimera_tui.ui.screens.inputs_editor import InputsEditor
 from kimera_tui.ui.screens.modals import PickTask
 from kimera_tui.ui.widgets.lines import LineView
@@ -199,9 +201,19 @@ class ComposeEdits(ComposeBase):
 
     # Shaping
 
-    def action_remove(self) -> None:
+    async def action_remove(self, ask: bool = False) -> None:
         """Remove the step under the cursor."""
-        if (address := self.step_here()) is not None:
+        if (address := self.step_here()) is None:
+            return
+        if ask:
+            self._ask_and_remove(address)
+        else:
+            self.try_edit(edits.delete, address)
+
+    @work
+    async def _ask_and_remove(self, address: Address) -> None:
+        question = removing(step_at(self.document, address))
+        if await self.app.push_screen_wait(Confirm(question)):
             self.try_edit(edits.delete, address)
 
     def action_cut(self) -> None:

@@ -9,6 +9,7 @@ from textual import work
 
 from kimera_tui.errors import KimeraError, UsageError
 from kimera_tui.ui.editor import edit_file, editor_command
+from kimera_tui.ui.screens.asked_first import overwriting
 from kimera_tui.ui.screens.compose_base import ComposeBase
 from kimera_tui.ui.screens.compose_forms import FormWindow
 from kimera_tui.ui.screens.compose_state import UNNAMED, Composition, nothing, opened, reread
@@ -40,9 +41,17 @@ class ComposeFiles(ComposeBase):
     # Saving
 
     @work(exclusive=True, group="compose-save")
-    async def action_save(self) -> None:
+    async def action_save(self, ask: bool = False) -> None:
         """Save; a document without a name is given one first."""
-        await self.save()
+        if not ask or await self._may_overwrite():
+            await self.save()
+
+    async def _may_overwrite(self) -> bool:
+        """Ask before the file is written over, if there is one."""
+        if (stored := self.composition.stored) is None:
+            return True
+        question = overwriting(self.document, stored.path)
+        return await self.app.push_screen_wait(Confirm(question)) != ""
 
     async def save(self) -> bool:
         """Save where it belongs; returns whether nothing that is composed would be lost now."""
@@ -52,12 +61,16 @@ class ComposeFiles(ComposeBase):
         return await self._write(stored.path, stored)
 
     @work(exclusive=True, group="compose-save")
-    async def action_save_as(self) -> None:
+    async def action_save_as(self, ask: bool = False) -> None:
         """Save under another name."""
-        await self.save_as()
+        await self.save_as(ask=ask)
 
-    async def save_as(self) -> bool:
-        """Ask for a name, and save in the file that belongs to it."""
+    async def save_as(self, *, ask: bool = False) -> bool:
+        """Ask for a name, and save in the file that belongs to it.
+
+        Args:
+            ask: Whether to ask before the file that is open is written over.
+        """
         workflows, name = self.kimera.services.workflows, self.document.name
         shown = "" if name == UNNAMED else name
 
@@ -75,11 +88,13 @@ class ComposeFiles(ComposeBase):
         if answer is None:
             return False
         name, path = answer
+        stored = self.composition.stored
+        same = stored is not None and stored.path == path
+        if ask and same and not await self._may_overwrite():
+            return False
         if name != self.document.name:
             header = self.document.model_copy(update={"name": name})
             self.change(header_edits.with_header(self.document, header), self.here)
-        stored = self.composition.stored
-        same = stored is not None and stored.path == path
         return await self._write(path, stored if same else None)
 
     async def _write(self, path: Path, stored: Stored | None) -> bool:
@@ -221,9 +236,11 @@ class ComposeFiles(ComposeBase):
         return True
 
     @work(exclusive=True, group="compose-open")
-    async def action_editor(self) -> None:
+    async def action_editor(self, ask: bool = False) -> None:
         """Save, open the file in the operator's editor, and read it again."""
         if not (command := self._editor()):
+            return
+        if ask and self.composition.unsaved and not await self._may_overwrite():
             return
         if (self.composition.unsaved or self.composition.stored is None) and not await self.save():
             return

@@ -10,6 +10,7 @@ from typing import TypeVar
 from textual import work
 
 from kimera_tui.errors import KimeraError
+from kimera_tui.ui.screens.asked_first import running
 from kimera_tui.ui.screens.compose_base import ComposeBase
 from kimera_tui.ui.screens.compose_windows import Reader
 from kimera_tui.ui.screens.confirm import Confirm
@@ -28,7 +29,7 @@ class ComposeRuns(ComposeBase):
     """Runs the document, or shows what it would send."""
 
     @work(exclusive=True, group="compose-run")
-    async def action_run(self) -> None:
+    async def action_run(self, ask: bool = False) -> None:
         """Run what is composed: ask for its inputs, look at what stands against it, send."""
         document = self.document
         if not await self._may_read(document):
@@ -41,6 +42,9 @@ class ComposeRuns(ComposeBase):
             if not await self.app.push_screen_wait(Preflight(document, found)):
                 return
             given = replace(given, despite=[finding.told for finding in wrong])
+        question = running(document, given, self.kimera.services.friends)
+        if ask and not await self.app.push_screen_wait(Confirm(question)):
+            return
         await self.kimera.acts.launch_document(document, given, self._file)
 
     @work(exclusive=True, group="compose-run")

@@ -17,6 +17,7 @@ from textual.widgets import Tree
 from kimera_tui.config.friends import Friend
 from kimera_tui.errors import UsageError
 from kimera_tui.ui.actions import bindings
+from kimera_tui.ui.screens.asked_first import sending
 from kimera_tui.ui.screens.base import ModeScreen
 from kimera_tui.ui.screens.compose_secrets import asked_words
 from kimera_tui.ui.screens.compose_state import with_call
@@ -188,11 +189,12 @@ class FriendsScreen(ModeScreen):
 
     # What can be done
 
-    async def action_send(self) -> None:
+    async def action_send(self, ask: bool = False) -> None:
         """Send the task of the form, and watch it in Live."""
         form = self._form_or_none()
         if form is not None and (params := form.collect()) is not None:
-            self.kimera.acts.launch(single(params))
+            friend = self.kimera.services.friends[form.friend]
+            self.kimera.acts.launch(single(params), sending(params, friend) if ask else None)
 
     def action_to_composer(self) -> None:
         """Add the task of the form to the composer."""

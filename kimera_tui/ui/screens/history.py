@@ -20,7 +20,9 @@ from kimera_tui.runs.history import ENDED_BADLY, parse
 from kimera_tui.runs.search_tree import EVERYTHING, All, Term, written
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.event_lines import event_line
+from kimera_tui.ui.screens.asked_first import resuming
 from kimera_tui.ui.screens.compare import CompareRuns
+from kimera_tui.ui.screens.confirm import Confirm
 from kimera_tui.ui.screens.filter_windows import FilterPicker, ask_name
 from kimera_tui.ui.screens.inputs_form import asked_secrets, run_form
 from kimera_tui.ui.screens.replay_flow import (
@@ -244,7 +246,7 @@ class HistoryScreen(RunScreen):
         self.app.push_screen(CompareRuns(await asyncio.to_thread(compare, other, run)))
 
     @work
-    async def action_resume(self) -> None:
+    async def action_resume(self, ask: bool = False) -> None:
         """Go on with a run that its console left; secrets that it was given are asked for again."""
         run = await self.selected_run()
         if run is None or run.ended is not None:
@@ -256,6 +258,8 @@ class HistoryScreen(RunScreen):
             if (answer := await self.app.push_screen_wait(form)) is None:
                 return
             given = answer
+        if ask and not await self.app.push_screen_wait(Confirm(resuming(run))):
+            return
         await self.kimera.acts.resume(run.run_id, given)
 
     @work

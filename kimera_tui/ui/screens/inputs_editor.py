@@ -81,6 +81,10 @@ class InputsEditor(Window[Document]):
         super().__init__()
         self._document = document
 
+    def takes_unseen(self, key: str) -> bool:
+        """Anything but what deletes an input."""
+        return key not in ("d", "delete")
+
     def compose(self) -> ComposeResult:
         """The list, and its keys."""
         with Vertical(classes="window reader"):

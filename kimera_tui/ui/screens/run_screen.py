@@ -151,7 +151,7 @@ class RunScreen(ModeScreen):
         self.draw_steps()
 
     @work
-    async def action_replay(self) -> None:
+    async def action_replay(self, ask: bool = False) -> None:
         """Run it again: whole, from what failed, from the selected step, or that step alone."""
         run = await self.selected_run()
         if run is None:
@@ -159,4 +159,4 @@ class RunScreen(ModeScreen):
         elif run.ended is None:
             self.kimera.complain("This run has not ended: it can be replayed when it has.")
         else:
-            await ask_and_replay(self.kimera, run, self.shown_step)
+            await ask_and_replay(self.kimera, run, self.shown_step, ask=ask)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, TypeVar
 
+from textual import on
 from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette
 from textual.screen import ModalScreen
+from textual.widgets import Input
 
 T = TypeVar("T")
 
@@ -41,6 +44,18 @@ class QuestionWindow(Window[T]):
 
 class Palette(CommandPalette):
     """The command palette, with the same care."""
+
+    @on(Input.Submitted)
+    async def _found_first(self, event: Input.Submitted) -> None:
+        """Take what is found for all that was typed, not for a part of it."""
+        event.stop()
+        event.prevent_default()
+        while any(  # noqa: ASYNC110 - the search says nowhere when it is through
+            worker.group == self._GATHER_COMMANDS_GROUP and not worker.is_finished
+            for worker in self.workers
+        ):
+            await asyncio.sleep(0.005)
+        self._select_or_command(event)
 
     def dismiss(self, result: Any = None) -> AwaitComplete:
         """Close with a result, unless it is closed already."""
