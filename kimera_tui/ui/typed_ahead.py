@@ -100,7 +100,8 @@ class TypedAhead:
         """Let nothing more be taken until a node has done what it has to do now."""
         self._number += 1
         self._followed = self._number
-        self._follow(self._number, iter(node.ancestors_with_self))
+        # Twice: a key may climb to the app before what it is for begins at the bottom.
+        self._follow(self._number, iter(node.ancestors_with_self * 2))
 
     def _follow(self, number: int, nodes: Iterator[DOMNode]) -> Awaitable[None] | None:
         # What a node has to do stands in its queue, and is told to the node above it, up to the

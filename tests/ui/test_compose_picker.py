@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
+from kimera_tui.ui.ports import SavedWorkflow
 from kimera_tui.ui.screens.confirm import Confirm
 from kimera_tui.ui.screens.live import LiveScreen
 from kimera_tui.ui.screens.replay import AskReplay
 from kimera_tui.ui.screens.workflow_picker import WorkflowPicker
 from kimera_tui.workflows.replay import Wish
 from tests.ui.composing import TEXT, composer, open_saved, written
+from tests.ui.stage import until
+from tests.ui.test_typed_ahead import at_once
 
 
 async def test_the_picker_lists_last_runs_usual_durations_and_what_is_wrong(
@@ -102,3 +109,41 @@ async def test_the_picker_finds_by_letters_of_the_name_and_stays_empty_without(
         await it.type("zzz")
         await it.keys("enter")
         assert isinstance(it.app.screen, WorkflowPicker)
+
+
+@pytest.mark.parametrize(("key", "name"), [("ctrl+r", "beta"), ("enter", "beta")])
+async def test_what_is_taken_is_what_was_typed_however_late_the_folder_is_read(
+    key: str, name: str, tmp_path: Path
+) -> None:
+    for each in ("alpha", "beta", "gamma"):
+        written(tmp_path, TEXT.replace("nightly", each), each)
+    async with composer(tmp_path) as it:
+        may_read, saved = asyncio.Event(), it.stage.workflows.saved
+
+        async def late() -> Sequence[SavedWorkflow]:
+            await may_read.wait()
+            return await saved()
+
+        it.stage.workflows.saved = late
+        await it.pilot.press("o")
+        await until(it.pilot, lambda: isinstance(it.app.screen, WorkflowPicker))
+        at_once(it, *"bet", key)
+        await it.pilot.pause()
+        assert isinstance(it.app.screen, WorkflowPicker)
+        may_read.set()
+        await it.keys()
+        if key == "enter":
+            assert it.document.name == name
+        else:
+            await until(it.pilot, lambda: bool(it.stage.documents))
+            assert [document.name for document, _ in it.stage.documents] == [name]
+
+
+async def test_a_name_that_no_workflow_has_is_refused_with_a_word(tmp_path: Path) -> None:
+    written(tmp_path)
+    async with composer(tmp_path) as it:
+        await it.keys("o")
+        await it.type("zzz")
+        await it.keys("ctrl+r")
+        assert isinstance(it.app.screen, WorkflowPicker)
+        assert "No workflow here has such a name." in it.told

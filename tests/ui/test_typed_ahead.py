@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import pytest
 from textual.events import Key
 
+from kimera_tui.ui import typed_ahead
 from kimera_tui.ui.screens.compose_forms import FormWindow
 from kimera_tui.ui.screens.confirm import Confirm
+from kimera_tui.ui.screens.friends import FriendsScreen
+from kimera_tui.ui.screens.history import HistoryScreen
 from kimera_tui.ui.screens.inputs_editor import InputsEditor
 from kimera_tui.ui.screens.live import LiveScreen
+from kimera_tui.ui.screens.replay import AskReplay
 from kimera_tui.ui.screens.window import Palette
+from kimera_tui.ui.typed_ahead import BUSY, UNSEEN
 from tests.ui.composing import Composing, call, composer, shape
-from tests.ui.stage import until
+from tests.ui.stage import settle, until
 
 
 def at_once(it: Composing, *keys: str) -> None:
@@ -118,3 +125,92 @@ async def test_what_is_picked_in_the_palette_is_done_on_the_screen_below_it() ->
         await it.pilot.press("enter")
         await until(it.pilot, lambda: isinstance(it.app.screen, FormWindow))
         assert it.form.fields["id"].input.value == "one"
+
+
+async def test_what_is_typed_ahead_into_a_picker_is_found_in_it() -> None:
+    async with composer() as it:
+        await it.put(STEPS)
+        await burst(it, "a", *"divide", "enter")
+        assert it.app.screen is it.screen
+        assert shape(it.document.steps) == ["one", "divide", "two", "three"]
+
+
+async def test_a_search_that_is_typed_in_one_burst_does_nothing_else() -> None:
+    async with composer() as it:
+        await it.keys("4")
+        await burst(it, "slash", *"xmpcu!S", "enter")
+        screen: Any = it.app.screen
+        assert isinstance(screen, HistoryScreen)
+        assert screen.search.value == "xmpcu!S"
+        assert screen.table.has_focus
+        assert screen.table.marked == ""
+        assert not screen._only_bad
+        assert it.told == ""
+
+
+async def test_what_was_typed_before_the_key_that_sends_is_sent() -> None:
+    async with composer() as it:
+        await it.keys("1", "enter")
+        await settle(it.pilot)
+        await burst(it, *"417", "ctrl+r")
+        await until(it.pilot, lambda: bool(it.stage.plans))
+        ((_, task),) = it.stage.plans[0]
+        assert task.kwargs == {"a": 417, "b": 3}
+
+
+async def test_a_question_is_not_answered_by_what_was_typed_before_it_was_there() -> None:
+    async with composer() as it:
+        await it.put(STEPS)
+        await it.keys("r")
+        await burst(it, "C", "right", "enter")
+        assert isinstance(it.app.screen, Confirm)
+        assert it.stage.acts == []
+        assert UNSEEN in it.told
+        await it.keys("right", "enter")
+        assert len(it.stage.acts) == 1
+
+
+@pytest.mark.parametrize("keys", [["p", "enter"], ["p", "down", "enter", "enter"]])
+async def test_no_replay_begins_before_its_plan_was_seen(keys: list[str]) -> None:
+    async with composer() as it:
+        await it.put(STEPS)
+        await it.keys("r")
+        it.stage.ended(next(iter(it.app.book.runs)))
+        await it.keys()
+        await burst(it, *keys)
+        assert isinstance(it.app.screen, AskReplay)
+        assert it.stage.acts == []
+
+
+async def test_keys_that_wait_too_long_are_refused_and_said_to_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(typed_ahead, "PATIENCE", 3)
+    async with composer() as it:
+        await it.put(STEPS)
+        goes_on = asyncio.Event()
+
+        async def slow(_: object) -> list[object]:
+            await goes_on.wait()
+            return []
+
+        it.stage.workflows.problems = slow
+        at_once(it, "r", "d")
+        await until(it.pilot, lambda: BUSY in it.told)
+        it.app.clear_notifications()
+        await it.pilot.press("d")
+        assert BUSY in it.told
+        assert shape(it.document.steps) == ["one", "two", "three"]
+        await it.pilot.press("1")
+        assert isinstance(it.app.screen, FriendsScreen)
+        goes_on.set()
+
+
+async def test_a_key_after_the_first_change_of_mode_is_for_that_mode() -> None:
+    async with composer() as it:
+        await it.put(STEPS)
+        await it.keys("r")
+        it.stage.ended(next(iter(it.app.book.runs)))
+        await it.keys("2")
+        await burst(it, "4", "p")
+        assert isinstance(it.app.screen, AskReplay)

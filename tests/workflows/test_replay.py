@@ -427,3 +427,20 @@ def test_what_is_reused_of_another_file_is_made_of_the_same(
     for each in planned.reused.values():
         assert now[each.id] == past[each.id]
     assert not planned_replay(done(document(after)), wish, lambda: "new", {}).will_run
+
+
+def test_one_step_is_sent_with_other_positional_arguments() -> None:
+    sent = sending("e", 4, b=5)
+    wish = Wish("only_step", "2", {"2": {"b": 7}}, args={"2": [9]})
+    planned = planned_replay([*past(**ALL), sent], wish, lambda: "new", {})
+    assert planned.payload is not None
+    assert (planned.payload.args, planned.payload.kwargs) == ((9,), {"b": 7})
+    ((_, call),) = planned.plan.leaves()
+    assert (call.args, call.kwargs) == ((9,), {"b": 7})
+
+
+def test_a_step_with_other_positional_arguments_runs_again_with_what_it_feeds() -> None:
+    wish = Wish("from_failed", args={"1/1/0": [9]})
+    planned = planned_replay(past(**ALL), wish, lambda: "new", {})
+    assert planned.will_run == ["1/1/0", "1/1/1", "2"]
+    assert dict(planned.plan.leaves())["1/1/0"].args == (9,)

@@ -63,6 +63,7 @@ class HistoryScreen(RunScreen):
         self._is_found = asyncio.Event()
         """Whether the list shows what was searched for last."""
         self._only_bad = False
+        self._told_hidden = ""
         self._problem = ""
         """What is wrong with the search or the journal."""
         self._unread = ""
@@ -136,8 +137,18 @@ class HistoryScreen(RunScreen):
             self._problem = self.kimera.services.journal_problem
             self.table.show_rows(rows, self.kimera.services.clock.now())
             self._read_selected()
+            self._tell_hidden()
         self._note()
         self._is_found.set()
+
+    def _tell_hidden(self) -> None:
+        """Say once of a run that is looked at in Live that this search hides it."""
+        run_id = self.kimera.looked_at.run_id
+        if run_id in ("", self.table.selected_id, self._told_hidden):
+            return
+        self._told_hidden = run_id
+        if self.search.value or self._only_bad:
+            self.kimera.flash("The run you looked at is not among these: the search hides it.")
 
     def _note(self) -> None:
         """Say at the list what is wrong, and that it is not the whole."""
