@@ -213,7 +213,6 @@ ACTIONS: tuple[Action, ...] = (
         "To the next step that ended badly",
         "runs",
     ),
-    Action("replay", "p", "replay", "Replay", "Run it again, whole or in part", "runs", True),
     Action("to-workflow", "w", "to_workflow", "Compose", "Compose the run as a workflow", "runs"),
     Action("save-value", "s", "save_value", "Save", "Write the step's output to a file", "runs"),
     Action(
@@ -245,6 +244,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("filter", "slash", "filter", "Filter", "Only events with certain words", "live"),
     Action("resume", "u", "resume", "Resume", "Go on with a run that was left", "history"),
     Action("yank", "y", "yank", "Copy", "Copy the selected step's result or error", "runs", True),
+    Action("replay", "p", "replay", "Replay", "Run it again, whole or in part", "runs", True),
     Action(
         "only-run",
         "r",

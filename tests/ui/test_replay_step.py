@@ -197,3 +197,28 @@ async def test_a_run_of_live_that_the_search_hides_is_said_to_be_hidden() -> Non
         await it.keys("3", "g", "4")
         await settle(it.pilot)
         assert "not among these" in it.told
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_a_call_that_is_longer_than_the_screen_leaves_room_for_the_answer(
+    size: tuple[int, int],
+) -> None:
+    async with composer(size=size) as it:
+        kwargs = {f"a{n}": "long " * 40 for n in range(15)}
+        step = {"id": "add", "task": "echo.value", "kwargs": kwargs}
+        document = Document.model_validate({"name": "long", "steps": [step]})
+        run_id = await it.stage.run_document(document, Given())
+        it.stage.succeeded(it.stage.plans[-1][0][1], 1)
+        it.stage.sent(it.stage.plans[-1][0][1])
+        it.stage.ended(run_id)
+        await it.keys("3")
+        await settle(it.pilot)
+        await to_way(it, "Only add, with other arguments…")
+        assert "a0 = " in it.picture
+        assert "Only add, with other arguments…" in it.picture
+        await it.keys("enter", "ctrl+r")
+        assert isinstance(it.app.screen, Confirm)
+        assert "No  esc" in it.picture
+        assert "a14 = " not in it.picture
+        await it.pilot.press(*["down"] * 50)
+        assert "a14 = " in it.picture

@@ -214,3 +214,17 @@ async def test_a_key_after_the_first_change_of_mode_is_for_that_mode() -> None:
         await it.keys("2")
         await burst(it, "4", "p")
         assert isinstance(it.app.screen, AskReplay)
+
+
+@pytest.mark.parametrize("key", ["ctrl+r", "ctrl+t"])
+async def test_the_task_under_the_cursor_is_taken_before_its_form_is_drawn(key: str) -> None:
+    async with composer() as it:
+        await it.put([])
+        await it.keys("1")
+        await settle(it.pilot)
+        await burst(it, "down", key)
+        if key == "ctrl+r":
+            await until(it.pilot, lambda: bool(it.stage.plans))
+            assert [task.task_name for _, task in it.stage.plans[0]] == ["multiply"]
+        else:
+            assert shape(it.document.steps) == ["multiply"]

@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button
 
 from kimera_tui.ui.screens.window import QuestionWindow
@@ -36,6 +36,8 @@ class Confirm(QuestionWindow[str]):
         Binding("escape,n", "no", "No"),
         Binding("left", "app.focus_previous", show=False),
         Binding("right", "app.focus_next", show=False),
+        Binding("up,k", "read(-1)", show=False),
+        Binding("down,j", "read(1)", show=False),
     ]
 
     def __init__(self, question: Question) -> None:
@@ -46,7 +48,8 @@ class Confirm(QuestionWindow[str]):
         """The text and the buttons."""
         question = self._question
         with Vertical(classes="window confirm"):
-            yield PlainStatic(question.text, classes="question")
+            with VerticalScroll(classes="question", can_focus=False):
+                yield PlainStatic(question.text)
             with Horizontal(classes="buttons"):
                 yield PlainButton("No  esc", id="no", compact=True)
                 for number, words in enumerate(question.choices or (question.act,)):
@@ -62,6 +65,10 @@ class Confirm(QuestionWindow[str]):
         name = event.button.id or "no"
         choices = self._question.choices or (self._question.act,)
         self.dismiss("" if name == "no" else choices[int(name.removeprefix("choice-"))])
+
+    def action_read(self, by: int) -> None:
+        """Scroll a question that is longer than the screen."""
+        self.query_one(".question").scroll_relative(y=by, animate=False)
 
     def action_no(self) -> None:
         """Leave everything as it is."""

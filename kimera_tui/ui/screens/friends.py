@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
@@ -47,6 +46,8 @@ class FriendsScreen(ModeScreen):
     def __init__(self) -> None:
         super().__init__()
         self._form_timer: Timer | None = None
+        self._to_come: Leaf | None = None
+        """What the cursor is on, while its form is still to be built."""
 
     def compose_content(self) -> ComposeResult:
         """The tree, and beside it the form."""
@@ -138,9 +139,10 @@ class FriendsScreen(ModeScreen):
     def _rest_on(self, event: Tree.NodeHighlighted[Leaf]) -> None:
         if self._form_timer is not None:
             self._form_timer.stop()
-        if (data := event.node.data) is not None and (task := data[1]) is not None:
-            show = partial(self._show_form, data[0], task)
-            self._form_timer = self.set_timer(FORM_DELAY, show)
+        data = event.node.data
+        self._to_come = data if data is not None and data[1] is not None else None
+        if self._to_come is not None:
+            self._form_timer = self.set_timer(FORM_DELAY, self._form_here)
 
     @on(Tree.NodeSelected, "#friends-tree")
     async def _open(self, event: Tree.NodeSelected[Leaf]) -> None:
@@ -157,6 +159,13 @@ class FriendsScreen(ModeScreen):
             await self.detail.remove_children()
             await self.detail.mount(TaskForm(friend, config, task))
         self._draw_preflight()
+
+    async def _form_here(self) -> TaskForm | None:
+        """The form of the task under the cursor, built now where it is still to come."""
+        to_come, self._to_come = self._to_come, None
+        if to_come is not None and to_come[1] is not None:
+            await self._show_form(to_come[0], to_come[1])
+        return self._form_or_none()
 
     def _form_or_none(self) -> TaskForm | None:
         return self.query_one_optional(TaskForm)
@@ -191,14 +200,14 @@ class FriendsScreen(ModeScreen):
 
     async def action_send(self, ask: bool = False) -> None:
         """Send the task of the form, and watch it in Live."""
-        form = self._form_or_none()
+        form = await self._form_here()
         if form is not None and (params := form.collect()) is not None:
             friend = self.kimera.services.friends[form.friend]
             self.kimera.acts.launch(single(params), sending(params, friend) if ask else None)
 
-    def action_to_composer(self) -> None:
+    async def action_to_composer(self) -> None:
         """Add the task of the form to the composer."""
-        form = self._form_or_none()
+        form = await self._form_here()
         if form is not None and (params := form.collect()) is not None:
             before = self.kimera.composition
             try:

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.widgets import OptionList
 
 from kimera_tui.errors import KimeraError
@@ -48,7 +48,11 @@ class AskReplay(QuestionWindow[Way | None]):
         plan: Gives the plan of a wish.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "Close"),
+        Binding("pageup", "read(-1)", show=False, priority=True),
+        Binding("pagedown", "read(1)", show=False, priority=True),
+    ]
 
     def __init__(
         self,
@@ -68,7 +72,8 @@ class AskReplay(QuestionWindow[Way | None]):
         with Vertical(classes="window pick"):
             yield PlainStatic(f"{self._run.name}\nA new run; this one stays as it is.\n")
             yield PlainOptions()
-            yield PlainStatic("", classes="replay-plan")
+            with VerticalScroll(classes="replay-plan", can_focus=False):
+                yield PlainStatic("")
 
     def on_mount(self) -> None:
         """Offer the ways that make sense."""
@@ -92,13 +97,18 @@ class AskReplay(QuestionWindow[Way | None]):
         except KimeraError as error:
             said = str(error)
         if way.asks:
-            said += f" {_ASKS[way.asks]}"
-        self.query_one(".replay-plan", PlainStatic).say(f"\n{said}")
+            said += f"\n{_ASKS[way.asks]}"
+        self.query_one(".replay-plan PlainStatic", PlainStatic).say(f"\n{said}")
 
     @on(OptionList.OptionSelected)
     def _take(self, event: OptionList.OptionSelected) -> None:
         if event.option.id is not None:
             self.dismiss(self._ways[int(event.option.id)])
+
+    def action_read(self, by: int) -> None:
+        """Scroll a plan that is longer than its place."""
+        plan = self.query_one(".replay-plan")
+        plan.scroll_relative(y=by * max(1, plan.size.height - 1), animate=False)
 
     def action_close(self) -> None:
         """Leave it."""

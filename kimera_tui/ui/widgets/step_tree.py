@@ -30,6 +30,8 @@ class StepTree(LineView):
         self.run: RunState | None = None
         """The run that is shown."""
         self._rows: list[tuple[int, Node]] = []
+        self._places: dict[str, int] = {}
+        """Rows by the paths of their nodes."""
         self._now = 0.0
         self.border_title = "Steps"
 
@@ -39,12 +41,10 @@ class StepTree(LineView):
         if run is not self.run:
             self.run = run
             self._rows = list(run.plan.walk()) if run is not None else []
+            self._places = {node.path: row for row, (_, node) in enumerate(self._rows)}
         self._now = now
         if run is not None:
-            path = self._looked_at.path_in(run)
-            self.cursor = next(
-                (n for n, (_, node) in enumerate(self._rows) if node.path == path), 0
-            )
+            self.cursor = self._places.get(self._looked_at.path_in(run), 0)
         self.lines_changed()
         if before != (run and run.run_id, self.cursor):  # else it may have been scrolled away from
             self.show_cursor()
