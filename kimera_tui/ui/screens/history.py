@@ -64,6 +64,7 @@ class HistoryScreen(RunScreen):
         """Whether the list shows what was searched for last."""
         self._only_bad = False
         self._told_hidden = ""
+        """The run that was last said to be hidden by the search."""
         self._problem = ""
         """What is wrong with the search or the journal."""
         self._unread = ""
@@ -122,7 +123,7 @@ class HistoryScreen(RunScreen):
         self.focus_steps()
 
     def _search(self, delay: float = 0) -> None:
-        """Search once nothing was typed for some seconds."""
+        """Search, once nothing has been typed for ``delay`` seconds."""
         self._is_found.clear()
         self._find(delay)
 
@@ -142,7 +143,7 @@ class HistoryScreen(RunScreen):
         self._is_found.set()
 
     def _tell_hidden(self) -> None:
-        """Say once of a run that is looked at in Live that this search hides it."""
+        """Say, once a run, that the search hides the run that was looked at in Live."""
         run_id = self.kimera.looked_at.run_id
         if run_id in ("", self.table.selected_id, self._told_hidden):
             return
