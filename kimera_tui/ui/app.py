@@ -84,7 +84,7 @@ class KimeraApp(App[int]):
         self.looked_at = LookedAt()
         self.acts = Acts(self)
         self._panes_go = False
-        self._typed_ahead = TypedAhead(self, super().on_event)
+        self.typed_ahead = TypedAhead(self, super().on_event)
         self.usual: dict[str, tuple[float, float]] = {}
         """Median and 95th percentile of running times, in seconds, by friend.task."""
         self.usual_runs: dict[str, tuple[float, float]] = {}
@@ -95,7 +95,7 @@ class KimeraApp(App[int]):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = DARK.name
-        changed = self._typed_ahead.screen_changed
+        changed = self.typed_ahead.screen_changed
         self.screen_change_signal.subscribe(self, changed, immediate=True)
         self.run_worker(self._pump.run(), group="pump", exclusive=True)
         self.call_after_refresh(self._start_services)
@@ -127,7 +127,7 @@ class KimeraApp(App[int]):
     async def on_event(self, event: events.Event) -> None:
         """Take what is typed in its order; all else at once."""
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
-            await self._typed_ahead.take(event)
+            await self.typed_ahead.take(event)
         else:
             await super().on_event(event)
 
@@ -138,7 +138,7 @@ class KimeraApp(App[int]):
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
         """Do what was asked for, unless a window is open or about to be."""
-        if self._typed_ahead.passes_by(default_namespace):
+        if self.typed_ahead.passes_by(default_namespace):
             return True
         done = await super().run_action(action, default_namespace, namespaces)
         # Windows are opened by workers, which begin at the loop's next turn: before the next key.

@@ -21,8 +21,8 @@ LOOK_EVERY = 0.01
 """Seconds between two looks at whether the next key can be taken."""
 PATIENCE = 200
 """Looks after which keys that wait are refused: about two seconds, more on a busy machine."""
-AT_ONCE = ("ctrl+q", "ctrl+c")
-"""Keys that never wait."""
+NEVER_REFUSED = ("ctrl+q", "ctrl+c")
+"""Keys that are done after the wait, whatever is under way."""
 UNSEEN = "Not done: you typed that before the window was there."
 BUSY = "Not done: what you asked for before is still under way."
 
@@ -60,13 +60,18 @@ class TypedAhead:
         self._given_up: Sequence[Worker[Any]] = ()
         """Actions whose window was waited for too long."""
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a key is being dealt with, or waits."""
+        return bool(self._waiting or self._followed)
+
     def screen_changed(self, _: Screen[Any]) -> None:
         """Another screen is on top: the workers of that moment hold up no key any more."""
         self._have_asked = tuple(self._app.workers)
 
     async def take(self, event: Key | Paste) -> None:
         """Take what was typed as it comes from the terminal."""
-        if not self._app.screen_stack or (isinstance(event, Key) and event.key in AT_ONCE):
+        if not self._app.screen_stack:  # on the way out
             await self._hand_on(event)
             return
         self._waiting.append(_Typed(event, self._app.screen))
@@ -137,10 +142,10 @@ class TypedAhead:
 
     def _is_unseen(self, typed: _Typed) -> bool:
         """Whether a key would answer a window that was not there when it was typed."""
-        screen, event = self._app.screen, typed.event
+        screen = self._app.screen
         if screen is typed.on or not isinstance(screen, Window):
             return False
-        return not screen.takes_unseen(event.key if isinstance(event, Key) else "")
+        return not screen.takes_unseen(_name(typed.event))
 
     def _look_again(self) -> None:
         if self._timer is None:
@@ -149,13 +154,22 @@ class TypedAhead:
     async def _look(self) -> None:
         self._timer = None
         self._looks += 1
-        if self._looks > PATIENCE:
+        if self._looks > PATIENCE and self._followed:  # what it followed is gone, or hangs
+            self._looks = self._followed = 0
+        elif self._looks > PATIENCE:
             self._give_up()
         await self._go_on()
 
     def _give_up(self) -> None:
         """Refuse the keys that wait; those that come after them wait no longer for the same."""
-        self._waiting.clear()
-        self._looks = self._followed = 0
+        self._looks = 0
         self._given_up = tuple(self._asking(self._app.screen))
-        self._app.flash(BUSY)
+        kept = [typed for typed in self._waiting if _name(typed.event) in NEVER_REFUSED]
+        if len(kept) < len(self._waiting):
+            self._app.flash(BUSY)
+        self._waiting = deque(kept)
+
+
+def _name(event: Key | Paste) -> str:
+    """The key's name; empty for a text that was pasted."""
+    return event.key if isinstance(event, Key) else ""

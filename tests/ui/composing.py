@@ -96,7 +96,7 @@ class Composing:
 
     def _is_busy(self) -> bool:
         asks = isinstance(self.app.screen, ModalScreen)
-        return any(
+        return self.app.typed_ahead.is_busy or any(
             worker.is_running and worker.group in (WORKING if asks else (*WORKING, *ASKING))
             for worker in self.app.workers
         )

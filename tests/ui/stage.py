@@ -315,6 +315,7 @@ async def settle(pilot: Pilot[Any]) -> None:
     app = pilot.app
     assert isinstance(app, KimeraApp)
     for _ in range(3):
+        await until(pilot, lambda: not app.typed_ahead.is_busy)
         await pilot.pause()
         app.flush()
         waited = (

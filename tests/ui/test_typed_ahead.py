@@ -228,3 +228,31 @@ async def test_the_task_under_the_cursor_is_taken_before_its_form_is_drawn(key: 
             assert [task.task_name for _, task in it.stage.plans[0]] == ["multiply"]
         else:
             assert shape(it.document.steps) == ["multiply"]
+
+
+async def test_quitting_is_done_in_its_turn() -> None:
+    async with composer() as it:
+        await it.put(STEPS)
+        await it.keys("J")
+        assert it.app.composition.unsaved
+        await burst(it, "question_mark", "escape", "ctrl+q")
+        assert isinstance(it.app.screen, Confirm)
+        assert "has edits that are not saved" in it.picture
+        assert len(it.app.screen_stack) == 2
+
+
+async def test_quitting_waits_for_nothing_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(typed_ahead, "PATIENCE", 3)
+    async with composer() as it:
+        await it.put(STEPS)
+        await it.keys("J")
+
+        async def never(_: object) -> list[object]:
+            await asyncio.Event().wait()
+            return []
+
+        it.stage.workflows.problems = never
+        at_once(it, "r", "d", "ctrl+q")
+        await until(it.pilot, lambda: isinstance(it.app.screen, Confirm))
+        assert BUSY in it.told
+        assert shape(it.document.steps) == ["two", "one", "three"]
