@@ -1,8 +1,17 @@
-"""``python -m kimera_tui``: the same as the ``kimera-tui`` command."""
+"""``python -m kimera_tui`` and the ``kimera-tui`` command."""
 
 from __future__ import annotations
 
-from kimera_tui.cli.main import main
+from kimera_tui.cli.way_out import way_out
+
+
+def main() -> None:
+    """Run the command line; from here on no signal kills it."""
+    way_out.heed_signals()
+    from kimera_tui.cli.main import main as program
+
+    program()
+
 
 if __name__ == "__main__":
     main()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
+
+_writing = threading.Lock()
 
 
 def is_missing(path: Path) -> bool:
@@ -37,11 +40,12 @@ def replace_file(path: Path, text: str, *, private: bool = False) -> None:
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{token_hex(8)}.tmp")
-    _write_new(new, text, private)
-    with _gone_on_failure(new):
-        if path.exists():
-            new.chmod(path.stat().st_mode & 0o777)
-        new.replace(path)
+    with _writing:
+        _write_new(new, text, private)
+        with _gone_on_failure(new):
+            if path.exists():
+                new.chmod(path.stat().st_mode & 0o777)
+            new.replace(path)
     _sync_folder(path.parent)
 
 
@@ -52,7 +56,8 @@ def create_file(path: Path, text: str, *, private: bool = False) -> None:
         FileExistsError: it is there; it was not touched.
         OSError: it can't be written; nothing of it is there.
     """
-    _write_new(path, text, private)
+    with _writing:
+        _write_new(path, text, private)
     _sync_folder(path.parent)
 
 
@@ -94,6 +99,15 @@ def open_private(name: str | os.PathLike[str], flags: int) -> int:
         return os.open(name, flags, 0o600)
     os.fchmod(descriptor, 0o600)
     return descriptor
+
+
+def finish_writing(seconds: float) -> None:
+    """Let what is being written be finished, and nothing more be begun: the process ends.
+
+    Args:
+        seconds: The longest to wait for it.
+    """
+    _writing.acquire(timeout=seconds)
 
 
 def _write_new(path: Path, text: str, private: bool) -> None:

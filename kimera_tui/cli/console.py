@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from kimera_tui.cli.output import fail
+from kimera_tui.cli.way_out import way_out
 from kimera_tui.errors import UsageError
 
 
@@ -17,9 +18,10 @@ def open_console(*, read_only: bool) -> None:
                 hint="Without a screen: kimera-tui send FRIEND TASK --json",
             )
         )
+    from kimera_tui.cli.looping import run
     from kimera_tui.cli.parts import Parts
     from kimera_tui.ui.app import KimeraApp
 
-    app = KimeraApp(Parts(read_only=read_only, asks=True))
-    app.run()
+    app = KimeraApp(Parts(read_only=read_only, asks=True), way_out.begin)
+    run(app.run_async(), lambda: app.exit(return_code=way_out.signalled), app.mend_terminal)
     sys.exit(app.return_code or 0)

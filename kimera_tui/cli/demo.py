@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import signal
+import asyncio
 import sys
 
 import click
 
 from kimera_tui.cli.friends_file import DEMO_FRIENDS
-from kimera_tui.cli.output import fail, narrate
-from kimera_tui.errors import KimeraError
+from kimera_tui.cli.output import narrate, perform
 
 
 @click.command()
@@ -18,20 +17,23 @@ def demo() -> None:
 
     Prints what to export, so that programs of your own can use them.
     """
+    perform(_demo())
+
+
+async def _demo() -> int:
+    from kimera_tui.cli.looping import undisturbed
     from kimera_tui.embedded.broker import EmbeddedBroker
 
     broker = EmbeddedBroker()
     try:
-        info = broker.start()
-    except KimeraError as error:
-        fail(error)
-    click.echo(f"export CELERY=1 BROKER_URL={info.url} KIMERA_FRIENDS={DEMO_FRIENDS}")
-    sys.stdout.flush()
-    narrate(f"{info.server} is up; ctrl+c ends it.")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        signal.pause()
-    except KeyboardInterrupt:
-        narrate("ended")
+        info = await asyncio.to_thread(broker.start)
+        click.echo(f"export CELERY=1 BROKER_URL={info.url} KIMERA_FRIENDS={DEMO_FRIENDS}")
+        sys.stdout.flush()
+        narrate(f"{info.server} is up; ctrl+c ends it.")
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            narrate("ended")
+        return 0
     finally:
-        broker.stop()
+        await undisturbed(asyncio.to_thread(broker.stop))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from kimera_tui.cli.way_out import way_out
 from kimera_tui.errors import UsageError
 from kimera_tui.safetext import safe
 
@@ -76,23 +75,13 @@ def ask(name: str) -> str:
         raise UsageError(
             f"{name}: it is asked for, and there is no terminal to ask at.", hint=_elsewhere(name)
         )
-    with _interruptible():
+    with way_out.interruptible():
         return str(click.prompt(name, hide_input=True, err=True))
 
 
 def _elsewhere(name: str) -> str:
     """How a secret gets to a command without a terminal."""
     return f"--secret {name}=SOURCE takes it from {SOURCES}; a workflow can say `from:`."
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Have ctrl+c end a prompt: the loop would take note of it and go on waiting."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def overrides_of(words: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:

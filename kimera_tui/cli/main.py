@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import click
 
 from kimera_tui.cli.cancel import cancel
@@ -9,18 +11,43 @@ from kimera_tui.cli.compare import compare
 from kimera_tui.cli.demo import demo
 from kimera_tui.cli.friends import friends
 from kimera_tui.cli.logs import log_to_file
-from kimera_tui.cli.output import fail, narrate
+from kimera_tui.cli.output import INTERRUPTED, fail, narrate
 from kimera_tui.cli.replay import replay
 from kimera_tui.cli.resume import resume
 from kimera_tui.cli.run import run
 from kimera_tui.cli.runs import runs, watch
 from kimera_tui.cli.send import send
 from kimera_tui.cli.trust import trust
+from kimera_tui.cli.way_out import end_as_program, way_out
 from kimera_tui.cli.workflow import workflow
 from kimera_tui.errors import ConfigError
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+class _Program(click.Group):
+    """Commands that are the whole process when they are called like a function."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if args or kwargs:
+            return super().__call__(*args, **kwargs)
+        way_out.heed_signals()
+        return end_as_program(self._exit_code)
+
+    def _exit_code(self) -> int:
+        try:
+            return cast("int | None", self.main(standalone_mode=False)) or 0
+        except click.ClickException as error:
+            error.show()
+            return error.exit_code
+        except click.Abort:
+            click.echo("Aborted!", err=True)
+            return way_out.signalled or INTERRUPTED
+
+
+@click.group(
+    cls=_Program,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="kimera-tui")
 @click.option("--read-only", is_flag=True, help="Look only: nothing is sent, revoked, cancelled.")
 @click.pass_context

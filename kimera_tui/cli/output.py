@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
+from kimera_tui.cli.way_out import way_out
 from kimera_tui.errors import KimeraError, TaskFailed
 from kimera_tui.safetext import safe
 
@@ -41,16 +42,18 @@ def perform(work: Coroutine[Any, Any, int], *, sends: bool = False) -> NoReturn:
         work: Gives the exit code.
         sends: Whether it sends something, of which an interrupt has to say what becomes.
     """
+    from kimera_tui.cli.looping import run
+
     try:
-        code = asyncio.run(work)
+        code = run(work)
     except KimeraError as error:
         fail(error)
     except click.Abort:  # at a prompt, before anything is sent
         narrate("kimera-tui: interrupted.")
         code = INTERRUPTED
-    except KeyboardInterrupt:
+    except (asyncio.CancelledError, KeyboardInterrupt):
         narrate(f"kimera-tui: interrupted{_what_goes_on() if sends else ''}.")
-        code = INTERRUPTED
+        code = way_out.signalled or INTERRUPTED
     sys.exit(code)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from kimera_tui.cli.detach_parts import DetachParts
 from kimera_tui.cli.export import write_run, write_text
@@ -16,6 +18,7 @@ from kimera_tui.cli.filter_parts import FilterParts
 from kimera_tui.cli.friends_file import which_file
 from kimera_tui.cli.guard import Guard
 from kimera_tui.cli.lookout import Lookout, tell_failed
+from kimera_tui.cli.looping import undisturbed
 from kimera_tui.cli.permissions import Permissions
 from kimera_tui.cli.workflow_parts import WorkflowParts
 from kimera_tui.cluster.events import BrokerChanged
@@ -38,6 +41,11 @@ from kimera_tui.workflows.document import Document
 from kimera_tui.workflows.preflight import Facts, queues_of, tasks_of
 from kimera_tui.workflows.runner import Runner
 from kimera_tui.workflows.store import workflows_folder
+
+logger = logging.getLogger(__name__)
+
+CLOSE_SECONDS = 5.0
+"""The longest that most steps of closing may take."""
 
 
 class Parts(DetachParts, FilterParts):
@@ -250,19 +258,24 @@ class Parts(DetachParts, FilterParts):
             self._lookout.ask_now()
 
     async def close(self) -> None:
-        """Stop watching, release what is pending, and drop the lease on the embedded broker."""
+        """Stop watching, release what is pending, and drop the lease on the embedded broker.
+
+        Goes on to its end when it is cancelled, and never waits for ever.
+        """
+        await undisturbed(self._close())
+
+    async def _close(self) -> None:
         if self._asking is not None:
             self._asking.cancel()
         if self._runner is not None:
-            await self._runner.stop()
+            await _for_a_while(self._runner.stop())
         if self._lookout is not None:
             self._lookout.close()
         if self._manager is not None:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._manager.aclose(), 2)
-        await self.journal.close()
+            await _for_a_while(self._manager.aclose(), 2)
+        await _for_a_while(self.journal.close())
         if self._broker is not None:
-            await asyncio.to_thread(self._broker.stop)
+            await _for_a_while(asyncio.to_thread(self._broker.stop), 12)
 
     async def _bring_up(self) -> str:
         """Start what is to be started; returns the broker's name when that is known only now."""
@@ -303,3 +316,13 @@ class Parts(DetachParts, FilterParts):
 
     def _tell(self, event: object) -> None:
         self.bus.publish(event)
+
+
+async def _for_a_while(work: Coroutine[Any, Any, None], seconds: float = CLOSE_SECONDS) -> None:
+    """Await one step of closing; one that fails or takes too long doesn't keep the others back."""
+    task = asyncio.ensure_future(work)
+    await asyncio.wait({task}, timeout=seconds)
+    if not task.done():
+        task.cancel()
+    elif not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("Not closed well: %s", error, exc_info=error)

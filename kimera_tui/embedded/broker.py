@@ -78,6 +78,8 @@ class EmbeddedBroker:
         self._lease: Lease | None = None
         self._reaper: threading.Thread | None = None
         self._info: EmbeddedInfo | None = None
+        self._given_up = threading.Event()
+        """Somebody wants to stop what is still starting."""
 
     def start(self, timeout: float = 15.0) -> EmbeddedInfo:
         """Attach to the running instance of that name, or start it; waits up to ``timeout`` s.
@@ -90,6 +92,8 @@ class EmbeddedBroker:
                 return self._info
             deadline = time.monotonic() + timeout
             while (info := self._hold(deadline)) is None:
+                if self._given_up.is_set():
+                    raise EmbeddedError("The embedded broker is not needed any more.")
                 if time.monotonic() > deadline:
                     raise EmbeddedError(
                         f"The embedded broker {self._instance!r} is being started or ended by"
@@ -128,7 +132,9 @@ class EmbeddedBroker:
 
     def stop(self, wait: float = 10.0) -> None:
         """Let go; if nobody else holds on, everything ends, and we wait up to ``wait`` s for it."""
+        self._given_up.set()
         with self._lock:
+            self._given_up.clear()
             lease, self._lease = self._lease, None
             info, self._info = self._info, None
             if lease is None or info is None:

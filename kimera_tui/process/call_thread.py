@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import queue
 import threading
+import time
+import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -13,6 +16,10 @@ _Job = tuple[Callable[[], Any], asyncio.Future[Any]]
 
 BETWEEN_SECONDS = 0.02
 """The longest that a new call waits for what the thread does between calls."""
+LAST_SECONDS = 1.0
+"""How long the interpreter's end waits for calls that are under way."""
+
+_all: weakref.WeakSet[CallThread] = weakref.WeakSet()
 
 
 class CallThread:
@@ -39,6 +46,7 @@ class CallThread:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
+        _all.add(self)
 
     def call(self, function: Callable[..., T], *args: Any) -> asyncio.Future[T]:
         """Have ``function(*args)`` called on the thread; must be called from a running loop.
@@ -62,6 +70,11 @@ class CallThread:
         self._closed = True
         self._jobs.put(None)
 
+    def join(self, seconds: float) -> None:
+        """Wait until the thread has ended, for up to so many seconds."""
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(seconds)
+
     def _run(self) -> None:
         while (job := self._next()) is not None:
             _do(*job)
@@ -75,6 +88,21 @@ class CallThread:
             except queue.Empty:
                 continue
         return self._jobs.get()
+
+
+def end_all(seconds: float) -> None:
+    """Let all these threads end, and wait for them for up to so many seconds together."""
+    until = time.monotonic() + seconds
+    threads = list(_all)
+    for each in threads:
+        each.close()
+    for each in threads:
+        each.join(max(0.0, until - time.monotonic()))
+
+
+# A thread that is still within a C library, such as OpenSSL, while the process takes that library
+# apart crashes it.
+atexit.register(end_all, LAST_SECONDS)
 
 
 def _do(function: Callable[[], Any], future: asyncio.Future[Any]) -> None:

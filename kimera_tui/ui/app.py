@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from rich.console import RenderableType
 from rich.text import Text
 from textual import events
 from textual.app import App
 from textual.binding import BindingType
 from textual.css.query import NoMatches
 from textual.dom import DOMNode
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
@@ -26,6 +29,7 @@ from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.acts import Acts
 from kimera_tui.ui.commands import ActionCommands
 from kimera_tui.ui.crash import report_crash
+from kimera_tui.ui.driver import ConsoleDriver
 from kimera_tui.ui.event_lines import event_line
 from kimera_tui.ui.looked_at import LookedAt
 from kimera_tui.ui.ports import Services
@@ -48,7 +52,12 @@ from kimera_tui.ui.widgets.status_line import Vitals
 
 
 class KimeraApp(App[int]):
-    """The console on the services that it is given."""
+    """The console on the services that it is given.
+
+    Args:
+        services: What stands behind the screen.
+        leaving: Called with the exit code as soon as the console is to end.
+    """
 
     TITLE = "Kimera"
     CSS_PATH = "kimera.tcss"
@@ -69,9 +78,12 @@ class KimeraApp(App[int]):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
     COMMANDS: ClassVar[set[Any]] = {ActionCommands}
 
-    def __init__(self, services: Services) -> None:
+    def __init__(
+        self, services: Services, leaving: Callable[[int], None] = lambda code: None
+    ) -> None:
         super().__init__()
         self.services = services
+        self._leaving = leaving
         self.book = RunBook()
         self.vitals = Vitals(read_only=services.read_only)
         self.composition: Composition = nothing()
@@ -117,6 +129,26 @@ class KimeraApp(App[int]):
             if recovery.sentence:
                 severity = "warning" if needs else "information"
                 self.notify("\n".join([recovery.sentence, *needs]), severity=severity, timeout=15)
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's driver, made to last when its terminal doesn't."""
+        found = super().get_driver_class()
+        return ConsoleDriver if found is LinuxDriver else found
+
+    def exit(
+        self,
+        result: int | None = None,
+        return_code: int = 0,
+        message: RenderableType | None = None,
+    ) -> None:
+        """Leave without asking."""
+        self._leaving(return_code)
+        super().exit(result, return_code, message)
+
+    def mend_terminal(self) -> None:
+        """Put the terminal right where the console ends without further ado."""
+        if isinstance(self._driver, ConsoleDriver):
+            self._driver.restore()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Digits belong to the field that is being typed in, and to windows over a mode."""
@@ -251,6 +283,7 @@ class KimeraApp(App[int]):
         # Textual would print a traceback with the values of all variables, secrets included.
         sentence = report_crash(self._exception or RuntimeError("unknown"))
         self._exit_renderables.append(Text(sentence))
+        self._leaving(1)
         self._close_messages_no_wait()
 
     async def action_quit(self) -> None:

@@ -43,7 +43,12 @@ async def edit_file(app: App[Any], command: list[str], path: Path) -> None:
         with app.batch_update(), app.suspend(), _interrupts_left_alone():
             # A relative name that begins with + or - would be an option to the editor.
             editor = await asyncio.create_subprocess_exec(*command, str(Path.cwd() / path))
-            code = await editor.wait()
+            try:
+                code = await editor.wait()
+            except asyncio.CancelledError:  # the console ends
+                with contextlib.suppress(ProcessLookupError):
+                    editor.terminate()
+                raise
     except SuspendNotSupported:
         raise UsageError("The console can't make room for an editor here.") from None
     except (OSError, ValueError) as error:
