@@ -4,13 +4,17 @@ VENV := .venv
 STAMP := $(VENV)/.ready
 BIN := $(VENV)/bin
 
-.PHONY: run test torture fuzz check format screenshots bench clean
+.PHONY: run test stress torture fuzz check format screenshots bench clean
 
 run: $(STAMP)
 	@$(BIN)/kimera-tui
 
 test: $(STAMP)
 	$(BIN)/pytest -n auto --dist loadscope
+
+# Long forms of what `make test` does a few times: every tests/stress/long_*.py.
+stress: $(STAMP)
+	$(BIN)/pytest -s --timeout 7200 tests/stress/long_*.py
 
 torture: $(STAMP)
 	$(BIN)/pytest -s --timeout 1800 tests/torture/long_torture.py

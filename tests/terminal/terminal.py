@@ -23,7 +23,15 @@ _CONTROL = re.compile(rb"\x1b\[[0-9;:?<>=$]*[ -/]*[@-~]|\x1b[@-_]|\x1b[0-9=>()]"
 
 
 class Terminal:
-    """A running program and its terminal."""
+    """A running program and its terminal.
+
+    Args:
+        words: What follows ``python`` on the command line.
+        env: The program's environment, besides what every terminal has.
+        size: Columns and rows.
+        cwd: Its working directory.
+        controls: Whether the program is told by a SIGHUP when the terminal is closed.
+    """
 
     def __init__(
         self,
@@ -31,6 +39,8 @@ class Terminal:
         env: Mapping[str, str],
         size: tuple[int, int] = (120, 36),
         cwd: Path = REPO,
+        *,
+        controls: bool = False,
     ) -> None:
         self._master, slave = pty.openpty()
         columns, rows = size
@@ -46,6 +56,7 @@ class Terminal:
             env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TERM": "xterm-256color",
                  "LANG": "C.UTF-8", **env},
             start_new_session=True,
+            preexec_fn=_take_control if controls else None,
         )  # fmt: skip
         self.output = b""
 
@@ -58,6 +69,11 @@ class Terminal:
     def modes(self) -> list[object]:
         """The terminal's modes now."""
         return termios.tcgetattr(self._slave)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the terminal has not been closed."""
+        return self._master >= 0
 
     def read(self, seconds: float = 0.1) -> None:
         """Take in what the program writes in the next moments."""
@@ -93,13 +109,23 @@ class Terminal:
         self.read(0.2)
         return self.process.returncode
 
+    def hang_up(self) -> None:
+        """Close the terminal, as its window is closed."""
+        if self.is_there:
+            os.close(self._slave)
+            os.close(self._master)
+            self._master = -1
+
     def close(self) -> None:
         """End the program, if it is still there."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait(5)
-        os.close(self._master)
-        os.close(self._slave)
+        self.hang_up()
+
+
+def _take_control() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 @contextlib.contextmanager

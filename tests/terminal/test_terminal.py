@@ -7,13 +7,13 @@ import re
 import shutil
 import signal
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import REPO
+from tests.terminal.left_behind import family, until_gone
 from tests.terminal.terminal import Terminal, terminal
 
 OSC = re.compile(rb"\x1b\]([^\x07\x1b]*)")
@@ -94,38 +94,6 @@ def test_hostile_text_in_every_pane_is_only_shown(home: Path, size: tuple[int, i
         for keys in ("\x1b[C", "\x1b[C", "\r"):
             console.type(keys)
         assert console.wait_for_end() == 0
-
-
-def is_running(pid: int) -> bool:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
-
-
-def family(home: Path) -> list[int]:
-    """Every process that was given this home, the console included."""
-    mark = f"KIMERA_RUNTIME_DIR={home}".encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdecimal():
-            continue
-        try:
-            if mark in (entry / "environ").read_bytes().split(b"\0") and is_running(
-                int(entry.name)
-            ):
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
-
-
-def until_gone(home: Path, seconds: float = 15) -> None:
-    end = time.monotonic() + seconds
-    while family(home) or list(home.glob("*/*.sock")):
-        assert time.monotonic() < end, (family(home), list(home.rglob("*")))
-        time.sleep(0.05)
 
 
 def send_the_first_task(console: Terminal) -> None:
