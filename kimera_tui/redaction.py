@@ -6,12 +6,12 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from kimera_tui.depth import DEEPEST
 from kimera_tui.known_secrets import KnownSecrets
 from kimera_tui.secret_assignments import assigned_secrets
 from kimera_tui.secret_names import is_secret_name
 
 __all__ = [
-    "DEEPEST",
     "MASK",
     "SHORT_KEY",
     "is_secret_name",
@@ -21,9 +21,6 @@ __all__ = [
 ]
 
 MASK = "••••"
-
-DEEPEST = 200
-"""How deep below a value its members are kept: what is deeper could not even be walked."""
 
 SHORT_KEY = 16
 """Characters up to which nobody takes a key for a URL or a token."""

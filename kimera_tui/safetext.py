@@ -7,6 +7,8 @@ import re
 from itertools import islice
 from typing import Any
 
+from kimera_tui.depth import TOO_DEEP, is_too_deep
+
 LIMIT = 4096
 """The most characters of one outside text on screen."""
 
@@ -96,7 +98,11 @@ def pretty(value: Any, limit: int = PAGE) -> list[str]:
 
 
 def _json(value: Any, indent: int | None) -> str:
+    written = ""
     try:
-        return json.dumps(value, indent=indent, ensure_ascii=False, default=repr)
-    except (TypeError, ValueError, RecursionError):
+        written = json.dumps(value, indent=indent, ensure_ascii=False, default=repr)
+    except ValueError:  # it contains itself
         return repr(value)
+    except (TypeError, RecursionError):
+        pass
+    return TOO_DEEP if is_too_deep(value) else written or repr(value)

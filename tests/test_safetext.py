@@ -69,3 +69,11 @@ def test_what_is_not_json_is_shown_too() -> None:
     assert compact(loop) == "[[...]]"
     assert "object" in compact({"a": object()})
     assert compact({(1, 2): 3}) == "{(1, 2): 3}"
+
+
+def test_what_is_nested_too_deep_to_be_written_is_said_to_be() -> None:
+    deep: list[object] = []
+    for _ in range(5_000):
+        deep = [deep]
+    assert compact(deep) == "nested too deep"
+    assert pretty(deep) == ["nested too deep"]

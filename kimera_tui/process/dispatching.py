@@ -17,6 +17,7 @@ from kimera_tui.process.engine import Engine, Message, Receipt
 from kimera_tui.process.engine_room import EngineRoom
 from kimera_tui.process.events import Adopted, Dispatched, Refused, RevokeSent, Sending
 from kimera_tui.process.following import Followed, Follower
+from kimera_tui.process.payload import check_depth
 
 SHORTEST_POLL = 0.01
 """Seconds; a poll that is due at once, again and again, would keep a processor busy."""
@@ -212,6 +213,7 @@ class Dispatcher:
                 )
             )
         try:
+            check_depth(message.args, message.kwargs)
             await engine.publisher.publish(message)
         except Exception as error:
             self._refused(task_id, error)

@@ -8,7 +8,15 @@ from typing import Any
 
 from kimera_tui.errors import BrokerUnavailable
 from kimera_tui.process.failures import broker_failure
-from kimera_tui.process.outcome import READY, SUCCESS, Outcome, outcome_of, unreadable
+from kimera_tui.process.outcome import (
+    READY,
+    SUCCESS,
+    TOO_DEEP,
+    Outcome,
+    outcome_of,
+    read_decoded,
+    unreadable,
+)
 
 LOOK_SECONDS = 0.1
 """The longest that one round of looking keeps a thread, but for a look that is slow by itself."""
@@ -57,6 +65,8 @@ def look(handle: Any) -> Outcome | None:
 def _looked(ask: Callable[[], Outcome | None]) -> Outcome | None:
     try:
         return ask()
+    except RecursionError:
+        return unreadable(TOO_DEEP)
     except Exception as error:
         if (away := broker_failure(error, what="result backend")) is not None:
             raise away from error
@@ -86,7 +96,7 @@ def of_decoded_meta(meta: Mapping[str, Any]) -> Outcome | None:
         return None
     if state in READY and state != SUCCESS:
         return _ended(str(state), meta.get("result"), meta.get("traceback"), meta.get("date_done"))
-    return outcome_of(meta)
+    return read_decoded(meta)
 
 
 def _ended(state: str, error: object, traceback: object, date_done: object = None) -> Outcome:

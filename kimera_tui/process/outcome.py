@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from kimera_tui.depth import DEEPEST, is_too_deep, may_be_too_deep
+
 SUCCESS: Final = "SUCCESS"
 FAILURE: Final = "FAILURE"
 REVOKED: Final = "REVOKED"
 READY: Final = frozenset({SUCCESS, FAILURE, REVOKED})
+TOO_DEEP = f"the stored result is nested deeper than {DEEPEST} levels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,18 @@ def read_meta(raw: bytes | str) -> Outcome:
     text = raw.decode(errors="replace") if isinstance(raw, bytes) else raw
     try:
         meta = json.loads(text, object_hook=_typed if '"__type__"' in text else None)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:  # far deeper than what is counted below
+        return unreadable(TOO_DEEP)
+    except ValueError as error:
         return unreadable(f"the stored result is not JSON ({type(error).__name__})")
+    if may_be_too_deep(text) and is_too_deep(meta, DEEPEST + 1):
+        return unreadable(TOO_DEEP)
     return outcome_of(meta)
+
+
+def read_decoded(meta: Mapping[str, Any]) -> Outcome:
+    """The outcome in a meta that Celery has decoded."""
+    return unreadable(TOO_DEEP) if is_too_deep(meta, DEEPEST + 1) else outcome_of(meta)
 
 
 def _typed(stored: dict[str, Any]) -> Any:

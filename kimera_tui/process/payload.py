@@ -6,9 +6,10 @@ import datetime
 import decimal
 import enum
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from kimera_tui.depth import DEEPEST, TOO_DEEP, is_too_deep
 from kimera_tui.errors import NotSerialisable
 
 # What kombu's JSON writes, besides JSON's own types.
@@ -27,16 +28,32 @@ def not_serialisable(args: Sequence[Any], kwargs: Mapping[str, Any], why: str) -
         kwargs: The named arguments.
         why: What the serializer said, used when no single value can be named.
     """
-    places = [(f"argument {position}", value) for position, value in enumerate(args, 1)]
-    places += [(f"argument `{name}`", value) for name, value in kwargs.items()]
-    for place, value in places:
+    for place, value in _places(args, kwargs):
         try:
             culprit = _find(value, place, frozenset())
-        except RecursionError:
-            culprit = f"{place}: nested too deep"
+        except _TooDeep:
+            culprit = f"{place}: {TOO_DEEP}"
         if culprit:
             return NotSerialisable(f"{culprit}; nothing was sent.")
     return NotSerialisable(f"The arguments cannot be sent: {why}; nothing was sent.")
+
+
+def check_depth(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Raise NotSerialisable for values that are nested deeper than ``DEEPEST`` levels."""
+    for place, value in _places(args, kwargs):
+        if is_too_deep(value):
+            raise NotSerialisable(
+                f"{place}: nested deeper than {DEEPEST} levels; nothing was sent."
+            )
+
+
+def _places(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    yield from ((f"argument {position}", value) for position, value in enumerate(args, 1))
+    yield from ((f"argument `{name}`", value) for name, value in kwargs.items())
+
+
+class _TooDeep(Exception):
+    """A value can't be looked through to its end."""
 
 
 def _find(value: Any, place: str, above: frozenset[int]) -> str:
@@ -44,6 +61,8 @@ def _find(value: Any, place: str, above: frozenset[int]) -> str:
         return ""
     if id(value) in above:
         return f"{place}: contains itself"
+    if len(above) >= DEEPEST:
+        raise _TooDeep
     below = above | {id(value)}
     if isinstance(value, Mapping):
         for key in value:

@@ -80,7 +80,7 @@ class Rendering:
         if shape.template is not None and time.monotonic() < shape.until:
             try:
                 return shape.template.fill(message)
-            except (TypeError, ValueError, RecursionError):
+            except (TypeError, ValueError):
                 return self._capture.render(message)
         return self._genuine(message, shape)
 
@@ -97,7 +97,7 @@ class Rendering:
         try:
             template = Template(self._app, self._capture.render, message.name, message.options)
             filled = template.fill(message)
-        except (NotTemplatable, TypeError, ValueError, KeyError, RecursionError):
+        except (NotTemplatable, TypeError, ValueError, KeyError):
             return None
         return template if _same(filled, genuine) else None
 

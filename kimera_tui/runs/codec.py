@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from kimera_tui.depth import is_too_deep, may_be_too_deep
 from kimera_tui.process import events as e
 from kimera_tui.process.engine import Receipt
 from kimera_tui.runs import events as r
@@ -35,6 +36,8 @@ KINDS: Mapping[str, type[e.Event]] = {
 }  # fmt: skip
 """Every kind of event that is written down."""
 
+_DEEPEST_ROW = 800
+"""Levels of JSON: the deepest plan with the deepest values takes fewer."""
 _COLUMNS = frozenset({"at", "run_id", "path", "task_id"})
 _NOT_IN_COLUMNS = {"StepRetried": frozenset({"task_id"})}
 """Fields of a column's name that say something else: the id of the task that begins."""
@@ -114,7 +117,10 @@ def decode(kind: str, data: Data, columns: Mapping[str, Any]) -> e.Event | None:
         return None
     try:
         text = _inflated(data) if isinstance(data, bytes) else data
-        fields = {name: _read(name, value) for name, value in json.loads(text).items()}
+        plain = json.loads(text)
+        if may_be_too_deep(text, _DEEPEST_ROW) and is_too_deep(plain, _DEEPEST_ROW):
+            return None
+        fields = {name: _read(name, value) for name, value in plain.items()}
         own = _OWN[kind]
         found = {name: value for name, value in {**columns, **fields}.items() if name in own}
         return known(**found) if _fit(kind, found) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
+from kimera_tui.depth import every
 from kimera_tui.redaction import MASK
 
 
@@ -72,13 +73,11 @@ class Opaque(NotKept):
 
 def missing_in(*values: Any) -> Iterator[NotKept]:
     """Every stand-in within the values."""
-    for value in values:
-        if isinstance(value, NotKept):
-            yield value
-        elif isinstance(value, Mapping):
-            yield from missing_in(*value.keys(), *value.values())
-        elif isinstance(value, list | tuple | set | frozenset):
-            yield from missing_in(*value)
+    for each in every(values):
+        if isinstance(each, NotKept):
+            yield each
+        elif isinstance(each, Mapping):
+            yield from (key for key in each if isinstance(key, NotKept))
 
 
 def is_whole(*values: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -12,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from kimera_tui.depth import DEEPEST, TOO_DEEP, every, is_too_deep
 from kimera_tui.known_secrets import EVERY_RUN, KnownSecrets, written
 from kimera_tui.redaction import MASK, SHORT_KEY, is_secret_name, passwords_in, redact_text
 from kimera_tui.runs.notkept import NotKept, Opaque, TooLarge, Withheld
@@ -25,7 +25,10 @@ _MOST_BESIDE = 64
 _NAMED = ("kwargs", "inputs")
 """Places whose keys are names that somebody declared."""
 _LONGEST_REPR = 2000
-_TOO_DEEP = "nested too deep"
+_DEEPEST = DEEPEST + 1
+"""Arguments are values in a list or a mapping."""
+_DEEPEST_PLAIN = 3 * _DEEPEST
+"""A mapping whose keys are no texts takes three levels of JSON."""
 
 _SCALARS: dict[type[Any], tuple[str, Callable[[Any], str]]] = {
     datetime: ("$datetime", datetime.isoformat),
@@ -68,11 +71,7 @@ def marked(value: Any) -> Any:
 
 
 def _holds_template(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return any(map(_holds_template, value.values()))
-    if isinstance(value, list):
-        return any(map(_holds_template, value))
-    return isinstance(value, Verbatim)
+    return any(isinstance(each, Verbatim) for each in every(value))
 
 
 class Packer:
@@ -100,20 +99,21 @@ class Packer:
             secret: Names of keys that are declared secret: all that is below them is one.
         """
         self._harmless.clear()
-        with contextlib.suppress(RecursionError):  # of what is that deep ``pack`` tells nothing
-            self._learn(value, secret, "", "")
+        self._learn(value, secret, "", "", _DEEPEST)
 
-    def _learn(self, value: Any, secret: Collection[str], name: str, why: str) -> None:
+    def _learn(self, value: Any, secret: Collection[str], name: str, why: str, left: int) -> None:
         """Take note of what is below a key that is ``named`` like a secret, or ``declared`` one."""
+        if left < 0:  # of what is that deep ``pack`` tells nothing
+            return
         if isinstance(value, Mapping):
             for key, child in value.items():
                 said = key if isinstance(key, str) else ""
                 named = "named" if is_secret_name(said) else why
                 declared = why == "declared" or (said and said in secret)
-                self._learn(child, secret, said, "declared" if declared else named)
+                self._learn(child, secret, said, "declared" if declared else named, left - 1)
         elif isinstance(value, list | tuple | set | frozenset):
             for child in value:
-                self._learn(child, secret, name, why)
+                self._learn(child, secret, name, why, left - 1)
         elif not isinstance(value, NotKept | Verbatim):
             self._learn_leaf(value, name, why)
 
@@ -144,15 +144,14 @@ class Packer:
             secret: Names of keys, and positions of arguments, that are secret besides those whose
                 name says so.
         """
-        try:
-            if place == "args" and type(value) is list:
-                return [
-                    self._member(at, each, f"{place}.{at}", secret)
-                    for at, each in by_place(value).items()
-                ]
-            return self._pack(value, place, secret)
-        except RecursionError:
-            return {"$repr": _TOO_DEEP}
+        if is_too_deep(value, _DEEPEST):
+            return {"$repr": TOO_DEEP}
+        if place == "args" and type(value) is list:
+            return [
+                self._member(at, each, f"{place}.{at}", secret)
+                for at, each in by_place(value).items()
+            ]
+        return self._pack(value, place, secret)
 
     def _pack(self, value: Any, place: str, secret: Collection[str]) -> Any:
         kind = type(value)
@@ -271,8 +270,8 @@ def _stand_in(value: NotKept) -> dict[str, Any]:
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {
-    "$tuple": lambda inner: tuple(_unpack(inner)),
-    "$set": lambda inner: set(_unpack(inner)),
+    "$tuple": lambda inner: tuple(map(_unpack, inner)),
+    "$set": lambda inner: set(map(_unpack, inner)),
     "$dict": lambda inner: {_unpack(key): _unpack(child) for key, child in inner},
     "$datetime": datetime.fromisoformat,
     "$date": date.fromisoformat,
@@ -288,10 +287,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 
 def unpack(plain: Any) -> Any:
     """The value that ``Packer.pack`` made plain; stand-ins where something was withheld."""
-    try:
-        return _unpack(plain)
-    except RecursionError:
-        return Opaque(_TOO_DEEP)
+    return Opaque(TOO_DEEP) if is_too_deep(plain, _DEEPEST_PLAIN) else _unpack(plain)
 
 
 def by_place(args: Sequence[Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kimera_tui.config.friends import Friend
+from kimera_tui.depth import every
 from kimera_tui.errors import UsageError
 from kimera_tui.workflows.addresses import Address
 from kimera_tui.workflows.document import Document, TaskStep
@@ -52,8 +53,4 @@ def call_problems(
 
 
 def _holds_template(value: Any) -> bool:
-    if isinstance(value, str):
-        return "${{" in value
-    if isinstance(value, dict):
-        return any(map(_holds_template, value.values()))
-    return isinstance(value, list) and any(map(_holds_template, value))
+    return any(isinstance(each, str) and "${{" in each for each in every(value))

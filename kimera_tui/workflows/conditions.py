@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from kimera_tui.redaction import DEEPEST
+from kimera_tui.depth import DEEPEST
 from kimera_tui.runs.notkept import NotKept
 from kimera_tui.workflows.document import OPERATORS, Condition
 from kimera_tui.workflows.filters import Incomplete, TooDeep

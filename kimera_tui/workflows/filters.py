@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_DOWN, Context, Decimal
 from typing import Any
 
-from kimera_tui.redaction import DEEPEST
+from kimera_tui.depth import DEEPEST
 from kimera_tui.runs.notkept import NotKept
 
 MAX_TEXT = 256 * 1024

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kimera_tui.config.nearest import near
+from kimera_tui.depth import DEEPEST, TOO_DEEP, is_too_deep
 from kimera_tui.errors import UsageError
 from kimera_tui.workflows.conditions import same
 from kimera_tui.workflows.document import Input
@@ -295,9 +296,11 @@ def _seconds(name: str, value: Any) -> float:
 
 
 def _check_plain(name: str, value: Any) -> None:
+    if is_too_deep(value):
+        raise UsageError(f"{name}: {TOO_DEEP}; the most is {DEEPEST} levels.")
     try:
         json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
+    except (TypeError, ValueError):
         raise UsageError(f"{name}: is no value that JSON can say.") from None
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from kimera_tui.config.nearest import near
+from kimera_tui.depth import every
 from kimera_tui.runs.notkept import NotKept
 from kimera_tui.workflows.filters import FILTERS, Incomplete, Oversized, TooDeep, to_json
 from kimera_tui.workflows.scanner import ROOTS, LookUp, Reference, Scanner, TemplateError
@@ -33,16 +34,11 @@ def references_in(value: Any) -> Iterator[Reference]:
     Raises:
         TemplateError: a template is malformed.
     """
-    if isinstance(value, str):
-        for part in _parsed(value) if "{{" in value else ():
-            if isinstance(part, LookUp):
-                yield part.reference
-    elif isinstance(value, Mapping):
-        for child in value.values():
-            yield from references_in(child)
-    elif isinstance(value, list | tuple):
-        for child in value:
-            yield from references_in(child)
+    for each in every(value):
+        if isinstance(each, str) and "{{" in each:
+            for part in _parsed(each):
+                if isinstance(part, LookUp):
+                    yield part.reference
 
 
 def parse_reference(text: str) -> Reference:

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from kimera_tui.process.payload import not_serialisable
+from kimera_tui.depth import DEEPEST
+from kimera_tui.errors import NotSerialisable
+from kimera_tui.process.payload import check_depth, not_serialisable
 
 
 class Colour(enum.Enum):
@@ -54,6 +56,19 @@ def test_what_is_nested_too_deep_is_named() -> None:
     for _ in range(100_000):
         deep = [deep]
     assert said([1, deep]) == "argument 2: nested too deep; nothing was sent."
+
+
+def lists(levels: int) -> list[Any]:
+    deep: list[Any] = []
+    for _ in range(levels - 1):
+        deep = [deep]
+    return deep
+
+
+def test_how_deep_arguments_may_be_is_counted() -> None:
+    check_depth([lists(DEEPEST)], {"a": lists(DEEPEST)})
+    with pytest.raises(NotSerialisable, match="argument `a`: nested deeper than 200 levels; noth"):
+        check_depth([1], {"a": lists(DEEPEST + 1)})
 
 
 @pytest.mark.parametrize("key", [(1, 2), b"x"])

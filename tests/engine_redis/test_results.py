@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kombu.utils.json import dumps
 
+from kimera_tui.depth import DEEPEST
 from kimera_tui.process.outcome import Outcome
 from kimera_tui.process.results import LARGEST, read_result
 
@@ -66,6 +67,26 @@ def test_no_meta_raises(raw: bytes | str) -> None:
 )
 def test_depth_and_huge_numbers_are_a_failure_not_a_crash(raw: bytes) -> None:
     assert read_result(b"key", raw).state == "FAILURE"
+
+
+@pytest.mark.parametrize(
+    ("levels", "state"),
+    [(DEEPEST, "SUCCESS"), (DEEPEST + 1, "FAILURE"), (600, "FAILURE"), (100_000, "FAILURE")],
+)
+def test_how_deep_a_result_may_be_is_counted(levels: int, state: str) -> None:
+    outcome = read_result(b"key", _meta_with_lists(levels))
+    assert outcome.state == state
+    if state == "FAILURE":
+        assert outcome.error_message == "the stored result is nested deeper than 200 levels"
+
+
+def test_brackets_within_texts_are_no_depth() -> None:
+    raw = json.dumps({"status": "SUCCESS", "result": ["[{" * 10_000]}).encode()
+    assert read_result(b"key", raw).state == "SUCCESS"
+
+
+def _meta_with_lists(levels: int) -> bytes:
+    return f'{{"status": "SUCCESS", "result": {"[" * levels}{"]" * levels}}}'.encode()
 
 
 @pytest.mark.parametrize(

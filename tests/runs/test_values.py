@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from kimera_tui.depth import DEEPEST
 from kimera_tui.process.events import Succeeded
 from kimera_tui.runs import notkept
 from kimera_tui.runs.codec import decode, encode
@@ -74,7 +75,7 @@ def nested(depth: int, kind: type[Any]) -> Any:
 
 
 @pytest.mark.parametrize("kind", [list, tuple, dict])
-@pytest.mark.parametrize("depth", [220, 260, 300, 700])
+@pytest.mark.parametrize("depth", [DEEPEST + 1, 260, 300, 700, 5_000])
 def test_what_is_too_deep_is_never_taken_for_the_value(kind: type[Any], depth: int) -> None:
     deep = nested(depth, kind)
     intent = StepIntended(at=0, run_id="r", path="0", task_id="t", args=(deep,), kwargs={"a": deep})
@@ -86,9 +87,35 @@ def test_what_is_too_deep_is_never_taken_for_the_value(kind: type[Any], depth: i
     assert plan.task is not None
     for args, kwargs in ((read.args, read.kwargs), (plan.task.args, plan.task.kwargs)):
         assert len(args) == len(kwargs) == 1
-        if depth == 700:
-            assert not is_whole(args)
-            assert not is_whole(dict(kwargs))
-        else:
-            assert is_whole(args) == (args == (deep,))
-            assert is_whole(dict(kwargs)) == (kwargs == {"a": deep})
+        assert not is_whole(args)
+        assert not is_whole(dict(kwargs))
+
+
+@pytest.mark.parametrize("kind", [list, tuple, dict])
+def test_the_deepest_that_is_kept_is_kept_whole(kind: type[Any]) -> None:
+    deep = nested(DEEPEST, kind)
+    intent = StepIntended(at=0, run_id="r", path="0", task_id="t", args=(deep,), kwargs={"a": deep})
+    columns = {"at": 0, "run_id": "r", "path": "0", "task_id": "t"}
+    read = decode("StepIntended", encode(intent, Packer()), columns)
+    assert isinstance(read, StepIntended)
+    assert (read.args, read.kwargs) == (intent.args, intent.kwargs)
+
+
+def test_the_deepest_mapping_whose_keys_are_no_texts_is_kept_whole() -> None:
+    deep: Any = "nested"
+    for _ in range(DEEPEST // 2):
+        deep = {(1,): (deep,)}
+    plain = json.loads(json.dumps(Packer().pack(deep, "result")))
+    assert unpack(plain) == deep
+
+
+def test_a_secret_beside_what_is_too_deep_is_learned() -> None:
+    packer = Packer()
+    packer.learn({"deep": nested(5_000, list), "token": "canary-5e4715e1"}, ())
+    assert packer.text("it was canary-5e4715e1") == "it was ••••"
+
+
+@pytest.mark.parametrize("levels", [1_500, 20_000])
+def test_a_row_of_the_journal_that_is_too_deep_is_left_out(levels: int) -> None:
+    data = f'{{"meta": {"[" * levels}{"]" * levels}}}'
+    assert decode("StateSeen", data, {"at": 0, "task_id": "t"}) is None

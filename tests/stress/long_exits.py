@@ -20,4 +20,5 @@ TIMES = 200
 def test_every_end_is_right(kind: str, broker: str) -> None:
     outcome = stressed(kind, TIMES, broker)
     sys.stdout.write(f"{kind}: {outcome}\n")
+    sys.stdout.flush()
     assert outcome.faults == []

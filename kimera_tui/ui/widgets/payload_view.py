@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 from textual.binding import BindingType
 
-from kimera_tui.redaction import DEEPEST, redact, redact_text
+from kimera_tui.depth import DEEPEST
+from kimera_tui.redaction import redact, redact_text
 from kimera_tui.runs.book import RunState
 from kimera_tui.runs.masking import hidden_result
 from kimera_tui.runs.state import StepState
