@@ -86,7 +86,7 @@ class WayOut:
 
     def begin(self, code: int) -> None:
         """Note that the program is ending, with this exit code, and see to it that it does."""
-        self._code, self._ending = self.signalled or code, True
+        self._code, self._ending = code, True
         if self._heeds and not self._late:
             self._late = True
             # Without the threading module, whose lock may be held where a signal came in.
@@ -154,10 +154,10 @@ def end_as_program(work: Callable[[], int]) -> NoReturn:
         code = _code_of(ended)
     except OSError as error:
         code = FAILED
-        if error.errno not in _OUTPUT:
+        if error.errno in _OUTPUT:
+            _say_unwritten(error)
+        else:
             sys.excepthook(*sys.exc_info())
-        elif error.errno not in _NO_READER:
-            _say(f"kimera-tui: the output cannot be written ({error.strerror}).\n")
     except BaseException:  # noqa: BLE001 - a bug: told as Python tells it
         code = FAILED
         sys.excepthook(*sys.exc_info())
@@ -178,9 +178,17 @@ def _flushed() -> bool:
         try:
             if stream is not None:
                 stream.flush()
-        except (OSError, ValueError):
+        except OSError as error:
+            _say_unwritten(error)
+            written = False
+        except ValueError:  # it is closed
             written = False
     return written
+
+
+def _say_unwritten(error: OSError) -> None:
+    if error.errno not in _NO_READER:
+        _say(f"kimera-tui: the output cannot be written ({error.strerror}).\n")
 
 
 def _say(words: str) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from kimera_tui.embedded.broker import EmbeddedBroker, EmbeddedError
+from kimera_tui.embedded.runtime_dir import instance_dir, try_lock
 
 from .conftest import make_client
 from .helpers import alive, console, family, kill, nobody_left, until
@@ -180,6 +183,23 @@ def test_worker_that_cannot_start_leaves_its_words(
     with EmbeddedBroker("broken") as broker:
         until(lambda: broker.status().worker_failures >= 2)
         assert "nowhere" in broker.worker_log()
+
+
+def test_a_start_that_waits_for_another_process_is_given_up_when_it_is_stopped(
+    runtime: Path,
+) -> None:
+    lock = try_lock(instance_dir("busy"))
+    assert lock is not None
+    broker = EmbeddedBroker("busy", worker=False)
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(broker.start, 3600)
+        time.sleep(0.2)
+        broker.stop()
+        with pytest.raises(EmbeddedError, match="not needed any more"):
+            starting.result(SECONDS)
+    os.close(lock)
+    with broker:
+        assert alive(broker.start().server_pid)
 
 
 def test_terminal_is_not_inherited(runtime: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shlex
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from kimera_tui.ui.app import KimeraApp
+from tests.terminal.left_behind import is_running
 from tests.ui.composing import composer, open_saved, shape, written
 
 
@@ -143,3 +145,27 @@ async def test_a_files_name_is_never_an_option_of_the_editor(
         await open_saved(it)
         await it.keys("E")
     assert (tmp_path / "seen").read_text() == str(tmp_path / "+!id.kimera.yaml")
+
+
+@pytest.mark.usefixtures("terminal")
+async def test_an_editor_does_not_outlive_the_console(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = tmp_path / "pid"
+    editor(
+        monkeypatch,
+        tmp_path,
+        f"import os, time\npathlib.Path({str(pid)!r}).write_text(f'{{os.getpid()}}.')\n"
+        "time.sleep(600)",
+    )
+    written(tmp_path)
+    async with composer(tmp_path) as it:
+        await open_saved(it)
+        await it.pilot.press("E")
+        async with asyncio.timeout(60):
+            while not pid.exists() or not pid.read_text().endswith("."):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    running = int(pid.read_text().removesuffix("."))
+    async with asyncio.timeout(60):
+        while is_running(running):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
