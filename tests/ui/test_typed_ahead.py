@@ -256,3 +256,13 @@ async def test_quitting_waits_for_nothing_for_long(monkeypatch: pytest.MonkeyPat
         await until(it.pilot, lambda: isinstance(it.app.screen, Confirm))
         assert BUSY in it.told
         assert shape(it.document.steps) == ["two", "one", "three"]
+
+
+async def test_a_key_before_the_one_that_leaves_does_not_answer_its_question() -> None:
+    async with composer() as it:
+        await it.put(STEPS)
+        await it.keys("?")
+        await burst(it, "escape", "ctrl+q")
+        assert isinstance(it.app.screen, Confirm)
+        await burst(it, "escape")
+        assert not isinstance(it.app.screen, Confirm)
