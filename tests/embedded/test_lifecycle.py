@@ -177,9 +177,10 @@ def test_dead_server_is_replaced(runtime: Path) -> None:
 
 
 def test_worker_that_cannot_start_leaves_its_words(
-    runtime: Path, monkeypatch: pytest.MonkeyPatch
+    runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    (tmp_path / "celery.py").write_text("raise SystemExit('no Celery from nowhere')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with EmbeddedBroker("broken") as broker:
         until(lambda: broker.status().worker_failures >= 2)
         assert "nowhere" in broker.worker_log()
