@@ -50,7 +50,7 @@ def perform(work: Coroutine[Any, Any, int], *, sends: bool = False) -> NoReturn:
         fail(error)
     except click.Abort:  # at a prompt, before anything is sent
         narrate("kimera-tui: interrupted.")
-        code = INTERRUPTED
+        code = way_out.signalled or INTERRUPTED
     except (asyncio.CancelledError, KeyboardInterrupt):
         narrate(f"kimera-tui: interrupted{_what_goes_on() if sends else ''}.")
         code = way_out.signalled or INTERRUPTED

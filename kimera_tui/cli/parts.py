@@ -46,6 +46,8 @@ logger = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 5.0
 """The longest that most steps of closing may take."""
+JOURNAL_SECONDS = 20.0
+"""For what happened and is not written down yet."""
 
 
 class Parts(DetachParts, FilterParts):
@@ -273,7 +275,7 @@ class Parts(DetachParts, FilterParts):
             self._lookout.close()
         if self._manager is not None:
             await _for_a_while(self._manager.aclose(), 2)
-        await _for_a_while(self.journal.close())
+        await _for_a_while(self.journal.close(), JOURNAL_SECONDS)
         if self._broker is not None:
             await _for_a_while(asyncio.to_thread(self._broker.stop), 12)
 
@@ -323,6 +325,7 @@ async def _for_a_while(work: Coroutine[Any, Any, None], seconds: float = CLOSE_S
     task = asyncio.ensure_future(work)
     await asyncio.wait({task}, timeout=seconds)
     if not task.done():
+        logger.warning("Not closed in time: %s", work)
         task.cancel()
     elif not task.cancelled() and (error := task.exception()) is not None:
         logger.error("Not closed well: %s", error, exc_info=error)

@@ -19,7 +19,7 @@ from typing import NoReturn
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 """Exit codes by signal, as shells have them."""
 FAILED = 1
-LONGEST = 20.0
+LONGEST = 30.0
 """Seconds that clearing up may take; after them the program ends all the same."""
 FINISH_SECONDS = 1.0
 """For a file that is being written when the program ends at once."""
@@ -131,6 +131,7 @@ class WayOut:
 
     def _raise(self, number: int, _frame: FrameType | None) -> NoReturn:
         self.signalled = CODES[signal.Signals(number)]
+        self.begin(self.signalled)
         raise KeyboardInterrupt
 
     def _end_late(self) -> None:

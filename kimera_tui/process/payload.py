@@ -29,11 +29,7 @@ def not_serialisable(args: Sequence[Any], kwargs: Mapping[str, Any], why: str) -
         why: What the serializer said, used when no single value can be named.
     """
     for place, value in _places(args, kwargs):
-        try:
-            culprit = _find(value, place, frozenset())
-        except _TooDeep:
-            culprit = f"{place}: {TOO_DEEP}"
-        if culprit:
+        if culprit := _culprit(value, place):
             return NotSerialisable(f"{culprit}; nothing was sent.")
     return NotSerialisable(f"The arguments cannot be sent: {why}; nothing was sent.")
 
@@ -42,9 +38,7 @@ def check_depth(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
     """Raise NotSerialisable for values that are nested deeper than ``DEEPEST`` levels."""
     for place, value in _places(args, kwargs):
         if is_too_deep(value):
-            raise NotSerialisable(
-                f"{place}: nested deeper than {DEEPEST} levels; nothing was sent."
-            )
+            raise NotSerialisable(f"{_culprit(value, place)}; nothing was sent.")
 
 
 def _places(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -54,6 +48,13 @@ def _places(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[tuple[st
 
 class _TooDeep(Exception):
     """A value can't be looked through to its end."""
+
+
+def _culprit(value: Any, place: str) -> str:
+    try:
+        return _find(value, place, frozenset())
+    except _TooDeep:
+        return f"{place}: {TOO_DEEP}"
 
 
 def _find(value: Any, place: str, above: frozenset[int]) -> str:

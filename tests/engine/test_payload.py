@@ -67,8 +67,12 @@ def lists(levels: int) -> list[Any]:
 
 def test_how_deep_arguments_may_be_is_counted() -> None:
     check_depth([lists(DEEPEST)], {"a": lists(DEEPEST)})
-    with pytest.raises(NotSerialisable, match="argument `a`: nested deeper than 200 levels; noth"):
+    with pytest.raises(NotSerialisable, match="argument `a`: nested too deep; nothing was sent"):
         check_depth([1], {"a": lists(DEEPEST + 1)})
+    loop: list[Any] = []
+    loop.append(loop)
+    with pytest.raises(NotSerialisable, match="argument 1\\[0\\]: contains itself"):
+        check_depth([loop], {})
 
 
 @pytest.mark.parametrize("key", [(1, 2), b"x"])

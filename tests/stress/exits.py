@@ -27,7 +27,7 @@ from tests.terminal.left_behind import family, heeds_signals, until_gone
 from tests.terminal.terminal import Terminal
 
 PATIENCE = 90.0
-"""Seconds that an end may take on a busy machine; the program's own limit is 20."""
+"""Seconds that an end may take on a busy machine; the program's own limit is 30."""
 AT_ONCE = 3
 """Programs that run at the same time."""
 NOT_TOLD = ("Traceback", "Exception ignored", "not everything was cleared up", "Fatal Python")
