@@ -185,8 +185,9 @@ class KimeraApp(App[int]):
         await super()._close_all()
 
     def _handle_exception(self, error: Exception) -> None:
-        # A message that was on its way may be about a pane that is gone.
-        if not (self._panes_go and isinstance(error, NoMatches)):
+        # A message that was on its way may be about a pane that is gone, or that never comes.
+        leaving = self._exit or self._panes_go
+        if not (leaving and isinstance(error, NoMatches)):
             super()._handle_exception(error)
 
     async def on_unmount(self) -> None:

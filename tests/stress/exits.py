@@ -88,7 +88,9 @@ class Lab:
         terminal = Terminal(["-m", "kimera_tui"], env, controls=controls)
         try:
             yield terminal
-            check(self._code(terminal), self.allowed, terminal.text)
+            code = self._code(terminal)
+            crashes = [path.read_text() for path in self.home.glob("home/state/crash-*")]
+            check(code, self.allowed, "\n".join([terminal.text, *crashes]))
         finally:
             terminal.close()
 
@@ -105,7 +107,7 @@ class Lab:
 
 
 def check(code: int, allowed: set[int], said: str) -> None:
-    assert code in allowed, f"exit code {code}, not one of {sorted(allowed)}: {said[-2000:]}"
+    assert code in allowed, f"exit code {code}, not one of {sorted(allowed)}: {said[-4000:]}"
     for words in NOT_TOLD:
         assert words not in said, said[-3000:]
 

@@ -11,6 +11,7 @@ from textual.widgets import Static
 from kimera_tui.ui.actions import ACTIONS
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.screens.compose_forms import FormWindow
+from kimera_tui.ui.screens.friends import FriendsScreen
 from kimera_tui.ui.screens.live import LiveScreen
 from kimera_tui.ui.screens.modals import Help, PickTask
 from kimera_tui.ui.widgets.task_form import TaskForm
@@ -254,4 +255,19 @@ async def test_a_message_about_a_pane_that_is_gone_is_no_crash(
     async with KimeraApp(Stage()).run_test(size=(120, 36)) as pilot:
         await pilot.app.screen.mount(late := Late())
         late.call_next(late.look)
+    assert "crashed" not in capsys.readouterr().err
+
+
+async def test_leaving_before_the_first_panes_are_there_is_no_crash(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Early(FriendsScreen):
+        def on_mount(self) -> None:
+            self.app.exit(return_code=143)
+            self.query_one("#never-there")
+
+    monkeypatch.setitem(KimeraApp.MODES, "friends", Early)
+    app = KimeraApp(Stage())
+    await app.run_async(headless=True)
+    assert app.return_code == 143
     assert "crashed" not in capsys.readouterr().err
