@@ -11,13 +11,14 @@ from typing import Any, ClassVar
 from rich.console import RenderableType
 from rich.text import Text
 from textual import events
-from textual.app import App
+from textual.app import App, ScreenStackError
 from textual.binding import BindingType
 from textual.css.query import NoMatches
 from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import ModalScreen, Screen
+from textual.widget import MountError
 from textual.widgets import Input
 
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
@@ -49,6 +50,9 @@ from kimera_tui.ui.theme import DARK, LIGHT
 from kimera_tui.ui.typed_ahead import TypedAhead
 from kimera_tui.ui.widgets.event_pane import RING, EventLine
 from kimera_tui.ui.widgets.status_line import Vitals
+
+_OF_NO_PANE = (NoMatches, MountError, ScreenStackError)
+"""What Textual raises where panes are asked for that are not there."""
 
 
 class KimeraApp(App[int]):
@@ -187,7 +191,7 @@ class KimeraApp(App[int]):
     def _handle_exception(self, error: Exception) -> None:
         # A message that was on its way may be about a pane that is gone, or that never comes.
         leaving = self._exit or self._panes_go
-        if not (leaving and isinstance(error, NoMatches)):
+        if not (leaving and isinstance(error, _OF_NO_PANE)):
             super()._handle_exception(error)
 
     async def on_unmount(self) -> None:

@@ -15,6 +15,7 @@ from kimera_tui.cli import looping
 from kimera_tui.cli.looping import run, undisturbed
 from kimera_tui.cli.parts import Parts
 from tests.cli.conftest import environment
+from tests.terminal.terminal import heed_hang_up
 
 PROGRAM = """
 import asyncio, os, sys, threading, time
@@ -38,6 +39,7 @@ def program(body: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_hang_up,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"

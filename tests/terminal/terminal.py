@@ -56,7 +56,7 @@ class Terminal:
             env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TERM": "xterm-256color",
                  "LANG": "C.UTF-8", **env},
             start_new_session=True,
-            preexec_fn=_take_control if controls else None,
+            preexec_fn=lambda: _set_up(controls),
         )  # fmt: skip
         self.output = b""
 
@@ -124,8 +124,15 @@ class Terminal:
         self.hang_up()
 
 
-def _take_control() -> None:
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+def _set_up(controls: bool) -> None:
+    heed_hang_up()
+    if controls:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def heed_hang_up() -> None:
+    """For a child: tests that run under ``nohup`` would hand down that SIGHUP is ignored."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
