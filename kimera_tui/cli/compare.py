@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -79,17 +78,8 @@ def _public_change(change: Change) -> dict[str, Any]:
     return {
         "path": change.path,
         "kind": change.kind,
-        "old": _plain(change.old),
-        "new": _plain(change.new),
+        "old": change.old,
+        "new": change.new,
         "delta": change.delta,
         "lines": list(change.lines),
     }
-
-
-def _plain(value: Any) -> Any:
-    """The value, or what it reads as where JSON can't say it."""
-    try:
-        json.dumps(value, default=str)
-    except (TypeError, ValueError):
-        return repr(value)
-    return value

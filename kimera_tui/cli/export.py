@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from kimera_tui.errors import UsageError
 from kimera_tui.files import create_file
+from kimera_tui.jsontext import to_json
 from kimera_tui.redaction import redact
 from kimera_tui.runs.codec import VALUES
 
@@ -24,7 +24,7 @@ def write_run(folder: Path, run_id: str, events: Sequence[Any]) -> Path:
         raise UsageError(f"No run {run_id}.")
     path = folder / f"run-{run_id[:8]}.json"
     rows = [{"event": type(event).__name__, **_plain(event)} for event in events]
-    return write_text(path, json.dumps({"run": run_id, "events": rows}, indent=1, default=str))
+    return write_text(path, to_json({"run": run_id, "events": rows}, indent=1))
 
 
 def _plain(event: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -13,6 +12,7 @@ import click
 
 from kimera_tui.cli.way_out import way_out
 from kimera_tui.errors import KimeraError, TaskFailed
+from kimera_tui.jsontext import to_json
 from kimera_tui.safetext import safe
 
 INTERRUPTED = 130
@@ -27,12 +27,11 @@ def narrate(text: str) -> None:
 def data(value: Any, *, as_json: bool) -> None:
     """Print a result: one JSON object a line, or JSON that reads well."""
     if as_json:
-        click.echo(json.dumps(value, default=str))
+        click.echo(to_json(value))
     elif isinstance(value, str):
         click.echo(safe(value, 1 << 30, lines=True))
     else:
-        text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
-        click.echo(safe(text, 1 << 30, lines=True))
+        click.echo(safe(to_json(value, indent=2, ascii_only=False), 1 << 30, lines=True))
 
 
 def perform(work: Coroutine[Any, Any, int], *, sends: bool = False) -> NoReturn:

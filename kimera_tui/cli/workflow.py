@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import click
 
 from kimera_tui.cli.output import data, fail, narrate, perform
 from kimera_tui.errors import ConfigError, KimeraError
+from kimera_tui.jsontext import to_json
 from kimera_tui.safetext import safe
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def schema(with_friends: bool) -> None:
         friends = _friends() if with_friends else None
     except ConfigError as error:
         fail(error)
-    click.echo(json.dumps(workflow_schema(friends), indent=1, ensure_ascii=False))
+    click.echo(to_json(workflow_schema(friends), indent=1, ascii_only=False))
 
 
 @workflow.command(name="list")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -10,6 +9,7 @@ from typing import Any, ClassVar
 from textual.binding import BindingType
 
 from kimera_tui.depth import DEEPEST
+from kimera_tui.jsontext import to_json
 from kimera_tui.redaction import redact, redact_text
 from kimera_tui.runs.book import RunState
 from kimera_tui.runs.masking import hidden_result
@@ -160,7 +160,8 @@ def yankable(step: StepState, run: RunState, limit: int = 1_000_000) -> str:
     if step.error_type:
         return safe(redact_text(_error(step)), limit, lines=True)
     part = trimmed(step.result, limit // 2, limit + MARGIN, DEEPEST)
-    return "\n".join(pretty(redact(hidden_result(part, run)), limit))
+    shown = redact(hidden_result(part, run))
+    return safe(to_json(shown, indent=2, ascii_only=False, other=repr), limit, lines=True)
 
 
 def text_for_file(step: StepState, run: RunState) -> str:
@@ -168,10 +169,7 @@ def text_for_file(step: StepState, run: RunState) -> str:
     if step.error_type:
         return safe(redact_text(_error(step)), sys.maxsize, lines=True)
     result = redact(hidden_result(step.result, run))
-    try:
-        return json.dumps(result, indent=2, default=repr)
-    except TypeError:  # a key that JSON knows no way to write
-        return json.dumps(repr(result))
+    return to_json(result, indent=2, other=repr)
 
 
 def _error(step: StepState) -> str:
