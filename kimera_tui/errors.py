@@ -125,8 +125,7 @@ class TimeoutException(KimeraError):
 
     def __init__(self, task: str, friend: str, seconds: float, task_id: str) -> None:
         super().__init__(
-            f"{task} on friend {friend} did not finish in {seconds:g} s (task id {task_id});"
-            " it may still be running"
+            f"{task} on friend {friend} did not finish in {seconds:g} s (task id {task_id})"
         )
         self.task = task
         self.friend = friend

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from kimera_tui.cli import compared as objects
 from kimera_tui.cli.output import data, perform
 from kimera_tui.cli.runs import read_run
 
@@ -49,37 +50,37 @@ async def _compare(one: str, other: str, as_json: bool) -> int:
     return DIFFERENT if comparison.differs else 0
 
 
-def _public(comparison: Comparison) -> dict[str, Any]:
+def _public(comparison: Comparison) -> objects.Comparison:
     first = comparison.first
-    return {
-        "one": asdict(comparison.one),
-        "other": asdict(comparison.other),
-        "differs": comparison.differs,
-        "first": None if first is None else first.name,
-        "inputs": [_public_change(change) for change in comparison.inputs],
-        "workflow": list(comparison.workflow),
-        "steps": [_public_pair(pair) for pair in comparison.steps],
-    }
+    return objects.Comparison(
+        one=objects.ComparedRun(**asdict(comparison.one)),
+        other=objects.ComparedRun(**asdict(comparison.other)),
+        differs=comparison.differs,
+        first=None if first is None else first.name,
+        inputs=[_public_change(change) for change in comparison.inputs],
+        workflow=list(comparison.workflow),
+        steps=[_public_pair(pair) for pair in comparison.steps],
+    )
 
 
-def _public_pair(pair: StepPair) -> dict[str, Any]:
-    return {
-        "step": pair.name,
-        "differs": pair.differs,
-        "one": None if pair.one is None else asdict(pair.one),
-        "other": None if pair.other is None else asdict(pair.other),
-        "waited_longer": pair.waited_longer,
-        "ran_longer": pair.ran_longer,
-        "changes": [_public_change(change) for change in pair.changes],
-    }
+def _public_pair(pair: StepPair) -> objects.ComparedPair:
+    return objects.ComparedPair(
+        step=pair.name,
+        differs=pair.differs,
+        one=None if pair.one is None else objects.ComparedStep(**asdict(pair.one)),
+        other=None if pair.other is None else objects.ComparedStep(**asdict(pair.other)),
+        waited_longer=pair.waited_longer,
+        ran_longer=pair.ran_longer,
+        changes=[_public_change(change) for change in pair.changes],
+    )
 
 
-def _public_change(change: Change) -> dict[str, Any]:
-    return {
-        "path": change.path,
-        "kind": change.kind,
-        "old": change.old,
-        "new": change.new,
-        "delta": change.delta,
-        "lines": list(change.lines),
-    }
+def _public_change(change: Change) -> objects.Change:
+    return objects.Change(
+        path=change.path,
+        kind=change.kind,
+        old=change.old,
+        new=change.new,
+        delta=change.delta,
+        lines=list(change.lines),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kimera_tui.cli.objects import Detached
 from kimera_tui.cli.output import data, narrate
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ async def detached(parts: Parts, document: Document, given: Given, *, as_json: b
         run_id = await parts.detach_document(document, given)
     finally:
         await parts.close()
-    told = {"event": "detached", "run": run_id, "name": document.name}
+    told = Detached(event="detached", run=run_id, name=document.name)
     data(told if as_json else run_id, as_json=as_json)
     narrate(
         f"The workers have it. kimera-tui resume {run_id[:8]} waits for its end, and so does the"

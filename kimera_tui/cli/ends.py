@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from kimera_tui.cli.news import facts_of
+from kimera_tui.cli.objects import RunReport, Step
 from kimera_tui.cli.output import data
 from kimera_tui.errors import KimeraError, UsageError
 from kimera_tui.safetext import safe
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kimera_tui.runs.book import RunState
+    from kimera_tui.runs.state import StepState
     from kimera_tui.workflows.runner import Runner
 
 EXIT_CODES = {"done": 0, "revoked": 4, "timed out": 3, "interrupted": 130}
@@ -54,21 +57,38 @@ async def errors_of(runner: Runner, run_ids: Iterable[str]) -> list[BaseExceptio
 
 def report(state: RunState, as_json: bool) -> int:
     """Print how a run ended; returns the exit code that says it."""
-    steps = [
-        {
-            "path": step.path,
-            "task": step.name,
-            "status": step.status.value,
-            "result": step.result,
-            "error": f"{step.error_type}: {step.error_message}" if step.error_type else "",
-        }
-        for step in state.steps.values()
-    ]
-    status = state.status.value
     if as_json:
-        told = {"run": state.run_id, "name": state.name, "status": status, "steps": steps}
-        data(told, as_json=True)
+        data(RunReport(**told_of(state)), as_json=True)
     else:
-        for step in steps:
-            click.echo(safe(f"{step['status']:<12} {step['task']}  {step['error']}".rstrip(), 500))
-    return code_of(None, status)
+        for step in state.steps.values():
+            line = f"{step.status:<12} {step.name}  {_error_of(step)}"
+            click.echo(safe(line.rstrip(), 500))
+    return code_of(None, state.status)
+
+
+def told_of(run: RunState) -> dict[str, Any]:
+    """A run with its steps, as ``--json`` tells it."""
+    return {
+        "run": run.run_id,
+        "name": run.name,
+        "status": run.status,
+        "state": run.status,
+        "cause": run.error or None,
+        "steps": [
+            Step(
+                path=step.path,
+                id=step.id or None,
+                task=step.name,
+                status=step.status,
+                attempt=step.attempt,
+                result=step.result,
+                error=_error_of(step),
+                **facts_of(step),
+            )
+            for step in run.steps.values()
+        ],
+    }
+
+
+def _error_of(step: StepState) -> str:
+    return f"{step.error_type}: {step.error_message}" if step.error_type else ""

@@ -6,6 +6,7 @@ import os
 
 import click
 
+from kimera_tui.cli.objects import ListedFriend
 from kimera_tui.cli.output import data, fail, narrate
 from kimera_tui.config.friends import Friend
 from kimera_tui.errors import ConfigError, KimeraError
@@ -33,11 +34,11 @@ def friends(as_json: bool) -> None:
             click.echo(_row(name, friend))
 
 
-def _public(name: str, friend: Friend) -> dict[str, object]:
+def _public(name: str, friend: Friend) -> ListedFriend:
     entry = friend.model_dump(exclude_none=True, exclude={"broker", "backend"})
     if friend.broker is not None:
         entry["broker"] = redact_text(friend.broker)
-    return {"friend": name, **entry}
+    return ListedFriend(friend=name, **entry)
 
 
 def _row(name: str, friend: Friend) -> str:

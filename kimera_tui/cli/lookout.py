@@ -128,18 +128,19 @@ class Lookout:
             return
         for task_id, worker in (await self.inspector.active(ours - self._seen_running)).items():
             meta, at = {"hostname": worker}, self._clock.now()
-            self._tell(
+            self._tell_start(
                 StateSeen(at=at, task_id=task_id, state="STARTED", meta=meta, source="inspect")
             )
 
     def _heard(self, event: StateSeen) -> None:
         """Hand on what a worker tells; a start only if its task doesn't announce it itself."""
         if event.state == "STARTED":
-            asyncio.get_running_loop().call_later(ANNOUNCED_IN, self._heard_start, event)
+            asyncio.get_running_loop().call_later(ANNOUNCED_IN, self._tell_start, event)
         else:
             self._tell(event)
 
-    def _heard_start(self, event: StateSeen) -> None:
+    def _tell_start(self, event: StateSeen) -> None:
+        """Tell a start, unless another source was quicker or the task has ended meanwhile."""
         self._take_in()
         if event.task_id not in self._seen_running and self._is_ours(event.task_id):
             self._tell(event)

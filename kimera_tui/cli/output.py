@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
+from kimera_tui.cli.objects import Printed
 from kimera_tui.cli.way_out import way_out
 from kimera_tui.errors import KimeraError, TaskFailed
 from kimera_tui.jsontext import to_json
@@ -25,13 +26,17 @@ def narrate(text: str) -> None:
 
 
 def data(value: Any, *, as_json: bool) -> None:
-    """Print a result: one JSON object a line, or JSON that reads well."""
+    """Print a result as JSON that reads well, or one of ``cli.objects`` as JSON on one line."""
     if as_json:
-        click.echo(to_json(value))
+        click.echo(to_json(value, other=_members))
     elif isinstance(value, str):
         click.echo(safe(value, 1 << 30, lines=True))
     else:
         click.echo(safe(to_json(value, indent=2, ascii_only=False), 1 << 30, lines=True))
+
+
+def _members(value: Any) -> Any:
+    return value.members() if isinstance(value, Printed) else str(value)
 
 
 def perform(work: Coroutine[Any, Any, int], *, sends: bool = False) -> NoReturn:

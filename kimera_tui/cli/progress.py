@@ -7,13 +7,15 @@ from typing import Any
 
 import click
 
+from kimera_tui.cli import objects
+from kimera_tui.cli.news import facts_of, news_of
 from kimera_tui.cli.output import data, narrate
 from kimera_tui.process.bus import Mailbox
 from kimera_tui.process.events import Event, TaskEvent
 from kimera_tui.runs.book import RunBook, RunState
 from kimera_tui.runs.events import RunEvent, RunStarted
 from kimera_tui.runs.masking import masked
-from kimera_tui.runs.narration import narrate as words_of
+from kimera_tui.runs.narration import Words
 
 _SILENT = frozenset({"polled", "forgotten", "released", "callback", "broker", "dispatched", "run"})
 WIDTH = 24
@@ -50,20 +52,18 @@ class Progress:
     def _take(self) -> None:
         for event in self._mailbox.drain():
             shown = masked(event, self._book)
-            self._book.apply(shown)
-            self._say(shown)
+            if (words := news_of(shown, self._book)) is not None:
+                self._say(shown, words)
         if self._bar and (run := next(reversed(self._book.runs.values()), None)) is not None:
             click.echo(f"\r\x1b[K{_bar(run)}", nl=False, err=True)
 
-    def _say(self, event: object) -> None:
-        words = words_of(event)
-        if words is None:
-            return
+    def _say(self, event: object, words: Words) -> None:
         kind, _, text = words
         place = self._place(event)
         if self._as_json:
             if isinstance(event, Event) and not isinstance(event, RunStarted):
-                data({"event": kind, "at": event.at, **place, "text": text}, as_json=True)
+                told = objects.RunEvent(event=kind, at=event.at, text=text, **place)
+                data(told, as_json=True)
         elif kind not in _SILENT:
             if self._bar:
                 click.echo("\r\x1b[K", nl=False, err=True)
@@ -73,10 +73,12 @@ class Progress:
     def _place(self, event: object) -> dict[str, Any]:
         if (found := self._book.step_of(event)) is not None:
             run, step = found
-            return {"run": run.run_id, "step": step.id or step.path or "0", "task": step.name}
+            named = {"run": run.run_id, "step": step.id or step.path or "0", "task": step.name}
+            return {**named, **facts_of(step)}
+        known = facts_of(None)
         if isinstance(event, TaskEvent):
-            return {"task_id": event.task_id}
-        return {"run": event.run_id} if isinstance(event, RunEvent) else {}
+            return {**known, "task_id": event.task_id}
+        return {**known, "run": event.run_id} if isinstance(event, RunEvent) else known
 
 
 def _bar(run: RunState) -> str:

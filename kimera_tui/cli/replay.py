@@ -11,7 +11,8 @@ import click
 from kimera_tui.cli.ends import MAILBOX, code_of, errors_of, report
 from kimera_tui.cli.given import INPUT, ask_for_secrets, inputs_of, overrides_of
 from kimera_tui.cli.given_secrets import SECRET, secrets_for
-from kimera_tui.cli.output import fail, narrate, perform
+from kimera_tui.cli.objects import ReplayedCall
+from kimera_tui.cli.output import data, fail, narrate, perform
 from kimera_tui.cli.runs import find_run
 from kimera_tui.errors import UsageError
 
@@ -87,7 +88,13 @@ async def _replay(asked: _Asked) -> int:
         if asked.dry_run:
             leaves = dict(plan.plan.leaves())
             for path in plan.will_run:
-                click.echo(f"{path or '0'}  {leaves[path].friend}.{leaves[path].task_name}")
+                call = ReplayedCall(
+                    step=path or "0", task=f"{leaves[path].friend}.{leaves[path].task_name}"
+                )
+                if asked.as_json:
+                    data(call, as_json=True)
+                else:
+                    click.echo(f"{call.step}  {call.task}")
             return 0
         refuse_danger(parts.friends, plan.friends, yes=asked.yes)
         return await _to_its_end(parts, row.run_id, wish, as_json=asked.as_json)

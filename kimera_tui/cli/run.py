@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kimera_tui.cli.detaching import detached
-from kimera_tui.cli.ends import MAILBOX, code_of
+from kimera_tui.cli.ends import MAILBOX, code_of, told_of
 from kimera_tui.cli.given import INPUT, ask_for_secrets, inputs_of
 from kimera_tui.cli.given_secrets import SECRET, secrets_for
+from kimera_tui.cli.objects import DryCall, RunEnd
 from kimera_tui.cli.output import complain, data, fail, narrate, perform, show_traceback
 from kimera_tui.cli.progress import Progress
 from kimera_tui.errors import KimeraError, UsageError
@@ -107,7 +108,7 @@ async def _shown(parts: Parts, document: Document, given: Given, asked: _Asked, 
         given = replace(given, inputs=plan.inputs)
     for call in await parts.workflows.dry_run(document, given, path):
         if left is None or call["step"] in left:
-            data(call, as_json=asked.as_json)
+            data(DryCall(**call) if asked.as_json else call, as_json=asked.as_json)
     narrate("Nothing was sent.")
     return 0
 
@@ -153,9 +154,9 @@ async def _to_its_end(parts: Parts, document: Document, given: Given, asked: _As
 def _report(state: RunState, result: Any, error: KimeraError | None, as_json: bool) -> None:
     hide = state.secrets.text
     if as_json:
-        told = {"event": "end", "run": state.run_id, "status": state.status.value}
         failure = {} if error is None else {"error": hide(str(error))}
-        data({**told, "result": result, **failure}, as_json=True)
+        told = RunEnd(event="end", result=result, **told_of(state), **failure)
+        data(told, as_json=True)
     elif error is None:
         data(result, as_json=False)
     else:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from kimera_tui.cli.ends import NotEnded, report
+from kimera_tui.cli.news import news_of
+from kimera_tui.cli.objects import ListedRun
 from kimera_tui.cli.output import data, narrate, perform
 from kimera_tui.errors import UsageError
+from kimera_tui.runs.status import Status
 from kimera_tui.safetext import safe
 
 if TYPE_CHECKING:
@@ -60,18 +63,20 @@ async def _runs(search: str, limit: int, as_json: bool) -> int:
     return 0
 
 
-def _public(row: RunRow) -> dict[str, Any]:
-    return {
-        "run": row.run_id,
-        "name": row.name,
-        "status": row.status,
-        "started": row.started,
-        "ended": row.ended,
-        "done": row.done,
-        "total": row.total,
-        "error": row.error,
-        "parent": row.parent,
-    }
+def _public(row: RunRow) -> ListedRun:
+    status = Status(row.status)
+    return ListedRun(
+        run=row.run_id,
+        name=row.name,
+        status=status,
+        state=status,
+        started=row.started,
+        ended=row.ended,
+        done=row.done,
+        total=row.total,
+        error=row.error,
+        parent=row.parent,
+    )
 
 
 def _line(row: RunRow) -> str:
@@ -103,6 +108,10 @@ async def _watch(wanted: str, timeout: str, as_json: bool) -> int:
     try:
         row = await find_run(parts, wanted)
         state = await followed(parts, row.run_id, until)
+    except NotEnded:
+        if as_json:
+            report(await read_run(parts, row.run_id), as_json)
+        raise
     finally:
         await parts.close()
     return report(state, as_json)
@@ -134,8 +143,6 @@ async def followed(parts: Parts, run_id: str, until: float) -> RunState:
 
 def _left_words(row: RunRow) -> str:
     """What is to be said of a run that goes on in no console; nothing of any other."""
-    from kimera_tui.runs.status import Status
-
     if row.ended is not None or row.status not in (Status.INTERRUPTED, Status.HANDED_OVER):
         return ""
     theirs = "The workers have it, and no" if row.status == Status.HANDED_OVER else "No"
@@ -144,12 +151,9 @@ def _left_words(row: RunRow) -> str:
 
 def _taken_in(book: RunBook, events: Sequence[object]) -> list[str]:
     """Fold events in; returns what is to be said of them."""
-    from kimera_tui.runs.narration import narrate as words_of
-
     said = []
     for event in events:
-        book.apply(event)
-        if (words := words_of(event)) is not None and words[0] != "polled":
+        if (words := news_of(event, book)) is not None and words[0] != "polled":
             place = book.step_of(event)
             step = f"{place[1].id or place[1].task_name}: " if place is not None else ""
             said.append(f"{words[0]}: {step}{words[2]}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,17 +13,18 @@ from kimera_tui.cli.output import complain, data, narrate, perform, show_traceba
 from kimera_tui.errors import KimeraError, TaskFailed, TimeoutException, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Mapping
 
     from kimera_tui.cli.parts import Parts
     from kimera_tui.config.friends import Param
     from kimera_tui.process import TaskParams
     from kimera_tui.process.bus import Mailbox
-    from kimera_tui.runs.book import RunBook
+    from kimera_tui.runs.book import RunBook, RunState
+    from kimera_tui.runs.state import StepState
     from kimera_tui.workflows.calls import Workflow
 
 _SILENT = {"polled", "run", "forgotten", "released", "callback", "broker", "failed", "succeeded"}
-_STATUS = {1: "failed", 3: "timed out", 4: "revoked"}
+_STATUS = {3: "timed out", 4: "revoked"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class _Asked:
     yes: bool
 
 
-@click.command()
+@click.command(short_help="Send a task and print its result.")
 @click.argument("friend")
 @click.argument("task")
 @click.option("--args", default="", help="A JSON list, like '[1, 2]'; @FILE; - for stdin.")
@@ -64,39 +65,43 @@ async def _send(call: _Asked) -> int:
     from kimera_tui.cli.parts import Parts
     from kimera_tui.runs.book import RunBook
 
-    parts, book = Parts(), RunBook()
+    parts, teller = Parts(), _Teller(RunBook())
     try:
-        result = await _answered(call, parts, book)
+        result = await _answered(call, parts, teller)
     except KimeraError as error:
-        return _failed(error, call, book)
+        return _failed(error, call, teller)
+    except asyncio.CancelledError:
+        if call.as_json:
+            _print_end(call, teller, {"status": "interrupted"})
+        raise
     else:
-        told = {"friend": call.friend, "task": call.task, "status": "done", "result": result}
-        data(told if call.as_json else result, as_json=call.as_json)
+        if call.as_json:
+            _print_end(call, teller, {"status": "done", "result": result})
+        else:
+            data(result, as_json=False)
         return 0
     finally:
         await parts.close()
 
 
-async def _answered(call: _Asked, parts: Parts, book: RunBook) -> Any:
-    """The task's result without the call's secrets, which the book knows then."""
+async def _answered(call: _Asked, parts: Parts, teller: _Teller) -> Any:
+    """The task's result without the call's secrets, which the teller's book knows then."""
     from kimera_tui.runs.masking import hidden_result
     from kimera_tui.workflows.calls import single
 
     params, secrets, queue, full_name = _params_of(call, parts)
     with parts.bus.subscribe() as mailbox:
-        teller = asyncio.create_task(_tell(mailbox, book))
+        telling = asyncio.create_task(teller.tell(mailbox))
         await parts.start()
-        warner = asyncio.create_task(_warn(parts, queue, full_name))
+        warning = asyncio.create_task(_warn(parts, queue, full_name, teller))
         try:
-            result = await _sent(parts, single(params, secrets), book)
+            result = await _sent(parts, single(params, secrets))
         finally:
-            for background in (warner, teller):
+            for background in (warning, telling):
                 background.cancel()
-            await asyncio.gather(warner, teller, return_exceptions=True)
-            _take(mailbox, book)
-    for run in book.runs.values():
-        result = hidden_result(result, run)
-    return result
+            await asyncio.gather(warning, telling, return_exceptions=True)
+            teller.take(mailbox)
+    return result if teller.run is None else hidden_result(result, teller.run)
 
 
 def _params_of(call: _Asked, parts: Parts) -> tuple[TaskParams, Collection[str], str, str]:
@@ -145,39 +150,59 @@ def _warn_of_visible(
             )
 
 
-async def _sent(parts: Parts, workflow: Workflow, book: RunBook) -> Any:
-    """The task's result; a time-out says what is known of where the task is."""
+async def _sent(parts: Parts, workflow: Workflow) -> Any:
     run_id = await parts.launch(workflow)
-    try:
-        return await (await parts.runner()).result(run_id)
-    except TimeoutException as error:
-        await asyncio.sleep(0)  # the teller folds what has just been told
-        place = book.place_of(error.task_id)
-        if place is not None and "not started yet" in place[1].cause:
-            error.message += f": {place[1].cause}. It stays queued for a worker that comes later"
-        raise
+    return await (await parts.runner()).result(run_id)
 
 
-async def _tell(mailbox: Mailbox, book: RunBook) -> None:
-    """Narrate what happens to the task."""
-    while True:
-        await mailbox.wait()
-        _take(mailbox, book)
+@dataclass(slots=True)
+class _Teller:
+    """Narrates what happens to the task, each thing once."""
+
+    book: RunBook
+    warnings: list[str] = field(default_factory=list)
+    """What speaks against the task's success."""
+
+    @property
+    def run(self) -> RunState | None:
+        """The run of the call, once it has begun."""
+        return next(iter(self.book.runs.values()), None)
+
+    @property
+    def step(self) -> StepState | None:
+        """Its only step."""
+        return None if self.run is None else next(iter(self.run.steps.values()))
+
+    def hide(self, text: str) -> str:
+        """The text without the call's secrets."""
+        return text if self.run is None else self.run.secrets.text(text)
+
+    async def tell(self, mailbox: Mailbox) -> None:
+        """Tell what happens until cancelled."""
+        while True:
+            await mailbox.wait()
+            self.take(mailbox)
+
+    def take(self, mailbox: Mailbox) -> None:
+        """Tell what has happened."""
+        from kimera_tui.cli.news import news_of
+        from kimera_tui.runs.masking import masked
+
+        for event in mailbox.drain():
+            kind, _, text = news_of(masked(event, self.book), self.book) or ("", "", "")
+            if kind == "warning":
+                self.warn(text)
+            elif kind and kind not in _SILENT:
+                narrate(f"{kind}: {text}")
+
+    def warn(self, text: str) -> None:
+        """Tell something that speaks against the task's success, whoever noticed it first."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+            narrate(f"warning: {text}")
 
 
-def _take(mailbox: Mailbox, book: RunBook) -> None:
-    from kimera_tui.runs.masking import masked
-    from kimera_tui.runs.narration import narrate as words_of
-
-    for raw in mailbox.drain():
-        event = masked(raw, book)
-        book.apply(event)
-        words = words_of(event)
-        if words is not None and words[0] not in _SILENT:
-            narrate(f"{words[0]}: {words[2]}")
-
-
-async def _warn(parts: Parts, queue: str, task: str) -> None:
+async def _warn(parts: Parts, queue: str, task: str, teller: _Teller) -> None:
     """Say at once when nobody will take the task; an embedded worker may still be starting."""
     inspector = await parts.inspector()
     view = await inspector.look()
@@ -185,32 +210,70 @@ async def _warn(parts: Parts, queue: str, task: str) -> None:
         await asyncio.sleep(0.3)
         view = await inspector.look()
     for finding in view.findings(queue, task):
-        narrate(f"warning: {finding}")
+        teller.warn(finding)
 
 
-def _failed(error: KimeraError, call: _Asked, book: RunBook) -> int:
+def _failed(error: KimeraError, call: _Asked, teller: _Teller) -> int:
     """Print an error without the call's secrets; returns its exit code."""
-    hide = next((run.secrets.text for run in book.runs.values()), str)
+    if isinstance(error, TimeoutException):
+        error.hint = _known_by_then(teller)
     if call.as_json:
-        data(_told(error, call, hide), as_json=True)
+        _print_end(call, teller, _told(error, teller))
     else:
-        show_traceback(error, hide)
-    complain(error, hide)
+        show_traceback(error, teller.hide)
+    complain(error, teller.hide)
     return error.exit_code
 
 
-def _told(error: KimeraError, call: _Asked, hide: Callable[[str], str]) -> dict[str, Any]:
+def _known_by_then(teller: _Teller) -> str:
+    """What was known of a task that timed out, with its source and age, and the run's id."""
+    run, step = teller.run, teller.step
+    if run is None or step is None or (known := step.last_known) is None:
+        return ""
+    state = f"{known.status} ({known.cause.rstrip('.')})" if known.cause else known.status
+    return (
+        f"Last known state: {state}, {known.age:.1f} s old, source: {known.source}.\n"
+        f"Run id: {run.run_id}."
+    )
+
+
+def _print_end(call: _Asked, teller: _Teller, end: dict[str, Any]) -> None:
+    from kimera_tui.cli.news import facts_of
+    from kimera_tui.cli.objects import SendEnd
+
+    run = teller.run
+    told = SendEnd(
+        friend=call.friend,
+        task=call.task,
+        run=None if run is None else run.run_id,
+        name=f"{call.friend}.{call.task}",
+        warnings=teller.warnings,
+        **facts_of(teller.step),
+        **end,
+    )
+    data(told, as_json=True)
+
+
+def _told(error: KimeraError, teller: _Teller) -> dict[str, Any]:
     """An error as data."""
-    told: dict[str, Any] = {
-        "friend": call.friend,
-        "task": call.task,
-        "status": _STATUS.get(error.exit_code, "not sent"),
-        "error": hide(str(error)),
-    }
+    told = {"status": _status(error, teller.step), "error": teller.hide(str(error))}
+    if error.hint:
+        told["hint"] = teller.hide(error.hint)
     if isinstance(error, TaskFailed):
         told |= {
             "error_type": error.error_type,
-            "error_message": hide(error.error_message),
-            "traceback": hide(error.traceback),
+            "error_message": teller.hide(error.error_message),
+            "traceback": teller.hide(error.traceback),
         }
     return told
+
+
+def _status(error: KimeraError, step: StepState | None) -> str:
+    """How the wait ended: what was not sent, or maybe not, has not failed."""
+    from kimera_tui.runs.status import Status
+
+    if step is None or step.error_type == "NotSent" or step.status is Status.WAITING:
+        return "not sent"
+    if step.status is Status.UNCERTAIN:
+        return "uncertain"
+    return _STATUS.get(error.exit_code, "failed")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kimera_tui.cli import objects
+from kimera_tui.cli.objects import ListedWorkflow
 from kimera_tui.cli.output import data, fail, narrate, perform
 from kimera_tui.errors import ConfigError, KimeraError
 from kimera_tui.jsontext import to_json
@@ -94,14 +96,20 @@ def _check(name: str, friends: Mapping[str, Friend], *, as_json: bool) -> int:
         found = [Problem(error.sentence, line=error.line)]
     except KimeraError as error:
         if as_json:
-            data({"file": name, "problem": str(error)}, as_json=True)
+            data(objects.Problem(file=name, problem=str(error)), as_json=True)
         else:
             click.echo(safe(str(error), 2000))
         return error.exit_code
     for each in found:
         if as_json:
-            told = {"file": str(path), "line": each.line, "path": each.where, "step": each.step}
-            data({**told, "problem": each.sentence}, as_json=True)
+            told = objects.Problem(
+                file=str(path),
+                line=each.line,
+                path=each.where,
+                step=each.step,
+                problem=each.sentence,
+            )
+            data(told, as_json=True)
         else:
             click.echo(safe(f"{path}:{each.line}: {each.told}", 2000))
     if not found:
@@ -155,16 +163,16 @@ async def _list(as_json: bool) -> int:
     return 0
 
 
-def _public(saved: SavedWorkflow) -> dict[str, object]:
-    return {
-        "file": str(saved.path),
-        "name": saved.name,
-        "steps": saved.steps,
-        "problem": saved.problem,
-        "last_status": saved.last_state,
-        "last_started": saved.last_at,
-        "usual_seconds": saved.usual,
-    }
+def _public(saved: SavedWorkflow) -> ListedWorkflow:
+    return ListedWorkflow(
+        file=str(saved.path),
+        name=saved.name,
+        steps=saved.steps,
+        problem=saved.problem,
+        last_status=saved.last_state,
+        last_started=saved.last_at,
+        usual_seconds=saved.usual,
+    )
 
 
 def _line(saved: SavedWorkflow) -> str:

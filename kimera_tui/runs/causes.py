@@ -14,9 +14,10 @@ def told(cause: str) -> str:
     return redact_text(cause[:LONGEST_CAUSE])
 
 
-def not_started(cause: str) -> str:
-    """Why nothing was seen of a step that timed out, as far as that is known."""
-    return f"not started yet ({cause.rstrip('.')})" if cause else "not started yet"
+def timed_out(seconds: float, status: str, cause: str) -> str:
+    """Why a step timed out, and what was known of its task by then: nothing newer is claimed."""
+    known = f"{status} ({cause.rstrip('.')})" if cause else status
+    return f"after {seconds:g} s; last known: {known}"
 
 
 def asked_to_go(event: RevokeSent) -> str:

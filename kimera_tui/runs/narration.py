@@ -9,7 +9,7 @@ from kimera_tui.cluster.events import BrokerChanged
 from kimera_tui.process import events as e
 from kimera_tui.redaction import redact, redact_text
 from kimera_tui.runs import events as r
-from kimera_tui.runs.state import progress_of
+from kimera_tui.runs.sightings import progress_of
 from kimera_tui.runs.values import by_place
 from kimera_tui.safetext import compact, safe, trimmed
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from kimera_tui.process import events as e
-from kimera_tui.runs.causes import asked_to_go, failure, not_started, told
+from kimera_tui.runs.causes import asked_to_go, failure, timed_out, told
 from kimera_tui.runs.events import (
     ResultKept,
     StepDecided,
@@ -19,8 +18,11 @@ from kimera_tui.runs.events import (
     StepSkipped,
 )
 from kimera_tui.runs.plan import PlannedTask
+from kimera_tui.runs.sightings import LastKnown, progress_of, worker_of
 from kimera_tui.runs.status import Status
 
+RUNS = (Status.RUNNING, Status.PROGRESS)
+"""A worker was seen to run it."""
 _BEGUN = (Status.RUNNING, Status.PROGRESS, Status.RETRYING)
 """A worker has it."""
 
@@ -63,6 +65,10 @@ class StepState:
     traceback: str = ""
     queue: str = ""
     """Where it was sent to; its friend may have another queue by now."""
+    worker: str = ""
+    """The worker that was last seen to have it; empty if none was."""
+    last_known: LastKnown | None = None
+    """Of a step that timed out."""
     released: bool = False
     attempt: int = 1
     """Which try this is."""
@@ -188,8 +194,7 @@ def _moved(step: StepState, event: StepEvent) -> StepState:
         case e.RemotelyRevoked():
             return _ended(step, Status.REVOKED, event, event.reason or "revoked")
         case e.TimedOut():
-            then = "still running" if step.status in _BEGUN else not_started(step.cause)
-            return _now(step, Status.TIMED_OUT, event, f"after {event.seconds:g} s; {then}")
+            return _timed_out(step, event)
         case e.WatchStopped():
             return _now(step, Status.INTERRUPTED, event, "nobody waits for it any more")
         case StepSkipped():
@@ -202,6 +207,13 @@ def _moved(step: StepState, event: StepEvent) -> StepState:
         case StepHeld():
             return _now(step, Status.INTERRUPTED, event, event.because)
     return step
+
+
+def _timed_out(step: StepState, event: e.TimedOut) -> StepState:
+    age = max(0.0, event.at - step.since)
+    known = LastKnown(step.status, step.cause, step.source, step.since, age)
+    cause = timed_out(event.seconds, step.status, step.cause)
+    return _now(replace(step, last_known=known), Status.TIMED_OUT, event, cause)
 
 
 def _retried(step: StepState, event: StepRetried) -> StepState:
@@ -221,6 +233,8 @@ def _retried(step: StepState, event: StepRetried) -> StepState:
         error_message="",
         traceback="",
         released=False,
+        worker="",
+        last_known=None,
     )
     return _now(step, Status.RETRYING, event, f"try {event.attempt}: {event.because}")
 
@@ -278,16 +292,16 @@ def _ended(
 
 
 def _state_seen(step: StepState, event: e.StateSeen) -> StepState:
-    meta = event.meta if isinstance(event.meta, Mapping) else {}
-    worker = meta.get("hostname")
+    worker = worker_of(event.meta)
+    if event.state == "RECEIVED" and step.status not in (Status.SENDING, Status.QUEUED):
+        return step  # more is known already
+    step = replace(step, worker=worker or step.worker)
     match event.state:
         case "RECEIVED":
-            if step.status not in (Status.SENDING, Status.QUEUED):  # more is known already
-                return step
             return _now(step, Status.RESERVED, event, f"taken by {worker}", event.source)
         case "STARTED":
             step = replace(step, started_at=step.started_at or event.at)
-            if step.status in (Status.RUNNING, Status.PROGRESS):  # told twice; more is known
+            if step.status in RUNS:  # told twice; more is known
                 return step
             return _now(step, Status.RUNNING, event, f"on {worker}" if worker else "", event.source)
         case "RETRY":
@@ -295,20 +309,6 @@ def _state_seen(step: StepState, event: e.StateSeen) -> StepState:
     step = replace(step, progress=progress_of(event.meta), started_at=step.started_at or event.at)
     cause = "" if event.state == "PROGRESS" else event.state
     return _now(step, Status.PROGRESS, event, cause, event.source)
-
-
-def progress_of(meta: Any) -> tuple[float, float] | None:
-    """Done and total of a custom state's meta, where it has numbers by one of their usual names.
-
-    Numbers that no float can hold are none.
-    """
-    if not isinstance(meta, Mapping):
-        return None
-    done, total = meta.get("current", meta.get("done")), meta.get("total")
-    if isinstance(done, int | float) and isinstance(total, int | float) and total > 0:
-        with contextlib.suppress(OverflowError):
-            return float(done), float(total)
-    return None
 
 
 def interrupted(step: StepState, at: float) -> StepState:

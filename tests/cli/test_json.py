@@ -13,7 +13,6 @@ import pytest
 from kimera_tui.cli.compare import _public
 from kimera_tui.cli.export import write_run
 from kimera_tui.cli.output import data
-from kimera_tui.jsontext import to_json
 from kimera_tui.process import events as e
 from kimera_tui.runs.book import RunBook, RunState
 from kimera_tui.runs.compare import compare
@@ -59,9 +58,10 @@ def test_a_result_with_nan_is_exported_saved_and_copied_as_valid_json(tmp_path: 
     assert strict(yankable(run.steps["0"], run)) == TOLD
 
 
-def test_results_with_nan_are_compared_in_valid_json() -> None:
+def test_results_with_nan_are_compared_in_valid_json(capsys: pytest.CaptureFixture[str]) -> None:
     comparison = compare(run_with(ODD), run_with({**ODD, "mean": 1.5}, "s"))
-    told = strict(to_json(_public(comparison)))
+    data(_public(comparison), as_json=True)
+    told = strict(capsys.readouterr().out)
     [change] = [each for each in told["steps"][0]["changes"] if each["path"] == "result.mean"]
     assert (change["old"], change["new"]) == ("NaN", 1.5)
 

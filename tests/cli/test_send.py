@@ -32,12 +32,8 @@ def test_json_is_one_object_on_one_line(run: Run) -> None:
     assert done.returncode == 0
     told = json.loads(done.stdout)
     assert done.stdout.count("\n") == 1
-    assert told == {
-        "friend": "echo",
-        "task": "value",
-        "status": "done",
-        "result": {"a": [1]},
-    }
+    assert (told["friend"], told["task"], told["status"]) == ("echo", "value", "done")
+    assert told["result"] == {"a": [1]}
 
 
 def test_a_failed_task_leaves_with_1_and_shows_the_remote_traceback(run: Run) -> None:

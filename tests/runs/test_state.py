@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import copy
+import inspect
+import textwrap
 from itertools import pairwise
 from typing import Any
 
@@ -19,10 +22,12 @@ from kimera_tui.runs.events import (
     RunDetached,
     RunEnded,
     RunStarted,
+    StepRetried,
     StepSkipped,
 )
 from kimera_tui.runs.plan import Node, PlannedTask
-from kimera_tui.runs.state import StepState, begin, fold, progress_of
+from kimera_tui.runs.sightings import LastKnown, progress_of
+from kimera_tui.runs.state import StepState, begin, fold
 from kimera_tui.runs.status import Status
 
 IDS = ["t0", "t1", "t2"]
@@ -150,10 +155,26 @@ SENT = e.Dispatched(at=1, task_id="t0", task="f.task0", friend="f", queue="q")
 STARTED = e.StateSeen(at=2, task_id="t0", state="STARTED", meta={"hostname": "w1"})
 
 
-def test_a_step_that_timed_out_in_the_queue_is_not_said_to_run() -> None:
+def test_a_step_that_timed_out_tells_what_was_known_last_and_claims_no_more() -> None:
     late = e.TimedOut(at=9, task_id="t0", seconds=3)
-    assert after(SENT, late).cause == "after 3 s; not started yet (sent to queue q)"
-    assert after(SENT, STARTED, late).cause == "after 3 s; still running"
+    queued, running = after(SENT, late), after(SENT, STARTED, late)
+    assert queued.cause == "after 3 s; last known: queued (sent to queue q)"
+    assert queued.last_known == LastKnown(Status.QUEUED, "sent to queue q", "engine", 1, 8)
+    assert running.cause == "after 3 s; last known: running (on w1)"
+    assert running.last_known == LastKnown(Status.RUNNING, "on w1", "backend", 2, 7)
+
+
+def test_the_worker_that_has_a_task_is_known_until_it_is_tried_again() -> None:
+    taken = e.StateSeen(at=2, task_id="t0", state="RECEIVED", meta={"hostname": "w1"})
+    moved = e.StateSeen(at=3, task_id="t0", state="STARTED", meta={"hostname": "w2"})
+    done = e.Succeeded(at=4, task_id="t0", result=1)
+    assert [after(SENT, *more).worker for more in ((), (taken,), (taken, moved, done))] == [
+        "", "w1", "w2",
+    ]  # fmt: skip
+    again = StepRetried(
+        at=5, run_id="r", path="0", task_id="t1", attempt=2, delay=0, because="lost"
+    )
+    assert after(SENT, taken, again).worker == ""
 
 
 def test_a_worker_that_is_quicker_than_the_brokers_word_still_runs_the_task() -> None:
@@ -333,3 +354,16 @@ def test_a_run_that_was_cancelled_is_revoked_whatever_its_steps_ended_with() -> 
     cancelled = RunCancelled(at=3, run_id="r")
     run = ended("cancelled", "failed", FAILED, cancelled).runs["r"]
     assert run.status is Status.REVOKED
+
+
+def test_every_state_says_what_must_have_been_seen_for_it() -> None:
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(Status))).body
+    assert isinstance(body, ast.ClassDef)
+    told = [
+        one.targets[0].id
+        for one, following in pairwise(body.body)
+        if isinstance(one, ast.Assign)
+        and isinstance(one.targets[0], ast.Name)
+        and isinstance(following, ast.Expr)
+    ]
+    assert told == [status.name for status in Status]

@@ -1,0 +1,289 @@
+"""The objects that ``--json`` prints, a model for each; docs/json.md is made from them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from kimera_tui.runs.status import Status
+
+
+class Printed(BaseModel):
+    """An object as it is printed: fields that were not given are left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    def members(self) -> dict[str, Any]:
+        """What is printed of it, in its order; values stay as they are."""
+        return {name: getattr(self, name) for name in self.order() if name in self.model_fields_set}
+
+    @classmethod
+    def order(cls) -> list[str]:
+        """The names of its fields: its own, then those that it shares with others."""
+        shared = {name for base in cls.__bases__ for name in getattr(base, "model_fields", ())}
+        return sorted(cls.model_fields, key=shared.__contains__)
+
+
+class LastKnown(Printed):
+    """What was known of a task when the wait for it ended."""
+
+    state: Status
+    """Its state by then."""
+    cause: str | None
+    """Why it was in that state."""
+    source: str
+    """Who said so; see `source` of a step."""
+    since: float
+    """When it came into that state."""
+    age: float
+    """Seconds from then to the end of the wait."""
+
+
+class TaskFacts(Printed):
+    """What is known of a task."""
+
+    task_id: str | None
+    """Celery's id of the task."""
+    state: Status | None
+    """Its state, the one that the console shows; see [runs.md](runs.md#states)."""
+    cause: str | None
+    """Why it is in that state, for people; null where nothing more is known."""
+    source: str | None
+    """Who said so: `engine` (Kimera itself), `backend`, `event` (of a worker), `inspect` (a
+    worker that was asked), `journal` or `operator`."""
+    since: float | None
+    """When it came into that state."""
+    worker: str | None
+    """The worker that was last seen to have it; null if none was."""
+    queue: str | None
+    """The queue that it was sent to."""
+    last_known: LastKnown | None
+    """Of a task that timed out: what was known of it by then."""
+
+
+class SendEnd(TaskFacts):
+    """How a task ended that `send` sent, or why it was not sent."""
+
+    friend: str
+    task: str
+    """Its name, without the friend's route."""
+    status: Literal[
+        "done", "failed", "timed out", "revoked", "uncertain", "interrupted", "not sent"
+    ]
+    """How the wait ended. `uncertain`: nobody can tell whether it was sent. `interrupted`: the
+    command was stopped first."""
+    run: str | None
+    """The run's id; null if none was begun."""
+    name: str
+    """The run's name."""
+    warnings: list[str]
+    """What spoke against it, such as that no worker consumes its queue."""
+    result: Any = None
+    """What the task returned; only if `status` is `done`."""
+    error: str = ""
+    """What went wrong, in a sentence; only if something did, as all below."""
+    hint: str = ""
+    """What can be done about it; only if something can."""
+    error_type: str = ""
+    """Of a failed task: the name of its exception's class."""
+    error_message: str = ""
+    """Of a failed task: what its exception said."""
+    traceback: str = ""
+    """Of a failed task: its remote traceback."""
+
+
+class Step(TaskFacts):
+    """A step of a run."""
+
+    path: str
+    """Its place in the run's tree, such as `0/1`; empty for the only step of a run."""
+    id: str | None
+    """Its id in the workflow; null for a plain call."""
+    task: str
+    """What it calls, as `friend.task`."""
+    status: Status
+    """The same as `state`."""
+    attempt: int
+    """Which try this is, from 1."""
+    result: Any
+    """What it returned; null if it returned nothing, or has not."""
+    error: str
+    """`TYPE: MESSAGE` of what it raised; empty if it raised nothing."""
+
+
+class RunReport(Printed):
+    """A run with its steps."""
+
+    run: str
+    """Its id."""
+    name: str
+    status: Status
+    """Its state; see [runs.md](runs.md#states)."""
+    state: Status
+    """The same as `status`."""
+    cause: str | None
+    """Why it ended as it did; null if it ended well or has not ended."""
+    steps: list[Step]
+
+
+class RunEnd(RunReport):
+    """The last line of `run`: how the run ended."""
+
+    event: Literal["end"]
+    result: Any
+    """The run's result; null if it has none."""
+    error: str = ""
+    """What went wrong, in a sentence; only if something did."""
+
+
+class RunEvent(TaskFacts):
+    """Something that happened while `run` waited, and what is known of the step after it."""
+
+    event: str
+    """What happened: `sending`, `dispatched`, `started`, `succeeded`, `retry` and others."""
+    at: float
+    text: str
+    """The event in words."""
+    run: str = ""
+    """The run's id; left out of what concerns no run."""
+    step: str = ""
+    """The step's id, or else its path; left out of what concerns no step."""
+    task: str = ""
+    """What the step calls, as `friend.task`."""
+
+
+class Detached(Printed):
+    """A run that was handed to the workers."""
+
+    event: Literal["detached"]
+    run: str
+    """Its id."""
+    name: str
+
+
+class DryCall(Printed):
+    """A call that a run would make; nothing was sent."""
+
+    step: str
+    """The step's id."""
+    friend: str
+    task: str
+    queue: str
+    """Empty if the friend is not configured."""
+    args: list[Any]
+    kwargs: dict[str, Any]
+    """Secrets are masked; what only the run will know is shown as its template."""
+    timeout: str
+    """A duration such as `30s`."""
+
+
+class ReplayedCall(Printed):
+    """A step that a replay would run; nothing was sent."""
+
+    step: str
+    """The step's path."""
+    task: str
+    """What it calls, as `friend.task`."""
+
+
+class ListedRun(Printed):
+    """A run in the list."""
+
+    run: str
+    """Its id."""
+    name: str
+    status: Status
+    """Its state; see [runs.md](runs.md#states)."""
+    state: Status
+    """The same as `status`."""
+    started: float
+    ended: float | None
+    """Null while it has not ended."""
+    done: int
+    """How many steps are done."""
+    total: int
+    """How many steps there are, without those that were not needed."""
+    error: str
+    """Why it ended as it did; empty if it ended well or has not ended."""
+    parent: str
+    """The run that it replays; empty if it is no replay."""
+
+
+class Param(Printed):
+    """A parameter of a task."""
+
+    type: Literal["string", "int", "float", "bool", "date", "json", "enum"]
+    required: bool
+    default: Any = None
+    """Left out if it has none."""
+    values: list[Any]
+    """The choices of an `enum`; empty for others."""
+    description: str
+    secret: bool
+
+
+class TaskOfFriend(Printed):
+    """A task as friends.yaml describes it."""
+
+    doc: str
+    params: dict[str, Param]
+    """By name."""
+
+
+class ListedFriend(Printed):
+    """A friend as friends.yaml describes it."""
+
+    friend: str
+    """Its name."""
+    route: str
+    queue: str
+    broker: str = ""
+    """Its own broker without the password; left out if it uses the default one."""
+    description: str
+    danger: bool
+    read_only: bool
+    timeout: float
+    """Seconds."""
+    tasks: dict[str, TaskOfFriend]
+    """By name."""
+
+
+class ListedWorkflow(Printed):
+    """A saved workflow."""
+
+    file: str
+    name: str
+    steps: int
+    problem: str
+    """The first thing that is wrong with it; empty if nothing is."""
+    last_status: str
+    """The state of its last run; empty if it never ran."""
+    last_started: float | None
+    usual_seconds: float | None
+    """The median of its recent runs; null if none of them is done."""
+
+
+class Problem(Printed):
+    """Something that is wrong with a workflow file."""
+
+    file: str
+    line: int = 0
+    """From 1; left out, like `path` and `step`, if the file cannot be read at all."""
+    path: str = ""
+    """Where in the file, such as `steps.0.kwargs.day`."""
+    step: str = ""
+    """The step's id; empty for what is in no step."""
+    problem: str
+    """What is wrong, in a sentence."""
+
+
+class ExportedRun(Printed):
+    """A run that the console exported to a file."""
+
+    run: str
+    """Its id."""
+    events: list[dict[str, Any]]
+    """Everything that happened, in its order: `event` is its kind, `at` its time; the other
+    fields differ by kind and are those of `kimera_tui/process/events.py` and
+    `kimera_tui/runs/events.py`."""

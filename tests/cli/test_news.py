@@ -1,0 +1,74 @@
+"""What several sources say of a task is told once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Set
+from typing import Any
+
+from kimera_tui.cli.lookout import Lookout
+from kimera_tui.cli.news import news_of
+from kimera_tui.process.bus import EventBus
+from kimera_tui.process.clock import SystemClock
+from kimera_tui.process.events import StateSeen, Succeeded
+from kimera_tui.runs.book import RunBook
+from tests.runs.lab import dispatched, started
+
+
+def start(source: str, worker: str = "w1@host", task_id: str = "r-0") -> StateSeen:
+    meta = {"hostname": worker} if worker else None
+    return StateSeen(at=1_000_002, task_id=task_id, state="STARTED", meta=meta, source=source)
+
+
+def test_a_start_is_told_once_whoever_says_it_first() -> None:
+    book = RunBook()
+    seen = [started("r"), dispatched("r-0"), start("inspect"), start("backend", ""), start("event")]
+    told = [words[0] for event in seen if (words := news_of(event, book)) is not None]
+    assert told == ["run", "dispatched", "started"]
+    assert news_of(start("event", "w2@host"), book) == ("started", "active", "on w2@host")
+    assert news_of(start("event", task_id="r-1"), book) == ("started", "active", "on w1@host")
+    assert news_of(StateSeen(at=1, task_id="r-0", state="RETRY"), book) is not None
+    assert news_of(start("event", "w2@host"), book) is not None
+
+
+class _Asked:
+    """An inspector whose answer takes as long as the workers need to say more themselves."""
+
+    def __init__(self, bus: EventBus, meanwhile: object) -> None:
+        self._bus, self._meanwhile = bus, meanwhile
+
+    async def active(self, task_ids: Set[str]) -> dict[str, str]:
+        await asyncio.sleep(0)
+        self._bus.publish(self._meanwhile)
+        return dict.fromkeys(sorted(task_ids), "w1@host")
+
+    def close(self) -> None:
+        """Nothing to let go."""
+
+
+async def _told_while_asked(meanwhile: object, in_flight: set[str]) -> list[Any]:
+    bus = EventBus()
+    lookout = Lookout(
+        None, bus, SystemClock(), lambda: in_flight, in_flight.__contains__, embedded=True
+    )
+    lookout.inspector.close()
+    lookout.inspector = _Asked(bus, meanwhile)  # type: ignore[assignment]
+    with bus.subscribe() as mailbox:
+        looking = asyncio.create_task(lookout._tell_who_runs())
+        await asyncio.sleep(0)
+        if isinstance(meanwhile, Succeeded):
+            in_flight.discard(meanwhile.task_id)
+        await looking
+        told = [event for event in mailbox.drain() if isinstance(event, StateSeen)]
+    lookout.close()
+    return [(event.task_id, event.source) for event in told]
+
+
+async def test_a_start_that_is_announced_while_the_workers_are_asked_is_not_told_again() -> None:
+    told = await _told_while_asked(start("event"), {"r-0", "r-1"})
+    assert told == [("r-0", "event"), ("r-1", "inspect")]
+
+
+async def test_a_task_that_ended_while_the_workers_were_asked_is_not_said_to_start() -> None:
+    ended = Succeeded(at=1, task_id="r-0", result=None)
+    assert await _told_while_asked(ended, {"r-0"}) == []

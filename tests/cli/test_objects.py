@@ -1,0 +1,252 @@
+"""Each command prints the objects of its model, and docs/json.md describes them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kimera_tui.cli import compared, objects
+from kimera_tui.cli.export import write_run
+from kimera_tui.cli.objects import Printed
+from kimera_tui.runs.status import Status
+from tests.cli.conftest import Run, environment
+from tests.cli.json_page import PAGE, SECTIONS, page
+from tests.conftest import REPO
+from tests.runs.lab import started
+
+FRIENDS = """\
+friends:
+  echo: {route: echo, queue: echo, tasks: {value: {params: {payload: {type: json, default: 1}}}}}
+  calculator: {route: calculator, queue: calculator, description: Adds.}
+  flaky: {route: flaky, queue: flaky}
+  lost: {route: echo, queue: nobody}
+"""
+WORKFLOW = """\
+kimera: 1
+name: two steps
+steps:
+  - {id: add, task: calculator.add, kwargs: {a: 1, b: 2}}
+  - {id: show, task: echo.value, pass: first}
+"""
+Where = Mapping[str, str]
+
+
+@pytest.fixture(scope="module")
+def where(broker_url: str) -> Iterator[Where]:
+    """A home of the tests' own with a workflow and friends, on a broker that is kept up."""
+    folder = Path(tempfile.mkdtemp(prefix="kt-", dir="/tmp"))
+    (folder / "friends.yaml").write_text(FRIENDS)
+    (folder / "two.kimera.yaml").write_text(WORKFLOW)
+    yield {
+        "KIMERA_HOME": str(folder / "home"),
+        "KIMERA_FRIENDS": str(folder / "friends.yaml"),
+        "KIMERA_WORKFLOWS": str(folder),
+        "BROKER_URL": broker_url,
+        "RESULT_BACKEND": broker_url,
+        "CELERY": "1",
+    }
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def checked(model: type[Printed], done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    """The objects on stdout, each of which is one of a model."""
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert told, done.stderr
+    for each in told:
+        model.model_validate(each)
+    return told
+
+
+def sent(run: Run, where: Where, *words: str, **variables: str) -> dict[str, Any]:
+    """What ``send --json`` tells; all that may be known of a task is there, null where it isn't."""
+    (told,) = checked(objects.SendEnd, run("send", *words, "--json", **{**where, **variables}))
+    assert objects.TaskFacts.model_fields.keys() <= told.keys()
+    assert told["name"] == f"{told['friend']}.{told['task']}"
+    return told
+
+
+# send, however it ends
+
+
+def test_a_task_that_is_done(run: Run, where: Where) -> None:
+    told = sent(run, where, "echo", "value", "--args", "[1]")
+    assert (told["status"], told["state"], told["result"]) == ("done", "done", 1)
+    assert (told["source"], told["queue"], told["last_known"]) == ("backend", "echo", None)
+    assert "error" not in told
+    (row,) = checked(objects.ListedRun, run("runs", f"run:{told['run']}", "--json", **where))
+    assert (row["run"], row["name"], row["status"]) == (told["run"], "echo.value", "done")
+
+
+def test_a_task_that_failed(run: Run, where: Where) -> None:
+    told = sent(run, where, "flaky", "fail", "--kwargs", '{"message": "on purpose"}')
+    assert (told["status"], told["state"]) == ("failed", "failed")
+    assert told["cause"] == "ValueError: on purpose"
+    assert "Traceback" in told["traceback"]
+    assert None not in (told["task_id"], told["run"])
+    assert "result" not in told
+
+
+def test_a_task_that_timed_out_in_a_queue_that_nobody_consumes(run: Run, where: Where) -> None:
+    done = run("send", "lost", "value", "--timeout", "3", "--json", **where)
+    (told,) = checked(objects.SendEnd, done)
+    finding = "No worker consumes queue nobody (0 of 1 workers)."
+    assert (done.returncode, told["status"], told["state"]) == (3, "timed out", "timed out")
+    assert told["last_known"]["state"] == "queued"
+    assert told["last_known"]["source"] == "engine"
+    assert 0 < told["last_known"]["age"] < 30
+    assert (told["worker"], told["queue"], told["warnings"]) == (None, "nobody", [finding])
+    task_id, known = told["task_id"], told["last_known"]
+    assert told["error"] == f"echo.value on friend lost did not finish in 3 s (task id {task_id})"
+    state, run_id = told["hint"].splitlines()
+    cause, age = known["cause"].rstrip("."), f"{known['age']:.1f} s old"
+    assert state == f"Last known state: queued ({cause}), {age}, source: engine."
+    assert run_id == f"Run id: {told['run']}."
+    assert done.stderr.endswith(f"{told['error']}\n  {state}\n  {run_id}\n")
+    assert "still be running" not in done.stderr
+    assert done.stderr.count(f"warning: {finding}") == 1
+
+
+def test_a_task_that_timed_out_while_it_ran(run: Run, where: Where) -> None:
+    call = ("send", "flaky", "sleep", "--kwargs", '{"seconds": 10}', "--timeout", "8", "--json")
+    done = run(*call, **where)
+    (told,) = checked(objects.SendEnd, done)
+    assert told["worker"] == "demo@kimera"
+    assert told["last_known"]["state"] == "running"
+    assert told["cause"] == "after 8 s; last known: running (on demo@kimera)"
+    assert done.stderr.count("started: ") == 1
+
+
+def test_what_is_not_sent(run: Run, where: Where) -> None:
+    for words, variables in (
+        (("nobody", "value"), {}),
+        (("echo", "value", "--args", "{}"), {}),
+        (("echo", "value"), {"BROKER_URL": "redis://127.0.0.1:1/0"}),
+        (("echo", "value"), {"KIMERA_HOME": "/dev/null"}),
+    ):
+        told = sent(run, where, *words, **variables)
+        assert told["status"] == "not sent", told
+        assert told["error"]
+        if told["run"] is None:
+            assert {told[name] for name in objects.TaskFacts.model_fields} == {None}
+
+
+def test_a_command_that_is_interrupted_tells_what_it_leaves(where: Where) -> None:
+    words = ["send", "flaky", "sleep", "--kwargs", '{"seconds": 5}', "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kimera_tui", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPO,
+        env=environment(**where),
+    )  # fmt: skip
+    assert process.stderr is not None
+    seen = ""
+    while "started" not in seen:
+        line = process.stderr.readline()
+        assert line, seen
+        seen += line
+    os.kill(process.pid, signal.SIGINT)
+    out, rest = process.communicate(timeout=30)
+    told = json.loads(out)
+    objects.SendEnd.model_validate(told)
+    assert (process.returncode, told["status"]) == (130, "interrupted")
+    assert told["task_id"]
+    assert "Traceback" not in seen + rest
+
+
+# Runs
+
+
+def test_a_run_from_its_first_event_to_its_last_object(run: Run, where: Where) -> None:
+    done = run("run", "two", "--json", **where)
+    *events, end = [json.loads(line) for line in done.stdout.splitlines()]
+    for each in events:
+        objects.RunEvent.model_validate(each)
+        assert objects.TaskFacts.model_fields.keys() <= each.keys()
+    objects.RunEnd.model_validate(end)
+    assert (end["event"], end["name"], end["status"], end["result"]) == (
+        "end", "two steps", "done", 3,
+    )  # fmt: skip
+    succeeded = next(each for each in events if each["event"] == "succeeded")
+    assert (succeeded["step"], succeeded["state"]) == ("add", "done")
+    assert succeeded["task_id"] == end["steps"][0]["task_id"]
+    (watched,) = checked(objects.RunReport, run("watch", end["run"], "--json", **where))
+    assert [step["id"] for step in watched["steps"]] == ["add", "show"]
+    (again,) = checked(objects.RunReport, run("replay", end["run"], "--json", **where))
+    assert again["steps"][1]["result"] == 3
+    checked(compared.Comparison, run("compare", end["run"], again["run"], "--json", **where))
+
+
+def test_what_would_be_sent(run: Run, where: Where) -> None:
+    calls = checked(objects.DryCall, run("run", "two", "--dry-run", "--json", **where))
+    assert [each["step"] for each in calls] == ["add", "show"]
+    past = sent(run, where, "echo", "value")["run"]
+    done = run("replay", past, "--dry-run", "--json", **where)
+    assert checked(objects.ReplayedCall, done) == [{"step": "0", "task": "echo.value"}]
+
+
+def test_a_detached_run_and_one_that_is_not_over_when_the_watch_is(run: Run, where: Where) -> None:
+    path = Path(where["KIMERA_WORKFLOWS"]) / "never.kimera.yaml"
+    path.write_text(WORKFLOW.replace("calculator.add", "lost.value"))
+    (told,) = checked(objects.Detached, run("run", str(path), "--detach", "--json", **where))
+    done = run("watch", told["run"], "--timeout", "0.1s", "--json", **where)
+    assert done.returncode == 3
+    (watched,) = checked(objects.RunReport, done)
+    assert watched["run"] == told["run"]
+    assert watched["state"] not in ("done", "failed")
+
+
+# What is listed
+
+
+def test_friends_are_listed_with_their_parameters(run: Run, where: Where) -> None:
+    echo, *_ = checked(objects.ListedFriend, run("friends", "--json", **where))
+    payload = echo["tasks"]["value"]["params"]["payload"]
+    assert (payload["type"], payload["default"], payload["values"]) == ("json", 1, [])
+
+
+def test_workflows_and_their_problems(run: Run, where: Where, tmp_path: Path) -> None:
+    checked(objects.ListedWorkflow, run("workflow", "list", "--json", **where))
+    bad = tmp_path / "bad.kimera.yaml"
+    bad.write_text(WORKFLOW.replace("pass", "pss"))
+    (problem,) = checked(objects.Problem, run("workflow", "check", str(bad), "--json", **where))
+    assert problem["step"] == "show"
+    (lost,) = checked(objects.Problem, run("workflow", "check", "nothing", "--json", **where))
+    assert lost.keys() == {"file", "problem"}
+
+
+def test_an_exported_run_has_its_model(tmp_path: Path) -> None:
+    path = write_run(tmp_path, "r", [started("r")])
+    objects.ExportedRun.model_validate_json(path.read_text())
+
+
+# The page
+
+
+def test_the_page_is_made_from_the_models() -> None:
+    assert PAGE.read_text() == page(), "run: python -m tests.cli.json_page"
+
+
+def test_the_page_has_every_model() -> None:
+    models = {each for _, _, each in SECTIONS for each in each}
+    abstract = {Printed, objects.TaskFacts}
+    every = {
+        each
+        for module in (objects, compared)
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Printed)
+    }
+    assert models == every - abstract
+
+
+def test_every_state_is_explained_on_the_page_of_runs() -> None:
+    text = (REPO / "docs" / "runs.md").read_text()
+    assert [status.value for status in Status if f"| *{status}* |" not in text] == []
