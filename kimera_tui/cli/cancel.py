@@ -1,4 +1,4 @@
-"""``kimera-tui cancel``: end a run, whichever console is at it."""
+"""``kimera-tui cancel``: end a run, no matter which console owns it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from kimera_tui.cli.runs import find_run
 from kimera_tui.errors import UsageError
 
 
-@click.command()
+@click.command(short_help="Cancel a run and revoke what is in flight.")
 @click.argument("run")
 @click.option(
     "--keep-asking",
     is_flag=True,
-    help="If no worker heard of a revoke, ask again for 10 minutes, workers that start too.",
+    help="If no worker acknowledges a revoke, repeat it for 10 minutes, also to new workers.",
 )
 def cancel(run: str, keep_asking: bool) -> None:
-    """Cancel RUN (an id, or the beginning of one), whichever console is at it.
+    """Cancel RUN (an id or the beginning of one), no matter which console owns it.
 
-    Nothing more of it is sent, and what is in flight is revoked. A step that runs already goes on.
+    Nothing more of it is sent, and what is in flight is revoked. A step that is already running
+    keeps running.
     """
     perform(_cancel(run, keep_asking))
 
@@ -37,11 +38,11 @@ async def _cancel(wanted: str, keep_asking: bool) -> int:
         cancelled = await parts.cancel(row.run_id)
         narrate(cancelled.said)
         if cancelled.unheard and keep_asking:
-            narrate("No worker heard it; asking again for up to 10 minutes.")
+            narrate("No worker acknowledged the revoke; repeating it for up to 10 minutes.")
             await parts.start()
             narrate(await parts.keep_revoking(cancelled.unheard))
         elif cancelled.unheard:
-            narrate("A worker that starts later won't know of it, unless --keep-asking is given.")
+            narrate("Workers that start later won't know of it unless you pass --keep-asking.")
         return 0 if cancelled.ended else NotEnded.exit_code
     finally:
         await parts.close()

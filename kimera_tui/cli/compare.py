@@ -19,14 +19,14 @@ DIFFERENT = 1
 """Exit code for runs that differ, as diff has it."""
 
 
-@click.command()
+@click.command(short_help="Compare two runs step by step.")
 @click.argument("one", metavar="RUN")
 @click.argument("other", metavar="RUN")
 @click.option("--json", "as_json", is_flag=True, help="The comparison as one JSON object.")
 def compare(one: str, other: str, as_json: bool) -> None:
-    """Compare one RUN (an id, or the beginning of one) with another, step by step.
+    """Compare one RUN (an id or the beginning of one) with another, step by step.
 
-    Leaves with 0 if nothing but the time differs, with 1 if something does.
+    Exit codes: 0 only timings differ, 1 something else does, 2 usage.
     """
     perform(_compare(one, other, as_json))
 

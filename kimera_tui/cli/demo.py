@@ -11,7 +11,7 @@ from kimera_tui.cli.friends_file import DEMO_FRIENDS
 from kimera_tui.cli.output import narrate, perform
 
 
-@click.command()
+@click.command(short_help="Run the embedded broker alone.")
 def demo() -> None:
     """Run the embedded broker and its demo workers until ctrl+c.
 

@@ -47,7 +47,7 @@ def write_text(path: Path, text: str) -> Path:
     try:
         create_file(path, text + "\n", private=True)
     except FileExistsError:
-        raise UsageError(f"{path} is there already: it was not touched.") from None
+        raise UsageError(f"{path} already exists; it was not changed.") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}).") from error
     return path

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
 from kimera_tui.cli.objects import ListedFriend
 from kimera_tui.cli.output import data, fail, narrate
 from kimera_tui.config.friends import Friend
+from kimera_tui.config.yaml_source import is_missing
 from kimera_tui.errors import ConfigError, KimeraError
 from kimera_tui.redaction import redact_text
 from kimera_tui.safetext import safe
 
+FIRST_LINES = """\
+friends:
+  shop:  # your name for a service; then the module of its tasks and the queue of its workers
+    {route: shop.tasks, queue: shop}"""
+"""A friends.yaml with one friend."""
 
-@click.command()
+
+@click.command(short_help="List friends and their tasks.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 def friends(as_json: bool) -> None:
     """List the friends and their tasks."""
@@ -25,13 +33,19 @@ def friends(as_json: bool) -> None:
     except KimeraError as error:
         fail(error)
     if not found:
-        fail(ConfigError(f"No friends: {path} does not exist or names none."))
-    narrate(f"{len(found)} friends in {path}")
+        fail(_none_in(path))
+    narrate(f"{len(found)} {'friend' if len(found) == 1 else 'friends'} in {path}")
     for name, friend in found.items():
         if as_json:
             data(_public(name, friend), as_json=True)
         else:
             click.echo(_row(name, friend))
+
+
+def _none_in(path: Path) -> ConfigError:
+    """The error that says how to begin a friends.yaml."""
+    what = "does not exist" if is_missing(path) else "lists none"
+    return ConfigError(f"No friends: {path} {what}. To begin, write:", hint=FIRST_LINES)
 
 
 def _public(name: str, friend: Friend) -> ListedFriend:

@@ -55,7 +55,7 @@ def refuse_danger(friends: Mapping[str, Friend], names: Iterable[str], *, yes: b
     if danger and not yes:
         listed = ", ".join(f"`{name}`" for name in danger)
         raise UsageError(
-            f"Marked as dangerous: {listed}. Nothing was sent.", hint="--yes sends all the same."
+            f"Marked as dangerous: {listed}. Nothing was sent.", hint="Pass --yes to send anyway."
         )
 
 

@@ -50,21 +50,27 @@ class _Asked:
         return self.mode or "again", ""
 
 
-@click.command()
+@click.command(short_help="Run a past run again, all or part of it.")
 @click.argument("run")
-@click.option("--from-failed", "mode", flag_value="from_failed", help="Reuse what is done.")
-@click.option("--from", "from_step", default="", metavar="STEP", help="Id or path of the first.")
-@click.option("--only", "only_step", default="", metavar="STEP", help="Id or path of the only one.")
+@click.option(
+    "--from-failed", "mode", flag_value="from_failed", help="Rerun only what is not done."
+)
+@click.option(
+    "--from", "from_step", default="", metavar="STEP", help="Rerun from STEP (id or path)."
+)
+@click.option(
+    "--only", "only_step", default="", metavar="STEP", help="Rerun only STEP (id or path)."
+)
 @INPUT
 @SECRET
-@click.option("--set", "sets", multiple=True, metavar="STEP.NAME=VALUE", help="An argument.")
-@click.option("--dry-run", is_flag=True, help="Say what would run and be reused; send nothing.")
+@click.option("--set", "sets", multiple=True, metavar="STEP.NAME=VALUE", help="Change an argument.")
+@click.option("--dry-run", is_flag=True, help="Show what would run and be reused; send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="The new run's end as one JSON object.")
 @click.option("--yes", is_flag=True, help="Send to friends that are marked as dangerous.")
 def replay(**asked: Any) -> None:
     """Run RUN again, as a new run, and wait for its end.
 
-    What -i and --set change runs again, and so does everything that it feeds.
+    Steps that use a value changed by -i or --set run again, and so does everything they feed.
     """
     call = _Asked(**asked)
     if sum(map(bool, (call.mode, call.from_step, call.only_step))) > 1:

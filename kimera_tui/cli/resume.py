@@ -1,4 +1,4 @@
-"""``kimera-tui resume``: go on with runs that a console left, without the screen."""
+"""``kimera-tui resume``: continue interrupted runs without a screen."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from kimera_tui.workflows.launch import Given
 
 
-@click.command()
+@click.command(short_help="Resume interrupted runs and wait for their end.")
 @click.argument("run", default="")
 @SECRET
 def resume(run: str, secrets: tuple[str, ...]) -> None:
-    """Go on with RUN (an id, or the beginning of one), or with every run that was left.
+    """Resume RUN (an id or the beginning of one), or every interrupted run.
 
     Nothing is sent twice. Waits until the runs have ended.
 
-    Exit codes: as of kimera-tui run; 1 for several that ended badly in different ways.
+    Exit codes are the same as for kimera-tui run; 1 if several runs failed in different ways.
     """
     if secrets and not run:
         fail(UsageError("--secret is for one run: name it."))
@@ -62,7 +62,7 @@ async def _resumed(parts: Parts, wanted: str, secrets: Sequence[str]) -> Sequenc
         run_id = await _open_run(parts, wanted)
         return [await parts.go_on(run_id, await _given(parts, run_id, secrets))]
     found = await parts.recover()
-    narrate(found.sentence or "No run was left.")
+    narrate(found.sentence or "No interrupted runs.")
     for run_id, why in found.left:
         narrate(f"{run_id[:8]}: {why}")
     return found.adopted

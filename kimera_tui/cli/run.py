@@ -42,18 +42,18 @@ class _Asked:
     yes: bool
 
 
-@click.command()
+@click.command(short_help="Run a workflow and print its result.")
 @click.argument("workflow")
 @INPUT
 @click.option("--inputs", "inputs_file", default="", metavar="FILE", help="Inputs: JSON or YAML.")
 @SECRET
 @click.option("--dry-run", is_flag=True, help="Show what would be sent; send nothing.")
-@click.option("--from-failed", default="", metavar="RUN", help="Reuse what is done in RUN.")
-@click.option("--detach", is_flag=True, help="Hand all of it to the workers and leave.")
+@click.option("--from-failed", default="", metavar="RUN", help="Reuse what RUN has done.")
+@click.option("--detach", is_flag=True, help="Hand the run to the workers and exit.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each event.")
 @click.option("--yes", is_flag=True, help="Send to friends that are marked as dangerous.")
 def run(**asked: Any) -> None:
-    """Run WORKFLOW, a file or the name of one below workflows/, and print its result.
+    """Run WORKFLOW (a file, or a name below workflows/) and print its result.
 
     Exit codes: 0 done, 1 a task failed, 2 usage, 3 timed out, 4 revoked or cancelled, 69 broker
     unreachable, 130 interrupted.

@@ -29,17 +29,17 @@ READ_SHARE = 10
 """A pause is at least so many times as long as the last reading of the run took."""
 
 
-@click.command()
+@click.command(short_help="List and search past runs.")
 @click.argument("search", nargs=-1)
-@click.option("--limit", default=50, show_default=True, help="The most runs listed.")
+@click.option("--limit", default=50, show_default=True, help="List at most this many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 def runs(search: tuple[str, ...], limit: int, as_json: bool) -> None:
     """List past runs, newest first.
 
     SEARCH is made of words and of state:failed, friend:NAME, task:NAME, exc:TEXT, since:2h,
-    run:ID, parent:ID, workflow:NAME and @FILTER, a saved one. Terms side by side must all be met;
-    `or`, `not` and parentheses join them otherwise. A minus before a term (after --) is a `not`.
-    Best put into quotes as a whole: 'state:"timed out" or (exc:disk since:1d)'.
+    run:ID, parent:ID, workflow:NAME and @FILTER, a saved one. Terms side by side must all match;
+    `or`, `not` and parentheses combine them. A minus before a term (after --) means `not`.
+    Quote the whole search: 'state:"timed out" or (exc:disk since:1d)'.
     """
     perform(_runs(" ".join(search), limit, as_json))
 
@@ -86,14 +86,14 @@ def _line(row: RunRow) -> str:
     return safe(line, 300)
 
 
-@click.command()
+@click.command(short_help="Follow a run to its end.")
 @click.argument("run")
 @click.option("--timeout", default="24h", show_default=True, help="30, 30s, 5m or 1h30m.")
 @click.option("--json", "as_json", is_flag=True, help="The run's end as one JSON object.")
 def watch(run: str, timeout: str, as_json: bool) -> None:
-    """Watch RUN (an id, or the beginning of one) to its end, whichever console owns it.
+    """Follow RUN (an id or the beginning of one) to its end, no matter which console owns it.
 
-    Exit codes: those of the run, as of kimera-tui run; 3 too if it has not ended in time.
+    Exit codes are the same as for kimera-tui run; 3 also if the run has not ended in time.
     """
     perform(_watch(run, timeout, as_json))
 
@@ -142,11 +142,11 @@ async def followed(parts: Parts, run_id: str, until: float) -> RunState:
 
 
 def _left_words(row: RunRow) -> str:
-    """What is to be said of a run that goes on in no console; nothing of any other."""
+    """What to say of a run that no console works on; nothing of any other."""
     if row.ended is not None or row.status not in (Status.INTERRUPTED, Status.HANDED_OVER):
         return ""
-    theirs = "The workers have it, and no" if row.status == Status.HANDED_OVER else "No"
-    return f"{theirs} console is at it: kimera-tui resume {row.run_id[:8]} goes on with it."
+    theirs = "The workers have it; no" if row.status == Status.HANDED_OVER else "No"
+    return f"{theirs} console works on it: kimera-tui resume {row.run_id[:8]} continues it."
 
 
 def _taken_in(book: RunBook, events: Sequence[object]) -> list[str]:

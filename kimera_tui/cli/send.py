@@ -115,7 +115,7 @@ def _params_of(call: _Asked, parts: Parts) -> tuple[TaskParams, Collection[str],
     if config.danger and not call.yes:
         raise UsageError(
             f"Friend `{call.friend}` is marked as dangerous: nothing was sent.",
-            hint="--yes sends all the same.",
+            hint="Pass --yes to send anyway.",
         )
     sources = Sources()
     declared = config.tasks.get(call.task, TaskInfo()).params

@@ -26,18 +26,18 @@ WRONG = 1
 """Exit code when something is wrong with a file that was checked."""
 
 
-@click.group()
+@click.group(short_help="Check, list and describe workflow files.")
 def workflow() -> None:
     """Check, list and describe workflow files."""
 
 
-@workflow.command()
+@workflow.command(short_help="Check files: every mistake with its line.")
 @click.argument("files", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each problem.")
 def check(files: tuple[str, ...], as_json: bool) -> None:
     """Check FILES (or names of workflows): every mistake with its line.
 
-    Exit codes: 0 nothing is wrong, 1 something is, 2 a file can't be read at all.
+    Exit codes: 0 nothing is wrong, 1 something is, 2 a file can't be read.
     """
     try:
         friends = _friends()
@@ -117,8 +117,8 @@ def _check(name: str, friends: Mapping[str, Friend], *, as_json: bool) -> int:
     return WRONG if found else 0
 
 
-@workflow.command()
-@click.option("--with-friends", is_flag=True, help="Complete friends.yaml's tasks and parameters.")
+@workflow.command(short_help="Print the format as a JSON schema.")
+@click.option("--with-friends", is_flag=True, help="Include the tasks of friends.yaml.")
 def schema(with_friends: bool) -> None:
     r"""Print the format as a JSON schema, for editors.
 
@@ -136,7 +136,7 @@ def schema(with_friends: bool) -> None:
     click.echo(to_json(workflow_schema(friends), indent=1, ascii_only=False))
 
 
-@workflow.command(name="list")
+@workflow.command(name="list", short_help="List the saved workflows.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 def list_(as_json: bool) -> None:
     """List the saved workflows, each with its last run, its usual duration and what is wrong."""

@@ -29,5 +29,5 @@ def test_values_of_any_depth_and_what_was_not_kept_are_written(tmp_path: Path) -
     assert [row["event"] for row in told["events"]] == ["RunStarted", *["Succeeded"] * 3]
     assert "canary" not in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(UsageError, match="is there already: it was not touched"):
+    with pytest.raises(UsageError, match="already exists; it was not changed"):
         write_run(tmp_path, "r-export", events)

@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click import Command, Group
 from click.testing import CliRunner
 
+from kimera_tui.cli.friends import FIRST_LINES
 from kimera_tui.cli.main import main
+from kimera_tui.cli.workflow import workflow
+from kimera_tui.config.friends import load_friends
 
 
 def test_an_env_file_that_cannot_be_read_is_a_sentence(
@@ -31,3 +35,39 @@ def test_a_friends_file_that_cannot_be_looked_for_is_a_sentence(
     assert (done.exit_code, done.stdout) == (2, "")
     assert "cannot be read (File name too long)." in done.stderr
     assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("words", [[], ["workflow"]], ids=["main", "workflow"])
+def test_no_description_of_a_command_is_cut(words: list[str]) -> None:
+    done = CliRunner().invoke(main, [*words, "--help"], terminal_width=70)
+    group: Group = workflow if words else main
+    assert "..." not in done.stdout.split("Commands:")[1]
+    assert [each.name for each in group.commands.values() if not _is_short(each)] == []
+
+
+def _is_short(command: Command) -> bool:
+    return command.short_help is not None and len(command.short_help) <= 50
+
+
+def test_one_friend_is_one_friend(tmp_path: Path) -> None:
+    path = tmp_path / "friends.yaml"
+    path.write_text(FIRST_LINES)  # which is a file that can be used as it is
+    assert load_friends(path)["shop"].route == "shop.tasks"
+    done = CliRunner().invoke(main, ["friends"], env={"KIMERA_FRIENDS": str(path)})
+    assert done.stderr == f"1 friend in {path}\n"
+
+
+def test_without_friends_the_first_three_lines_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BROKER_URL", "redis://localhost:1/0")
+    none = CliRunner().invoke(main, ["friends"])
+    (tmp_path / "friends.yaml").write_text("friends: {}\n")
+    empty = CliRunner().invoke(main, ["friends"])
+    for done, why in ((none, "does not exist"), (empty, "lists none")):
+        assert (done.exit_code, done.stdout) == (2, "")
+        first, *more = done.stderr.splitlines()
+        assert first == f"kimera-tui: No friends: friends.yaml {why}. To begin, write:"
+        assert [line.removeprefix("  ") for line in more] == FIRST_LINES.splitlines()
+        assert len(more) == 3

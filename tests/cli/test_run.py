@@ -383,7 +383,7 @@ def test_a_replay_is_guarded_as_the_run_was(
     refused = run("replay", first["run"], **where)
     assert refused.returncode == 2
     assert "Marked as dangerous: `mender`. Nothing was sent." in refused.stderr
-    assert "--yes sends all the same." in refused.stderr
+    assert "Pass --yes to send anyway." in refused.stderr
     assert run("replay", first["run"], "--dry-run", **where).returncode == 0
     assert run("replay", first["run"], "--yes", **where).returncode == 0
     friends.write_text(

@@ -78,7 +78,7 @@ def test_a_run_that_does_not_end_is_watched_as_long_as_was_said(
     done = run("watch", run_id, "--timeout", "0.5s", **where)
     assert done.returncode == 3
     assert "has not ended in the time given" in done.stderr
-    assert "No console is at it: kimera-tui resume left goes on with it." in done.stderr
+    assert "No console works on it: kimera-tui resume left continues it." in done.stderr
     for odd in ("nan", "-1", "0", "soon"):
         done = run("watch", run_id, "--timeout", odd, **where)
         assert (done.returncode, "Timeout: " in done.stderr) == (2, True)
