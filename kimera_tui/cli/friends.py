@@ -10,8 +10,8 @@ import click
 from kimera_tui.cli.objects import ListedFriend
 from kimera_tui.cli.output import data, fail, narrate
 from kimera_tui.config.friends import Friend
-from kimera_tui.config.yaml_source import is_missing
 from kimera_tui.errors import ConfigError, KimeraError
+from kimera_tui.files import is_missing
 from kimera_tui.redaction import redact_text
 from kimera_tui.safetext import safe
 

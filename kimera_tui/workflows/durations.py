@@ -1,4 +1,4 @@
-"""Durations as people write them: 30s, 5m, 1h30m; numbers are seconds."""
+"""Durations as people write them: 200ms, 30s, 5m, 1h30m; numbers are seconds."""
 
 from __future__ import annotations
 
@@ -7,35 +7,37 @@ import re
 from kimera_tui.errors import UsageError
 
 MAX_SECONDS = 720 * 3600
-_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
 _DURATION = re.compile(
     r"(?:(\d{1,6}(?:\.\d{1,6})?)d)?(?:(\d{1,6}(?:\.\d{1,6})?)h)?"
-    r"(?:(\d{1,6}(?:\.\d{1,6})?)m)?(?:(\d{1,9}(?:\.\d{1,6})?)s?)?"
+    r"(?:(\d{1,6}(?:\.\d{1,6})?)m(?!s))?(?:(\d{1,9}(?:\.\d{1,6})?)(?:s|$))?"
+    r"(?:(\d{1,9}(?:\.\d{1,3})?)ms)?"
 )
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of a duration such as 30, 30s, 5m, 1h30m or 2d.
+    """Seconds of a duration such as 30, 30s, 200ms, 5m, 1h30m or 2d.
 
     Raises:
-        UsageError: it is none, not over 0, or over 720 hours; the sentence begins in lower case.
+        UsageError: it is none, not greater than 0, or more than 720 hours; the sentence begins in
+            lower case.
     """
     stripped = text.strip()
     if stripped.startswith("-") and _DURATION.fullmatch(stripped[1:]):
-        raise UsageError("wants a time over 0.")
+        raise UsageError("must be greater than 0.")
     match = _DURATION.fullmatch(stripped)
     if not stripped or match is None:
-        raise UsageError(f"`{text}` is no duration; write 30s, 5m or 1h30m.")
+        raise UsageError(f"`{text}` is not a duration; write 200ms, 30s, 5m or 1h30m.")
     parts = zip(match.groups(), _UNITS.values(), strict=True)
     return check_seconds(sum(float(part) * unit for part, unit in parts if part))
 
 
 def check_seconds(seconds: float) -> float:
-    """The seconds, if they are over 0 and not over 720 hours; else a UsageError."""
+    """The seconds, if they are greater than 0 and at most 720 hours; else a UsageError."""
     if not seconds > 0:
-        raise UsageError("wants a time over 0.")
+        raise UsageError("must be greater than 0.")
     if seconds > MAX_SECONDS:
-        raise UsageError("the most is 720h.")
+        raise UsageError("must be at most 720h.")
     return seconds
 
 

@@ -10,7 +10,7 @@ from kimera_tui.config.nearest import near
 from kimera_tui.depth import every
 from kimera_tui.runs.notkept import NotKept
 from kimera_tui.workflows.filters import FILTERS, Incomplete, Oversized, TooDeep, to_json
-from kimera_tui.workflows.scanner import ROOTS, LookUp, Reference, Scanner, TemplateError
+from kimera_tui.workflows.scanner import OPEN, ROOTS, LookUp, Reference, Scanner, TemplateError
 
 __all__ = ["ROOTS", "Reference", "TemplateError"]
 
@@ -20,7 +20,7 @@ MAX_RENDERED = 1024 * 1024
 """Characters of what comes of it."""
 REMEMBERED = 1000
 """Characters up to which a text is parsed only once."""
-_OPEN, _ESCAPED = "${{", "$${{"
+_ESCAPED = f"${OPEN}"
 _Part = str | LookUp
 
 
@@ -111,7 +111,7 @@ def render(value: Any, scope: Mapping[str, Any]) -> Any:
 def escape(value: Any) -> Any:
     """The value written so that ``render`` gives it back as it is."""
     if isinstance(value, str) and type(value) is str:
-        return value.replace(_OPEN, _ESCAPED)
+        return value.replace(OPEN, _ESCAPED)
     if isinstance(value, Mapping):
         return {key: escape(child) for key, child in value.items()}
     if isinstance(value, list | tuple):
@@ -198,16 +198,16 @@ def _parse(text: str) -> tuple[_Part, ...]:
     parts: list[_Part] = []
     plain: list[str] = []
     at = 0
-    while (start := text.find(_OPEN, at)) >= 0:
+    while (start := text.find(OPEN, at)) >= 0:
         if start > 0 and text[start - 1] == "$" and start - 1 >= at:
-            plain.append(text[at : start - 1] + _OPEN)
-            at = start + len(_OPEN)
+            plain.append(text[at : start - 1] + OPEN)
+            at = start + len(OPEN)
             continue
         plain.append(text[at:start])
         if joined := "".join(plain):
             parts.append(joined)
         plain.clear()
-        scanner = Scanner(text, start + len(_OPEN))
+        scanner = Scanner(text, start)
         parts.append(scanner.look_up())
         at = scanner.at
     plain.append(text[at:])

@@ -24,6 +24,8 @@ from kimera_tui.workflows.saving import equal
 
 Mode = Literal["again", "from_failed", "from_step", "only_step"]
 """All of it; what isn't done; a step and what it feeds; one step as it was sent."""
+ONLY = "0"
+"""What the only step of a plain call is called: its path is empty."""
 Overrides = Mapping[str, Mapping[str, Any]]
 """New named arguments of steps, by path or id."""
 
@@ -103,7 +105,7 @@ def planned_replay(
         raise UsageError("No such run.")
     run, mode = Past.of(past).run, wish.mode
     if mode not in get_args(Mode):
-        raise UsageError(f"`{mode}` is no way to replay; the ways: {', '.join(get_args(Mode))}.")
+        raise UsageError(f"Unknown replay mode `{mode}`; choose from {', '.join(get_args(Mode))}.")
     path = _path_of(run, wish.path) if mode in ("from_step", "only_step") else ""
     args = {_path_of(run, each): tuple(values) for each, values in wish.args.items()}
     named = {_path_of(run, each): values for each, values in wish.overrides.items()}
@@ -141,8 +143,12 @@ def _path_of(run: RunState, step: str) -> str:
     found = [path for path, state in run.steps.items() if state.id and state.id == step]
     if found:
         return found[0]
-    known = [state.id or path for path, state in run.steps.items()]
-    raise UsageError(f"The run has no step `{step}`; steps: {', '.join(known)}.")
+    known = [state.id or path or ONLY for path, state in run.steps.items()]
+    if known == [step]:
+        return next(iter(run.steps))
+    if known == [ONLY]:
+        raise UsageError(f"The run has no step `{step}`: it has only one, called `{ONLY}`.")
+    raise UsageError(f"The run has no step `{step}`; its steps: {', '.join(known)}.")
 
 
 @dataclass(slots=True)

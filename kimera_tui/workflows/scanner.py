@@ -11,7 +11,9 @@ from kimera_tui.errors import UsageError
 from kimera_tui.workflows.filters import FILTERS
 
 ROOTS = ("inputs", "steps", "prev", "run", "env", "error")
-CLOSE = "}}"
+OPEN, CLOSE = "${{", "}}"
+_LONGEST_QUOTE = 60
+"""Characters of a template that errors quote."""
 MAX_PARTS = 32
 MAX_FILTERS = 8
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -54,13 +56,14 @@ class Scanner:
 
     Args:
         text: The text that it stands in.
-        at: Where it begins; then where the reading has come to.
+        start: Where the template begins in it; None where the text is a look-up alone.
     """
 
-    def __init__(self, text: str, at: int = 0) -> None:
+    def __init__(self, text: str, start: int | None = None) -> None:
         self._text = text
-        self._start = at
-        self.at = at
+        self._start = start
+        self.at = 0 if start is None else start + len(OPEN)
+        """Where the reading has come to."""
 
     def look_up(self) -> LookUp:
         """A look-up with its filters, up to its end; raises TemplateError."""
@@ -82,11 +85,13 @@ class Scanner:
         path: list[str | int] = []
         while True:
             if self._took(".", spaces=False):
+                if (number := _INDEX.match(self._text, self.at)) is not None:
+                    raise self._wrong(f"write `.{number[0]}` as `[{number[0]}]`")
                 path.append(self._name("a name after `.`"))
             elif self._took("[", spaces=False):
                 key = self._literal()
                 if isinstance(key, bool) or not isinstance(key, str | int):
-                    raise self._wrong("a text or a whole number belongs between [ and ]")
+                    raise self._wrong("put a quoted text or an integer between [ and ]")
                 path.append(key)
                 if not self._took("]"):
                     raise self._wrong("`]` is missing")
@@ -99,7 +104,7 @@ class Scanner:
         """Raise a TemplateError where something is left of the text."""
         self._skip()
         if self.at < len(self._text):
-            raise self._wrong("something stands behind it")
+            raise self._wrong("unexpected text after it")
 
     def _filter(self) -> Filter:
         name = self._name("a filter")
@@ -127,7 +132,7 @@ class Scanner:
             return int(number[0])
         word = self._name("a value")
         if word not in ("true", "false", "null"):
-            raise self._wrong(f"`{word}` is no value; quote a text")
+            raise self._wrong(f"`{word}` is not a value; put text in quotes")
         return {"true": True, "false": False, "null": None}[word]
 
     def _name(self, what: str) -> str:
@@ -151,8 +156,14 @@ class Scanner:
             self.at += 1
 
     def _wrong(self, why: str) -> TemplateError:
-        shown = self._text[self._start : self._start + 60].strip()
-        return TemplateError(f"Template `{shown}`: {why}.")
+        start = self._start or 0
+        end = self._text.find(CLOSE, start) + len(CLOSE)
+        if self._start is None or end < len(CLOSE):
+            end = len(self._text)
+        shown = self._text[start : min(end, start + _LONGEST_QUOTE)].strip()
+        cut = "…" if end - start > _LONGEST_QUOTE else ""
+        what = "Look-up" if self._start is None else "Template"
+        return TemplateError(f"{what} `{shown}{cut}`: {why}.")
 
 
 def _written(part: str | int) -> str:

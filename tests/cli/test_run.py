@@ -502,7 +502,7 @@ def test_a_replay_that_makes_no_sense_leaves_with_2(
         (["-i", "start=1000"], "start: the most is 100."),
         (["-i", "strat=1"], "strat: the workflow has no such input. Near: `start`."),
         (["--set", "load=1"], "--set load=1: write it as STEP.NAME=VALUE."),
-        (["--set", "laod.a=1"], "The run has no step `laod`; steps: load, other, show."),
+        (["--set", "laod.a=1"], "The run has no step `laod`; its steps: load, other, show."),
         (["--from", "x"], "The run has no step `x`"),
         (["--from", "load", "--only", "show"], "Choose one of --from-failed, --from and --only."),
     ):

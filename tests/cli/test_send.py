@@ -122,9 +122,9 @@ def test_hostile_results_are_harmless_on_stdout(run: Run) -> None:
         (["echo", "value", "--args", "1,2"], "Arguments: not JSON: line 1 column 2"),
         (["echo", "value", "--args", "{}"], "Arguments must be a JSON list, like [1, 2]."),
         (["echo", "value", "--kwargs", "[1]"], "Named arguments must be a JSON object"),
-        (["echo", "value", "--timeout", "0"], "Timeout: wants a time over 0."),
-        (["echo", "value", "--timeout", "-1"], "Timeout: wants a time over 0."),
-        (["echo", "value", "--timeout", "soon"], "Timeout: `soon` is no duration"),
+        (["echo", "value", "--timeout", "0"], "Timeout: must be greater than 0."),
+        (["echo", "value", "--timeout", "-1"], "Timeout: must be greater than 0."),
+        (["echo", "value", "--timeout", "soon"], "Timeout: `soon` is not a duration"),
     ],
 )
 def test_a_wrong_call_leaves_with_2_and_one_sentence(

@@ -38,7 +38,7 @@ WRONG = [
     ("calculator.add", "pass", "sometimes", "pass: one of auto, first, payload, none."),
     ("calculator.add", "when", "is it late", "when: "),
     ("calculator.add", "on_error", "panic", "on error: one of fail, continue."),
-    ("calculator.add", "timeout", "soon", "timeout: `soon` is no duration"),
+    ("calculator.add", "timeout", "soon", "timeout: `soon` is not a duration"),
     ("calculator.add", "start_timeout", "-1", "start timeout: "),
     ("calculator.add", "on_timeout", "wait", "on timeout: one of revoke, leave, terminate."),
     ("calculator.add", "retry times", "0.5", "retry"),

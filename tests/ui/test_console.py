@@ -63,9 +63,9 @@ async def test_a_wrong_field_keeps_the_task_from_being_sent_and_says_why() -> No
         (2, "{}", "Arguments must be a JSON list"),
         (3, "[1]", "Named arguments must be a JSON object"),
         (3, '{"a": 1}', "`a` has a field of its own above"),
-        (4, "0", "wants a time over 0"),
-        (4, "-1", "wants a time over 0"),
-        (4, "abc", "`abc` is no duration"),
+        (4, "0", "must be greater than 0"),
+        (4, "-1", "must be greater than 0"),
+        (4, "abc", "`abc` is not a duration"),
     ],
 )
 async def test_every_field_of_the_form_says_what_is_wrong_with_it(

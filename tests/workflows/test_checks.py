@@ -149,10 +149,16 @@ def test_prev_is_there_where_a_result_comes_in() -> None:
         ("inputs.dya", "`inputs.dya`: there is no input `dya`. Near: `day`."),
         ("inputs", "`inputs`: say which one, like inputs.name."),
         ("error.type", "`error.type`: an error is there only for the steps of on_error."),
-        ("item", "Template `item }}`: `item` can't be looked up; inputs, steps, prev, run, env, e"),
-        ("inputs.day | upcase", "Template `inputs.day | upcase }}`: no filter `upcase`. Near: `u"),
-        ("inputs.day |", "Template `inputs.day | }}`: a filter is missing."),
-        ("inputs.day}} ${{ x", "Template `x }}`: `x` can't be looked up"),
+        (
+            "item",
+            "Template `${{ item }}`: `item` can't be looked up; inputs, steps, prev, run, env, e",
+        ),
+        (
+            "inputs.day | upcase",
+            "Template `${{ inputs.day | upcase }}`: no filter `upcase`. Near: `u",
+        ),
+        ("inputs.day |", "Template `${{ inputs.day | }}`: a filter is missing."),
+        ("inputs.day}} ${{ x", "Template `${{ x }}`: `x` can't be looked up"),
     ],
 )
 def test_what_can_be_looked_up_besides(look_up: str, sentence: str) -> None:
@@ -208,7 +214,7 @@ def test_what_keeps_runs_apart_is_made_of_inputs() -> None:
         "`run.id`: only inputs can be looked up here.",
         "`inputs.x`: there is no input `x`.",
     ]
-    assert wrong([task("a")], concurrency={"key": "${{ "})[0].startswith("Template ``")
+    assert wrong([task("a")], concurrency={"key": "${{ "})[0].startswith("Template `${{`")
 
 
 # Friends

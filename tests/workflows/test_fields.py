@@ -60,22 +60,36 @@ def test_named_arguments_must_be_an_object() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("5", 5), ("5s", 5), ("2.5", 2.5), ("5m", 300), ("1h30m", 5400), (" 1h ", 3600)],
+    [
+        ("5", 5),
+        ("5s", 5),
+        ("2.5", 2.5),
+        ("5m", 300),
+        ("1h30m", 5400),
+        (" 1h ", 3600),
+        ("200ms", 0.2),
+        ("1.5ms", 0.0015),
+        ("1m5ms", 60.005),
+        ("1s500ms", 1.5),
+        ("1h30", 3630),
+    ],
 )
 def test_durations(text: str, seconds: float) -> None:
-    assert parse_timeout(text) == seconds
+    assert parse_timeout(text) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("-1", "Timeout: wants a time over 0."),
-        ("0", "Timeout: wants a time over 0."),
-        ("abc", "Timeout: `abc` is no duration; write 30s, 5m or 1h30m."),
-        ("2 minutes", "Timeout: `2 minutes` is no duration"),
-        ("31d", "Timeout: the most is 720h."),
-        ("721h", "Timeout: the most is 720h."),
-        ("", "Timeout: `` is no duration"),
+        ("-1", "Timeout: must be greater than 0."),
+        ("0", "Timeout: must be greater than 0."),
+        ("abc", "Timeout: `abc` is not a duration; write 200ms, 30s, 5m or 1h30m."),
+        ("2 minutes", "Timeout: `2 minutes` is not a duration"),
+        ("31d", "Timeout: must be at most 720h."),
+        ("721h", "Timeout: must be at most 720h."),
+        ("", "Timeout: `` is not a duration"),
+        ("5msec", "Timeout: `5msec` is not a duration"),
+        ("-200ms", "Timeout: must be greater than 0."),
     ],
 )
 def test_times_that_are_none(text: str, sentence: str) -> None:

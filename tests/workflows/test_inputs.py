@@ -123,10 +123,10 @@ def refusal(fields: dict[str, Any], value: Any) -> str:
             {"type": "duration"},
             [],
             [
-                ("soon", "`soon` is no duration"),
-                (0, "wants a time over 0."),
+                ("soon", "`soon` is not a duration"),
+                (0, "must be greater than 0."),
                 (True, "write a duration"),
-                ("1000h", "the most is 720h."),
+                ("1000h", "must be at most 720h."),
             ],
         ),
         ({"type": "duration", "max": "1h"}, [], [("61m", "the most is 1h.")]),
@@ -197,7 +197,7 @@ def test_what_is_typed_is_read_by_its_type(fields: dict[str, Any], text: str, va
         ({"type": "json"}, "{", "x: not JSON: line 1 column 2"),
         ({"type": "json"}, "[" * 100_000, "x: nested deeper than 40."),
         ({"type": "enum", "values": ["eu", 7]}, "us", "x: one of eu, 7."),
-        ({"type": "duration"}, "", "x: `` is no duration"),
+        ({"type": "duration"}, "", "x: `` is not a duration"),
     ],
 )
 def test_what_cannot_be_read_is_refused(fields: dict[str, Any], text: str, sentence: str) -> None:
@@ -244,7 +244,7 @@ def test_whatever_is_typed_is_read_or_refused_in_a_sentence(wanted: Input, text:
         ({"type": "date", "min": "x"}, "write a date as 2026-01-31."),
         ({"type": "date", "min": "2026-02-01", "max": "2026-01-01"}, "`min` is over `max`."),
         ({"type": "duration", "min": "1h", "max": "59m"}, "`min` is over `max`."),
-        ({"type": "duration", "max": "x"}, "`x` is no duration"),
+        ({"type": "duration", "max": "x"}, "`x` is not a duration"),
         ({"default": 5}, "5 is no text; quote it: that is its default."),
         ({"type": "int", "max": 3, "default": 4}, "the most is 3: that is its default."),
         ({"type": "enum", "values": ["a"], "default": "b"}, "one of a: that is its default."),

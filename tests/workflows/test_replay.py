@@ -230,12 +230,19 @@ def test_a_secret_is_needed_again_only_where_it_is_sent() -> None:
 def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(UsageError, match="No such run"):
         plan([], "again")
-    with pytest.raises(UsageError, match="no way to replay"):
+    with pytest.raises(UsageError, match="Unknown replay mode `backwards`; choose from again,"):
         plan(past(), "backwards")
     with pytest.raises(UsageError, match="no step `9`"):
         plan(past(), "from_step", "9")
     with pytest.raises(UsageError, match="no step `9`"):
         plan(past(), "again", set={"9": {}})
+    single = [started("r", plan=task("", "a")), RunEnded(at=3, run_id="r")]
+    for mode in ("from_step", "only_step"):
+        with pytest.raises(UsageError) as caught:
+            plan(single, mode, "nothere")
+        assert str(caught.value) == ("The run has no step `nothere`: it has only one, called `0`.")
+    assert plan(single, "from_step", "0").will_run == [""]
+    assert plan(single, "again", set={"0": {"a": 1}}).plan.task.kwargs == {"a": 1}
 
 
 # With another file, or with other inputs

@@ -23,7 +23,7 @@ TEXTS = {"everything": EVERYTHING, **{path.name: path.read_text() for path in EX
 WRONG = (None, True, 7, -1, 1.5, "", "odd text", "a" * 300, [], [[]], {}, {"odd": 1})
 ONLY_KIMERA = (
     # Times: what is a duration is told by more than a pattern.
-    r"is no duration", r"wants a time over 0", r"the most is 720h",
+    r"is not a duration", r"must be greater than 0", r"must be at most 720h",
     # A condition is looked at as a whole.
     r"only eq and ne may be null",
     # What is said elsewhere in the file counts.
@@ -31,7 +31,7 @@ ONLY_KIMERA = (
     r"no result comes in", r"under `env:`", r"an error is there only", r"only inputs can be looked",
     r"say which", r"has no `", r"is a secret, which",
     # Templates have a grammar of their own.
-    r"^Template ",
+    r"^Template ", r"^Look-up ",
     # The keys of an input depend on its type.
     r"an enum needs", r"belongs? to ", r"a secret has no default", r"that is its default",
     r"`min` and `max`", r"`min` is over", r"no regular expression", r"write a (date|time|duration)",
