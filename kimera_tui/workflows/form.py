@@ -25,6 +25,7 @@ from kimera_tui.workflows.document import (
     Retry,
     TaskStep,
 )
+from kimera_tui.workflows.other_words import instead_of, right_form
 from kimera_tui.yaml.reading import Key
 
 MOST = 400
@@ -119,7 +120,7 @@ def _sentence(data: Any, path: Key, error: ErrorDetails) -> str:
     kind, context = error["type"], error.get("ctx", {})
     last = str(path[-1])[:80] if path else ""
     if kind == "extra_forbidden":
-        return f"unknown key '{last}'.{near(last, _known_keys(data, path[:-1]))}"
+        return _unknown(data, path, last)
     if kind == "step_kind":
         return f"a step has exactly one of {', '.join(KINDS)}.{_misspelt(at(data, path))}"
     if last == "on_error" and is_step(path[:-1]):
@@ -127,7 +128,8 @@ def _sentence(data: Any, path: Key, error: ErrorDetails) -> str:
     if last in ("min", "max") and len(path) == 3 and path[0] == "inputs":
         return "must be a number, or a date, time or duration as text."
     if kind in SENTENCES:
-        return f"{SENTENCES[kind]}."
+        form = right_form(last, at(data, path), of_input=_is_input(path)) if kind in _FORMS else ""
+        return f"{SENTENCES[kind]}: {form}." if form else f"{SENTENCES[kind]}."
     if kind in _LIMITS:
         return f"{_LIMITS[kind]} {next(iter(context.values()))}."
     if kind == "string_pattern_mismatch":
@@ -138,10 +140,24 @@ def _sentence(data: Any, path: Key, error: ErrorDetails) -> str:
     return f"{text[:1].lower()}{text[1:]}."
 
 
+def _unknown(data: Any, path: Key, last: str) -> str:
+    above = path[:-1]
+    place = "step" if is_step(above) else "input" if _is_input(above) else ""
+    place = place or ("retry" if above[-1:] == ("retry",) else "" if above else "file")
+    if instead := instead_of(last, place):
+        return f"unknown key '{last}': {instead}."
+    return f"unknown key '{last}'.{near(last, _known_keys(data, above))}"
+
+
+def _is_input(path: Key) -> bool:
+    return len(path) == 2 and path[0] == "inputs"
+
+
+_FORMS = ("list_type", "dict_type", "model_type", "model_attributes_type")
 _LIMITS = {
-    "greater_than": "must be over",
-    "greater_than_equal": "the least is",
-    "less_than_equal": "the most is",
+    "greater_than": "must be greater than",
+    "greater_than_equal": "must be at least",
+    "less_than_equal": "must be at most",
     "string_too_long": "too long; the most characters are",
 }
 
@@ -149,6 +165,9 @@ _LIMITS = {
 def _misspelt(step: Any) -> str:
     if not isinstance(step, dict) or set(KINDS) & set(step):
         return ""
+    for word in list(step)[:40]:
+        if isinstance(word, str) and (instead := instead_of(word[:40], "kind")):
+            return f" Unknown key '{word}': {instead}."
     key, kind = misspelt_kind(step)
     return f" Unknown key '{key}'. Near: `{kind}`." if key else ""
 
@@ -186,7 +205,7 @@ def _known_keys(data: Any, path: Key) -> Iterator[str]:
         here = at(data, path)
         kind = next((kind for kind in KINDS if isinstance(here, dict) and kind in here), "task")
         return _names(_STEPS[kind])
-    if len(path) == 2 and path[0] == "inputs":
+    if _is_input(path):
         return _names(Input)
     if path and isinstance(path[-1], int):
         return _names(Condition)
