@@ -335,6 +335,6 @@ def revived(step: StepState, at: float) -> StepState:
 
 
 def _finished_late(step: StepState, event: e.FinishedLate) -> StepState:
-    cause = event.error or f"ended with {event.state} after its time-out"
+    cause = event.error or f"ended with {event.state} after its timeout"
     step = replace(step, result=event.result, error_message=event.error)
     return _now(step, Status.FINISHED_LATE, event, cause, "backend")
