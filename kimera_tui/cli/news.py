@@ -6,7 +6,7 @@ from typing import Any
 
 from kimera_tui.cli import objects
 from kimera_tui.process.events import StateSeen
-from kimera_tui.runs.book import RunBook
+from kimera_tui.runs.book import RunBook, RunState
 from kimera_tui.runs.narration import Words, narrate
 from kimera_tui.runs.sightings import LastKnown, worker_of
 from kimera_tui.runs.state import RUNS, StepState
@@ -51,6 +51,19 @@ def facts_of(step: StepState | None) -> dict[str, Any]:
         "queue": step.queue or None,
         "last_known": step.last_known and _last(step.last_known),
     }
+
+
+def known_by_then(run: RunState | None, task_id: str) -> str:
+    """What was known of a task that timed out, with its source and age, and its run's id."""
+    steps = () if run is None else run.steps.values()
+    step = next((step for step in steps if step.task_id == task_id), None)
+    if run is None or step is None or (known := step.last_known) is None:
+        return ""
+    state = f"{known.status} ({known.cause.rstrip('.')})" if known.cause else known.status
+    return (
+        f"Last known state: {state}, {known.age:.1f} s old, source: {known.source}.\n"
+        f"Run id: {run.run_id}."
+    )
 
 
 def _last(known: LastKnown) -> objects.LastKnown:

@@ -13,10 +13,11 @@ from kimera_tui.cli.detaching import detached
 from kimera_tui.cli.ends import MAILBOX, code_of, told_of
 from kimera_tui.cli.given import INPUT, ask_for_secrets, inputs_of
 from kimera_tui.cli.given_secrets import SECRET, secrets_for
+from kimera_tui.cli.news import known_by_then
 from kimera_tui.cli.objects import DryCall, RunEnd
 from kimera_tui.cli.output import complain, data, fail, narrate, perform, show_traceback
 from kimera_tui.cli.progress import Progress
-from kimera_tui.errors import KimeraError, UsageError
+from kimera_tui.errors import KimeraError, TimeoutException, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,6 +162,8 @@ def _report(state: RunState, result: Any, error: KimeraError | None, as_json: bo
         data(result, as_json=False)
     else:
         show_traceback(error, hide)
+    if isinstance(error, TimeoutException):
+        error.hint = known_by_then(state, error.task_id)
     if error is not None:
         complain(error, hide)
 

@@ -215,26 +215,16 @@ async def _warn(parts: Parts, queue: str, task: str, teller: _Teller) -> None:
 
 def _failed(error: KimeraError, call: _Asked, teller: _Teller) -> int:
     """Print an error without the call's secrets; returns its exit code."""
+    from kimera_tui.cli.news import known_by_then
+
     if isinstance(error, TimeoutException):
-        error.hint = _known_by_then(teller)
+        error.hint = known_by_then(teller.run, error.task_id)
     if call.as_json:
         _print_end(call, teller, _told(error, teller))
     else:
         show_traceback(error, teller.hide)
     complain(error, teller.hide)
     return error.exit_code
-
-
-def _known_by_then(teller: _Teller) -> str:
-    """What was known of a task that timed out, with its source and age, and the run's id."""
-    run, step = teller.run, teller.step
-    if run is None or step is None or (known := step.last_known) is None:
-        return ""
-    state = f"{known.status} ({known.cause.rstrip('.')})" if known.cause else known.status
-    return (
-        f"Last known state: {state}, {known.age:.1f} s old, source: {known.source}.\n"
-        f"Run id: {run.run_id}."
-    )
 
 
 def _print_end(call: _Asked, teller: _Teller, end: dict[str, Any]) -> None:

@@ -18,11 +18,23 @@ import pytest
 from kimera_tui.cli import compared, objects
 from kimera_tui.cli.export import write_run
 from kimera_tui.cli.objects import Printed
+from kimera_tui.cli.send import _Asked, _failed, _Teller
+from kimera_tui.errors import (
+    BrokerUnavailable,
+    JournalError,
+    KimeraError,
+    PublishUncertain,
+    TaskFailed,
+    TaskRevoked,
+    UsageError,
+)
+from kimera_tui.process import events as e
+from kimera_tui.runs.book import RunBook
 from kimera_tui.runs.status import Status
 from tests.cli.conftest import Run, environment
 from tests.cli.json_page import PAGE, SECTIONS, page
 from tests.conftest import REPO
-from tests.runs.lab import started
+from tests.runs.lab import sending, started
 
 FRIENDS = """\
 friends:
@@ -39,6 +51,10 @@ steps:
   - {id: show, task: echo.value, pass: first}
 """
 Where = Mapping[str, str]
+REFUSED = e.Refused(at=2, task_id="r-0", reason="the disk is full")
+UNSURE = e.Refused(at=2, task_id="r-0", reason="the connection was lost", uncertain=True)
+REVOKED = e.RemotelyRevoked(at=2, task_id="r-0")
+FAILED = e.Failed(at=2, task_id="r-0", error_type="E", error_message="no")
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +154,59 @@ def test_what_is_not_sent(run: Run, where: Where) -> None:
         assert told["error"]
         if told["run"] is None:
             assert {told[name] for name in objects.TaskFacts.model_fields} == {None}
+
+
+@pytest.mark.parametrize(
+    ("events", "error", "status", "state"),
+    [
+        ([], UsageError("no"), "not sent", None),
+        ([started("r")], BrokerUnavailable("away"), "not sent", "waiting"),
+        ([started("r"), REFUSED], JournalError("full"), "not sent", "failed"),
+        ([started("r"), UNSURE], PublishUncertain("lost"), "uncertain", "uncertain"),
+        ([started("r"), sending("r-0"), REVOKED], TaskRevoked("t", "r-0"), "revoked", "revoked"),
+        (
+            [started("r"), sending("r-0"), FAILED],
+            TaskFailed("t", "r-0", "E", "no"),
+            "failed",
+            "failed",
+        ),
+    ],
+)
+def test_what_was_not_sent_or_maybe_not_has_not_failed(
+    capsys: pytest.CaptureFixture[str],
+    events: list[object],
+    error: KimeraError,
+    status: str,
+    state: str | None,
+) -> None:
+    call = _Asked("lab", "step", "", "", "", True, False, False)
+    book = RunBook()
+    book.apply_all(events)
+    assert _failed(error, call, _Teller(book)) == error.exit_code
+    told = json.loads(capsys.readouterr().out)
+    objects.SendEnd.model_validate(told)
+    assert (told["status"], told["state"]) == (status, state)
+    assert told["run"] == ("r" if events else None)
+
+
+def test_a_task_that_another_console_cancels(run: Run, where: Where) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kimera_tui", "send", "lost", "value", "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPO,
+        env=environment(**where),
+    )  # fmt: skip
+    assert process.stderr is not None
+    while "dispatched" not in (line := process.stderr.readline()):
+        assert line
+    while not (listed := run("runs", "task:lost.value state:queued", "--json", **where)).stdout:
+        assert listed.returncode == 0  # the journal is a quarter of a second behind
+    (row,) = checked(objects.ListedRun, listed)
+    assert run("cancel", row["run"], **where).stdout == ""
+    out, _ = process.communicate(timeout=60)
+    told = json.loads(out)
+    objects.SendEnd.model_validate(told)
+    assert (process.returncode, told["status"], told["run"]) == (4, "revoked", row["run"])
+    assert told["queue"] == "nobody"
 
 
 def test_a_command_that_is_interrupted_tells_what_it_leaves(where: Where) -> None:

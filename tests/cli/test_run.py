@@ -235,7 +235,10 @@ def test_a_run_that_takes_too_long_leaves_with_3(
     slow = "  - {id: a, task: flaky.sleep, kwargs: {seconds: 20}, timeout: 1s}\n"
     done = run("run", write(tmp_path, slow), "--json", **where)
     assert done.returncode == 3
-    assert lines(done)[-1]["status"] == "timed out"
+    end = lines(done)[-1]
+    assert (end["status"], end["steps"][0]["state"]) == ("timed out", "timed out")
+    assert "did not finish in 1 s (task id" in done.stderr
+    assert "\n  Last known state: " in done.stderr
     whole = slow.replace(", timeout: 1s", "")
     done = run("run", write(tmp_path, whole, "timeout: 1s"), **where)
     assert (done.returncode, done.stdout) == (3, "")
