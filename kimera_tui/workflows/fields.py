@@ -112,7 +112,7 @@ def parse_param(name: str, param: Param, text: str) -> Any:
         case "int" if re.fullmatch(r"[+-]?\d{1,300}", stripped):
             return int(stripped)
         case "int":
-            raise UsageError(f"{name}: `{shown}` is no whole number.")
+            raise UsageError(f"{name}: `{shown}` is not an integer.")
         case "float":
             return _number(name, stripped, shown)
         case "bool" if stripped.lower() in ("true", "false", "yes", "no"):
@@ -136,7 +136,7 @@ def _number(name: str, text: str, shown: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise UsageError(f"{name}: `{shown}` is no number.") from None
+        raise UsageError(f"{name}: `{shown}` is not a number.") from None
     if not math.isfinite(number):
         raise UsageError(f"{name}: {shown} cannot be sent.")
     return number
@@ -192,13 +192,13 @@ def _misfit(name: str, param: Param, value: Any) -> str:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     match param.type:
         case "int" if not (number and float(value).is_integer()):
-            return f"{shown} is no whole number"
+            return f"{shown} is not an integer"
         case "float" if not number:
-            return f"{shown} is no number"
+            return f"{shown} is not a number"
         case "bool" if not isinstance(value, bool):
             return f"{shown} is neither true nor false"
         case "string" | "date" if not isinstance(value, str):
-            return f"{shown} is no text"
+            return f"{shown} is not text"
         case "enum" if value not in param.values:
             return f"one of {', '.join(map(str, param.values))}"
     return ""

@@ -53,12 +53,12 @@ def typed(kind: str, text: str, name: str) -> Any:
     match kind:
         case "int":
             if not _NUMBER.fullmatch(stripped):
-                raise UsageError(f"{name}: `{stripped[:60]}` is no whole number.")
+                raise UsageError(f"{name}: `{stripped[:60]}` is not an integer.")
             return int(stripped)
         case "float":
             value = parse_json(stripped, name)
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise UsageError(f"{name}: `{stripped[:60]}` is no number.")
+                raise UsageError(f"{name}: `{stripped[:60]}` is not a number.")
             return value
         case "bool":
             if stripped.lower() not in ("true", "false", "yes", "no"):

@@ -76,12 +76,12 @@ def parse_input(name: str, spec: Input, text: str) -> Any:
         case "int" if _WHOLE.fullmatch(stripped):
             return check(name, spec, int(stripped))
         case "int":
-            raise UsageError(f"{name}: `{stripped[:60]}` is no whole number.")
+            raise UsageError(f"{name}: `{stripped[:60]}` is not an integer.")
         case "float":
             try:
                 return check(name, spec, float(stripped))
             except ValueError:
-                raise UsageError(f"{name}: `{stripped[:60]}` is no number.") from None
+                raise UsageError(f"{name}: `{stripped[:60]}` is not a number.") from None
         case "bool" if stripped.lower() in ("true", "false", "yes", "no"):
             return stripped.lower() in ("true", "yes")
         case "bool":
@@ -108,11 +108,11 @@ def check(name: str, spec: Input, value: Any) -> Any:
     match spec.type:
         case "int":
             if isinstance(value, bool) or not isinstance(value, int):
-                raise UsageError(f"{name}: {shown} is no whole number.")
+                raise UsageError(f"{name}: {shown} is not an integer.")
             return _within(name, spec, value)
         case "float":
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise UsageError(f"{name}: {shown} is no number.")
+                raise UsageError(f"{name}: {shown} is not a number.")
             if not _is_finite(value):
                 raise UsageError(f"{name}: {shown} cannot be sent.")
             return _within(name, spec, value)
@@ -185,7 +185,7 @@ def _pattern_problems(name: str, spec: Input) -> list[str]:
     try:
         is_match(spec.pattern or "", "")
     except ValueError as error:
-        return [f"{name}: `pattern` is no regular expression: {error}."]
+        return [f"{name}: `pattern` is not a regular expression: {error}."]
     return []
 
 
@@ -233,16 +233,16 @@ def _choices(name: str, spec: Input) -> str:
 
 def _within(name: str, spec: Input, value: Any) -> Any:
     if spec.min is not None and _comparable(name, spec, value) < _comparable(name, spec, spec.min):
-        raise UsageError(f"{name}: the least is {spec.min}.")
+        raise UsageError(f"{name}: must be at least {spec.min}.")
     if spec.max is not None and _comparable(name, spec, value) > _comparable(name, spec, spec.max):
-        raise UsageError(f"{name}: the most is {spec.max}.")
+        raise UsageError(f"{name}: must be at most {spec.max}.")
     return value
 
 
 def _text(name: str, spec: Input, value: Any) -> str:
     if not isinstance(value, str):
         shown = json.dumps(value, ensure_ascii=False, default=str)[:60]
-        raise UsageError(f"{name}: {shown} is no text; quote it.")
+        raise UsageError(f"{name}: {shown} is not text; quote it.")
     if spec.max_length is not None and len(value) > spec.max_length:
         raise UsageError(f"{name}: {len(value)} characters; the most is {spec.max_length}.")
     if spec.pattern is not None:
@@ -301,7 +301,7 @@ def _check_plain(name: str, value: Any) -> None:
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):
-        raise UsageError(f"{name}: is no value that JSON can say.") from None
+        raise UsageError(f"{name}: is not JSON-serializable.") from None
 
 
 def _from_file(name: str, path: Path) -> str:
@@ -311,7 +311,7 @@ def _from_file(name: str, path: Path) -> str:
     except OSError as error:
         raise UsageError(f"{name}: {path} cannot be read ({error.strerror}).") from error
     except ValueError:
-        raise UsageError(f"{name}: a file's name has no NUL in it.") from None
+        raise UsageError(f"{name}: the file name contains a NUL byte.") from None
     if len(raw) > MAX_SECRET_BYTES:
         raise UsageError(f"{name}: {path} is larger than {MAX_SECRET_BYTES} bytes.")
     try:

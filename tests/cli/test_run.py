@@ -141,7 +141,7 @@ def test_inputs_come_from_the_command_line_over_those_of_a_file(
     [
         ([], ["day is required."]),
         (["-i", "day=soon"], ["day: write a date as 2026-01-31."]),
-        (["-i", "day=2026-01-31", "-i", "count=6"], ["count: the most is 5."]),
+        (["-i", "day=2026-01-31", "-i", "count=6"], ["count: must be at most 5."]),
         (
             ["-i", "day=2026-01-31", "-i", "dya=1"],
             ["dya: the workflow has no such input. Near"],
@@ -502,7 +502,7 @@ def test_a_replay_that_makes_no_sense_leaves_with_2(
     run("run", write(tmp_path, REPLAYED, header), **where)
     [first] = listed(run, where)
     for words, sentence in (
-        (["-i", "start=1000"], "start: the most is 100."),
+        (["-i", "start=1000"], "start: must be at most 100."),
         (["-i", "strat=1"], "strat: the workflow has no such input. Near: `start`."),
         (["--set", "load=1"], "--set load=1: write it as STEP.NAME=VALUE."),
         (["--set", "laod.a=1"], "The run has no step `laod`; its steps: load, other, show."),

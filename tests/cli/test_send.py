@@ -76,7 +76,7 @@ def test_a_secret_that_no_name_would_hide_is_refused_and_not_repeated(
     )
     for words, said in (
         (["--args", '["canary-77e1"]'], "message is a secret, which belongs into kwargs only."),
-        (["--kwargs", '{"message": "canary-77e1"}'], "message: •••• is no whole number."),
+        (["--kwargs", '{"message": "canary-77e1"}'], "message: •••• is not an integer."),
     ):
         done = run("send", "flaky", "fail", *words, KIMERA_FRIENDS=str(friends))
         assert done.returncode == 2

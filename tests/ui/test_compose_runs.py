@@ -64,7 +64,7 @@ async def test_the_form_of_a_run_is_made_of_its_inputs_and_says_what_is_wrong_wi
         await it.fill(count="10", paper="A3")
         for sentence in (
             "day is required.",
-            "count: the most is 9.",
+            "count: must be at most 9.",
             "paper: one of A4, A5.",
             "token is required.",
         ):

@@ -133,8 +133,8 @@ def test_parameters_are_read_by_their_type(kind: Any, text: str, value: object) 
 @pytest.mark.parametrize(
     ("kind", "text", "sentence"),
     [
-        ("int", "7.5", "p: `7.5` is no whole number."),
-        ("float", "x", "p: `x` is no number."),
+        ("int", "7.5", "p: `7.5` is not an integer."),
+        ("float", "x", "p: `x` is not a number."),
         ("float", "nan", "p: nan cannot be sent."),
         ("bool", "maybe", "p: true or false."),
         ("date", "2026-13-01", "p: no such date."),
@@ -210,9 +210,9 @@ def test_a_call_that_fits_is_taken() -> None:
     ("args", "kwargs", "sentence"),
     [
         ([], {}, "day is required."),
-        ([], {"day": 5}, "day: 5 is no text."),
-        (["2026-01-31", "x"], {}, 'count: "x" is no whole number.'),
-        ([], {"day": "d", "count": True}, "count: true is no whole number."),
+        ([], {"day": 5}, "day: 5 is not text."),
+        (["2026-01-31", "x"], {}, 'count: "x" is not an integer.'),
+        ([], {"day": "d", "count": True}, "count: true is not an integer."),
         ([], {"day": "d", "paper": "A5"}, "paper: one of A4."),
     ],
 )

@@ -45,7 +45,7 @@ def refusal(fields: dict[str, Any], value: Any) -> str:
         (
             {},
             ["", "a", "7"],
-            [(7, "7 is no text; quote it."), (None, "null is no text"), ([], "[] i")],
+            [(7, "7 is not text; quote it."), (None, "null is not text"), ([], "[] i")],
         ),
         ({"max_length": 3}, ["abc"], [("abcd", "4 characters; the most is 3.")]),
         (
@@ -62,27 +62,27 @@ def refusal(fields: dict[str, Any], value: Any) -> str:
             {"type": "int"},
             [0, -7, 10**300],
             [
-                (1.0, "1.0 is no whole number."),
+                (1.0, "1.0 is not an integer."),
                 (True, "true is no"),
-                ("7", '"7" is no whole number.'),
+                ("7", '"7" is not an integer.'),
             ],
         ),
         (
             {"type": "int", "min": 1, "max": 3},
             [1, 3],
-            [(0, "the least is 1."), (4, "the most is 3.")],
+            [(0, "must be at least 1."), (4, "must be at most 3.")],
         ),
         (
             {"type": "float"},
             [0, 1.5, -1e300],
             [
-                ("1", '"1" is no number.'),
-                (True, "true is no number"),
+                ("1", '"1" is not a number.'),
+                (True, "true is not a number"),
                 (10**400, "1000"),
                 (float("inf"), "Infinity cannot"),
             ],
         ),
-        ({"type": "float", "min": 0.5}, [0.5], [(0.4, "the least is 0.5.")]),
+        ({"type": "float", "min": 0.5}, [0.5], [(0.4, "must be at least 0.5.")]),
         (
             {"type": "bool"},
             [True, False],
@@ -102,7 +102,10 @@ def refusal(fields: dict[str, Any], value: Any) -> str:
         (
             {"type": "date", "min": "2026-01-01", "max": "2026-12-31"},
             ["2026-01-01", "2026-12-31"],
-            [("2025-12-31", "the least is 2026-01-01."), ("2027-01-01", "the most is 2026-12-31.")],
+            [
+                ("2025-12-31", "must be at least 2026-01-01."),
+                ("2027-01-01", "must be at most 2026-12-31."),
+            ],
         ),
         (
             {"type": "datetime"},
@@ -117,7 +120,7 @@ def refusal(fields: dict[str, Any], value: Any) -> str:
         (
             {"type": "datetime", "min": "2026-01-31T12:00:00Z"},
             ["2026-01-31T14:00:00+02:00"],
-            [("2026-01-31T13:59:59+02:00", "the least is 2026-01-31T12:00:00Z.")],
+            [("2026-01-31T13:59:59+02:00", "must be at least 2026-01-31T12:00:00Z.")],
         ),
         (
             {"type": "duration"},
@@ -129,7 +132,7 @@ def refusal(fields: dict[str, Any], value: Any) -> str:
                 ("1000h", "must be at most 720h."),
             ],
         ),
-        ({"type": "duration", "max": "1h"}, [], [("61m", "the most is 1h.")]),
+        ({"type": "duration", "max": "1h"}, [], [("61m", "must be at most 1h.")]),
         (
             {"type": "enum", "values": ["a", 1, None]},
             ["a", 1, None],
@@ -139,8 +142,8 @@ def refusal(fields: dict[str, Any], value: Any) -> str:
             {"type": "json"},
             [None, 1, "a", [{"b": None}]],
             [
-                (float("nan"), "is no value that JSON can"),
-                ({1, 2}, "is no value that JSON can say."),
+                (float("nan"), "is not JSON-serializable"),
+                ({1, 2}, "is not JSON-serializable."),
             ],
         ),
     ],
@@ -188,9 +191,9 @@ def test_what_is_typed_is_read_by_its_type(fields: dict[str, Any], text: str, va
 @pytest.mark.parametrize(
     ("fields", "text", "sentence"),
     [
-        ({"type": "int"}, "7.5", "x: `7.5` is no whole number."),
-        ({"type": "int", "max": 5}, "7", "x: the most is 5."),
-        ({"type": "float"}, "x", "x: `x` is no number."),
+        ({"type": "int"}, "7.5", "x: `7.5` is not an integer."),
+        ({"type": "int", "max": 5}, "7", "x: must be at most 5."),
+        ({"type": "float"}, "x", "x: `x` is not a number."),
         ({"type": "float"}, "1e999", "x: Infinity cannot be sent."),
         ({"type": "float"}, "nan", "x: NaN cannot be sent."),
         ({"type": "bool"}, "1", "x: true or false."),
@@ -245,14 +248,17 @@ def test_whatever_is_typed_is_read_or_refused_in_a_sentence(wanted: Input, text:
         ({"type": "date", "min": "2026-02-01", "max": "2026-01-01"}, "`min` is over `max`."),
         ({"type": "duration", "min": "1h", "max": "59m"}, "`min` is over `max`."),
         ({"type": "duration", "max": "x"}, "`x` is not a duration"),
-        ({"default": 5}, "5 is no text; quote it: that is its default."),
-        ({"type": "int", "max": 3, "default": 4}, "the most is 3: that is its default."),
+        ({"default": 5}, "5 is not text; quote it: that is its default."),
+        ({"type": "int", "max": 3, "default": 4}, "must be at most 3: that is its default."),
         ({"type": "enum", "values": ["a"], "default": "b"}, "one of a: that is its default."),
-        ({"pattern": "("}, "`pattern` is no regular expression: unclosed group."),
-        ({"pattern": "a)|(b"}, "`pattern` is no regular expression: unopened group."),
-        ({"pattern": "(?=a)a"}, "`pattern` is no regular expression: look-around"),
-        ({"pattern": r"(a)\1"}, "`pattern` is no regular expression: backreferences"),
-        ({"pattern": r"(\w{1000}){1000}"}, "`pattern` is no regular expression: Compiled regex ex"),
+        ({"pattern": "("}, "`pattern` is not a regular expression: unclosed group."),
+        ({"pattern": "a)|(b"}, "`pattern` is not a regular expression: unopened group."),
+        ({"pattern": "(?=a)a"}, "`pattern` is not a regular expression: look-around"),
+        ({"pattern": r"(a)\1"}, "`pattern` is not a regular expression: backreferences"),
+        (
+            {"pattern": r"(\w{1000}){1000}"},
+            "`pattern` is not a regular expression: Compiled regex ex",
+        ),
     ],
 )
 def test_an_input_that_makes_no_sense_is_told(fields: dict[str, Any], sentence: str) -> None:
@@ -315,8 +321,8 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert [caught.value.message, *caught.value.hint.splitlines()] == [
         "dya: the workflow has no such input. Near: `day`.",
         "day is required.",
-        "count: the most is 5.",
-        "note: 5 is no text; quote it.",
+        "count: must be at most 5.",
+        "note: 5 is not text; quote it.",
         "key: a secret is not given with the other inputs.",
     ]
     assert "canary" not in f"{caught.value} {caught.value.hint}"
@@ -348,7 +354,7 @@ def test_a_secret_comes_from_where_its_input_says(tmp_path: Path) -> None:
         ("file:/nowhere/key", "k: /nowhere/key cannot be read (No such file or directory)."),
         ("file:/", "k: / cannot be read (Is a directory)."),
         ("file:~nobody-of-that-name/key", "k: ~nobody-of-that-name/key cannot be read"),
-        ("file:a\0b", "k: a file's name has no NUL in it."),
+        ("file:a\0b", "k: the file name contains a NUL byte."),
         ("prompt", "k: it is asked for at the start of a run, and was not given."),
     ],
 )
