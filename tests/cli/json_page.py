@@ -33,9 +33,9 @@ where it answers once, one object a line where it lists or streams. It is always
 - Times are seconds since the epoch, unless it says "seconds". Secrets are masked.
 - Fields are only ever added. Those marked *optional* are left out where they say nothing; `null`
   means "not known", unless it says otherwise.
-- `send` prints its object however it ends, also if nothing was sent. Other commands that fail
-  before they begin print nothing on stdout. The [exit code](../README.md#without-a-screen) says
-  why.
+- `send` prints its object however it ends, also if nothing was sent; only a wrong option or a
+  broken `.env` comes before that. Other commands that fail before they begin print nothing on
+  stdout. The [exit code](../README.md#without-a-screen) says why.
 """
 
 SECTIONS: tuple[tuple[str, str, tuple[type[Printed], ...]], ...] = (
