@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from kimera_tui.process.outages import Outages
 from kimera_tui.process.outcome import Outcome
 
 
@@ -92,6 +93,8 @@ class Engine:
     """None where a worker that starts can't be told."""
     locator: Locator | None = None
     """None where nobody can tell where a message is."""
+    outages: Outages = field(default_factory=Outages)
+    """When broker or result backend were away."""
 
 
 class TellsNewcomers(Protocol):

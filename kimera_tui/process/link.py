@@ -13,12 +13,14 @@ from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.endpoint import Endpoint
 from kimera_tui.process.events import ConnectionBack, ConnectionLost
 from kimera_tui.process.failures import broker_failure
-from kimera_tui.process.wire import Push, Wire
+from kimera_tui.process.outages import Outages
+from kimera_tui.process.wire import Push, Wire, pack, refusal_in
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
 _LAST_WORDS = 0.2
 _PASSWORD_MATTERS = ("wants a password", "refused the password", "does not permit")
+_LOADING = "is loading its data"
 
 
 class Health:
@@ -27,26 +29,38 @@ class Health:
     Args:
         which: ``broker`` or ``result backend``.
         announcer: Where to tell.
+        outages: Adds up the time for which it is away.
     """
 
-    def __init__(self, which: str, announcer: Announcer) -> None:
+    def __init__(self, which: str, announcer: Announcer, outages: Outages | None = None) -> None:
         self._which = which
         self._announcer = announcer
+        self._outages = outages or Outages()
         self._down: set[Link] = set()
+        self._refused = False
+        """Whether it refuses our password, which waiting doesn't cure."""
 
     def lost(self, link: Link, reason: str) -> None:
         """A connection is gone or couldn't be made."""
         first = not self._down
         self._down.add(link)
-        if first:
+        refused = _is_password_matter(reason)
+        if refused:
+            self._outages.end(self)
+        elif not self._refused:
+            self._outages.begin(self)
+        if first or (refused and not self._refused):
+            self._refused = refused
             at = self._announcer.now()
             self._announcer.tell(ConnectionLost(at=at, which=self._which, reason=reason))
 
     def back(self, link: Link) -> None:
-        """A connection is open."""
+        """A server answered a command on a new connection."""
         if link in self._down:
             self._down.discard(link)
             if not self._down:
+                self._refused = False
+                self._outages.end(self)
                 at = self._announcer.now()
                 self._announcer.tell(ConnectionBack(at=at, which=self._which))
 
@@ -59,6 +73,8 @@ class Link:
         health: Whom to tell of losses.
         on_push: Makes it a subscription; gets what is pushed.
         on_open: Awaited with each new wire before anybody else gets it.
+        expects: Whether the server is expected to push something; a connection that it closes
+            while it owes nothing is opened again without a word.
     """
 
     def __init__(
@@ -68,11 +84,13 @@ class Link:
         *,
         on_push: Push | None = None,
         on_open: Callable[[Wire], Awaitable[None]] | None = None,
+        expects: Callable[[], bool] = lambda: False,
     ) -> None:
         self.endpoint = endpoint
         self._health = health
         self._on_push = on_push
         self._on_open = on_open
+        self._expects = expects
         self._wire: Wire | None = None
         self._opening: asyncio.Task[None] | None = None
         self._attempt: asyncio.Future[None] | None = None
@@ -95,8 +113,8 @@ class Link:
         """Return the open connection.
 
         Args:
-            patience: Seconds to go on trying, if the server has been there before and doesn't
-                refuse our password; otherwise the first failure is final.
+            patience: Seconds to go on trying, unless the link is ``hopeless``; otherwise the
+                first failure is final.
 
         Raises:
             BrokerUnavailable: with the last reason.
@@ -108,8 +126,8 @@ class Link:
             if self._attempt is None:
                 self._attempt = loop.create_future()
             await asyncio.wait({self._attempt}, timeout=max(0.0, until - loop.time()))
-            if self._wire is None and (loop.time() >= until or self._hopeless()):
-                raise self._unavailable()
+            if self._wire is None and (loop.time() >= until or self.hopeless):
+                raise self.failure
         return self._wire
 
     async def close(self) -> None:
@@ -122,13 +140,17 @@ class Link:
             opening.cancel()
             await asyncio.wait({opening}, timeout=_LAST_WORDS)
 
-    def _hopeless(self) -> bool:
-        if self._closed or not self._was_open:
+    @property
+    def hopeless(self) -> bool:
+        """Whether waiting is in vain: it never answered, or refuses our password."""
+        if self._closed:
             return True
         said = self._failure.message if self._failure else ""
-        return any(words in said for words in _PASSWORD_MATTERS)
+        return _is_password_matter(said) or not (self._was_open or _LOADING in said)
 
-    def _unavailable(self) -> BrokerUnavailable:
+    @property
+    def failure(self) -> BrokerUnavailable:
+        """Why there is no connection."""
         if self._failure is not None:
             return BrokerUnavailable(self._failure.message, hint=self._failure.hint)
         return BrokerUnavailable(f"The broker at {self.endpoint.where} did not answer in time.")
@@ -152,6 +174,8 @@ class Link:
     async def _connect(self) -> None:
         wire = await self.endpoint.connect(self._lost, self._on_push)
         try:
+            if self._on_push is None:
+                await _see_it_serves(wire)
             if self._on_open is not None:
                 await self._on_open(wire)
         except BaseException:
@@ -179,14 +203,31 @@ class Link:
         if self._closed or wire is not self._wire:
             return
         self._wire = None
-        self._health.lost(self, _reason(as_unavailable(why, self.endpoint)))
+        if wire.owed or self._expects():
+            self._health.lost(self, _reason(as_unavailable(why, self.endpoint)))
         self.open()
+
+
+async def _see_it_serves(wire: Wire) -> None:
+    """Return once a command succeeded; a server may be there and carry out none."""
+    refusal = refusal_in(await wire.call(pack(b"PING")))
+    if refusal is not None and serves_not(refusal):
+        raise refusal
+
+
+def serves_not(refusal: Exception) -> bool:
+    """Whether a refusal is about the whole connection, and not about one command of a user."""
+    return not str(refusal).startswith(("NOPERM", "ERR unknown command"))
 
 
 def as_unavailable(error: BaseException, endpoint: Endpoint) -> BrokerUnavailable:
     """What a connection's exception means, in one sentence."""
     failure = broker_failure(error, endpoint.where)
     return failure or BrokerUnavailable(f"The broker at {endpoint.where} cannot be used: {error}.")
+
+
+def _is_password_matter(said: str) -> bool:
+    return any(words in said for words in _PASSWORD_MATTERS)
 
 
 def _reason(failure: BrokerUnavailable) -> str:

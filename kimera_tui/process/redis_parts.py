@@ -15,6 +15,7 @@ from kimera_tui.process.known_workers import KnownWorkers
 from kimera_tui.process.link import Health, Link
 from kimera_tui.process.locating import RedisLocator
 from kimera_tui.process.newcomers import Newcomers
+from kimera_tui.process.outages import Outages
 from kimera_tui.process.publish_script import MARKER
 from kimera_tui.process.publisher import RedisPublisher
 from kimera_tui.process.releaser import RedisReleaser
@@ -38,8 +39,10 @@ class _Parts:
         backend: Any = app.backend
         control: Any = app.control
         key_prefix: bytes = backend.task_keyprefix
-        health = Health("result backend", announcer)
-        self._broker = Link(capture.endpoint, Health("broker", announcer), on_open=_ask_for_run_id)
+        outages = Outages()
+        health = Health("result backend", announcer, outages)
+        broker_health = Health("broker", announcer, outages)
+        self._broker = Link(capture.endpoint, broker_health, on_open=_ask_for_run_id)
         results = backend_endpoint(app)
         self._backend = Link(results, health)
         self._watcher = RedisWatcher(
@@ -75,6 +78,7 @@ class _Parts:
             self._close,
             newcomers=Newcomers(app),
             locator=self._locator,
+            outages=outages,
         )
 
     def _close(self) -> None:

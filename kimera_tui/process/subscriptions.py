@@ -9,9 +9,10 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import hiredis
+from redis.exceptions import ResponseError
 
 from kimera_tui.process.endpoint import Endpoint
-from kimera_tui.process.link import Health, Link
+from kimera_tui.process.link import Health, Link, serves_not
 from kimera_tui.process.wire import Wire, pack
 
 logger = logging.getLogger(__name__)
@@ -45,9 +46,17 @@ class Subscriptions:
         self._watched = watched
         self._on_message = on_message
         self._on_ready = on_ready
-        self._link = Link(endpoint, health, on_push=self._pushed, on_open=self._opened)
+        self._link = Link(
+            endpoint,
+            health,
+            on_push=self._pushed,
+            on_open=self._opened,
+            expects=lambda: bool(watched),
+        )
         self._wire: Wire | None = None
         self._refused = False
+        self._failure: ResponseError | None = None
+        """Why the server carries out nothing on this connection."""
         self._unconfirmed = 0
         self._confirmed = asyncio.Event()
         self._fresh: list[bytes] = []
@@ -101,36 +110,48 @@ class Subscriptions:
             wire.send(pack(command, *keys[start : start + PER_COMMAND]))
 
     async def _opened(self, wire: Wire) -> None:
-        """Subscribe to everything and wait until the server has confirmed it."""
+        """Subscribe to everything and wait until the server has confirmed it.
+
+        Raises:
+            ResponseError: it carries out nothing, such as one that wants a password.
+        """
         keys = list(self._watched)
         self._fresh.clear()
         self._wire = wire
-        self._unconfirmed = len(keys)
+        self._unconfirmed = len(keys) + 1  # and the PING
         self._confirmed.clear()
-        self._refused = False
+        self._refused, self._failure = False, None
         for start in range(0, len(keys), PER_COMMAND):
             wire.send(pack(b"SUBSCRIBE", *keys[start : start + PER_COMMAND]))
             await asyncio.sleep(0)
-        if keys:
-            wire.expect_answer()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._confirmed.wait(), CONFIRM_SECONDS)
+        wire.send(pack(b"PING"))
+        wire.expect_answer()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._confirmed.wait(), CONFIRM_SECONDS)
+        if self._failure is not None:
+            raise self._failure
         self._on_ready()
         self._beat()
 
     def _pushed(self, reply: Any) -> None:
-        kind = reply[0] if isinstance(reply, list) else b""
+        kind = reply[0] if isinstance(reply, list) else reply
         if kind == b"message":
             self._on_message(reply[1], reply[2])
-        elif kind == b"subscribe":
+        elif kind in (b"subscribe", b"pong", b"PONG"):
             self._unconfirmed -= 1
             if self._unconfirmed == 0:
                 self._confirmed.set()
-        elif isinstance(reply, hiredis.ReplyError) and not self._refused:
+        elif isinstance(reply, hiredis.ReplyError):
+            self._declined(reply)
+
+    def _declined(self, refusal: hiredis.ReplyError) -> None:
+        if serves_not(refusal):
+            self._failure = ResponseError(str(refusal))
+        elif not self._refused:
             # A user without the right to these channels: the polls have to do, at their full rate.
-            logger.warning("The result backend permits no subscription: %s", reply)
+            logger.warning("The result backend permits no subscription: %s", refusal)
             self._refused = True
-            self._confirmed.set()
+        self._confirmed.set()
 
     def _beat(self) -> None:
         """Make a dead connection show itself."""

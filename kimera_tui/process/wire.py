@@ -72,6 +72,8 @@ class Wire(asyncio.Protocol):
         self._watchdog: asyncio.TimerHandle | None = None
         self._why: Exception | None = None
         self._answer_due = False
+        self.owed = False
+        """Whether it was lost while the server owed an answer."""
         self.open = True
         self.server = b""
         """The server's run id, once somebody has asked: it changes with every restart."""
@@ -199,6 +201,7 @@ class Wire(asyncio.Protocol):
 
     def _end(self, why: Exception) -> None:
         self.open = False
+        self.owed = bool(self._calls) or self._answer_due
         self._room.set()
         if self._watchdog is not None:
             self._watchdog.cancel()

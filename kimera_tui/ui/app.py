@@ -23,6 +23,7 @@ from textual.widgets import Input
 
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
 from kimera_tui.errors import KimeraError
+from kimera_tui.process.events import ConnectionBack, ConnectionLost
 from kimera_tui.runs.book import RunBook
 from kimera_tui.runs.events import RunEnded, RunStarted
 from kimera_tui.runs.masking import masked
@@ -215,6 +216,8 @@ class KimeraApp(App[int]):
                 vitals = vitals.with_broker(event)
             elif isinstance(event, ClusterSeen):
                 vitals = vitals.with_view(event.view)
+            elif isinstance(event, ConnectionLost | ConnectionBack):
+                vitals = vitals.with_connection(event)
             elif isinstance(event, RunEnded) and event.run_id in self.book.runs:
                 self.ended_runs[self.book.runs[event.run_id].name] += 1
             elif isinstance(event, RunStarted):

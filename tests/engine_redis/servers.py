@@ -155,7 +155,11 @@ class Proxy:
         self.answered = 0
         """How many requests got such a reply."""
         self.refuse = False
+        self.swallow = False
+        """Take what is sent and answer nothing."""
         self.cuts = 0
+        self.accepted = 0
+        """How many connections were made."""
         self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
 
     async def __aenter__(self) -> Proxy:
@@ -181,6 +185,7 @@ class Proxy:
         if self.refuse:
             writer.transport.abort()
             return
+        self.accepted += 1
         there, back = await asyncio.open_connection("127.0.0.1", self.target)
         pair = (writer, back)
         self._pairs.add(pair)
@@ -205,6 +210,8 @@ class Proxy:
     ) -> None:
         with contextlib.suppress(OSError):
             while data := await source.read(65536):
+                if self.swallow:
+                    continue
                 if request and self.lose_reply_to and self.lose_reply_to in data:
                     self.lose_reply_to = None
                     lost.set()

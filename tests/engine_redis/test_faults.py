@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from kimera_tui.errors import BrokerUnavailable
 from kimera_tui.process.clock import new_id
 from kimera_tui.process.events import ConnectionBack, ConnectionLost, Resent
 
@@ -110,3 +113,68 @@ async def test_broker_and_backend_fail_and_return_each_on_its_own(
     assert [event.which for event in console.of(ConnectionBack)] == ["result backend"]
     assert not future.done()
     server.client(6).flushdb()
+
+
+def reasons(console: Console) -> dict[str, str]:
+    """Why each server was lost, as told last."""
+    return {event.which: event.reason for event in console.of(ConnectionLost)}
+
+
+async def test_a_server_that_wants_a_password_is_not_back(own_server: Server) -> None:
+    console, admin = Console(own_server.url()), own_server.client()
+    await console.publish("a.b", queue="far")
+    future = console.engine.watcher.watch(new_id(), 0.1, 0.2)
+    await asyncio.sleep(0.3)
+    admin.config_set("requirepass", "new")
+    admin = own_server.client(password="new")
+    for kind in ("normal", "pubsub"):
+        admin.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+    wants = f"at 127.0.0.1:{own_server.port} wants a password."
+    await until(lambda: reasons(console) == {"broker": wants, "result backend": wants})
+    with pytest.raises(BrokerUnavailable, match="wants a password"):
+        await console.publish("a.b", queue="far")
+    assert not console.of(ConnectionBack)
+    assert console.count()["ConnectionLost"] <= 4  # each attempt is no news
+    admin.config_set("requirepass", "")
+    await until(lambda: len(console.of(ConnectionBack)) == 2)
+    assert not future.done()
+    await console.publish("a.b", queue="far")
+    assert own_server.client().llen("far") == 2
+
+
+async def test_a_server_that_is_loading_is_not_back(own_server: Server) -> None:
+    async with Proxy(own_server.port) as proxy:
+        console = Console(proxy.url())
+        await console.publish("a.b", queue="far")
+        console.engine.watcher.watch(new_id(), 0.1, 0.2)
+        await asyncio.sleep(0.3)
+        loading = b"-LOADING Redis is loading the dataset in memory\r\n"
+        proxy.answers = {b"PING": loading, b"STRLEN": loading, b"SUBSCRIBE": loading}
+        proxy.cut()
+        await until(lambda: proxy.answered > 5)
+        assert console.of(ConnectionLost)
+        assert not console.of(ConnectionBack)
+        proxy.answers = {}
+        await until(lambda: console.of(ConnectionBack))
+
+
+async def test_an_idle_connection_that_the_server_closes_is_no_news(server: Server) -> None:
+    async with Proxy(server.port) as proxy:
+        console = Console(proxy.url(3))
+        task_id = await console.publish("a.b", queue="far")
+        console.engine.watcher.watch(task_id, 0.1, 0.2)
+        await asyncio.sleep(0.3)
+        console.engine.watcher.unwatch(task_id)
+        await asyncio.sleep(0.3)
+        for _ in range(3):
+            opened = proxy.accepted
+            proxy.cut()
+            await until(lambda opened=opened: proxy.accepted >= opened + 3)
+            await asyncio.sleep(0.1)
+        await console.publish("a.b", queue="far")
+        assert server.client(3).llen("far") == 2
+        assert not console.of(ConnectionLost)
+        proxy.refuse = True
+        proxy.cut()
+        await until(lambda: console.of(ConnectionLost))
+    server.client(3).flushdb()

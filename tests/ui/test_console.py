@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from textual.widgets import Static
 
+from kimera_tui.process.events import ConnectionBack, ConnectionLost
 from kimera_tui.ui.actions import ACTIONS
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.screens.compose_forms import FormWindow
@@ -17,7 +18,7 @@ from kimera_tui.ui.screens.modals import Help, PickTask
 from kimera_tui.ui.widgets.task_form import TaskForm
 from kimera_tui.workflows.calls import Task
 from kimera_tui.workflows.document import ParaStep, TaskStep
-from tests.ui.stage import SIZES, Stage, grid, settle
+from tests.ui.stage import NOON, SIZES, Stage, grid, settle
 
 
 async def test_a_task_is_sent_with_what_the_form_says_and_live_opens_on_its_run() -> None:
@@ -203,6 +204,23 @@ async def test_a_malformed_friends_file_is_told_on_the_screen_which_lives_on() -
         await pilot.press("3")
         await settle(pilot)
         assert "No runs yet." in grid(app)
+
+
+async def test_a_broker_that_refuses_the_password_is_told_on_the_status_line_until_it_is_back() -> (
+    None
+):
+    stage, which = Stage(), "broker"
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        reason = "at 127.0.0.1:6379 wants a password."
+        stage.tell(ConnectionLost(at=NOON, which=which, reason=reason))
+        await settle(pilot)
+        assert "embedded valkey 9.1.2: broker at 127.0.0.1:6379 wants a password │" in grid(app)
+        stage.tell(ConnectionBack(at=NOON, which=which))
+        await settle(pilot)
+        assert "wants a password" not in grid(app).splitlines()[-1]
+        assert "embedded valkey 9.1.2 │" in grid(app)
 
 
 async def test_leaving_lets_the_services_go() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from kimera_tui.cluster.events import BrokerChanged
 from kimera_tui.cluster.inspector import ClusterView
-from kimera_tui.ui.text import took
+from kimera_tui.process.events import ConnectionBack, ConnectionLost
+from kimera_tui.redaction import redact_text
+from kimera_tui.ui.text import safe, took
 from kimera_tui.ui.widgets.plain import PlainStatic
 
 
@@ -20,10 +23,19 @@ class Vitals:
     events: int = 0
     dropped: int = 0
     read_only: bool = False
+    lost: Mapping[str, str] = field(default_factory=dict)
+    """Why broker or result backend, as tasks are sent and watched through them, are away."""
 
     def with_broker(self, broker: BrokerChanged) -> Vitals:
         """With the broker in another phase."""
         return replace(self, broker=broker)
+
+    def with_connection(self, event: ConnectionLost | ConnectionBack) -> Vitals:
+        """With broker or result backend lost, or back."""
+        lost = {which: why for which, why in self.lost.items() if which != event.which}
+        if isinstance(event, ConnectionLost):
+            lost[event.which] = event.reason.rstrip(".")
+        return replace(self, lost=lost)
 
     def with_view(self, view: ClusterView) -> Vitals:
         """With the workers' latest answers."""
@@ -39,7 +51,7 @@ class StatusLine(PlainStatic):
 
     def show(self, vitals: Vitals, now: float) -> None:
         """Show the vitals at a moment."""
-        parts = [_broker(vitals.broker), _workers(vitals, now), f"{vitals.in_flight} in flight"]
+        parts = [_broker(vitals), _workers(vitals, now), f"{vitals.in_flight} in flight"]
         if vitals.read_only:
             parts.insert(0, "READ-ONLY")
         if vitals.events:
@@ -47,11 +59,12 @@ class StatusLine(PlainStatic):
         if vitals.dropped:
             parts.append(f"{vitals.dropped} events not shown")
         failed = vitals.broker is not None and vitals.broker.phase == "failed"
-        self.set_class(failed, "-failed")
+        self.set_class(failed or bool(vitals.lost), "-failed")
         self.say(" " + " │ ".join(part for part in parts if part))
 
 
-def _broker(broker: BrokerChanged | None) -> str:
+def _broker(vitals: Vitals) -> str:
+    broker = vitals.broker
     if broker is None:
         return "starting"
     match broker.phase:
@@ -59,7 +72,10 @@ def _broker(broker: BrokerChanged | None) -> str:
             return f"{broker.label}: starting"
         case "failed":
             return f"{broker.label}: {broker.message}"
-    return broker.label
+    if not vitals.lost:
+        return broker.label
+    which, why = next(iter(vitals.lost.items()))  # mostly both are one server
+    return f"{broker.label}: {which} {safe(redact_text(why), 200)}"
 
 
 def _workers(vitals: Vitals, now: float) -> str:
