@@ -121,6 +121,7 @@ class Adoption:
         callback: Callback | None = None,
         timeout: float | None = None,
         overtime: Overtime | None = None,
+        patience: float | None = None,
     ) -> asyncio.Task[Any]:
         """Watch a task that has been sent; returns the background task that waits for its end.
 
@@ -132,9 +133,11 @@ class Adoption:
             callback: Awaited with the result when the task succeeds.
             timeout: Seconds from now; None waits without a limit.
             overtime: Asked when the time is over: how many seconds more.
+            patience: Seconds of an outage that don't end the wait.
         """
         followed = await self._dispatcher.adopt(friends, friend, task_name, task_id)
-        followed.callback, followed.timeout, followed.overtime = callback, timeout, overtime
+        followed.callback, followed.patience = callback, patience
+        followed.timeout, followed.overtime = timeout, overtime
         return self._dispatcher.follow_in_task(followed)
 
     async def _engine(self, friends: Mapping[str, Any], friend: str) -> Engine:

@@ -86,6 +86,7 @@ PROBLEMS: Mapping[str, Callable[[object], str]] = {
     "poll_start": poll_problem,
     "max_poll": poll_problem,
     "overtime": overtime_problem,
+    "patience": timeout_problem,
     "secret": secret_problem,
 }
 """What tells of each argument what is wrong with it; the id is looked at apart, before these."""

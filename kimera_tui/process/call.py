@@ -33,6 +33,7 @@ class Call:
     max_poll: float = MAX_POLL
     timeout: float | None = None
     overtime: Overtime | None = None
+    patience: float | None = None
     secret: frozenset[str] = frozenset()
     options: Mapping[str, Any] = field(default_factory=dict)
 

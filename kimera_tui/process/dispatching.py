@@ -103,6 +103,7 @@ class Dispatcher:
             args=call.args or (),
             kwargs=dict(call.kwargs) if call.kwargs else {},
             options={"queue": entry["queue"], **call.options},
+            patience=call.patience,
         )
         self._in_flight[task_id] = home = self._home(friend, entry)
         outcome = engine.watcher.watch(
@@ -115,7 +116,7 @@ class Dispatcher:
             raise
         return Followed(
             task_id, message.name, friend, outcome, engine,
-            call.callback, call.func, call.timeout, call.overtime,
+            call.callback, call.func, call.timeout, call.overtime, patience=call.patience,
         )  # fmt: skip
 
     async def adopt(

@@ -23,6 +23,8 @@ class Message:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     """``queue``, ``countdown``, ``priority``, ... as ``apply_async`` names them."""
+    patience: float | None = None
+    """Seconds to wait for a broker that was there before and is away; None for a few."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,9 @@ from kimera_tui.process.events import (
 )
 from kimera_tui.process.outcome import REVOKED, SUCCESS, Outcome
 
+LEAST_MORE = 0.5
+"""Seconds between two looks at how long an outage has lasted."""
+
 
 @dataclass(slots=True)
 class Followed:
@@ -43,6 +46,8 @@ class Followed:
     timeout: float | None = None
     """Seconds from the dispatch; None waits without a limit."""
     overtime: Overtime | None = None
+    patience: float | None = None
+    """The most seconds of outages that don't count as time waited."""
     adopted: bool = False
     """Whether it was sent before, so that it may have ended while nobody watched."""
     let_go: Callable[[Followed, BaseException | None], None] | None = None
@@ -79,12 +84,19 @@ class Follower:
 
     async def _wait(self, followed: Followed, seconds: float) -> float | None:
         """Wait for the outcome; returns the seconds waited if there is none in time."""
-        waited = 0.0
+        waited, patience = 0.0, followed.patience or 0.0
+        outages = followed.engine.outages
+        away = outages.seconds
         while True:
             if await self._deadlines().wait(followed.outcome, seconds):
                 return None
             waited += seconds
             seconds = 0.0 if followed.overtime is None else await followed.overtime()
+            if seconds <= 0 and (lost := outages.seconds - away) > 0:
+                # Nobody could see an end meanwhile, so that time doesn't count.
+                away += lost
+                seconds = min(max(lost, LEAST_MORE), patience)
+                patience -= seconds
             if seconds <= 0:
                 return waited
 

@@ -6,22 +6,23 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
 from redis.exceptions import ResponseError
 
-from kimera_tui.errors import BrokerUnavailable, KimeraError, PublishUncertain, UsageError
+from kimera_tui.errors import BrokerUnavailable, KimeraError, UsageError
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.call_thread import CallThread
 from kimera_tui.process.capture import Capture, Commands, NeedsServer
 from kimera_tui.process.deliverer import Deliverer
 from kimera_tui.process.engine import Message
-from kimera_tui.process.events import Resent
+from kimera_tui.process.events import Noticed, Resent
 from kimera_tui.process.link import Link, as_unavailable
+from kimera_tui.process.outgoing import Outgoing, uncertain
 from kimera_tui.process.payload import not_serialisable
-from kimera_tui.process.publish_script import by_transaction, forbids_scripts, scripted
+from kimera_tui.process.publish_script import Offer, by_transaction, forbids_scripts, scripted
 from kimera_tui.process.rendering import Rendering
 from kimera_tui.process.wire import Wire, pack, refusal_in
 
@@ -31,36 +32,14 @@ SLICE_SECONDS = 0.0015
 """The most time that one loop turn spends on rendering."""
 SLICE_BYTES = 512 * 1024
 PATIENCE = 4.0
-"""Seconds for which a publish waits for a broker that was there before."""
+"""Seconds for which a message without patience of its own waits for a broker that was there."""
 DOUBT_SECONDS = 6.0
-"""Seconds for which a publish whose reply got lost tries to learn what became of it."""
+"""The same once a reply got lost: so long it tries to learn what became of the publish."""
+LOOK_SECONDS = 0.5
+"""Seconds between two looks at how long messages have waited for a broker that is away."""
 _LOADING_PAUSE = 0.1
-
-
-class _Entry:
-    """One message on its way."""
-
-    __slots__ = ("commands", "done", "message")
-
-    def __init__(self, message: Message, done: asyncio.Future[None]) -> None:
-        self.message = message
-        self.done = done
-        self.commands: Commands = ()
-
-
-class _Slice:
-    """Messages that were offered to the broker together."""
-
-    __slots__ = ("doubtful", "entries", "offers", "server", "since")
-
-    def __init__(self, entries: list[_Entry], offers: list[tuple[bytes, Commands]]) -> None:
-        self.entries = entries
-        self.offers = offers
-        self.since = time.monotonic()
-        self.doubtful = False
-        """Whether an earlier offer's reply got lost."""
-        self.server = b""
-        """The run id of the server that got the first offer."""
+_LONGEST_PAUSE = 2.0
+"""Seconds between two offers of a message whose replies keep getting lost."""
 
 
 class RedisPublisher:
@@ -91,7 +70,7 @@ class RedisPublisher:
         self._marker_prefix = marker_prefix
         self._announcer = announcer
         self._before_write = before_write
-        self._outbox: deque[_Entry] = deque()
+        self._outbox: deque[Outgoing] = deque()
         self._flushing = False
         self._background: set[asyncio.Task[None]] = set()
         self.thread = CallThread("kimera-render")
@@ -103,7 +82,7 @@ class RedisPublisher:
     async def publish(self, message: Message) -> None:
         """Return once the broker acknowledged the message; see ``engine.Publisher``."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._outbox.append(_Entry(message, done))
+        self._outbox.append(Outgoing(message, done))
         self._flush_soon()
         await done
 
@@ -138,7 +117,8 @@ class RedisPublisher:
     def close(self) -> None:
         """Refuse what is still waiting; on the engine's loop."""
         waiting, self._outbox = list(self._outbox), deque()
-        self._refuse(waiting, BrokerUnavailable("The engine was closed: nothing was sent."))
+        for entry in waiting:
+            entry.close()
         for task in self._background:
             task.cancel()
 
@@ -155,33 +135,44 @@ class RedisPublisher:
         wire = self._link.wire
         if wire is None or not wire.has_room:
             return self._spawn(self._flush_when_possible())
-        entries = self._rendered_entries()
-        if entries:
-            offers = [(self.marker(entry.message.task_id), entry.commands) for entry in entries]
-            self._before_write()
-            self._offer(_Slice(entries, offers))
+        self._offer(wire, self._rendered_entries())
         asyncio.get_running_loop().call_soon(self._flush)
         return None
 
     async def _flush_when_possible(self) -> None:
         try:
-            wire = await self._link.connected(PATIENCE)
+            wire = await self._link.connected(LOOK_SECONDS)
             await wire.wait_for_room()
-        except BrokerUnavailable as error:
+        except BrokerUnavailable as away:
             waiting, self._outbox = list(self._outbox), deque()
-            self._refuse(waiting, error)
+            self._outbox.extend(entry for entry in waiting if self._may_wait(entry, away))
         except BaseException:
             self._flushing = False
             raise
         self._flush()
 
-    def _rendered_entries(self) -> list[_Entry]:
+    def _may_wait(self, entry: Outgoing, away: BrokerUnavailable) -> bool:
+        """Say what a message waits for, or refuse one that has waited for long enough."""
+        if self._is_over(entry) or self._link.hopeless:
+            entry.give_up(away)
+        elif (text := entry.waits_for(away)) and self._announcer.heard:
+            at, task_id = self._announcer.now(), entry.message.task_id
+            self._announcer.tell(Noticed(at=at, task_id=task_id, text=text))
+        return not entry.done.done()
+
+    def _is_over(self, entry: Outgoing) -> bool:
+        patience = entry.message.patience
+        if patience is None:
+            patience = DOUBT_SECONDS if entry.in_doubt else PATIENCE
+        return time.monotonic() - entry.since >= patience
+
+    def _rendered_entries(self) -> list[Outgoing]:
         until, size = time.perf_counter() + SLICE_SECONDS, 0
-        entries: list[_Entry] = []
+        entries: list[Outgoing] = []
         self._rendering.look_around()
         while self._outbox:
             entry = self._outbox.popleft()
-            if entry.done.done():  # nobody waits any more, and nothing was sent
+            if entry.done.done():  # nobody waits for it any more
                 continue
             if entry.commands or self._render(entry):
                 entries.append(entry)
@@ -190,7 +181,7 @@ class RedisPublisher:
                 break
         return entries
 
-    def _render(self, entry: _Entry) -> bool:
+    def _render(self, entry: Outgoing) -> bool:
         try:
             entry.commands = self._rendering.render(entry.message)
         except NeedsServer:
@@ -199,7 +190,7 @@ class RedisPublisher:
             self._fail(entry, error)
         return bool(entry.commands)
 
-    async def _render_on_thread(self, entry: _Entry) -> None:
+    async def _render_on_thread(self, entry: Outgoing) -> None:
         def render() -> Commands:
             self._late = self._late or self._late_capture()
             return self._late.render(entry.message)
@@ -213,108 +204,120 @@ class RedisPublisher:
         self._outbox.append(entry)
         return self._flush_soon()
 
-    def _offer(self, portion: _Slice) -> None:
-        wire = self._link.wire
-        if wire is None:
-            return self._spawn(self._offer_again(portion))
-        portion.server = portion.server or wire.server
+    def _offer(self, wire: Wire, entries: Sequence[Outgoing]) -> None:
+        known = [each for each in entries if not each.in_doubt or each.server == wire.server]
+        for entry in known:
+            entry.server, entry.offers = entry.server or wire.server, entry.offers + 1
+        if len(known) < len(entries):
+            moved = [each for each in entries if each not in known]
+            self._spawn(self._look_after_restart(wire, moved), moved)
+        if not known:
+            return None
+        self._before_write()
         if not self._scripts:
-            return self._spawn(self._offer_by_transaction(wire, portion))
-        reply = wire.call(scripted(portion.offers))
-        reply.add_done_callback(partial(self._answered, portion))
+            return self._spawn(self._offer_by_transaction(wire, known), known)
+        reply = wire.call(scripted(self._offers(known)))
+        reply.add_done_callback(partial(self._answered, known))
         return None
 
-    def _answered(self, portion: _Slice, reply: asyncio.Future[list[Any]]) -> None:
+    def _offers(self, entries: Sequence[Outgoing]) -> list[Offer]:
+        return [(self.marker(entry.message.task_id), entry.commands) for entry in entries]
+
+    def _answered(self, entries: Sequence[Outgoing], reply: asyncio.Future[list[Any]]) -> None:
         if reply.cancelled():
             return None
         if (lost := reply.exception()) is not None:
-            portion.doubtful = True
-            return self._spawn(self._offer_again(portion, lost))
+            return self._offer_again(entries, lost)
         answer = reply.result()[0]
         if isinstance(answer, ResponseError):
-            return self._refused(portion, answer)
-        return self._settle(portion, answer)
+            return self._refused(entries, answer)
+        return self._settle(entries, answer)
 
-    async def _offer_by_transaction(self, wire: Wire, portion: _Slice) -> None:
+    async def _offer_by_transaction(self, wire: Wire, entries: Sequence[Outgoing]) -> None:
         try:
             async with self._one_at_a_time:
-                answers = await by_transaction(wire, portion.offers)
+                answers = await by_transaction(wire, self._offers(entries))
         except ConnectionError as lost:
-            portion.doubtful = True
-            await self._offer_again(portion, lost)
+            self._offer_again(entries, lost)
         except ResponseError as refusal:
-            self._declined(portion, refusal)
+            self._declined(entries, refusal)
         else:
-            self._settle(portion, answers)
+            self._settle(entries, answers)
 
-    def _settle(self, portion: _Slice, answers: Sequence[Any]) -> None:
-        for entry, answer in zip(portion.entries, answers, strict=True):
+    def _settle(self, entries: Sequence[Outgoing], answers: Sequence[Any]) -> None:
+        for entry, answer in zip(entries, answers, strict=True):
             if isinstance(answer, bytes):
-                self._fail(entry, ResponseError(answer.decode(errors="replace")))
-            else:
-                self._acknowledged.deliver(entry.done, None)
+                self._decline(entry, ResponseError(answer.decode(errors="replace")))
+                continue
+            if entry.in_doubt and self._announcer.heard:
+                at = self._announcer.now()
+                self._announcer.tell(Resent(at=at, task_id=entry.message.task_id))
+            self._acknowledged.deliver(entry.done, None)
 
-    def _refused(self, portion: _Slice, refusal: ResponseError) -> None:
-        if forbids_scripts(refusal):
-            if self._scripts:
-                logger.warning("The broker permits no EVAL: publishing with WATCH and MULTI.")
-            self._scripts = False
-            return self._offer(portion)
-        return self._declined(portion, refusal)
+    def _refused(self, entries: Sequence[Outgoing], refusal: ResponseError) -> None:
+        if not forbids_scripts(refusal):
+            return self._declined(entries, refusal)
+        if self._scripts:
+            logger.warning("The broker permits no EVAL: publishing with WATCH and MULTI.")
+        self._scripts = False
+        return self._back_to_front(entries)
 
-    def _declined(self, portion: _Slice, refusal: ResponseError) -> None:
-        if _loading(refusal) and time.monotonic() - portion.since < PATIENCE:
-            asyncio.get_running_loop().call_later(_LOADING_PAUSE, self._offer, portion)
-            return None
-        if portion.doubtful:
-            return self._refuse(portion.entries, _uncertain(str(refusal)))
-        for entry in portion.entries:
-            self._fail(entry, refusal)
+    def _declined(self, entries: Sequence[Outgoing], refusal: ResponseError) -> None:
+        if _loading(refusal):
+            away = as_unavailable(refusal, self._link.endpoint)
+            return self._spawn(self._offer_later(entries, away, _LOADING_PAUSE), entries)
+        for entry in entries:
+            self._decline(entry, refusal)
         return None
 
-    async def _offer_again(self, portion: _Slice, lost: BaseException | None = None) -> None:
-        """Offer once more what got no reply; its markers see to it that it is queued once."""
-        left = portion.since + DOUBT_SECONDS - time.monotonic()
-        try:
-            wire = await self._link.connected(max(0.0, left))
-            if portion.doubtful and wire.server != portion.server:
-                return await self._look_after_restart(wire, portion, lost)
-        except BrokerUnavailable as error:
-            doubt = _uncertain(error.message) if portion.doubtful else error
-            return self._refuse(portion.entries, doubt)
-        except asyncio.CancelledError:
-            self._refuse(portion.entries, _uncertain("the engine was closed"))
-            raise
-        if self._announcer.heard and portion.doubtful:
-            at = self._announcer.now()
-            for entry in portion.entries:
-                self._announcer.tell(Resent(at=at, task_id=entry.message.task_id))
-        return self._offer(portion)
+    def _decline(self, entry: Outgoing, refusal: ResponseError) -> None:
+        if entry.in_doubt:  # it may say nothing of the first offer
+            entry.give_up(as_unavailable(refusal, self._link.endpoint))
+        else:
+            self._fail(entry, refusal)
 
-    async def _look_after_restart(
-        self, wire: Wire, portion: _Slice, lost: BaseException | None
+    def _offer_again(self, entries: Sequence[Outgoing], lost: BaseException) -> None:
+        """Offer once more what got no reply; its markers see to it that it is queued once."""
+        for entry in entries:
+            entry.lost = lost
+        if (offers := max(entry.offers for entry in entries)) < 2:
+            return self._back_to_front(entries)
+        pause = min(_LOADING_PAUSE * 2 ** min(offers - 2, 8), _LONGEST_PAUSE)
+        away = as_unavailable(lost, self._link.endpoint)
+        return self._spawn(self._offer_later(entries, away, pause), entries)
+
+    async def _offer_later(
+        self, entries: Sequence[Outgoing], away: BrokerUnavailable, pause: float
     ) -> None:
+        await asyncio.sleep(pause)
+        self._back_to_front([each for each in entries if self._may_wait(each, away)])
+
+    def _back_to_front(self, entries: Sequence[Outgoing]) -> None:
+        self._outbox.extendleft(reversed(entries))
+        self._flush_soon()
+
+    async def _look_after_restart(self, wire: Wire, entries: Sequence[Outgoing]) -> None:
         """Another server, or the same one restarted, may have forgotten markers and queues.
 
         A marker that is there proves the publish; without one nobody knows.
         """
-        look = b"".join(pack(b"EXISTS", marker) for marker, _ in portion.offers)
-        until = portion.since + DOUBT_SECONDS
+        look = b"".join(pack(b"EXISTS", self.marker(each.message.task_id)) for each in entries)
         try:
-            found = await wire.call(look, len(portion.offers))
-            while _loading(refusal_in(found)) and time.monotonic() < until:
-                await asyncio.sleep(_LOADING_PAUSE)
-                found = await wire.call(look, len(portion.offers))
-        except ConnectionError as error:
-            return await self._offer_again(portion, error)
-        for entry, known in zip(portion.entries, found, strict=True):
-            if known == 1 and not entry.done.done():
-                entry.done.set_result(None)
+            found = await wire.call(look, len(entries))
+        except ConnectionError as lost:
+            return self._offer_again(entries, lost)
+        if _loading(refusal_in(found)):
+            where = self._link.endpoint.where
+            away = BrokerUnavailable(f"The broker at {where} was restarted and loads its data.")
+            return await self._offer_later(entries, away, _LOADING_PAUSE)
+        for entry, known in zip(entries, found, strict=True):
+            if known == 1:
+                self._settle([entry], [0])
             else:
-                self._refuse([entry], _uncertain(f"the broker was restarted ({lost})"))
+                entry.refuse(uncertain(f"the broker was restarted ({entry.lost})"))
         return None
 
-    def _fail(self, entry: _Entry, error: Exception) -> None:
+    def _fail(self, entry: Outgoing, error: Exception) -> None:
         if not entry.done.done():
             entry.done.set_exception(self._as_ours(entry.message, error))
 
@@ -327,23 +330,21 @@ class RedisPublisher:
             return as_unavailable(error, self._link.endpoint)
         return error
 
-    def _refuse(self, entries: Sequence[_Entry], error: BrokerUnavailable) -> None:
-        for entry in entries:
-            if not entry.done.done():
-                entry.done.set_exception(type(error)(error.message, hint=error.hint))
+    def _spawn(
+        self, coroutine: Coroutine[Any, Any, None], entries: Sequence[Outgoing] = ()
+    ) -> None:
+        """Do something beside; ``entries`` are refused if that is cancelled."""
 
-    def _spawn(self, coroutine: Any) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
+            self._background.discard(task)
+            if task.cancelled():
+                for entry in entries:
+                    entry.close()
+
         task = asyncio.get_running_loop().create_task(coroutine)
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task.add_done_callback(ended)
 
 
 def _loading(refusal: ResponseError | None) -> bool:
     return "LOADING" in str(refusal)
-
-
-def _uncertain(why: str) -> PublishUncertain:
-    return PublishUncertain(
-        f"The connection to the broker was lost while publishing ({why.rstrip('.')}):"
-        " the task may or may not be queued."
-    )

@@ -123,6 +123,7 @@ class TaskManager:
         task_id: str | None = None,
         timeout: float | None = None,
         overtime: Overtime | None = None,
+        patience: float | None = None,
         secret: frozenset[str] = frozenset(),
         **options: Any,
     ) -> asyncio.Task[Any]:
@@ -140,6 +141,7 @@ class TaskManager:
             task_id: The task's id, which no other task may have; a new one when None.
             timeout: Seconds to wait for the end; None waits without a limit.
             overtime: Asked when the time is over: how many seconds more.
+            patience: Seconds of an outage that end neither the publish nor the wait.
             secret: Names in kwargs that are never shown, besides those of the friend's
                 configuration.
             **options: ``queue``, ``countdown``, ``eta``, ``expires``, ``priority``, ... as
@@ -156,7 +158,7 @@ class TaskManager:
             self.friends,
             Call(
                 task_name, friend, self._id(task_id), args, kwargs, callback, func,
-                poll_start, max_poll, timeout, overtime, secret, options,
+                poll_start, max_poll, timeout, overtime, patience, secret, options,
             ),
         )  # fmt: skip
         return self._dispatcher.follow_in_task(followed)

@@ -34,6 +34,8 @@ from kimera_tui.workflows.short_secrets import ShortSecrets
 
 LEAST_WAIT = 5.0
 """Seconds for which an adopted task is waited for at least, whatever is left of its time."""
+OUTAGE_SECONDS = 60.0
+"""Seconds for which a broker may be away without ending a step, or longer if its time-out is."""
 UNASKED = RetryRule(most=3)
 """How often a step that may run twice is sent again before its operator is asked."""
 
@@ -202,6 +204,7 @@ class Stepper:
                 task_id=task.task_id,
                 timeout=timeout,
                 overtime=overtime,
+                patience=_through_outages(node, task),
                 secret=task.secret,
                 **(options or {}),
             )
@@ -236,6 +239,7 @@ class Stepper:
                 self.hands.hand_on(self.run_id, node.path, task, arrived),
                 timeout,
                 overtime,
+                _through_outages(node, task),
             )
             if where:
                 self.hands.notice(task, where, against=False)
@@ -338,3 +342,8 @@ class Stepper:
         if decided.what == "fail":
             raise KimeraError(f"{uncertain} It failed, as decided by {decided.by}.")
         return decided
+
+
+def _through_outages(node: Node, task: PlannedTask) -> float:
+    """Seconds of an outage that don't end a step."""
+    return max(OUTAGE_SECONDS, task.timeout or 0.0, node.rules.start_timeout or 0.0)
