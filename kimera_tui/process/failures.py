@@ -33,6 +33,7 @@ _BY_TEXT = (
     ("Connection reset", "closed the connection"),
     ("Connection lost", "closed the connection"),
 )
+_PASSWORD_MATTERS = ("wants a password", "refused the password", "does not permit")
 _SILENT = ("timed out", "Timeout", "timeout")
 _CONNECTION_ERRORS = {
     "OperationalError", "ConnectionError", "TimeoutError", "AuthenticationError", "AccessRefused",
@@ -60,6 +61,11 @@ def broker_failure(
         return None
     at = f" at {redact_text(where)}" if where else ""
     return BrokerUnavailable(f"The {what}{at} {_what(chain)}.")
+
+
+def is_password_matter(said: str) -> bool:
+    """Whether a failure is about who we are, which waiting doesn't cure."""
+    return any(words in said for words in _PASSWORD_MATTERS)
 
 
 def _is_connection_error(error: BaseException) -> bool:

@@ -12,14 +12,13 @@ from kimera_tui.errors import BrokerUnavailable
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.endpoint import Endpoint
 from kimera_tui.process.events import ConnectionBack, ConnectionLost
-from kimera_tui.process.failures import broker_failure
+from kimera_tui.process.failures import broker_failure, is_password_matter
 from kimera_tui.process.outages import Outages
 from kimera_tui.process.wire import Push, Wire, pack, refusal_in
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
 _LAST_WORDS = 0.2
-_PASSWORD_MATTERS = ("wants a password", "refused the password", "does not permit")
 _LOADING = "is loading its data"
 
 
@@ -44,7 +43,7 @@ class Health:
         """A connection is gone or couldn't be made."""
         first = not self._down
         self._down.add(link)
-        refused = _is_password_matter(reason)
+        refused = is_password_matter(reason)
         if refused:
             self._outages.end(self)
         elif not self._refused:
@@ -146,7 +145,7 @@ class Link:
         if self._closed:
             return True
         said = self._failure.message if self._failure else ""
-        return _is_password_matter(said) or not (self._was_open or _LOADING in said)
+        return is_password_matter(said) or not (self._was_open or _LOADING in said)
 
     @property
     def failure(self) -> BrokerUnavailable:
@@ -224,10 +223,6 @@ def as_unavailable(error: BaseException, endpoint: Endpoint) -> BrokerUnavailabl
     """What a connection's exception means, in one sentence."""
     failure = broker_failure(error, endpoint.where)
     return failure or BrokerUnavailable(f"The broker at {endpoint.where} cannot be used: {error}.")
-
-
-def _is_password_matter(said: str) -> bool:
-    return any(words in said for words in _PASSWORD_MATTERS)
 
 
 def _reason(failure: BrokerUnavailable) -> str:

@@ -10,6 +10,7 @@ from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.call_thread import CallThread
 from kimera_tui.process.engine import Engine
 from kimera_tui.process.looking import look, look_by_meta
+from kimera_tui.process.outages import Outages
 from kimera_tui.process.outcome import Outcome
 from kimera_tui.process.redis_engine import is_plain_celery
 from kimera_tui.process.thread_publisher import ThreadPublisher
@@ -38,7 +39,8 @@ class _Parts:
         self._sender = Sender(app, self._plain, self._handles, self._pushes)
         self._thread = CallThread("kimera-celery", self._pushes.between, self._end)
         self._control = CallThread("kimera-control", at_end=lambda: self._releaser.disconnect())
-        self._publisher = ThreadPublisher(self._thread, self._sender, self._handles)
+        self._publisher = ThreadPublisher(self._thread, self._sender, self._handles, announcer)
+        outages = Outages()
         self._watcher = ThreadWatcher(
             self._thread,
             self._handles,
@@ -46,6 +48,7 @@ class _Parts:
             self._sender.adopt,
             self._dispose,
             announcer,
+            outages,
         )
         self._releaser = ThreadReleaser(
             app,
@@ -55,7 +58,9 @@ class _Parts:
             self._dispose,
             announcer,
         )
-        self.engine = Engine(self._publisher, self._watcher, self._releaser, self._close)
+        self.engine = Engine(
+            self._publisher, self._watcher, self._releaser, self._close, outages=outages
+        )
 
     def _close(self) -> None:
         """Close from wherever: on the engine's own loop, on another one, or after its end."""

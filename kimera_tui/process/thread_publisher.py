@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from typing import Any
 
 from kimera_tui.errors import BrokerUnavailable, PublishUncertain
+from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.call_thread import CallThread
 from kimera_tui.process.engine import Message
+from kimera_tui.process.events import Noticed
+from kimera_tui.process.failures import is_password_matter
 from kimera_tui.process.thread_sender import Sender, Sending, Slice
 
 PUBLISH_DEADLINE = 15.0
 """Seconds that the thread has for one slice."""
 PER_SLICE = 50
+AWAY_PAUSE = 1.0
+"""Seconds between two tries to reach a broker that is away."""
 _Waiting = tuple[Sending, asyncio.Future[None]]
 
 
@@ -24,9 +30,17 @@ class ThreadPublisher:
         thread: The sender's thread.
         sender: Sends.
         handles: Where the sender puts what ``send_task`` returned.
+        announcer: Where it is told what a message waits for.
     """
 
-    def __init__(self, thread: CallThread, sender: Sender, handles: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        thread: CallThread,
+        sender: Sender,
+        handles: dict[str, Any],
+        announcer: Announcer,
+    ) -> None:
+        self._announcer = announcer
         self._thread = thread
         self._sender = sender
         self._handles = handles
@@ -67,9 +81,35 @@ class ThreadPublisher:
                     work.abandoned = True
                     call.cancel()
             failure = call.exception() if not call.cancelled() else None
-            for entry, done in self._under_way:
-                self._settle(entry, done, failure)
-            self._under_way = []
+            portion, self._under_way = self._under_way, []
+            waiting = []
+            for entry, done in portion:
+                if self._may_wait(entry, done):
+                    # A call that was given up may still write into the old one.
+                    again = Sending(entry.message, entry.since, told=self._told(entry))
+                    waiting.append((again, done))
+                else:
+                    self._settle(entry, done, failure)
+            self._outbox.extendleft(reversed(waiting))
+            if waiting:
+                await asyncio.sleep(AWAY_PAUSE)
+
+    def _may_wait(self, entry: Sending, done: asyncio.Future[None]) -> bool:
+        """Whether to try again, as the broker was away and nothing was sent."""
+        if entry.begun or done.done() or not isinstance(entry.error, BrokerUnavailable):
+            return False
+        if not self._sender.was_there or is_password_matter(entry.error.message):
+            return False
+        return time.monotonic() - entry.since < (entry.message.patience or 0.0)
+
+    def _told(self, entry: Sending) -> str:
+        """Say what a message waits for, unless that was said; returns it."""
+        away = str(entry.error)
+        if entry.told != away:
+            text = f"Not sent yet: it is sent when the broker answers. {away}"
+            at, task_id = self._announcer.now(), entry.message.task_id
+            self._announcer.tell(Noticed(at=at, task_id=task_id, text=text))
+        return away
 
     def _settle(
         self, entry: Sending, done: asyncio.Future[None], failure: BaseException | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +27,11 @@ class Sending:
     """One message on the thread; the thread writes, the loop reads when the slice is over."""
 
     message: Message
+    since: float = field(default_factory=time.monotonic)
     begun: bool = False
+    """Whether anything of it may have reached the broker."""
+    told: str = ""
+    """What was said last of why it waits."""
     sent: bool = False
     error: Exception | None = None
 
@@ -60,19 +65,21 @@ class Sender:
         self._pushes = pushes
         self._connection: Any = None
         self._producer: Any = None
+        self.was_there = False
+        """Whether the broker has been reached before."""
 
     def send_all(self, portion: Slice) -> None:
         """Send one after the other; what happens to each is written into it."""
         away: BrokerUnavailable | None = None
         for entry in portion.entries:
-            entry.begun = True
-            if portion.abandoned:
-                return
             away = away or self._unready()
             if away is not None:
                 entry.error = away
-            else:
-                self._try(entry)
+                continue
+            entry.begun = True
+            if portion.abandoned:
+                return
+            self._try(entry)
 
     def _try(self, entry: Sending) -> None:
         task_id = entry.message.task_id
@@ -116,6 +123,7 @@ class Sender:
                 self.close()
                 said = broker_failure(error, self._app.conf.broker_write_url or "")
                 return said or BrokerUnavailable(f"The broker cannot be used: {error}.")
+        self.was_there = True
         return None
 
     def _open(self) -> None:

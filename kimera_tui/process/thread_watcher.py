@@ -14,7 +14,9 @@ from kimera_tui.errors import BrokerUnavailable
 from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.call_thread import CallThread
 from kimera_tui.process.events import ConnectionBack, ConnectionLost, Polled, StateSeen
+from kimera_tui.process.failures import is_password_matter
 from kimera_tui.process.looking import Look, look_all
+from kimera_tui.process.outages import Outages
 from kimera_tui.process.outcome import SUCCESS, Outcome
 from kimera_tui.process.thread_pushes import Pushed
 
@@ -42,6 +44,7 @@ class ThreadWatcher:
         adopt: Makes the same for tasks that others have sent, on the thread.
         dispose: Lets one of them go, on the thread.
         announcer: Where polls and states are told.
+        outages: Adds up the time for which the result backend is away.
     """
 
     def __init__(
@@ -52,7 +55,9 @@ class ThreadWatcher:
         adopt: Callable[[Sequence[str]], list[Any]],
         dispose: Callable[[str], None],
         announcer: Announcer,
+        outages: Outages,
     ) -> None:
+        self._outages = outages
         self._thread = thread
         self._handles = handles
         self._look_at = look_at
@@ -128,8 +133,11 @@ class ThreadWatcher:
         self._away = away is not None
         at, which = self._announcer.now(), "result backend"
         if away is None:
+            self._outages.end(self)
             self._announcer.tell(ConnectionBack(at=at, which=which))
         else:
+            if not is_password_matter(away.message):
+                self._outages.begin(self)
             reason = away.message.removeprefix("The result backend ")
             self._announcer.tell(ConnectionLost(at=at, which=which, reason=reason))
 

@@ -12,7 +12,7 @@ import pytest
 
 from kimera_tui.errors import BrokerUnavailable, PublishUncertain
 from kimera_tui.process import TaskManager
-from kimera_tui.process.events import ConnectionBack, ConnectionLost
+from kimera_tui.process.events import ConnectionBack, ConnectionLost, Noticed
 
 from ..engine.listening import Listener, measured_lag
 from ..engine_redis.servers import Proxy, Server, free_port, worker
@@ -117,6 +117,35 @@ async def test_an_idle_connection_that_was_cut_costs_nothing(
     assert await asyncio.to_thread(queued, manager, f"q{proxy.port}") == 2
     first.cancel()
     second.cancel()
+
+
+async def test_a_broker_that_is_away_is_waited_for_as_long_as_is_said(
+    proxied: tuple[TaskManager, Proxy],
+) -> None:
+    manager, proxy = proxied
+    first = await asyncio.wait_for(manager.send_async("add", "lab", [1]), SECONDS)
+    proxy.refuse = True
+    proxy.cut()
+    with Listener() as listener:
+        waiting = asyncio.ensure_future(manager.send_async("add", "lab", [2], patience=60))
+        async with asyncio.timeout(SECONDS):
+            while not listener.of(Noticed):  # noqa: ASYNC110 - events are looked for
+                await asyncio.sleep(0.05)
+        assert not waiting.done()
+        assert "Not sent yet" in listener.of(Noticed)[0].text
+    with pytest.raises(BrokerUnavailable):  # one without patience is told at once
+        await asyncio.wait_for(manager.send_async("add", "lab", [3]), SECONDS)
+    proxy.refuse = False
+    second = await asyncio.wait_for(waiting, SECONDS)
+    assert await asyncio.to_thread(queued, manager, f"q{proxy.port}") == 2
+    first.cancel()
+    second.cancel()
+
+
+async def test_a_first_connection_that_is_refused_is_not_waited_for(tmp_path: Path) -> None:
+    async with managed(rpc(f"amqp://127.0.0.1:{free_port()}//"), tmp_path) as manager:
+        with pytest.raises(BrokerUnavailable, match="is not there"):
+            await asyncio.wait_for(manager.send_async("add", "lab", [1], patience=600), SECONDS)
 
 
 async def test_waits_go_on_over_a_restart_of_rabbitmq(
