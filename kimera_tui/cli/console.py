@@ -22,6 +22,8 @@ def open_console(*, read_only: bool) -> None:
     from kimera_tui.cli.parts import Parts
     from kimera_tui.ui.app import KimeraApp
 
-    app = KimeraApp(Parts(read_only=read_only, asks=True), way_out.begin)
+    # The screen shows the journal's notice itself.
+    parts = Parts(read_only=read_only, asks=True, say=lambda text: None)
+    app = KimeraApp(parts, way_out.begin)
     run(app.run_async(), lambda: app.exit(return_code=way_out.signalled), app.mend_terminal)
     sys.exit(app.return_code or 0)

@@ -8,7 +8,7 @@ import gc
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from kimera_tui.cli.friends_file import which_file
 from kimera_tui.cli.guard import Guard
 from kimera_tui.cli.lookout import Lookout, tell_failed
 from kimera_tui.cli.looping import undisturbed
+from kimera_tui.cli.output import narrate
 from kimera_tui.cli.permissions import Permissions
 from kimera_tui.cli.workflow_parts import WorkflowParts
 from kimera_tui.cluster.events import BrokerChanged
@@ -55,6 +56,12 @@ class Parts(DetachParts, FilterParts):
 
     Making it reads friends.yaml and nothing else. ``start`` brings the broker up: the operator's
     own when ``BROKER_URL`` is set, else the embedded one.
+
+    Args:
+        environ: The environment; the process's own when None.
+        read_only: Whether nothing may be sent or revoked.
+        asks: Whether somebody is there to answer for uncertain steps.
+        say: Told what is to be known of the journal, for whoever shows no ``journal_notice``.
     """
 
     def __init__(
@@ -63,7 +70,9 @@ class Parts(DetachParts, FilterParts):
         *,
         read_only: bool = False,
         asks: bool = False,
+        say: Callable[[str], None] = narrate,
     ) -> None:
+        self._say = say
         self._asks = asks
         self._environ = dict(os.environ if environ is None else environ)
         self.bus: EventBus = TaskManager.events
@@ -126,8 +135,17 @@ class Parts(DetachParts, FilterParts):
             raise ConfigError(first, hint=rest)
 
     async def open_journal(self) -> None:
-        """Open the journal alone, for commands that need no broker."""
+        """Open the journal alone, for commands that look into it first."""
+        await self._open_journal()
+        if self.journal.may_be_read:
+            why = self.journal.problem.partition(";")[0]
+            self._say(f"warning: {why}; what is in it can be read.")
+
+    async def _open_journal(self) -> None:
+        before = self.journal.notice
         await self.journal.open()
+        if (notice := self.journal.notice) not in ("", before):
+            self._say(f"warning: {notice}")
 
     async def start(self) -> None:
         """Bring the broker up, unless that was begun before, and keep asking the workers.
@@ -137,7 +155,7 @@ class Parts(DetachParts, FilterParts):
         if self._begun:
             return
         self._begun = True
-        await self.journal.open()
+        await self._open_journal()
         self.journal.follow(self.bus)
         label = self._profile
         self._tell(BrokerChanged(at=self.clock.now(), phase="starting", label=label))

@@ -30,7 +30,8 @@ def resume(run: str, secrets: tuple[str, ...]) -> None:
 
     Nothing is sent twice. Waits until the runs have ended.
 
-    Exit codes are the same as for kimera-tui run; 1 if several runs failed in different ways.
+    Exit codes are the same as for kimera-tui run; 1 if several runs failed in different ways, or if
+    a damaged journal was set aside, which may hold other interrupted runs.
     """
     if secrets and not run:
         fail(UsageError("--secret is for one run: name it."))
@@ -52,6 +53,8 @@ async def _resume(wanted: str, secrets: Sequence[str] = ()) -> int:
     finally:
         await parts.close()
     bad = set(codes) - {0}
+    if not bad and not wanted and parts.journal_notice:
+        return 1
     return bad.pop() if len(bad) == 1 else int(bool(bad))
 
 
@@ -62,7 +65,10 @@ async def _resumed(parts: Parts, wanted: str, secrets: Sequence[str]) -> Sequenc
         run_id = await _open_run(parts, wanted)
         return [await parts.go_on(run_id, await _given(parts, run_id, secrets))]
     found = await parts.recover()
-    narrate(found.sentence or "No interrupted runs.")
+    none = "No interrupted runs."
+    if parts.journal_notice:
+        none = "No interrupted runs in the new journal; the damaged one may hold some."
+    narrate(found.sentence or none)
     for run_id, why in found.left:
         narrate(f"{run_id[:8]}: {why}")
     return found.adopted

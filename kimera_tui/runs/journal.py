@@ -64,6 +64,8 @@ class Journal:
         self._opening = asyncio.Lock()
         self._background: list[asyncio.Task[None]] = []
         self._cancel: Callable[[str], None] | None = None
+        self._failure: JournalError | None = None
+        """Why it could not be opened for writing the last time."""
         self.notice = ""
         """What else is to be known of the file: that it was damaged and begun anew."""
 
@@ -71,6 +73,17 @@ class Journal:
     def problem(self) -> str:
         """Why runs are not saved, in a sentence, or an empty string."""
         return self._writing.problem
+
+    @property
+    def may_be_read(self) -> bool:
+        """Whether there is a file to be read although it can't be written."""
+        from kimera_tui.runs.journal_words import Unwritable
+
+        if not isinstance(self._failure, Unwritable):
+            return False
+        with contextlib.suppress(OSError):
+            return self._path.stat().st_size > 0
+        return False
 
     @property
     def lost(self) -> int:
@@ -263,14 +276,17 @@ class Journal:
         async with self._opening:
             writing = self._writing
             if writing.store is None:
+                from kimera_tui.runs.journal_words import damaged_notice
                 from kimera_tui.runs.store import Store
 
                 try:
                     store = await self._on_thread(Store, self._path, self._owner)
                 except JournalError as error:
-                    writing.problem = error.message
+                    writing.problem, self._failure = error.message, error
+                    self.notice = await asyncio.to_thread(damaged_notice, self._path)
                     raise
                 writing.store, writing.problem, self.notice = store, "", store.notice
+                self._failure = None
             return writing.store
 
     async def _stay_alive(self) -> None:
@@ -297,7 +313,7 @@ class Journal:
                     self._cancel(run_id)
 
     async def _on_thread(self, call: Callable[..., T], *args: Any) -> T:
-        from kimera_tui.runs.journal_file import unusable
+        from kimera_tui.runs.journal_words import unusable
 
         try:
             return await self._writing.call(call, *args)
@@ -307,12 +323,22 @@ class Journal:
             raise unusable(self._path, error) from error
 
     async def _read(self, call: Callable[..., T], *args: Any) -> T:
-        from kimera_tui.runs.journal_file import open_for_reading
+        from kimera_tui.runs.journal_file import open_for_reading, read_once
+        from kimera_tui.runs.journal_words import Unwritable, unreadable
 
-        await self._opened()
+        if not self.may_be_read:
+            try:
+                await self._opened()
+            except Unwritable:
+                if not self.may_be_read:
+                    raise
+        if self.may_be_read:
+            return await self._reader.call(read_once, self._path, call, *args)
         try:
             if self._reading is None:
                 self._reading = await self._reader.call(open_for_reading, self._path)
             return await self._reader.call(call, self._reading, *args)
+        except KimeraError:
+            raise
         except Exception as error:
-            raise JournalError(f"{self._path} cannot be read: {error}.") from error
+            raise unreadable(self._path, error) from error

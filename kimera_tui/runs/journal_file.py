@@ -5,17 +5,26 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 from kimera_tui.config.paths import private_dir
 from kimera_tui.errors import ConfigError, JournalError
 from kimera_tui.files import open_private
+from kimera_tui.runs.journal_words import (
+    BUSY_SECONDS,
+    NOT_SAVED,
+    damaged_notice,
+    not_ours,
+    set_aside,
+    unreadable,
+    unusable,
+)
 from kimera_tui.runs.schema import APPLICATION_ID, MIGRATIONS, VERSION
 
-NOT_SAVED = "runs are not saved, so nothing is sent."
-BUSY_SECONDS = 10.0
-"""How long a writer waits for the writer of another console."""
+T = TypeVar("T")
+
 _ANY_LOOK = "SELECT count(*) FROM sqlite_master"
 
 
@@ -23,18 +32,18 @@ def open_for_writing(path: Path) -> tuple[sqlite3.Connection, str]:
     """Open the journal, made or migrated if need be.
 
     Returns:
-        The connection, and a sentence for people if the file was damaged and set aside.
+        The connection, and a sentence for people if a damaged one was set aside, now or before.
 
     Raises:
+        Unwritable: it can't be written; what is in it may still be read.
         JournalError: it can't be used; the message says why and what follows.
     """
-    notice = ""
+    fresh = ""
     try:
         if not _make(path) and _is_damaged(path):
-            kept = _set_aside(path)
-            notice = f"{path} was damaged: kept as {kept.name}, a new one was begun."
+            fresh = set_aside(path)
             _make(path)
-        return _ready(path), notice
+        return _ready(path), damaged_notice(path, fresh)
     except ConfigError as error:
         raise JournalError(f"{error.message.rstrip('.')}; {NOT_SAVED}") from error
     except (OSError, sqlite3.Error) as error:
@@ -42,26 +51,67 @@ def open_for_writing(path: Path) -> tuple[sqlite3.Connection, str]:
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
-    """Open the journal for looking only."""
-    db = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, isolation_level=None)
-    db.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+    """Open the journal for looking only.
+
+    Raises:
+        JournalError: another version or program wrote it.
+    """
+    return _checked(_open(path, "mode=ro"), path)
+
+
+def read_once(path: Path, call: Callable[..., T], *args: Any) -> T:
+    """Return ``call(connection, *args)`` of a journal that can't be written.
+
+    Raises:
+        JournalError: it can't be read either.
+    """
+    try:
+        with contextlib.closing(_open_unwritable(path)) as db:
+            return call(_checked(db, path), *args)
+    except sqlite3.Error as error:
+        raise unreadable(path, error) from error
+
+
+def _open_unwritable(path: Path) -> sqlite3.Connection:
+    """Open a journal where SQLite can't make its own files beside it."""
+    wal = path.with_name(f"{path.name}-wal")
+    ways = ["mode=ro", "mode=rw"]  # alone with it, SQLite needs no shared memory
+    if not wal.exists() or not wal.stat().st_size:
+        ways.append("mode=ro&immutable=1")
+    for way in ways[:-1]:
+        try:
+            return _open(path, way)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:  # somebody is writing just now
+                raise
+    return _open(path, ways[-1])
+
+
+def _open(path: Path, way: str) -> sqlite3.Connection:
+    db = sqlite3.connect(
+        f"file:{_quoted(path)}?{way}", uri=True, isolation_level=None, timeout=BUSY_SECONDS
+    )
+    try:
+        if way == "mode=rw":
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            db.execute("PRAGMA query_only = ON")
+        db.execute(_ANY_LOOK).fetchone()
+    except BaseException:
+        db.close()
+        raise
     return db
 
 
-def unusable(path: Path, error: Exception) -> JournalError:
-    """Why the journal can't be written, in one sentence."""
-    text = str(error)
-    if isinstance(error, PermissionError) or "readonly" in text:
-        why = f"Cannot write {path}: permission denied"
-    elif "full" in text or getattr(error, "errno", None) == 28:
-        why = f"Disk full: {path} cannot be written"
-    elif "locked" in text:
-        why = f"Cannot write {path}: another program has kept it locked for {BUSY_SECONDS:g} s"
-    elif isinstance(error, OSError) and error.strerror:
-        why = f"Cannot write {path}: {error.strerror.lower()}"
-    else:
-        why = f"Cannot write {path}: {text}"
-    return JournalError(f"{why}; {NOT_SAVED}")
+def _checked(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    """The connection, if what is in it can be understood."""
+    _check_version(db, path)
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    if version < VERSION:
+        raise JournalError(
+            f"{path} was written by an older version (schema {version} < {VERSION}):"
+            " it can be read once it can be written."
+        )
+    return db
 
 
 def _make(path: Path) -> bool:
@@ -71,8 +121,10 @@ def _make(path: Path) -> bool:
         os.close(open_private(path, os.O_RDWR | os.O_EXCL))
     except FileExistsError:
         found = path.lstat()
-        if found.st_uid != os.getuid() or not path.is_file() or path.is_symlink():
+        if not path.is_file() or path.is_symlink():
             raise ConfigError(f"{path} is not a file of yours") from None
+        if found.st_uid != os.getuid():
+            raise not_ours(path) from None
         return False
     return True
 
@@ -105,16 +157,6 @@ def _is_open(path: Path) -> bool:
 
 def _connect(path: Path, timeout: float = BUSY_SECONDS) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
-
-
-def _set_aside(path: Path) -> Path:
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    kept = path.with_name(f"{path.name}.damaged-{stamp}")
-    for suffix in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(kept.with_name(kept.name + suffix))
-    return kept
 
 
 def _ready(path: Path) -> sqlite3.Connection:

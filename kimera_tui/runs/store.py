@@ -27,7 +27,8 @@ from kimera_tui.runs.events import (
     StepIntended,
     StepRetried,
 )
-from kimera_tui.runs.journal_file import open_for_writing, unusable
+from kimera_tui.runs.journal_file import open_for_writing
+from kimera_tui.runs.journal_words import unusable
 from kimera_tui.runs.leases import LEASE_SECONDS, Leases
 from kimera_tui.runs.owner import pid_of
 from kimera_tui.runs.reading import events_of_run

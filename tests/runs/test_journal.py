@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import pwd
 import resource
 import shutil
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from kimera_tui.runs.events import (
     StepIntended,
 )
 from kimera_tui.runs.journal import Journal
+from kimera_tui.runs.journal_words import unusable
 from kimera_tui.runs.notkept import TooLarge, Withheld, is_whole
 from kimera_tui.runs.plan import Node, PlannedTask
 from kimera_tui.runs.reading import events_of_run
@@ -38,6 +40,7 @@ from kimera_tui.runs.store import Store
 from kimera_tui.runs.tables import run_fold, step_row
 from kimera_tui.runs.values import Packer
 
+from .disks import fill, make_read_only, small_disk
 from .lab import Clock, chain, dispatched, opened, sending, started, task, whole_run
 from .test_state import HISTORIES, IDS, PLAN, told
 
@@ -741,3 +744,108 @@ async def test_how_long_a_task_usually_takes(path: Path) -> None:
         await whole_run(journal, bus, "r", 1_000_000.0, 1, 2, 3)
         assert await journal.usual("lab", "step") == (0.5, 0.5)
         assert await journal.usual("lab", "other") is None
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk") as place:
+        yield place
+
+
+WAYS = {
+    fill: "Disk full: {0} cannot be written; runs are not saved, so nothing is sent.",
+    make_read_only: "Cannot write {0}: its disk is read-only; runs are not saved, so nothing is"
+    " sent.",
+}
+
+
+@pytest.mark.parametrize("spoil", WAYS)
+@pytest.mark.parametrize("crashed", [False, True], ids=["closed", "crashed"])
+async def test_what_is_there_is_read_from_a_disk_that_takes_nothing(
+    disk: Path, tmp_path: Path, spoil: Callable[[Path], None], crashed: bool
+) -> None:
+    path = disk / "state" / "runs.db"
+    async with opened(path, Clock()) as (journal, bus):
+        await whole_run(journal, bus, "r", 1_000_000.0, 1, 2, 3)
+        if crashed:  # with all of it still in the write-ahead log
+            shutil.copytree(path.parent, tmp_path / "crashed")
+    if crashed:
+        for each in (tmp_path / "crashed").iterdir():
+            shutil.copy(each, path.parent)
+    spoil(disk)
+    assert await refusal(path) == WAYS[spoil].format(path)
+    journal = Journal(path, Clock())
+    await journal.open()
+    assert journal.may_be_read
+    assert [row.run_id for row in await journal.runs()] == ["r"]
+    assert (await kinds_of(journal))[-1] == "RunEnded"
+    await journal.close()
+
+
+async def test_a_disk_that_was_full_before_the_first_run_is_told(disk: Path) -> None:
+    fill(disk)
+    path = disk / "runs.db"
+    assert await refusal(path) == WAYS[fill].format(path)
+    journal = Journal(path, Clock())
+    with pytest.raises(JournalError, match="Disk full"):
+        await journal.runs()
+    await journal.close()
+
+
+async def test_the_cause_is_told_by_its_code_and_not_by_words(tmp_path: Path) -> None:
+    path = tmp_path / "full of locked, readonly things.db"
+    busy = sqlite3.connect(path, isolation_level=None)
+    busy.execute("BEGIN EXCLUSIVE")
+    other = sqlite3.connect(path, isolation_level=None, timeout=0)
+    with pytest.raises(sqlite3.OperationalError) as locked:
+        other.execute("BEGIN IMMEDIATE")
+    busy.close()
+    with pytest.raises(sqlite3.OperationalError) as wrong:
+        other.execute("SELECT * FROM full_and_locked_and_readonly")
+    other.close()
+    assert "another program has kept it locked for 10 s" in str(unusable(path, locked.value))
+    assert str(unusable(path, wrong.value)).startswith(f"Cannot write {path}: no such table")
+
+
+async def test_a_file_of_another_user_is_told_as_such_and_read(path: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can give a file away: run as root to run this test")
+    async with opened(path, Clock()) as (journal, bus):
+        await whole_run(journal, bus, "r", 1_000_000.0, 1, 2, 3)
+    nobody = pwd.getpwnam("nobody")
+    os.chown(path, nobody.pw_uid, -1)
+    assert f"Cannot write {path}: it belongs to user nobody; runs are" in await refusal(path)
+    journal = Journal(path, Clock())
+    assert [row.run_id for row in await journal.runs()] == ["r"]
+    await journal.close()
+
+
+async def test_a_file_that_another_program_keeps_locked_is_told_as_such(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("journal_file", "journal_words"):
+        monkeypatch.setattr(f"kimera_tui.runs.{module}.BUSY_SECONDS", 0.1)
+    async with opened(path, Clock()) as (journal, bus):
+        await whole_run(journal, bus, "r", 1_000_000.0, 1, 2, 3)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("BEGIN EXCLUSIVE")
+        journal = Journal(path, Clock())
+        with pytest.raises(JournalError, match=r"has kept it locked for 0\.1 s"):
+            await journal.runs()
+    assert [row.run_id for row in await journal.runs()] == ["r"]  # it is free again
+    await journal.close()
+
+
+async def test_a_damaged_file_is_told_of_as_long_as_it_lies_there(path: Path) -> None:
+    async with opened(path, Clock()) as (journal, bus):
+        await whole_run(journal, bus, "old", 1_000_000.0, 1, 2, 3)
+    path.write_bytes(b"\0" * 64 + path.read_bytes()[64:])
+    async with opened(path, Clock()) as (journal, _):
+        assert journal.notice.endswith("a new one was begun.")
+    (kept,) = path.parent.glob("runs.db.damaged-*")
+    async with opened(path, Clock()) as (journal, _):
+        assert f"was damaged: kept as {kept.name}, with the runs from before" in journal.notice
+    kept.unlink()
+    async with opened(path, Clock()) as (journal, _):
+        assert journal.notice == ""
