@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kimera_tui.cli.doubts import SEND_AGAIN, replayed
 from kimera_tui.cli.ends import MAILBOX, code_of, errors_of, report
 from kimera_tui.cli.given import INPUT, ask_for_secrets, inputs_of, overrides_of
 from kimera_tui.cli.given_secrets import SECRET, secrets_for
@@ -36,6 +37,7 @@ class _Asked:
     inputs: tuple[str, ...]
     secrets: tuple[str, ...]
     sets: tuple[str, ...]
+    send_again: tuple[str, ...]
     dry_run: bool
     as_json: bool
     yes: bool
@@ -64,13 +66,16 @@ class _Asked:
 @INPUT
 @SECRET
 @click.option("--set", "sets", multiple=True, metavar="STEP.NAME=VALUE", help="Change an argument.")
+@SEND_AGAIN
 @click.option("--dry-run", is_flag=True, help="Show what would run and be reused; send nothing.")
 @click.option("--json", "as_json", is_flag=True, help="The new run's end as one JSON object.")
 @click.option("--yes", is_flag=True, help="Send to friends that are marked as dangerous.")
 def replay(**asked: Any) -> None:
     """Run RUN again, as a new run, and wait for its end.
 
-    Steps that use a value changed by -i or --set run again, and so does everything they feed.
+    Steps that use a value changed by -i or --set run again, and so does everything they feed. A
+    step that may have run already, or still runs, is looked for first; it is sent again only if you
+    say so.
     """
     call = _Asked(**asked)
     if sum(map(bool, (call.mode, call.from_step, call.only_step))) > 1:
@@ -88,9 +93,10 @@ async def _replay(asked: _Asked) -> int:
     try:
         row = await find_run(parts, asked.run)
         given = await _given(parts, row.run_id, asked)
-        wish = Wish(*asked.way, overrides_of(asked.sets), given)
+        again = frozenset(asked.send_again)
+        wish = Wish(*asked.way, overrides_of(asked.sets), given, again=again)
         plan = await parts.replay_plan(row.run_id, wish)
-        narrate(plan.sentence)
+        narrate(" ".join((plan.sentence, *plan.notes)))
         if asked.dry_run:
             leaves = dict(plan.plan.leaves())
             for path in plan.will_run:
@@ -111,7 +117,7 @@ async def _replay(asked: _Asked) -> int:
 async def _to_its_end(parts: Parts, past: str, wish: Wish, *, as_json: bool) -> int:
     with parts.bus.subscribe(MAILBOX) as mailbox:
         await parts.start()
-        run_id = await parts.replay(past, wish)
+        run_id = await replayed(parts, past, wish)
         [error] = await errors_of(await parts.runner(), [run_id])
         state = await asyncio.to_thread(_folded, mailbox.drain(), run_id)
     narrate(f"run {run_id}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kimera_tui.cli.detaching import detached
+from kimera_tui.cli.doubts import SEND_AGAIN, replayed
 from kimera_tui.cli.ends import MAILBOX, code_of, told_of
 from kimera_tui.cli.given import INPUT, ask_for_secrets, inputs_of
 from kimera_tui.cli.given_secrets import SECRET, secrets_for
@@ -38,6 +39,7 @@ class _Asked:
     secrets: tuple[str, ...]
     dry_run: bool
     from_failed: str
+    send_again: tuple[str, ...]
     detach: bool
     as_json: bool
     yes: bool
@@ -50,6 +52,7 @@ class _Asked:
 @SECRET
 @click.option("--dry-run", is_flag=True, help="Show what would be sent; send nothing.")
 @click.option("--from-failed", default="", metavar="RUN", help="Reuse what RUN has done.")
+@SEND_AGAIN
 @click.option("--detach", is_flag=True, help="Hand the run to the workers and exit.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each event.")
 @click.option("--yes", is_flag=True, help="Send to friends that are marked as dangerous.")
@@ -61,6 +64,8 @@ def run(**asked: Any) -> None:
     """
     if asked["detach"] and (asked["dry_run"] or asked["from_failed"]):
         fail(UsageError("--detach starts a new run: leave --dry-run and --from-failed out."))
+    if asked["send_again"] and not asked["from_failed"]:
+        fail(UsageError("--send-again says what --from-failed may send again: give both."))
     perform(_run(_Asked(**asked)), sends=True)
 
 
@@ -99,11 +104,12 @@ async def _shown(parts: Parts, document: Document, given: Given, asked: _Asked, 
         await parts.open_journal()
         try:
             past = await find_run(parts, asked.from_failed)
-            wish = Wish("from_failed", given=given, document=document)
+            again = frozenset(asked.send_again)
+            wish = Wish("from_failed", given=given, document=document, again=again)
             plan = await parts.replay_plan(past.run_id, wish)
         finally:
             await parts.close()
-        narrate(" ".join((plan.sentence, *plan.needs)))
+        narrate(" ".join((plan.sentence, *plan.needs, *plan.notes)))
         will_run = set(plan.will_run)
         left = {node.id for _, node in plan.plan.walk() if node.path in will_run}
         given = replace(given, inputs=plan.inputs)
@@ -127,8 +133,9 @@ async def _to_its_end(parts: Parts, document: Document, given: Given, asked: _As
                 await parts.start()
                 if asked.from_failed:
                     past = await find_run(parts, asked.from_failed)
-                    wish = Wish("from_failed", given=given, document=document)
-                    run_id = await parts.replay(past.run_id, wish)
+                    again = frozenset(asked.send_again)
+                    wish = Wish("from_failed", given=given, document=document, again=again)
+                    run_id = await replayed(parts, past.run_id, wish)
                 else:
                     run_id = await parts.run_document(document, given)
                 runner = await parts.runner()
@@ -146,7 +153,7 @@ async def _to_its_end(parts: Parts, document: Document, given: Given, asked: _As
         if error is None:
             return 0
         if await _is_kept(parts, run_id):
-            narrate(f"  kimera-tui run ... --from-failed {run_id[:8]} goes on from there.")
+            narrate(f"  {_way_on(state)}")
         return code_of(error, state.status.value)
     finally:
         await parts.close()
@@ -166,6 +173,19 @@ def _report(state: RunState, result: Any, error: KimeraError | None, as_json: bo
         error.hint = known_by_then(state, error.task_id)
     if error is not None:
         complain(error, hide)
+
+
+def _way_on(state: RunState) -> str:
+    """How to go on, and what is done before a step is sent again that may have run."""
+    from kimera_tui.runs.fates import may_have_run
+
+    said = f"kimera-tui run ... --from-failed {state.run_id[:8]} goes on from there"
+    names = [step.id or step.name for step in state.steps.values() if may_have_run(step)]
+    if not names:
+        return f"{said}."
+    return (
+        f"{said}. Before it sends them again, it looks for what may have run: {', '.join(names)}."
+    )
 
 
 async def _is_kept(parts: Parts, run_id: str) -> bool:

@@ -9,13 +9,15 @@ from typing import Any
 
 from kimera_tui.cli.guard import Guard, left_to_send
 from kimera_tui.config.friends import Friend
-from kimera_tui.process.clock import new_id
+from kimera_tui.process import TaskManager
+from kimera_tui.process.clock import Clock, new_id
 from kimera_tui.runs.journal import Journal
 from kimera_tui.runs.recovery import Past, Recovery, Resumed, recover
 from kimera_tui.workflows.calls import Workflow, friends_of
 from kimera_tui.workflows.cancelling import Cancelled, cancel_run
 from kimera_tui.workflows.launch import Given
 from kimera_tui.workflows.replay import ReplayPlan, Wish, planned_replay
+from kimera_tui.workflows.replaying import fates_before_replay
 from kimera_tui.workflows.runner import NOTHING_GIVEN, Decision, Runner
 
 
@@ -23,6 +25,7 @@ class SendingParts:
     """Starts runs and goes on with them, as far as that may be done here."""
 
     friends: Mapping[str, Friend]
+    clock: Clock
     journal: Journal
     _guard: Guard
     _runner: Runner | None
@@ -50,12 +53,17 @@ class SendingParts:
     async def replay(self, run_id: str, wish: Wish) -> str:
         """Start a new run from a past one; returns its id.
 
+        Steps of which no end is known are looked for before they are sent again.
+
         Raises:
+            StepsInDoubt: one of them may run twice, and ``wish`` doesn't say that this is meant.
             UsageError: the plan's, or that may not be sent here; nothing was sent.
             KimeraError: broker or result backend can't be used; nothing was sent.
         """
         self._guard.may_send((await self.replay_plan(run_id, wish)).friends)
-        return await (await self.ready_runner()).replay(run_id, wish)
+        runner, past = await self.ready_runner(), await self.events_of(run_id)
+        fates = await fates_before_replay(past, wish, TaskManager(), self.clock.now())
+        return await runner.replay(run_id, wish, fates)
 
     async def recover(self) -> Recovery:
         """Go on with the runs that a console left, once the broker is up; says what became."""

@@ -29,6 +29,8 @@ class Traces:
     """Those whose result is stored."""
     blind: frozenset[str] = field(default=frozenset())
     """Those whose end can't be seen from here."""
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    """How those ended."""
 
 
 @runtime_checkable
@@ -82,7 +84,10 @@ class Adoption:
         found: Mapping[str, Outcome | None] = {}
         if isinstance(engine.watcher, LooksUp):
             found = await engine.watcher.look(task_ids)
-        return Traces(server, published, _ended(found), frozenset(task_ids) - found.keys())
+        ended = {task_id: found[task_id] for task_id in _ended(found)}
+        outcomes = {task_id: outcome for task_id, outcome in ended.items() if outcome is not None}
+        blind = frozenset(task_ids) - found.keys()
+        return Traces(server, published, frozenset(outcomes), blind, outcomes)
 
     async def search(
         self,

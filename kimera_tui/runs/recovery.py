@@ -91,7 +91,7 @@ def judge(
     if found is not None and step.task_id in found.ended:
         return Verdict("adopt")
     if found is not None and (place := found.places.get(step.task_id)):
-        return Verdict("adopt", _where(place, now))
+        return Verdict("adopt", where(place, now))
     if traces.published is None:
         if sent:
             return Verdict("adopt")
@@ -113,7 +113,8 @@ def judge(
     return Verdict("publish")
 
 
-def _where(place: Place, now: float) -> str:
+def where(place: Place, now: float) -> str:
+    """Where a task is, in words."""
     match place:
         case InQueue(queue, 0):
             return f"in queue {queue}, the next to be taken"
@@ -160,15 +161,16 @@ async def _judge_friend(
     try:
         traces = await traces_of(manager, friend, [step.task_id for step, _ in steps])
         sought = [step for step, _ in steps if _may_be_somewhere(step, traces)]
-        found = await _search(manager, friend, sought) if sought else None
+        found = await search_for(manager, friend, sought) if sought else None
     except KimeraError as error:  # such as a friend that is configured no more
         return {step.path: Verdict("uncertain", str(error)) for step, _ in steps}
     return {step.path: judge(step, intent, traces, found, now) for step, intent in steps}
 
 
-async def _search(
+async def search_for(
     manager: TaskManager, friend: str, sought: Sequence[StepState]
 ) -> Whereabouts | None:
+    """Where a friend's tasks are; None where nobody can search."""
     queues = {step.queue for step in sought if step.queue}
     ids = [step.task_id for step in sought]
     return await manager.adoption.search(manager.friends, friend, ids, queues)

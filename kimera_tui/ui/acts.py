@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -20,6 +21,7 @@ from kimera_tui.ui.screens.confirm import Confirm, Question
 from kimera_tui.ui.screens.stops import Stops
 from kimera_tui.workflows.calls import Workflow, friends_of
 from kimera_tui.workflows.document import Document
+from kimera_tui.workflows.doubts import StepsInDoubt
 from kimera_tui.workflows.handover import CannotDetach
 from kimera_tui.workflows.launch import Given
 from kimera_tui.workflows.preflight import tasks_of
@@ -105,7 +107,19 @@ class Acts:
     async def replay(self, run_id: str, wish: Wish) -> None:
         """Run a past run again, and watch it in Live."""
         if await self._may_replay(run_id, wish):
-            self._start(partial(self._services.replay, run_id, wish))
+            self._start(partial(self._replayed, run_id, wish))
+
+    async def _replayed(self, run_id: str, wish: Wish) -> str:
+        """Start a replay, after a question about steps that may run twice."""
+        try:
+            return await self._services.replay(run_id, wish)
+        except StepsInDoubt as error:
+            text = "\n\n".join(each.sentence for each in error.doubts)
+            question = Question(title="Steps that may run twice", text=text, act="Send again")
+            if not await self._app.push_screen_wait(Confirm(question)):
+                raise
+            again = wish.again | {each.name for each in error.doubts}
+            return await self._services.replay(run_id, replace(wish, again=again))
 
     async def resume(self, run_id: str, given: Given) -> None:
         """Go on with a run that its console left, and watch it in Live."""

@@ -11,12 +11,14 @@ from kimera_tui.errors import UsageError
 from kimera_tui.process.events import Sending
 from kimera_tui.runs.book import RunState
 from kimera_tui.runs.events import StepHandedOver, StepIntended
+from kimera_tui.runs.fates import Fates
 from kimera_tui.runs.notkept import is_whole, missing_in
 from kimera_tui.runs.plan import PLAIN, Node, PlannedTask, is_handler
 from kimera_tui.runs.recovery import Past
 from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
 from kimera_tui.workflows.document import Document
+from kimera_tui.workflows.doubts import Doubt, Doubtful
 from kimera_tui.workflows.found_again import found_again, looked_at, looked_up, takes_result
 from kimera_tui.workflows.launch import Given, inputs_again, planner_of
 from kimera_tui.workflows.references import Reference, escape, references_in
@@ -46,6 +48,8 @@ class Wish:
     """What is run in place of what ran then; steps are found again by their ids."""
     args: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     """New positional arguments of steps, by path or id; these steps run again too."""
+    again: frozenset[str] = frozenset()
+    """Steps, by path or id, that may be sent again although they may run twice then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +73,18 @@ class ReplayPlan:
     """The call that is sent where only one step is; a secret that was not kept has a stand-in."""
     fetched: Mapping[str, Any] = field(default_factory=dict)
     """Named arguments of the payload that are looked up again, with their templates."""
+    doubts: Sequence[Doubt] = ()
+    """Steps that may not be sent again before it is known what became of them, or decided."""
 
     @property
     def friends(self) -> set[str]:
         """To whom it may send, in steps that run only if need be too."""
         return {task.friend for path, task in self.plan.leaves() if path not in self.reused}
+
+    @property
+    def notes(self) -> list[str]:
+        """What is looked for first, in sentences."""
+        return [each.sentence for each in self.doubts]
 
     @property
     def sentence(self) -> str:
@@ -87,6 +98,7 @@ def planned_replay(
     wish: Wish,
     new_id: Callable[[], str],
     friends: Mapping[str, Mapping[str, Any]],
+    fates: Fates | None = None,
 ) -> ReplayPlan:
     """The plan of a replay.
 
@@ -96,6 +108,8 @@ def planned_replay(
         new_id: Makes the tasks' ids.
         friends: The configured friends: which new arguments are secret, and what a document in
             place of what ran then says of them.
+        fates: What became of steps of which no end was known, by path in the past run; None as
+            long as nobody has looked.
 
     Raises:
         UsageError: there is no such mode or step, the only one to send was never sent, or an
@@ -103,7 +117,8 @@ def planned_replay(
     """
     if not past:
         raise UsageError("No such run.")
-    run, mode = Past.of(past).run, wish.mode
+    known, mode = Past.of(past), wish.mode
+    run = known.run
     if mode not in get_args(Mode):
         raise UsageError(f"Unknown replay mode `{mode}`; choose from {', '.join(get_args(Mode))}.")
     path = _path_of(run, wish.path) if mode in ("from_step", "only_step") else ""
@@ -112,14 +127,18 @@ def planned_replay(
     overrides: Overrides = {**{each: {} for each in args}, **named}
     overridden = _Overridden(overrides, args, friends)
     inputs = inputs_again(past, wish.given.inputs, wish.document)
+    allowed = {_path_of(run, each) for each in wish.again}
+    doubtful = Doubtful(known, mode, allowed, fates)
     if mode == "only_step":
         sent = _sent(past, run.steps[path])
-        return replace(_only(run, sent, overridden, new_id), inputs=run.inputs)
+        plan_ = _only(run, sent, overridden, new_id)
+        return replace(plan_, inputs=run.inputs, doubts=doubtful.among([run.steps[path]]))
     changed = {name for name, value in inputs.items() if not equal(run.inputs.get(name), value)}
     name, plan, before = run.name, run.plan, dict(run.steps)
     if wish.document is not None:
         name, plan = wish.document.name, planner_of(friends, new_id).plan(wish.document)
         before = found_again(run, plan)
+    before = {each: doubtful.settled(step) for each, step in before.items()}
     planner = _Planner(before, mode, path, overrides, changed)
     planner.visit(plan, fed_as_before=True, wanted_as_before=True)
     plan = _renewed(plan, overridden, new_id)
@@ -133,13 +152,32 @@ def planned_replay(
     needs += [
         sentence for each, task in leaves if each in will_run for sentence in _needs(each, task)
     ]
-    return ReplayPlan(run.run_id, name, plan, planner.reused, will_run, needs, inputs)
+    doubts = doubtful.among(_again(run, plan, before, planner))
+    return ReplayPlan(
+        run.run_id, name, plan, planner.reused, will_run, needs, inputs, doubts=doubts
+    )
+
+
+def _again(
+    run: RunState, plan: Node, before: Mapping[str, StepState], planner: _Planner
+) -> list[StepState]:
+    """The past steps that a plan sends again, or may send for an error."""
+    by_id = {step.id: step for step in run.steps.values() if step.id}
+    found = []
+    for _, node in plan.walk():
+        kept = node.path in planner.reused or node.path in planner.idle or node.rules.idempotent
+        step = before.get(node.path) or by_id.get(node.id)
+        if node.task is not None and not kept and step is not None:
+            found.append(step)
+    return found
 
 
 def _path_of(run: RunState, step: str) -> str:
-    """The path of a step named by its path or its id."""
+    """The path of a step named by its path or its id; 0 is the only one, too."""
     if step in run.steps:
         return step
+    if step == "0" and "" in run.steps:
+        return ""
     found = [path for path, state in run.steps.items() if state.id and state.id == step]
     if found:
         return found[0]

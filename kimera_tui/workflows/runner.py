@@ -21,6 +21,7 @@ from kimera_tui.runs.events import (
     StepDecided,
     StepReused,
 )
+from kimera_tui.runs.fates import Fates
 from kimera_tui.runs.journal import Journal
 from kimera_tui.runs.recovery import Past, Resumed, judge_all, resumed
 from kimera_tui.workflows.beside import Beside
@@ -168,21 +169,21 @@ class Runner:
         if successor.handover is not None:
             await successor.handover.until_published(self._going.task(run_id))
 
-    async def replay(self, run_id: str, wish: Wish) -> str:
-        """Start a new run from a past one; returns its id. The past run stays as it is.
+    async def replay(self, run_id: str, wish: Wish, fates: Fates | None = None) -> str:
+        """Start a new run from a past one, which stays as it is; returns its id.
+
+        ``fates`` tells which steps turned out to be done; the others may run twice.
 
         Raises:
-            UsageError: there is no such run or step, an input is wrong, or a secret is needed
-                again; nothing was sent.
+            UsageError: no such run or step, a wrong input, a secret missing; nothing was sent.
             JournalError: the journal can't be read.
         """
         if self._journal is None:
             raise JournalError("Runs are not saved here, so there is none to replay.")
         past = await self._journal.events_of(run_id)
+        how = (past, wish, self._new_id, self._manager.friends, fates)
         # Folding a run of ten thousand steps takes a second: not on the loop.
-        planned = await asyncio.to_thread(
-            planned_replay, past, wish, self._new_id, self._manager.friends
-        )
+        planned = await asyncio.to_thread(planned_replay, *how)
         if planned.needs:
             raise UsageError(f"{planned.needs[0]} Nothing was sent.")
         at, new_run = self._announcer.now(), self._new_id()

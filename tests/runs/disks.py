@@ -20,8 +20,10 @@ def small_disk(place: Path) -> Iterator[Path]:
     )
     if mounted.returncode:
         pytest.skip("no right to mount a file system here: run as root to run this test")
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
 
 
 def fill(place: Path) -> None:

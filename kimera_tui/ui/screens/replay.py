@@ -124,7 +124,7 @@ def plan_words(plan: ReplayPlan) -> str:
     said = f"{said}: {', '.join(listed[:NAMED])}{more}." if listed else f"{said}."
     task = plan.payload
     call = [] if task is None else [call_words(task, task.secret, plan.fetched)]
-    return "\n".join([" ".join([said, *plan.needs[:3]]), *call])
+    return "\n".join([" ".join([said, *plan.needs[:3], *plan.notes[:3]]), *call])
 
 
 def ways(run: RunState, step: StepState | None) -> list[Way]:
