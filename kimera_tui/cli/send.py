@@ -216,6 +216,7 @@ async def _warn(parts: Parts, queue: str, task: str, teller: _Teller) -> None:
 def _failed(error: KimeraError, call: _Asked, teller: _Teller) -> int:
     """Print an error without the call's secrets; returns its exit code."""
     from kimera_tui.cli.news import known_by_then
+    from kimera_tui.runs.fates import may_have_run
 
     if isinstance(error, TimeoutException):
         error.hint = known_by_then(teller.run, error.task_id)
@@ -224,6 +225,9 @@ def _failed(error: KimeraError, call: _Asked, teller: _Teller) -> int:
     else:
         show_traceback(error, teller.hide)
     complain(error, teller.hide)
+    if teller.run is not None and teller.step is not None and may_have_run(teller.step):
+        run_id = teller.run.run_id[:8]
+        narrate(f"  kimera-tui replay {run_id} looks for it before it sends it again.")
     return error.exit_code
 
 

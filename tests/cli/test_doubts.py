@@ -209,3 +209,37 @@ def test_send_again_goes_with_from_failed(run: Run, lab: Lab) -> None:
     done = run("run", "nightly", "--send-again", "s1", **lab.where)
     assert done.returncode == 2
     assert "--send-again says what --from-failed may send again" in done.stderr
+
+
+def test_the_hint_after_a_timeout_says_what_is_looked_for_and_so_it_is(
+    run: Run, broker_url: str, tmp_path: Path
+) -> None:
+    home = {"KIMERA_HOME": str(tmp_path)}
+    path = tmp_path / "slow.kimera.yaml"
+    path.write_text(
+        "kimera: 1\nname: slow\ndefaults: {timeout: 1s, on_timeout: leave}\n"
+        "steps: [{id: a, task: flaky.sleep, kwargs: {seconds: 15}}]\n"
+    )
+    ended = run("run", str(path), **home)
+    assert ended.returncode == 3
+    run_id = json.loads(run("runs", "--json", **home).stdout)["run"][:8]
+    assert (
+        f"kimera-tui run ... --from-failed {run_id} goes on from there. Before it" in ended.stderr
+    )
+    assert "looks for what may have run: a." in ended.stderr
+    again = run("run", str(path), "--from-failed", run_id, **home)
+    assert again.returncode == 2
+    assert "Step `a` is not over (with worker " in again.stderr
+    assert len(run("runs", "--json", **home).stdout.splitlines()) == 1
+
+
+def test_the_hint_after_a_send_says_the_same(run: Run, broker_url: str, tmp_path: Path) -> None:
+    home = {"KIMERA_HOME": str(tmp_path)}
+    ended = run("send", "flaky", "sleep", "--args", "[15]", "--timeout", "1s", **home)
+    assert ended.returncode == 3
+    assert "looks for it before it sends it again." in ended.stderr
+    run_id = json.loads(run("runs", "--json", **home).stdout)["run"][:8]
+    again = run("replay", run_id, **home)
+    assert again.returncode == 2
+    assert "Step `flaky.sleep` is not over" in again.stderr
+    assert "--send-again 0" in again.stderr

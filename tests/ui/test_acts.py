@@ -10,6 +10,8 @@ from textual.worker import WorkerFailed
 
 from kimera_tui.cluster.events import BrokerChanged
 from kimera_tui.process import events as e
+from kimera_tui.runs.events import StepIntended
+from kimera_tui.runs.fates import Fate
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.screens.confirm import Confirm
 from kimera_tui.ui.screens.friends import FriendsScreen
@@ -17,6 +19,8 @@ from kimera_tui.ui.screens.history import HistoryScreen
 from kimera_tui.ui.screens.live import LiveScreen
 from kimera_tui.ui.screens.modals import Help
 from kimera_tui.workflows.calls import Workflow
+from kimera_tui.workflows.doubts import Doubt, StepsInDoubt
+from kimera_tui.workflows.replay import Wish
 from tests.ui.stage import FRIENDS, NOON, Stage, grid, settle, until
 
 RISKY = {name: friend.model_copy(update={"danger": True}) for name, friend in FRIENDS.items()}
@@ -252,3 +256,39 @@ async def test_a_replay_to_a_dangerous_friend_is_asked_about_first() -> None:
             await pilot.press(*answer)
             await settle(pilot)
         assert len(stage.acts) == 1
+
+
+async def test_a_step_that_may_run_twice_is_asked_about_before_it_is_sent_again() -> None:
+    stage = Stage()
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await running_chain(pilot, stage)
+        run = next(iter(app.book.runs.values()))
+        stage.ended(run.run_id)
+        step = next(iter(run.steps.values()))
+        intent = StepIntended(
+            at=NOON, run_id=run.run_id, path=step.path, task_id=step.task_id, args=(), kwargs={}
+        )
+        doubt = Doubt((step, intent), Fate("there", "with worker w1"))
+        sent = stage.replay
+
+        async def replay(run_id: str, wish: Wish) -> str:
+            if doubt.name not in wish.again:
+                raise StepsInDoubt([doubt])
+            return await sent(run_id, wish)
+
+        stage.replay = replay  # type: ignore[method-assign]
+        await pilot.press("4")
+        await settle(pilot)
+        for answer in (["enter"], ["right", "enter"]):
+            assert stage.acts == []
+            await pilot.press("p")
+            await settle(pilot)
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(app.screen, Confirm))
+            assert "is not over (with worker w1)" in grid(app)
+            await pilot.press(*answer)
+            await settle(pilot)
+        (act,) = stage.acts
+        assert isinstance(act, tuple)
+        assert act[1].again == {doubt.name}
