@@ -15,8 +15,7 @@ class Outages:
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._away: dict[object, float] = {}
-        """Since when each server has been away."""
+        self._away: set[object] = set()
         self._over = 0.0
         self._since = 0.0
 
@@ -29,9 +28,11 @@ class Outages:
         """A server is away."""
         if not self._away:
             self._since = self._monotonic()
-        self._away.setdefault(server, self._since)
+        self._away.add(server)
 
     def end(self, server: object) -> None:
         """A server is back, or won't come back by waiting."""
-        if self._away.pop(server, None) is not None and not self._away:
-            self._over += self._monotonic() - self._since
+        if server in self._away:
+            self._away.discard(server)
+            if not self._away:
+                self._over += self._monotonic() - self._since
