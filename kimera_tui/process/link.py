@@ -142,9 +142,9 @@ class Link:
     @property
     def hopeless(self) -> bool:
         """Whether waiting is in vain: it never answered, or refuses our password."""
-        if self._closed:
-            return True
-        said = self._failure.message if self._failure else ""
+        if self._closed or self._failure is None:  # without a failure it is still being opened
+            return self._closed
+        said = self._failure.message
         return is_password_matter(said) or not (self._was_open or _LOADING in said)
 
     @property

@@ -35,7 +35,7 @@ PATIENCE = 4.0
 """Seconds for which a message without patience of its own waits for a broker that was there."""
 DOUBT_SECONDS = 6.0
 """The same once a reply got lost: so long it tries to learn what became of the publish."""
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 1.0
 """Seconds between two looks at how long messages have waited for a broker that is away."""
 _LOADING_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
@@ -135,7 +135,8 @@ class RedisPublisher:
         wire = self._link.wire
         if wire is None or not wire.has_room:
             return self._spawn(self._flush_when_possible())
-        self._offer(wire, self._rendered_entries())
+        if entries := self._rendered_entries():
+            self._offer(wire, entries)
         asyncio.get_running_loop().call_soon(self._flush)
         return None
 
@@ -205,14 +206,12 @@ class RedisPublisher:
         return self._flush_soon()
 
     def _offer(self, wire: Wire, entries: Sequence[Outgoing]) -> None:
-        known = [each for each in entries if not each.in_doubt or each.server == wire.server]
+        if moved := [each for each in entries if each.in_doubt and each.server != wire.server]:
+            self._spawn(self._look_after_restart(wire, moved), moved)
+        if not (known := [each for each in entries if each not in moved]):
+            return None
         for entry in known:
             entry.server, entry.offers = entry.server or wire.server, entry.offers + 1
-        if len(known) < len(entries):
-            moved = [each for each in entries if each not in known]
-            self._spawn(self._look_after_restart(wire, moved), moved)
-        if not known:
-            return None
         self._before_write()
         if not self._scripts:
             return self._spawn(self._offer_by_transaction(wire, known), known)

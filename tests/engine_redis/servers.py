@@ -157,6 +157,8 @@ class Proxy:
         self.refuse = False
         self.swallow = False
         """Take what is sent and answer nothing."""
+        self.slow = 0.0
+        """Seconds before a connection is passed on."""
         self.cuts = 0
         self.accepted = 0
         """How many connections were made."""
@@ -186,6 +188,7 @@ class Proxy:
             writer.transport.abort()
             return
         self.accepted += 1
+        await asyncio.sleep(self.slow)
         there, back = await asyncio.open_connection("127.0.0.1", self.target)
         pair = (writer, back)
         self._pairs.add(pair)

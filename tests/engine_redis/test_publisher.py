@@ -97,6 +97,16 @@ async def test_a_silent_server_is_given_up_in_five_seconds() -> None:
         writer.close()
 
 
+async def test_a_first_connection_that_takes_long_is_not_given_up(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kimera_tui.process.publisher.LOOK_SECONDS", 0.1)
+    async with Proxy(server.port) as proxy:
+        proxy.slow = 1.0
+        await Console(proxy.url(3), server.url(3)).publish("a.b", 1, queue=FAR)
+    server.client(3).flushdb()
+
+
 async def test_refusals_are_one_plain_sentence(own_server: Server) -> None:
     console, client = Console(own_server.url()), own_server.client()
     await console.publish("a.b", 1, queue=FAR)

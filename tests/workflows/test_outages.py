@@ -135,7 +135,7 @@ async def test_a_server_that_is_loading_is_waited_for(lab: Lab, cut: bool) -> No
 async def test_an_outage_is_no_time_in_which_a_step_could_end(lab: Lab) -> None:
     await begun(lab)
     run_id = lab.start({"id": "one", "task": "lab.sleep", "args": [0.5], "timeout": "1s"})
-    await lab.until(lambda: any("queue celery" in cause for cause in lab.causes(run_id)))
+    await lab.until(lambda: any("sent to queue celery" in cause for cause in lab.causes(run_id)))
     lab.proxy.refuse = True
     lab.proxy.cut()
     await asyncio.sleep(OUTAGE)
@@ -149,7 +149,7 @@ async def test_a_step_whose_time_is_over_ends_though_there_was_an_outage(
     monkeypatch.setattr("kimera_tui.workflows.stepping.OUTAGE_SECONDS", 1.0)
     await begun(lab)
     run_id = lab.start({"id": "one", "task": "lab.sleep", "args": [0.1], "timeout": "0.3s"})
-    await lab.until(lambda: any("queue celery" in cause for cause in lab.causes(run_id)))
+    await lab.until(lambda: any("sent to queue celery" in cause for cause in lab.causes(run_id)))
     lab.proxy.refuse = True
     lab.proxy.cut()
     with pytest.raises(TimeoutException):
