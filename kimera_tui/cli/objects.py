@@ -278,6 +278,31 @@ class Problem(Printed):
     """What is wrong, in a sentence."""
 
 
+class FileReads(Printed):
+    """Something that a workflow reads besides its own file."""
+
+    file: str
+    reads: Literal["variable", "file"]
+    """An environment variable, or a file."""
+    name: str
+    """The variable's name, or the file's absolute path."""
+    to: str | None
+    """Where it is sent, such as `etl.load`; null if it stays here."""
+    allowed: bool
+    """Whether the operator has allowed it, or named the file by the environment."""
+
+
+class Allowed(Printed):
+    """Something that a file was allowed to read."""
+
+    file: str
+    """Its absolute path."""
+    reads: Literal["variable", "file"]
+    name: str
+    to: str | None
+    """As of `workflow check`."""
+
+
 class ExportedRun(Printed):
     """A run that the console exported to a file."""
 

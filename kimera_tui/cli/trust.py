@@ -46,14 +46,15 @@ def trust(file: str | None, listed: bool, forget: bool, yes: bool, as_json: bool
 
 
 def _list(*, as_json: bool) -> None:
+    from kimera_tui.cli.objects import Allowed
     from kimera_tui.config.trust import Trust
 
     files = Trust().files()
     for name, allowed in files.items():
         for access in allowed:
             if as_json:
-                plain = {"kind": access.kind, "name": access.name, "to": access.to or None}
-                data({"file": name, **plain}, as_json=True)
+                told = Allowed(file=name, reads=access.kind, name=access.name, to=access.to or None)
+                data(told, as_json=True)
             else:
                 click.echo(safe(f"{name}: {access.sentence}", 2000))
     if not files:

@@ -63,8 +63,14 @@ def _tell_reads(
     for access in permissions.reads(document):
         allowed = access not in wanted
         if as_json:
-            plain = {"reads": access.kind, "name": access.name, "to": access.to or None}
-            data({"file": str(path), **plain, "allowed": allowed}, as_json=True)
+            told = objects.FileReads(
+                file=str(path),
+                reads=access.kind,
+                name=access.name,
+                to=access.to or None,
+                allowed=allowed,
+            )
+            data(told, as_json=True)
         else:
             narrate(f"{path}: {access.sentence}")
     if wanted and not as_json:

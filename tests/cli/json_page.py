@@ -71,7 +71,12 @@ SECTIONS: tuple[tuple[str, str, tuple[type[Printed], ...]], ...] = (
         (objects.ListedFriend, objects.TaskOfFriend, objects.Param),
     ),
     ("workflow list", "An object for each file.", (objects.ListedWorkflow,)),
-    ("workflow check", "An object for each problem; none if nothing is wrong.", (objects.Problem,)),
+    (
+        "workflow check",
+        "An object for each thing that a workflow reads besides its file, and for each problem.",
+        (objects.FileReads, objects.Problem),
+    ),
+    ("trust --list", "An object for each thing that a file was allowed.", (objects.Allowed,)),
     (
         "export",
         "`x` in History writes a run to `run-ID.json`: one object on several lines.",

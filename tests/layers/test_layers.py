@@ -50,7 +50,7 @@ def test_the_names_of_the_seed_are_at_the_top_too() -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_file_has_one_idea(path: Path) -> None:
     text = path.read_text()
-    assert text.count("\n") <= 350
+    assert text.count("\n") <= 500
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             body = node.body[1:] if ast.get_docstring(node) else node.body
