@@ -119,7 +119,7 @@ def test_only_a_required_secret_that_is_missing_is_asked_for(
     ("name", "kwargs", "sentence"),
     [
         ("pin", {"pin": 1}, "pin is given twice: by --kwargs and by --secret."),
-        ("pin", {}, "pin: `••••` is no whole number."),
+        ("pin", {}, "pin: `••••` is not an integer."),
         ("day", {"pin": 1}, "day: write a date as 2026-01-31."),
     ],
 )

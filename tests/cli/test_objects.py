@@ -127,7 +127,8 @@ def test_a_task_that_timed_out_in_a_queue_that_nobody_consumes(run: Run, where: 
     cause, age = known["cause"].rstrip("."), f"{known['age']:.1f} s old"
     assert state == f"Last known state: queued ({cause}), {age}, source: engine."
     assert run_id == f"Run id: {told['run']}."
-    assert done.stderr.endswith(f"{told['error']}\n  {state}\n  {run_id}\n")
+    replays = f"kimera-tui replay {told['run'][:8]} looks for it before it sends it again."
+    assert done.stderr.endswith(f"{told['error']}\n  {state}\n  {run_id}\n  {replays}\n")
     assert "still be running" not in done.stderr
     assert done.stderr.count(f"warning: {finding}") == 1
 
@@ -179,7 +180,7 @@ def test_what_was_not_sent_or_maybe_not_has_not_failed(
     status: str,
     state: str | None,
 ) -> None:
-    call = _Asked("lab", "step", "", "", "", True, False, False)
+    call = _Asked("lab", "step", "", "", (), "", True, False, False)
     book = RunBook()
     book.apply_all(events)
     assert _failed(error, call, _Teller(book)) == error.exit_code

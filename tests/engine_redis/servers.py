@@ -136,7 +136,7 @@ def _wait_for_worker(
     app = Celery(broker=broker, set_as_current=False)
     app.conf.broker_transport_options = {"global_keyprefix": prefix}
     control = app.control
-    until = time.monotonic() + 30
+    until = time.monotonic() + 90
     while not any(name in reply for reply in control.ping(timeout=0.3)):
         assert process.poll() is None, "the worker ended"
         assert time.monotonic() < until, "the worker did not start"

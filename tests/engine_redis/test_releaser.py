@@ -12,9 +12,10 @@ from kimera_tui.errors import BrokerUnavailable
 from kimera_tui.process.clock import new_id
 from kimera_tui.process.events import Forgotten, RevokeSent
 from kimera_tui.process.releaser import WINDOW
+from tests.conftest import REPO
 
 from .console import Console, until
-from .servers import HERE, Server, free_port
+from .servers import Server, free_port
 
 
 def left(server: Server, ids: list[str]) -> list[bytes]:
@@ -158,7 +159,7 @@ async def test_close_on_the_own_loop_releases_too(lab: Server) -> None:
 def test_a_short_script_ends_at_once_and_leaves_nothing(lab: Server) -> None:
     script = (
         "import asyncio\n"
-        "from engine_redis.console import Console\n"
+        "from tests.engine_redis.console import Console\n"
         "async def main():\n"
         f"    console = Console({lab.url()!r})\n"
         "    print((await console.call('add', 1, task_id='short-script')).result)\n"
@@ -166,7 +167,7 @@ def test_a_short_script_ends_at_once_and_leaves_nothing(lab: Server) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-W", "error::ResourceWarning", "-c", script],
-        cwd=HERE.parent, capture_output=True, timeout=30, text=True, check=False,
+        cwd=REPO, capture_output=True, timeout=60, text=True, check=False,
     )  # fmt: skip
     assert (done.stdout, done.stderr) == ("1\n", "")
     assert left(lab, ["short-script"]) == []

@@ -182,6 +182,7 @@ def acted(it: Composing, folder: Path) -> Any:
         ("history", "going"),
     ],
 )
+@pytest.mark.timeout(400)  # some fifty windows are opened and left, one after the other
 async def test_nothing_that_is_picked_acts_before_it_is_asked_about(
     mode: str, run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
