@@ -15,7 +15,7 @@ from kimera_tui.cli import looping
 from kimera_tui.cli.looping import run, undisturbed
 from kimera_tui.cli.parts import Parts
 from tests.cli.conftest import environment
-from tests.terminal.terminal import heed_hang_up
+from tests.terminal.terminal import heed_signals
 
 PROGRAM = """
 import asyncio, os, sys, threading, time
@@ -39,7 +39,7 @@ def program(body: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=heed_hang_up,
+        preexec_fn=heed_signals,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"

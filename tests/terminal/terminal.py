@@ -125,14 +125,15 @@ class Terminal:
 
 
 def _set_up(controls: bool) -> None:
-    heed_hang_up()
+    heed_signals()
     if controls:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
-def heed_hang_up() -> None:
-    """For a child: tests that run under ``nohup`` would hand down that SIGHUP is ignored."""
+def heed_signals() -> None:
+    """For a child: ``nohup`` and shells hand down that signals are ignored in the background."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextlib.contextmanager
