@@ -16,7 +16,7 @@ _Job = tuple[Callable[[], Any], asyncio.Future[Any]]
 
 BETWEEN_SECONDS = 0.02
 """The longest that a new call waits for what the thread does between calls."""
-LAST_SECONDS = 1.0
+LAST_SECONDS = 3.0
 """How long the interpreter's end waits for calls that are under way."""
 
 _all: weakref.WeakSet[CallThread] = weakref.WeakSet()
@@ -100,9 +100,10 @@ def end_all(seconds: float) -> None:
         each.join(max(0.0, until - time.monotonic()))
 
 
-# A thread that is still within a C library, such as OpenSSL, while the process takes that library
-# apart crashes it.
-atexit.register(end_all, LAST_SECONDS)
+@atexit.register
+def _at_exit() -> None:
+    # A thread within a C library, such as OpenSSL, crashes the process that takes it apart.
+    end_all(LAST_SECONDS)
 
 
 def _do(function: Callable[[], Any], future: asyncio.Future[Any]) -> None:
