@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -24,6 +25,12 @@ for name in ("BROKER_URL", "RESULT_BACKEND", "APP_PATH"):
     os.environ.pop(name, None)
 os.environ["KIMERA_HOME"] = tempfile.mkdtemp(prefix="kimera-home-")
 atexit.register(shutil.rmtree, os.environ["KIMERA_HOME"], ignore_errors=True)
+
+# Started under nohup, or in the background of a script, tests are to ignore some signals. That
+# would be handed down to programs that are tested with them; a handler is not.
+for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
 
 REPO = Path(__file__).parent.parent
 

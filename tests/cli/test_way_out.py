@@ -16,7 +16,6 @@ from kimera_tui.cli import looping
 from kimera_tui.cli.looping import run, undisturbed
 from kimera_tui.cli.parts import Parts
 from tests.cli.conftest import environment
-from tests.terminal.terminal import heed_signals
 
 PROGRAM = """
 import asyncio, os, sys, threading, time
@@ -40,7 +39,6 @@ def program(body: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=heed_signals,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"

@@ -24,7 +24,7 @@ from pathlib import Path
 from tests.cli.conftest import environment
 from tests.conftest import REPO
 from tests.terminal.left_behind import family, heeds_signals, until_gone
-from tests.terminal.terminal import Terminal, heed_signals
+from tests.terminal.terminal import Terminal
 
 PATIENCE = 90.0
 """Seconds that an end may take on a busy machine; the program's own limit is 30."""
@@ -63,7 +63,6 @@ class Lab:
             text=True,
             cwd=REPO,
             env=environment(**self.variables(**variables)),
-            preexec_fn=heed_signals,
         )
 
     def moment(self, process: subprocess.Popen[str], longest: float) -> None:

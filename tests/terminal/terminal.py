@@ -56,7 +56,7 @@ class Terminal:
             env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TERM": "xterm-256color",
                  "LANG": "C.UTF-8", **env},
             start_new_session=True,
-            preexec_fn=lambda: _set_up(controls),
+            preexec_fn=_take_control if controls else None,
         )  # fmt: skip
         self.output = b""
 
@@ -124,16 +124,8 @@ class Terminal:
         self.hang_up()
 
 
-def _set_up(controls: bool) -> None:
-    heed_signals()
-    if controls:
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-
-def heed_signals() -> None:
-    """For a child: ``nohup`` and shells hand down that signals are ignored in the background."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+def _take_control() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 @contextlib.contextmanager
