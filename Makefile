@@ -20,7 +20,7 @@ torture: $(STAMP)
 	$(BIN)/pytest -s --timeout 1800 tests/torture/long_torture.py
 
 fuzz: $(STAMP)
-	$(BIN)/python -m tests.workflows.fuzz
+	$(BIN)/python -m tests.documents.fuzz
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -14,15 +14,15 @@ from textual._compositor import CompositorUpdate
 
 from benchmarks.ground import Ground, Lag, spread
 from kimera_tui import ui
-from kimera_tui.cli.workflow_parts import WorkflowParts
 from kimera_tui.config.friends import Friend
-from kimera_tui.process.bus import EventBus
-from kimera_tui.process.clock import SystemClock
+from kimera_tui.console.workflow_parts import WorkflowParts
+from kimera_tui.documents.document import MAX_STEPS, Document, all_steps
+from kimera_tui.documents.store import save
+from kimera_tui.process.loop.bus import EventBus
+from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.runs.recovery import Recovery
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.ui.screens.compose import ComposeScreen
-from kimera_tui.workflows.document import MAX_STEPS, Document, all_steps
-from kimera_tui.workflows.store import save
+from kimera_tui.ui.compose.screen import ComposeScreen
 
 KEYS = {
     "down": "one step down",

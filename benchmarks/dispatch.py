@@ -7,11 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from benchmarks.ground import Ground, Lag, Stopwatch, plain_app
-from kimera_tui.process.announcer import Announcer
-from kimera_tui.process.bus import EventBus
-from kimera_tui.process.clock import SystemClock, new_id
 from kimera_tui.process.engine import Message
-from kimera_tui.process.redis_engine import redis_engine
+from kimera_tui.process.engines import redis_engine
+from kimera_tui.process.loop.bus import Emitter, EventBus
+from kimera_tui.process.loop.clock import SystemClock, new_id
 
 NAME, QUEUE = "lab.tasks.noop", "dispatch"
 
@@ -55,7 +54,7 @@ def _threads(place: Ground, count: int) -> dict[str, Any]:
 
 
 async def _ours(place: Ground, count: int) -> dict[str, Any]:
-    engine = redis_engine(plain_app(place), Announcer(EventBus(), SystemClock()))
+    engine = redis_engine(plain_app(place), Emitter(EventBus(), SystemClock()))
     assert engine is not None
     publish = engine.publisher.publish
     for number in range(20):

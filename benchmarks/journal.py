@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ground import Ground, Lag, Stopwatch, manager, stub_worker
+from kimera_tui.documents.calls import Para, Task, Workflow
+from kimera_tui.execution.runner import Runner
 from kimera_tui.process import events as e
-from kimera_tui.process.clock import SystemClock
+from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.process.task_params import TaskParams
-from kimera_tui.runs import reading
 from kimera_tui.runs.events import RunEnded, RunStarted, StepIntended
-from kimera_tui.runs.history import parse
-from kimera_tui.runs.journal import Journal
+from kimera_tui.runs.journal import queries
+from kimera_tui.runs.journal.journal import Journal
+from kimera_tui.runs.journal.writer import Store
 from kimera_tui.runs.plan import Node, PlannedTask
-from kimera_tui.runs.store import Store
-from kimera_tui.workflows.calls import Para, Task, Workflow
-from kimera_tui.workflows.runner import Runner
+from kimera_tui.runs.search.query import parse
 
 STEPS = 100
 PER_STEP = 10
@@ -56,13 +56,13 @@ def _stored(path: Path, events: int) -> list[dict[str, Any]]:
     size = path.stat().st_size
     rows.append(_row("events in", f"{count / took:,.0f}/s", f"{count:,}; {size / 1e6:,.0f} MB"))
     db = sqlite3.connect(path)
-    rows.append(_timed("one run out", lambda: reading.events_of_run(db, "run-5")))
+    rows.append(_timed("one run out", lambda: queries.events_of_run(db, "run-5")))
     for line in ("", "state:failed", "exc:no task:step-7 -draft", "friend:lab since:30d"):
         search = parse(line)
         rows.append(
-            _timed(f"search `{line}`", lambda what=search: reading.runs(db, what, 200, 1e6))
+            _timed(f"search `{line}`", lambda what=search: queries.runs(db, what, 200, 1e6))
         )
-    rows.append(_timed("usual duration", lambda: reading.usual(db, "lab", "step-7")))
+    rows.append(_timed("usual duration", lambda: queries.usual(db, "lab", "step-7")))
     db.close()
     return rows
 

@@ -10,13 +10,13 @@ from textual._compositor import CompositorUpdate
 
 from benchmarks.ground import Ground, Lag, Stopwatch, manager, stub_worker
 from kimera_tui import ui
-from kimera_tui.process.clock import SystemClock
+from kimera_tui.documents.calls import Para, Task, Workflow
+from kimera_tui.execution.runner import Runner
+from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.runs.recovery import Recovery
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.workflows.calls import Para, Task, Workflow
-from kimera_tui.workflows.runner import Runner
 
 SECONDS = 300.0
 

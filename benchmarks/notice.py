@@ -8,10 +8,9 @@ from typing import Any
 
 from benchmarks import naive
 from benchmarks.ground import Ground, Lag, completer, plain_app, spread
-from kimera_tui.process.announcer import Announcer
-from kimera_tui.process.bus import EventBus
-from kimera_tui.process.clock import SystemClock, new_id
-from kimera_tui.process.redis_engine import redis_engine
+from kimera_tui.process.engines import redis_engine
+from kimera_tui.process.loop.bus import Emitter, EventBus
+from kimera_tui.process.loop.clock import SystemClock, new_id
 
 SECONDS = 2.5
 """All tasks in flight are completed, one by one, within this time."""
@@ -61,7 +60,7 @@ def _naive(place: Ground, ids: list[str], latencies: list[float]) -> Any:
 
 def _ours(place: Ground, ids: list[str], latencies: list[float]) -> Any:
     """ours"""
-    engine = redis_engine(plain_app(place), Announcer(EventBus(), SystemClock()))
+    engine = redis_engine(plain_app(place), Emitter(EventBus(), SystemClock()))
     assert engine is not None
     futures = [engine.watcher.watch(each, 0.1, 1.0) for each in ids]
     for future in futures:

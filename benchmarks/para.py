@@ -18,12 +18,11 @@ from benchmarks.ground import (
     real_worker,
     stub_worker,
 )
-from kimera_tui.process.announcer import Announcer
-from kimera_tui.process.bus import EventBus
-from kimera_tui.process.clock import SystemClock, new_id
 from kimera_tui.process.engine import Message
-from kimera_tui.process.gathering import gather_in_order, start_in_slices
-from kimera_tui.process.redis_engine import redis_engine
+from kimera_tui.process.engines import redis_engine
+from kimera_tui.process.loop.bus import Emitter, EventBus
+from kimera_tui.process.loop.clock import SystemClock, new_id
+from kimera_tui.process.loop.gather import gather_in_order, start_in_slices
 from kimera_tui.process.task_params import TaskParams
 
 SAMPLE_ID = new_id()
@@ -67,7 +66,7 @@ def _raw(place: Ground, count: int) -> dict[str, Any]:
 
 async def _engine(place: Ground, count: int) -> dict[str, Any]:
     """Publisher, watcher and releaser alone, without the TaskManager's share."""
-    engine = redis_engine(plain_app(place), Announcer(EventBus(), SystemClock()))
+    engine = redis_engine(plain_app(place), Emitter(EventBus(), SystemClock()))
     assert engine is not None
 
     async def one(number: int) -> None:

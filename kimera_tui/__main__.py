@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kimera_tui.cli.way_out import way_out
+from kimera_tui.cli.program.shutdown import way_out
 
 
 def main() -> None:

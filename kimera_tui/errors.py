@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -131,3 +133,15 @@ class TimeoutException(KimeraError):
         self.friend = friend
         self.seconds = seconds
         self.task_id = task_id
+
+
+class EmbeddedError(KimeraError):
+    """The embedded broker can't be started or reached; the message says why in one sentence."""
+
+    exit_code: ClassVar[int] = 69
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """A sentence that names what was probably meant, or an empty string."""
+    matches = difflib.get_close_matches(word, list(known), n=3, cutoff=0.5)
+    return f" Near: {', '.join(f'`{match}`' for match in matches)}." if matches else ""

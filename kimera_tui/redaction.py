@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from kimera_tui.depth import DEEPEST
@@ -144,3 +144,8 @@ def _passwords(text: str) -> Iterator[tuple[int, int]]:
             skip = done = end + 1
         else:
             skip = stop
+
+
+def by_place(args: Sequence[Any]) -> dict[str, Any]:
+    """Arguments by their positions, which is what ``secret`` calls them."""
+    return {str(at): value for at, value in enumerate(args)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kimera_tui.cli.ends import NotEnded
+from kimera_tui.cli.exit_codes import NotEnded
 from kimera_tui.cli.output import narrate, perform
 from kimera_tui.cli.runs import find_run
 from kimera_tui.errors import UsageError
@@ -27,9 +27,9 @@ def cancel(run: str, keep_asking: bool) -> None:
 
 
 async def _cancel(wanted: str, keep_asking: bool) -> int:
-    from kimera_tui.cli.parts import Parts
+    from kimera_tui.console.parts import Parts
 
-    parts = Parts()
+    parts = Parts(say=narrate)
     await parts.open_journal()
     try:
         row = await find_run(parts, wanted)

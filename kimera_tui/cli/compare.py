@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kimera_tui.cli import compared as objects
-from kimera_tui.cli.output import data, perform
+from kimera_tui.cli.json_output import compare as objects
+from kimera_tui.cli.output import data, narrate, perform
 from kimera_tui.cli.runs import read_run
 
 if TYPE_CHECKING:
-    from kimera_tui.runs.compare import Comparison, StepPair
-    from kimera_tui.runs.value_diff import Change
+    from kimera_tui.runs.compare.comparison import Comparison, StepPair
+    from kimera_tui.runs.compare.value_diff import Change
 
 DIFFERENT = 1
 """Exit code for runs that differ, as diff has it."""
@@ -32,11 +32,11 @@ def compare(one: str, other: str, as_json: bool) -> None:
 
 
 async def _compare(one: str, other: str, as_json: bool) -> int:
-    from kimera_tui.cli.parts import Parts
-    from kimera_tui.runs.compare import compare as compared
-    from kimera_tui.runs.compare_words import comparison_lines
+    from kimera_tui.console.parts import Parts
+    from kimera_tui.runs.compare.comparison import compare as compared
+    from kimera_tui.runs.compare.text import comparison_lines
 
-    parts = Parts()
+    parts = Parts(say=narrate)
     await parts.open_journal()
     try:
         comparison = compared(await read_run(parts, one), await read_run(parts, other))

@@ -7,8 +7,8 @@ import sys
 
 import click
 
-from kimera_tui.cli.friends_file import DEMO_FRIENDS
 from kimera_tui.cli.output import narrate, perform
+from kimera_tui.console.friends_file import DEMO_FRIENDS
 
 
 @click.command(short_help="Run the embedded broker alone.")
@@ -21,8 +21,8 @@ def demo() -> None:
 
 
 async def _demo() -> int:
-    from kimera_tui.cli.looping import undisturbed
     from kimera_tui.embedded.broker import EmbeddedBroker
+    from kimera_tui.process.loop.shield import shielded
 
     broker = EmbeddedBroker()
     try:
@@ -36,4 +36,4 @@ async def _demo() -> int:
             narrate("ended")
         return 0
     finally:
-        await undisturbed(asyncio.to_thread(broker.stop))
+        await shielded(asyncio.to_thread(broker.stop))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kimera_tui.cli.objects import ListedFriend
+from kimera_tui.cli.json_output.objects import ListedFriend
 from kimera_tui.cli.output import data, fail, narrate
 from kimera_tui.config.friends import Friend
 from kimera_tui.errors import ConfigError, KimeraError
@@ -26,7 +26,7 @@ friends:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 def friends(as_json: bool) -> None:
     """List the friends and their tasks."""
-    from kimera_tui.cli.friends_file import which_friends
+    from kimera_tui.console.friends_file import which_friends
 
     try:
         path, found = which_friends(os.environ)

@@ -10,15 +10,15 @@ from kimera_tui.cli.cancel import cancel
 from kimera_tui.cli.compare import compare
 from kimera_tui.cli.demo import demo
 from kimera_tui.cli.friends import friends
-from kimera_tui.cli.logs import log_to_file
 from kimera_tui.cli.output import INTERRUPTED, fail, narrate
+from kimera_tui.cli.program.logs import log_to_file
+from kimera_tui.cli.program.shutdown import end_as_program, way_out
 from kimera_tui.cli.replay import replay
 from kimera_tui.cli.resume import resume
 from kimera_tui.cli.run import run
 from kimera_tui.cli.runs import runs, watch
 from kimera_tui.cli.send import send
 from kimera_tui.cli.trust import trust
-from kimera_tui.cli.way_out import end_as_program, way_out
 from kimera_tui.cli.workflow import workflow
 from kimera_tui.errors import ConfigError
 
@@ -69,7 +69,7 @@ def main(context: click.Context, read_only: bool) -> None:
         narrate(f"{ENV_FILE}: {name} is ignored: it counts in the environment only.")
     log_to_file()
     if context.invoked_subcommand is None:
-        from kimera_tui.cli.console import open_console
+        from kimera_tui.cli.open_console import open_console
 
         open_console(read_only=read_only)
 

@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 
 import click
 
-from kimera_tui.cli.objects import Printed
-from kimera_tui.cli.way_out import way_out
+from kimera_tui.cli.json_output.objects import Printed
+from kimera_tui.cli.program.shutdown import way_out
 from kimera_tui.errors import KimeraError, TaskFailed
 from kimera_tui.jsontext import to_json
 from kimera_tui.safetext import safe
@@ -46,7 +46,7 @@ def perform(work: Coroutine[Any, Any, int], *, sends: bool = False) -> NoReturn:
         work: Gives the exit code.
         sends: Whether it sends something, of which an interrupt has to say what becomes.
     """
-    from kimera_tui.cli.looping import run
+    from kimera_tui.cli.program.event_loop import run
 
     try:
         code = run(work)

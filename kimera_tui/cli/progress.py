@@ -7,15 +7,15 @@ from typing import Any
 
 import click
 
-from kimera_tui.cli import objects
-from kimera_tui.cli.news import facts_of, news_of
+from kimera_tui.cli.json_output import objects
+from kimera_tui.cli.json_output.events import facts_of, news_of
 from kimera_tui.cli.output import data, narrate
-from kimera_tui.process.bus import Mailbox
 from kimera_tui.process.events import Event, TaskEvent
-from kimera_tui.runs.book import RunBook, RunState
+from kimera_tui.process.loop.bus import Mailbox
+from kimera_tui.runs.event_text import Words
 from kimera_tui.runs.events import RunEvent, RunStarted
+from kimera_tui.runs.index import RunBook, RunState
 from kimera_tui.runs.masking import masked
-from kimera_tui.runs.narration import Words
 
 _SILENT = frozenset({"polled", "forgotten", "released", "callback", "broker", "dispatched", "run"})
 WIDTH = 24

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kimera_tui.cli.doubts import SEND_AGAIN, replayed
-from kimera_tui.cli.ends import MAILBOX, code_of, errors_of, report
-from kimera_tui.cli.given import INPUT, ask_for_secrets, inputs_of, overrides_of
-from kimera_tui.cli.given_secrets import SECRET, secrets_for
-from kimera_tui.cli.objects import ReplayedCall
+from kimera_tui.cli.exit_codes import MAILBOX, code_of, errors_of, report
+from kimera_tui.cli.inputs import INPUT, ask_for_secrets, inputs_of, overrides_of
+from kimera_tui.cli.json_output.objects import ReplayedCall
 from kimera_tui.cli.output import data, fail, narrate, perform
 from kimera_tui.cli.runs import find_run
+from kimera_tui.cli.secret_sources import SECRET, secrets_for
+from kimera_tui.cli.uncertain_steps import SEND_AGAIN, replayed
 from kimera_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kimera_tui.cli.parts import Parts
-    from kimera_tui.runs.book import RunState
-    from kimera_tui.workflows.launch import Given
-    from kimera_tui.workflows.replay import Wish
+    from kimera_tui.console.parts import Parts
+    from kimera_tui.execution.replay import Wish
+    from kimera_tui.execution.run_setup import Given
+    from kimera_tui.runs.index import RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +84,11 @@ def replay(**asked: Any) -> None:
 
 
 async def _replay(asked: _Asked) -> int:
-    from kimera_tui.cli.guard import refuse_danger
-    from kimera_tui.cli.parts import Parts
-    from kimera_tui.workflows.replay import Wish
+    from kimera_tui.console.guard import refuse_danger
+    from kimera_tui.console.parts import Parts
+    from kimera_tui.execution.replay import Wish
 
-    parts = Parts()
+    parts = Parts(say=narrate)
     await parts.open_journal()
     try:
         row = await find_run(parts, asked.run)
@@ -127,7 +127,7 @@ async def _to_its_end(parts: Parts, past: str, wish: Wish, *, as_json: bool) -> 
 
 def _folded(events: Sequence[object], run_id: str) -> RunState:
     """The run that these events tell of, without its secrets."""
-    from kimera_tui.runs.book import RunBook
+    from kimera_tui.runs.index import RunBook
     from kimera_tui.runs.masking import masked
 
     book = RunBook()
@@ -138,8 +138,8 @@ def _folded(events: Sequence[object], run_id: str) -> RunState:
 
 async def _given(parts: Parts, run_id: str, asked: _Asked) -> Given:
     """The inputs that are given anew, and the secrets that are asked for again."""
-    from kimera_tui.workflows.header import document_from
-    from kimera_tui.workflows.launch import Given, beginning_of
+    from kimera_tui.documents.header import document_from
+    from kimera_tui.execution.run_setup import Given, beginning_of
 
     started = beginning_of(await parts.events_of(run_id))
     if not started.header:

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kimera_tui.cli.ends import code_of, errors_of
-from kimera_tui.cli.given import ask_for_secrets
-from kimera_tui.cli.given_secrets import SECRET, secrets_for
+from kimera_tui.cli.exit_codes import code_of, errors_of
+from kimera_tui.cli.inputs import ask_for_secrets
 from kimera_tui.cli.output import fail, narrate, perform
 from kimera_tui.cli.runs import read_run
+from kimera_tui.cli.secret_sources import SECRET, secrets_for
 from kimera_tui.errors import UsageError
 from kimera_tui.safetext import safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kimera_tui.cli.parts import Parts
+    from kimera_tui.console.parts import Parts
+    from kimera_tui.execution.run_setup import Given
     from kimera_tui.runs.recovery import Resumed
-    from kimera_tui.workflows.launch import Given
 
 
 @click.command(short_help="Resume interrupted runs and wait for their end.")
@@ -39,9 +39,9 @@ def resume(run: str, secrets: tuple[str, ...]) -> None:
 
 
 async def _resume(wanted: str, secrets: Sequence[str] = ()) -> int:
-    from kimera_tui.cli.parts import Parts
+    from kimera_tui.console.parts import Parts
 
-    parts = Parts()
+    parts = Parts(say=narrate)
     try:
         await parts.start()
         resumed = await _resumed(parts, wanted, secrets)
@@ -85,8 +85,8 @@ async def _told(parts: Parts, run: Resumed, error: BaseException | None) -> int:
 
 async def _given(parts: Parts, run_id: str, secrets: Sequence[str]) -> Given:
     """The secrets that were typed in when the run began, which are kept nowhere."""
-    from kimera_tui.workflows.header import document_from
-    from kimera_tui.workflows.launch import Given, beginning_of
+    from kimera_tui.documents.header import document_from
+    from kimera_tui.execution.run_setup import Given, beginning_of
 
     started = beginning_of(await parts.events_of(run_id))
     if not started.header:

@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kimera_tui.cli.detaching import detached
-from kimera_tui.cli.doubts import SEND_AGAIN, replayed
-from kimera_tui.cli.ends import MAILBOX, code_of, told_of
-from kimera_tui.cli.given import INPUT, ask_for_secrets, inputs_of
-from kimera_tui.cli.given_secrets import SECRET, secrets_for
-from kimera_tui.cli.news import known_by_then
-from kimera_tui.cli.objects import DryCall, RunEnd
+from kimera_tui.cli.detach import detached
+from kimera_tui.cli.exit_codes import MAILBOX, code_of, told_of
+from kimera_tui.cli.inputs import INPUT, ask_for_secrets, inputs_of
+from kimera_tui.cli.json_output.events import known_by_then
+from kimera_tui.cli.json_output.objects import DryCall, RunEnd
 from kimera_tui.cli.output import complain, data, fail, narrate, perform, show_traceback
 from kimera_tui.cli.progress import Progress
+from kimera_tui.cli.secret_sources import SECRET, secrets_for
+from kimera_tui.cli.uncertain_steps import SEND_AGAIN, replayed
 from kimera_tui.errors import KimeraError, TimeoutException, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kimera_tui.cli.parts import Parts
-    from kimera_tui.runs.book import RunState
-    from kimera_tui.workflows.document import Document
-    from kimera_tui.workflows.launch import Given
+    from kimera_tui.console.parts import Parts
+    from kimera_tui.documents.document import Document
+    from kimera_tui.execution.run_setup import Given
+    from kimera_tui.runs.index import RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +70,13 @@ def run(**asked: Any) -> None:
 
 
 async def _run(asked: _Asked) -> int:
-    from kimera_tui.cli.guard import refuse_danger
-    from kimera_tui.cli.parts import Parts
-    from kimera_tui.workflows.preflight import tasks_of
-    from kimera_tui.workflows.reading import read_checked
-    from kimera_tui.workflows.store import Library, workflows_folder
+    from kimera_tui.console.guard import refuse_danger
+    from kimera_tui.console.parts import Parts
+    from kimera_tui.documents.parse import read_checked
+    from kimera_tui.documents.store import Library, workflows_folder
+    from kimera_tui.execution.preflight import tasks_of
 
-    parts = Parts()
+    parts = Parts(say=narrate)
     parts.need_friends()
     path = Library(workflows_folder()).find(asked.workflow)
     document = await asyncio.to_thread(read_checked, path, parts.friends)
@@ -97,7 +97,7 @@ async def _run(asked: _Asked) -> int:
 async def _shown(parts: Parts, document: Document, given: Given, asked: _Asked, path: Path) -> int:
     """Tell the calls, of a run that reuses another one's results only those that are left."""
     from kimera_tui.cli.runs import find_run
-    from kimera_tui.workflows.replay import Wish
+    from kimera_tui.execution.replay import Wish
 
     left: set[str] | None = None
     if asked.from_failed:
@@ -122,8 +122,8 @@ async def _shown(parts: Parts, document: Document, given: Given, asked: _Asked, 
 
 async def _to_its_end(parts: Parts, document: Document, given: Given, asked: _Asked) -> int:
     from kimera_tui.cli.runs import find_run
+    from kimera_tui.execution.replay import Wish
     from kimera_tui.runs.masking import hidden_result
-    from kimera_tui.workflows.replay import Wish
 
     try:
         with parts.bus.subscribe(MAILBOX) as mailbox:
@@ -190,7 +190,7 @@ def _way_on(state: RunState) -> str:
 
 async def _is_kept(parts: Parts, run_id: str) -> bool:
     """Whether the journal has the run: one that was refused is kept nowhere."""
-    from kimera_tui.runs.search_tree import Term, written
+    from kimera_tui.runs.search.tree import Term, written
 
     try:
         return bool(await parts.runs(written(Term("run", run_id)), 1))
@@ -200,8 +200,8 @@ async def _is_kept(parts: Parts, run_id: str) -> bool:
 
 def _given(document: Document, asked: _Asked) -> Given:
     """What the run is given, checked before a broker is started for it."""
-    from kimera_tui.workflows.inputs import resolve, secret_value
-    from kimera_tui.workflows.launch import Given
+    from kimera_tui.documents.inputs import resolve, secret_value
+    from kimera_tui.execution.run_setup import Given
 
     values = inputs_of(document, asked.inputs, asked.inputs_file)
     if not asked.from_failed:  # the past run has the others

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kimera_tui.cli.ends import NotEnded, report
-from kimera_tui.cli.news import news_of
-from kimera_tui.cli.objects import ListedRun
+from kimera_tui.cli.exit_codes import NotEnded, report
+from kimera_tui.cli.json_output.events import news_of
+from kimera_tui.cli.json_output.objects import ListedRun
 from kimera_tui.cli.output import data, narrate, perform
 from kimera_tui.errors import UsageError
 from kimera_tui.runs.status import Status
@@ -19,9 +19,9 @@ from kimera_tui.safetext import safe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kimera_tui.cli.parts import Parts
-    from kimera_tui.runs.book import RunBook, RunState
-    from kimera_tui.runs.history import RunRow
+    from kimera_tui.console.parts import Parts
+    from kimera_tui.runs.index import RunBook, RunState
+    from kimera_tui.runs.search.query import RunRow
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at a run that is watched."""
@@ -45,9 +45,9 @@ def runs(search: tuple[str, ...], limit: int, as_json: bool) -> None:
 
 
 async def _runs(search: str, limit: int, as_json: bool) -> int:
-    from kimera_tui.cli.parts import Parts
+    from kimera_tui.console.parts import Parts
 
-    parts = Parts()
+    parts = Parts(say=narrate)
     await parts.open_journal()
     try:
         rows = await parts.runs(search, limit)
@@ -99,11 +99,11 @@ def watch(run: str, timeout: str, as_json: bool) -> None:
 
 
 async def _watch(wanted: str, timeout: str, as_json: bool) -> int:
-    from kimera_tui.cli.parts import Parts
-    from kimera_tui.workflows.fields import parse_timeout
+    from kimera_tui.console.parts import Parts
+    from kimera_tui.documents.fields import parse_timeout
 
     until = time.monotonic() + parse_timeout(timeout)
-    parts = Parts()
+    parts = Parts(say=narrate)
     await parts.open_journal()
     try:
         row = await find_run(parts, wanted)
@@ -124,7 +124,7 @@ async def followed(parts: Parts, run_id: str, until: float) -> RunState:
         NotEnded: it has not ended by then, in monotonic seconds.
         UsageError: its beginning is not kept.
     """
-    from kimera_tui.runs.book import RunBook
+    from kimera_tui.runs.index import RunBook
 
     told, book, was_left = 0, RunBook(), False
     while True:
@@ -177,7 +177,7 @@ async def read_run(parts: Parts, wanted: str) -> RunState:
     Raises:
         UsageError: there are none or several, or its beginning is not kept.
     """
-    from kimera_tui.runs.book import RunBook
+    from kimera_tui.runs.index import RunBook
 
     row, book = await find_run(parts, wanted), RunBook()
     await asyncio.to_thread(book.apply_all, await parts.events_of(row.run_id))
@@ -193,7 +193,7 @@ def run_in(book: RunBook, run_id: str) -> RunState:
 
 async def find_run(parts: Parts, wanted: str) -> RunRow:
     """The one run whose id begins so."""
-    from kimera_tui.runs.search_tree import Term, written
+    from kimera_tui.runs.search.tree import Term, written
 
     rows = await parts.runs(written(Term("run", wanted)), 100)
     if len(rows) != 1:

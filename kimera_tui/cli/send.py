@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kimera_tui.cli.given_secrets import SECRET, Sources, call_secrets
 from kimera_tui.cli.output import complain, data, narrate, perform, show_traceback
+from kimera_tui.cli.secret_sources import SECRET, Sources, call_secrets
 from kimera_tui.errors import KimeraError, TaskFailed, TimeoutException, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from kimera_tui.cli.parts import Parts
     from kimera_tui.config.friends import Param
+    from kimera_tui.console.parts import Parts
+    from kimera_tui.documents.calls import Workflow
     from kimera_tui.process import TaskParams
-    from kimera_tui.process.bus import Mailbox
-    from kimera_tui.runs.book import RunBook, RunState
+    from kimera_tui.process.loop.bus import Mailbox
+    from kimera_tui.runs.index import RunBook, RunState
     from kimera_tui.runs.state import StepState
-    from kimera_tui.workflows.calls import Workflow
 
 _SILENT = {"polled", "run", "forgotten", "released", "callback", "broker", "failed", "succeeded"}
 _STATUS = {3: "timed out", 4: "revoked"}
@@ -62,10 +62,10 @@ def send(**asked: Any) -> None:
 
 
 async def _send(call: _Asked) -> int:
-    from kimera_tui.cli.parts import Parts
-    from kimera_tui.runs.book import RunBook
+    from kimera_tui.console.parts import Parts
+    from kimera_tui.runs.index import RunBook
 
-    parts, teller = Parts(), _Teller(RunBook())
+    parts, teller = Parts(say=narrate), _Teller(RunBook())
     try:
         result = await _answered(call, parts, teller)
     except KimeraError as error:
@@ -86,8 +86,8 @@ async def _send(call: _Asked) -> int:
 
 async def _answered(call: _Asked, parts: Parts, teller: _Teller) -> Any:
     """The task's result without the call's secrets, which the teller's book knows then."""
+    from kimera_tui.documents.calls import single
     from kimera_tui.runs.masking import hidden_result
-    from kimera_tui.workflows.calls import single
 
     params, secrets, queue, full_name = _params_of(call, parts)
     with parts.bus.subscribe() as mailbox:
@@ -107,8 +107,8 @@ async def _answered(call: _Asked, parts: Parts, teller: _Teller) -> Any:
 def _params_of(call: _Asked, parts: Parts) -> tuple[TaskParams, Collection[str], str, str]:
     """The call, checked; which arguments are secrets given apart; its queue; its full name."""
     from kimera_tui.config.friends import TaskInfo, find_friend
+    from kimera_tui.documents import fields
     from kimera_tui.process import TaskParams
-    from kimera_tui.workflows import fields
 
     parts.need_friends()
     config = find_friend(parts.friends, call.friend)
@@ -185,7 +185,7 @@ class _Teller:
 
     def take(self, mailbox: Mailbox) -> None:
         """Tell what has happened."""
-        from kimera_tui.cli.news import news_of
+        from kimera_tui.cli.json_output.events import news_of
         from kimera_tui.runs.masking import masked
 
         for event in mailbox.drain():
@@ -215,7 +215,7 @@ async def _warn(parts: Parts, queue: str, task: str, teller: _Teller) -> None:
 
 def _failed(error: KimeraError, call: _Asked, teller: _Teller) -> int:
     """Print an error without the call's secrets; returns its exit code."""
-    from kimera_tui.cli.news import known_by_then
+    from kimera_tui.cli.json_output.events import known_by_then
     from kimera_tui.runs.fates import may_have_run
 
     if isinstance(error, TimeoutException):
@@ -232,8 +232,8 @@ def _failed(error: KimeraError, call: _Asked, teller: _Teller) -> int:
 
 
 def _print_end(call: _Asked, teller: _Teller, end: dict[str, Any]) -> None:
-    from kimera_tui.cli.news import facts_of
-    from kimera_tui.cli.objects import SendEnd
+    from kimera_tui.cli.json_output.events import facts_of
+    from kimera_tui.cli.json_output.objects import SendEnd
 
     run = teller.run
     told = SendEnd(

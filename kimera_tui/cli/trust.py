@@ -46,7 +46,7 @@ def trust(file: str | None, listed: bool, forget: bool, yes: bool, as_json: bool
 
 
 def _list(*, as_json: bool) -> None:
-    from kimera_tui.cli.objects import Allowed
+    from kimera_tui.cli.json_output.objects import Allowed
     from kimera_tui.config.trust import Trust
 
     files = Trust().files()
@@ -92,10 +92,10 @@ def _allow(name: str, *, yes: bool) -> None:
 
 def _asked_for(name: str) -> tuple[Path, Sequence[Access]]:
     """A file, and what it asks for."""
-    from kimera_tui.cli.friends_file import which_friends
-    from kimera_tui.cli.permissions import Permissions
     from kimera_tui.config.friends import accesses_of
-    from kimera_tui.workflows.store import Library, open_workflow, workflows_folder
+    from kimera_tui.console.friends_file import which_friends
+    from kimera_tui.console.permissions import Permissions
+    from kimera_tui.documents.store import Library, open_workflow, workflows_folder
 
     friends_file, friends = which_friends(os.environ)
     if os.path.realpath(name) == os.path.realpath(friends_file):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kimera_tui.cli import objects
-from kimera_tui.cli.objects import ListedWorkflow
+from kimera_tui.cli.json_output import objects
+from kimera_tui.cli.json_output.objects import ListedWorkflow
 from kimera_tui.cli.output import data, fail, narrate, perform
 from kimera_tui.errors import ConfigError, KimeraError
 from kimera_tui.jsontext import to_json
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kimera_tui.config.friends import Friend
-    from kimera_tui.ui.ports import SavedWorkflow
-    from kimera_tui.workflows.document import Document
+    from kimera_tui.console.ports import SavedWorkflow
+    from kimera_tui.documents.document import Document
 
 WRONG = 1
 """Exit code when something is wrong with a file that was checked."""
@@ -55,8 +55,8 @@ def _tell_reads(
     """Say what a run of a document reads besides its file, and what of it needs permission."""
     import os
 
-    from kimera_tui.cli.friends_file import which_file
-    from kimera_tui.cli.permissions import Permissions
+    from kimera_tui.console.friends_file import which_file
+    from kimera_tui.console.permissions import Permissions
 
     permissions = Permissions(os.environ, which_file(os.environ), friends)
     wanted = permissions.wants(document, path)
@@ -80,16 +80,16 @@ def _tell_reads(
 def _friends() -> Mapping[str, Friend]:
     import os
 
-    from kimera_tui.cli.friends_file import which_file
     from kimera_tui.config.friends import load_friends
+    from kimera_tui.console.friends_file import which_file
 
     return load_friends(which_file(os.environ))
 
 
 def _check(name: str, friends: Mapping[str, Friend], *, as_json: bool) -> int:
-    from kimera_tui.workflows.checks import Problem
-    from kimera_tui.workflows.reading import read_document
-    from kimera_tui.workflows.store import Library, workflows_folder
+    from kimera_tui.documents.checks import Problem
+    from kimera_tui.documents.parse import read_document
+    from kimera_tui.documents.store import Library, workflows_folder
     from kimera_tui.yaml.reading import Malformed, read_text
 
     try:
@@ -133,7 +133,7 @@ def schema(with_friends: bool) -> None:
     and on top of a workflow file:
     # yaml-language-server: $schema=./schema.json
     """
-    from kimera_tui.workflows.schema import workflow_schema
+    from kimera_tui.documents.json_schema import workflow_schema
 
     try:
         friends = _friends() if with_friends else None
@@ -150,9 +150,9 @@ def list_(as_json: bool) -> None:
 
 
 async def _list(as_json: bool) -> int:
-    from kimera_tui.cli.parts import Parts
+    from kimera_tui.console.parts import Parts
 
-    parts = Parts()
+    parts = Parts(say=narrate)
     parts.need_friends()
     await parts.open_journal()
     try:

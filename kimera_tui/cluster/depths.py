@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from kimera_tui.process.call_thread import CallThread
+from kimera_tui.process.loop.call_thread import CallThread
 
 ANSWER_SECONDS = 5.0
 
@@ -36,7 +36,7 @@ class QueueDepths:
         self._thread.close()
 
     def _ask(self, queues: Collection[str]) -> dict[str, int]:
-        from kimera_tui.process.endpoint import CONNECT_SECONDS, SOCKET_SECONDS
+        from kimera_tui.process.redis.endpoint import CONNECT_SECONDS, SOCKET_SECONDS
 
         timeouts = {"socket_timeout": SOCKET_SECONDS, "socket_connect_timeout": CONNECT_SECONDS}
         found: dict[str, int] = {}

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from kimera_tui.process.call_thread import CallThread
+from kimera_tui.process.loop.call_thread import CallThread
 
 ANSWER_SECONDS = 1.0
 """Seconds that workers have for their answers."""

@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from kimera_tui.errors import BrokerUnavailable
-from kimera_tui.process.call_thread import CallThread
 from kimera_tui.process.failures import broker_failure
+from kimera_tui.process.loop.call_thread import CallThread
 from kimera_tui.redaction import redact_text
 
 PROBE_SECONDS = 8.0

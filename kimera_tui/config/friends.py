@@ -16,10 +16,9 @@ from pydantic import (
     model_validator,
 )
 
-from kimera_tui.config.nearest import near
-from kimera_tui.config.refusals import refusal
 from kimera_tui.config.trust import Access
-from kimera_tui.errors import ConfigError, UnknownFriend
+from kimera_tui.config.validation_errors import refusal
+from kimera_tui.errors import ConfigError, UnknownFriend, near
 from kimera_tui.files import is_missing
 from kimera_tui.redaction import redact_text
 from kimera_tui.yaml.reading import Key, read_yaml

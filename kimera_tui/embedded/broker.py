@@ -15,7 +15,6 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from kimera_tui.embedded import supervisor
-from kimera_tui.embedded.errors import EmbeddedError
 from kimera_tui.embedded.lease import Lease
 from kimera_tui.embedded.leftovers import discard, prepare, sweep, sweep_siblings
 from kimera_tui.embedded.runtime_dir import (
@@ -26,6 +25,7 @@ from kimera_tui.embedded.runtime_dir import (
     try_lock,
 )
 from kimera_tui.embedded.server import configuration, find_server
+from kimera_tui.errors import EmbeddedError
 from kimera_tui.files import open_private
 
 __all__ = ["EmbeddedBroker", "EmbeddedError", "EmbeddedInfo", "EmbeddedStatus"]

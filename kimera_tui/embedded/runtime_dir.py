@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from kimera_tui.config.paths import private_dir
-from kimera_tui.embedded.errors import EmbeddedError
-from kimera_tui.errors import ConfigError
+from kimera_tui.errors import ConfigError, EmbeddedError
 from kimera_tui.files import make_private_folder
 
 DIRECTORY_VARIABLE: Final = "KIMERA_RUNTIME_DIR"

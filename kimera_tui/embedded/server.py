@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from kimera_tui.embedded.errors import EmbeddedError
+from kimera_tui.errors import EmbeddedError
 
 SERVER_VARIABLE: Final = "KIMERA_REDIS_SERVER"
 OLDEST: Final = (6, 2)

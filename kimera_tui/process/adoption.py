@@ -10,11 +10,11 @@ from typing import Any, Protocol, runtime_checkable
 from kimera_tui.config.friends import find_friend
 from kimera_tui.process.call import Overtime
 from kimera_tui.process.callables import Callback
-from kimera_tui.process.dispatching import Dispatcher
+from kimera_tui.process.dispatch import Dispatcher
 from kimera_tui.process.engine import Engine
-from kimera_tui.process.engine_room import EngineRoom
+from kimera_tui.process.engines import EngineRoom
 from kimera_tui.process.outcome import Outcome
-from kimera_tui.process.searching import Whereabouts, search
+from kimera_tui.process.task_search import Whereabouts, search
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -89,3 +91,14 @@ def _without_master(url: str) -> tuple[str, dict[str, Any]]:
         "retry": Retry(NoBackoff(), 0),  # the next Sentinel is the better try
     }
     return ";".join(parts), {"master_name": master, "sentinel_kwargs": sentinels}
+
+
+def is_plain_celery(app: Any) -> bool:
+    """A real app, and nobody has put a ``send_task`` of their own into its place."""
+    celery = sys.modules.get("celery")
+    return (
+        celery is not None
+        and isinstance(app, celery.Celery)
+        and "send_task" not in vars(app)
+        and inspect.isfunction(type(app).send_task)
+    )

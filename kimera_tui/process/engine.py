@@ -153,3 +153,13 @@ class Closer(Protocol):
 
         Safe to call from another loop, and when the engine's own is gone.
         """
+
+
+def read_receipts(reply: Any) -> list[Receipt]:
+    """The receipts in one broadcast reply, ``{worker: {"ok": text}}`` or ``{"error": text}``."""
+    receipts = []
+    for worker, answer in reply.items() if isinstance(reply, dict) else ():
+        ok = isinstance(answer, dict) and "ok" in answer
+        text = answer.get("ok") or answer.get("error") if isinstance(answer, dict) else answer
+        receipts.append(Receipt(worker=str(worker), answer=str(text), ok=ok))
+    return receipts

@@ -8,12 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from kimera_tui.errors import UsageError
-from kimera_tui.process.arguments import (
-    kwargs_problem,
-    refused,
-    text_problem,
-    timeout_problem,
-)
+from kimera_tui.process.arguments import kwargs_problem, refused, text_problem, timeout_problem
 
 _OWN = frozenset({"task_id", "timeout", "callback", "func", "poll_start", "max_poll"})
 """Arguments that are no options: a name like one of these is a misspelling."""

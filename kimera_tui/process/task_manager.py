@@ -10,22 +10,21 @@ from typing import Any, ClassVar
 from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.env_file import load_env
 from kimera_tui.process.adoption import Adoption
-from kimera_tui.process.announcer import Announcer
 from kimera_tui.process.arguments import refused
-from kimera_tui.process.bus import EventBus
+from kimera_tui.process.await_result import Follower
 from kimera_tui.process.call import MAX_POLL, POLL_START, Call, Overtime
 from kimera_tui.process.callables import Callback, gather_problem, is_async_callable
-from kimera_tui.process.chaining import advanced, checked_chain, place, place_failure, placed
-from kimera_tui.process.clock import Clock, SystemClock, new_id
-from kimera_tui.process.dispatching import Dispatcher
+from kimera_tui.process.chains import advanced, checked_chain, place, place_failure, placed
+from kimera_tui.process.chords import Joining
+from kimera_tui.process.dispatch import Dispatcher
 from kimera_tui.process.engine import Receipt
-from kimera_tui.process.engine_room import EngineRoom
+from kimera_tui.process.engines import EngineRoom
 from kimera_tui.process.feeding import feed
-from kimera_tui.process.following import Follower
-from kimera_tui.process.gathering import gather_in_order, start_in_slices
 from kimera_tui.process.helpers import Helpers
-from kimera_tui.process.insisting import Insistence
-from kimera_tui.process.joining import Joining
+from kimera_tui.process.loop.bus import Emitter, EventBus
+from kimera_tui.process.loop.clock import Clock, SystemClock, new_id
+from kimera_tui.process.loop.gather import gather_in_order, start_in_slices
+from kimera_tui.process.revoke_until_acked import Insistence
 from kimera_tui.process.task_params import TaskParams, call_of, checked_tasks
 
 CallbackBuilder = Callable[[Sequence[TaskParams], Sequence[str], int], Callback]
@@ -88,17 +87,17 @@ class TaskManager:
         self.friends: dict[str, Any] = {
             name: friend.as_mapping() for name, friend in bootstrap.friends.items()
         }
-        self._announcer = Announcer(self.events, clock)
+        self._emitter = Emitter(self.events, clock)
         self._new_id = new_id
-        self._follower = Follower(self._announcer)
+        self._follower = Follower(self._emitter)
         broker, backend = bootstrap.celery_broker, bootstrap.celery_backend
         self._room = EngineRoom(
-            bootstrap.celery_on, broker, backend, self._announcer, bootstrap.variables
+            bootstrap.celery_on, broker, backend, self._emitter, bootstrap.variables
         )
-        self._dispatcher = Dispatcher(self._room, self._announcer, self._follower)
+        self._dispatcher = Dispatcher(self._room, self._emitter, self._follower)
         self.adoption = Adoption(self._room, self._dispatcher)
         self.joining = Joining(self._room)
-        self.insistence = Insistence(self._room, self._announcer)
+        self.insistence = Insistence(self._room, self._emitter)
 
     @property
     def celery_app(self) -> Any:
@@ -251,7 +250,7 @@ class TaskManager:
                 raise placed(error, position, steps) from None
             Helpers.sysPrint(f"{place(position, steps)} returned", result)
             if position + 1 < len(steps):
-                advanced(self._announcer, ids, position, steps)
+                advanced(self._emitter, ids, position, steps)
         return result
 
     async def chainTasks(self, taskList: Sequence[TaskParams]) -> asyncio.Task[Any]:
@@ -278,7 +277,7 @@ class TaskManager:
                 if params.callback is not None:
                     await params.callback(result)
                 if position + 1 < len(steps):
-                    advanced(self._announcer, ids, position, steps)
+                    advanced(self._emitter, ids, position, steps)
                     await self._send_step(steps, ids, position + 1, result)
 
             carry_on.__qualname__ = f"chain {place(position, steps)}"

@@ -11,13 +11,13 @@ from typing import Any, Literal
 from kimera_tui.errors import BrokerUnavailable, KimeraError
 from kimera_tui.process.adoption import Traces
 from kimera_tui.process.outcome import REVOKED, SUCCESS, Outcome
-from kimera_tui.process.searching import Whereabouts
 from kimera_tui.process.task_manager import TaskManager
+from kimera_tui.process.task_search import Whereabouts
 from kimera_tui.runs.events import StepIntended
-from kimera_tui.runs.notkept import is_whole
 from kimera_tui.runs.recovery import Past, judge, search_for, traces_of, where
 from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
+from kimera_tui.values.placeholders import is_whole
 
 LOOK_SECONDS = 60.0
 """The longest that broker, workers and results are asked."""

@@ -6,10 +6,10 @@ import dataclasses
 from typing import Any, TypeVar
 
 from kimera_tui.process.events import Event, Sending, TaskEvent
-from kimera_tui.runs.book import RunBook, RunState
-from kimera_tui.runs.codec import learn
 from kimera_tui.runs.events import RunEvent, RunStarted, StepHandedOver
-from kimera_tui.runs.values import Packer, unpack
+from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.runs.journal.codec import learn
+from kimera_tui.runs.journal.value_codec import Packer, unpack
 from kimera_tui.safetext import trimmed
 
 E = TypeVar("E")

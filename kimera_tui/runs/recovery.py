@@ -11,12 +11,12 @@ from typing import Literal
 
 from kimera_tui.errors import BrokerUnavailable, KimeraError, RunTaken, UsageError
 from kimera_tui.process.adoption import Traces
-from kimera_tui.process.searching import Held, InQueue, Place, Whereabouts, WithWorker
 from kimera_tui.process.task_manager import TaskManager
-from kimera_tui.runs.book import RunBook, RunState
+from kimera_tui.process.task_search import Held, InQueue, Place, Whereabouts, WithWorker
 from kimera_tui.runs.events import StepIntended
-from kimera_tui.runs.journal import Journal
-from kimera_tui.runs.leases import OpenRun
+from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.runs.journal.journal import Journal
+from kimera_tui.runs.journal.leases import OpenRun
 from kimera_tui.runs.state import StepState
 
 ASK_AGAIN = 1.0

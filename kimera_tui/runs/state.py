@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kimera_tui.process import events as e
-from kimera_tui.runs.causes import asked_to_go, failure, timed_out, told
 from kimera_tui.runs.events import (
     ResultKept,
     StepDecided,
@@ -18,6 +17,7 @@ from kimera_tui.runs.events import (
     StepSkipped,
 )
 from kimera_tui.runs.plan import PlannedTask
+from kimera_tui.runs.reasons import asked_to_go, failure, timed_out, told
 from kimera_tui.runs.sightings import LastKnown, progress_of, worker_of
 from kimera_tui.runs.status import Status
 

@@ -12,25 +12,25 @@ from textual.screen import Screen
 from textual.worker import Worker
 
 from kimera_tui.config.trust import Access
+from kimera_tui.documents.calls import Workflow, friends_of
+from kimera_tui.documents.document import Document
 from kimera_tui.errors import KimeraError
-from kimera_tui.runs.book import RunState
+from kimera_tui.execution.detach.handover import CannotDetach
+from kimera_tui.execution.preflight import tasks_of
+from kimera_tui.execution.replay import Wish
+from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.runner import Decision
+from kimera_tui.execution.uncertain_steps import StepsInDoubt
+from kimera_tui.runs.index import RunState
 from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
-from kimera_tui.ui.screens.compose_state import opened
-from kimera_tui.ui.screens.confirm import Confirm, Question
-from kimera_tui.ui.screens.stops import Stops
-from kimera_tui.workflows.calls import Workflow, friends_of
-from kimera_tui.workflows.document import Document
-from kimera_tui.workflows.doubts import StepsInDoubt
-from kimera_tui.workflows.handover import CannotDetach
-from kimera_tui.workflows.launch import Given
-from kimera_tui.workflows.preflight import tasks_of
-from kimera_tui.workflows.replay import Wish
-from kimera_tui.workflows.runner import Decision
+from kimera_tui.ui.compose.composition import opened
+from kimera_tui.ui.runs.detach_windows import Stops
+from kimera_tui.ui.windows.confirm import Confirm, Question
 
 if TYPE_CHECKING:
     from kimera_tui.ui.app import KimeraApp
-    from kimera_tui.ui.screens.compose import ComposeScreen
+    from kimera_tui.ui.compose.screen import ComposeScreen
 
 _SHOWN = 12
 """Requests that one question lists."""

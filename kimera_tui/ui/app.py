@@ -22,35 +22,35 @@ from textual.widget import MountError
 from textual.widgets import Input
 
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
+from kimera_tui.console.ports import Services
 from kimera_tui.errors import KimeraError
 from kimera_tui.process.events import ConnectionBack, ConnectionLost
-from kimera_tui.runs.book import RunBook
 from kimera_tui.runs.events import RunEnded, RunStarted
+from kimera_tui.runs.index import RunBook
 from kimera_tui.runs.masking import masked
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.acts import Acts
-from kimera_tui.ui.commands import ActionCommands
+from kimera_tui.ui.cluster.screen import ClusterScreen
+from kimera_tui.ui.compose.composition import Composition, nothing
+from kimera_tui.ui.compose.screen import ComposeScreen
 from kimera_tui.ui.crash import report_crash
 from kimera_tui.ui.driver import ConsoleDriver
-from kimera_tui.ui.event_lines import event_line
-from kimera_tui.ui.looked_at import LookedAt
-from kimera_tui.ui.ports import Services
+from kimera_tui.ui.friends.screen import FriendsScreen
+from kimera_tui.ui.mode_screen import ModeScreen
+from kimera_tui.ui.palette import ActionCommands
 from kimera_tui.ui.pump import Pump
-from kimera_tui.ui.screens.base import ModeScreen
-from kimera_tui.ui.screens.cluster import ClusterScreen
-from kimera_tui.ui.screens.compose import ComposeScreen
-from kimera_tui.ui.screens.compose_state import Composition, nothing
-from kimera_tui.ui.screens.confirm import Confirm
-from kimera_tui.ui.screens.friends import FriendsScreen
-from kimera_tui.ui.screens.history import HistoryScreen
-from kimera_tui.ui.screens.live import LiveScreen
-from kimera_tui.ui.screens.modals import Help
-from kimera_tui.ui.screens.window import Palette
+from kimera_tui.ui.runs.event_lines import event_line
+from kimera_tui.ui.runs.event_pane import RING, EventLine
+from kimera_tui.ui.runs.history import HistoryScreen
+from kimera_tui.ui.runs.live import LiveScreen
+from kimera_tui.ui.selection import LookedAt
 from kimera_tui.ui.text import safe
 from kimera_tui.ui.theme import DARK, LIGHT
 from kimera_tui.ui.typed_ahead import TypedAhead
-from kimera_tui.ui.widgets.event_pane import RING, EventLine
 from kimera_tui.ui.widgets.status_line import Vitals
+from kimera_tui.ui.windows.confirm import Confirm
+from kimera_tui.ui.windows.modals import Help
+from kimera_tui.ui.windows.window import Palette
 
 _OF_NO_PANE = (NoMatches, MountError, ScreenStackError)
 """What Textual raises where panes are asked for that are not there."""

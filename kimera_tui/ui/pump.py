@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from kimera_tui.process.bus import EventBus
+from kimera_tui.process.loop.bus import EventBus
 
 TICK = 0.1
 """Seconds between two paintings."""

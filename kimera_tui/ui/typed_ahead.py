@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.worker import Worker
 
-from kimera_tui.ui.screens.window import Window
+from kimera_tui.ui.windows.window import Window
 
 if TYPE_CHECKING:
     from kimera_tui.ui.app import KimeraApp

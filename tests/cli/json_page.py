@@ -9,8 +9,8 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from kimera_tui.cli import compared, objects
-from kimera_tui.cli.objects import Printed
+from kimera_tui.cli.json_output import compare, objects
+from kimera_tui.cli.json_output.objects import Printed
 from kimera_tui.runs.status import Status
 from tests.conftest import REPO
 
@@ -19,7 +19,7 @@ PAGE = REPO / "docs" / "json.md"
 HEAD = """\
 # What `--json` prints
 
-<!-- Made from kimera_tui/cli/objects.py and compared.py by `python -m tests.cli.json_page`. -->
+<!-- Made from kimera_tui/cli/json_output/ by `python -m tests.cli.json_page`. -->
 
 With `--json` a command prints JSON on stdout and everything else on stderr: one object on one line
 where it answers once, one object a line where it lists or streams. It is always valid JSON
@@ -58,11 +58,11 @@ SECTIONS: tuple[tuple[str, str, tuple[type[Printed], ...]], ...] = (
         "compare",
         "One object.",
         (
-            compared.Comparison,
-            compared.ComparedRun,
-            compared.ComparedPair,
-            compared.ComparedStep,
-            compared.Change,
+            compare.Comparison,
+            compare.ComparedRun,
+            compare.ComparedPair,
+            compare.ComparedStep,
+            compare.Change,
         ),
     ),
     (

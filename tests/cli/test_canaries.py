@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 import redis
 
-from kimera_tui.cli.export import write_run
-from kimera_tui.process.clock import SystemClock
-from kimera_tui.runs.journal import Journal
+from kimera_tui.console.export import write_run
+from kimera_tui.process.loop.clock import SystemClock
+from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.ui.crash import report_crash
 from tests.conftest import REPO
-from tests.engine_redis.servers import Server
+from tests.process.redis.servers import Server
 from tests.torture.lab import torture_worker
 
 PASSWORD, TOKEN, INPUT = "canary-broker-1f", "canary-token-2e", "canary-input-3d"

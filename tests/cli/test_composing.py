@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from kimera_tui.cli.parts import Parts
-from kimera_tui.runs.book import RunBook, RunState
+from kimera_tui.console.parts import Parts
+from kimera_tui.runs.index import RunBook, RunState
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.ui.screens.live import LiveScreen
+from kimera_tui.ui.runs.live import LiveScreen
 from tests.conftest import REPO
-from tests.ui.composing import Composing, shape
+from tests.ui.compose.composing import Composing, shape
 
 
 @pytest.fixture

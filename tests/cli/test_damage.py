@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
-from tests.runs.disks import fill, make_read_only, small_disk
+from tests.runs.journal.disks import fill, make_read_only, small_disk
 from tests.runs.lab import Clock, opened, whole_run
 
 pytestmark = pytest.mark.usefixtures("broker_url")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kimera_tui.cli.parts import Parts
+from kimera_tui.console.parts import Parts
+from kimera_tui.console.ports import SavedFilter
 from kimera_tui.errors import ConfigError, UsageError
-from kimera_tui.ui.ports import SavedFilter
 from tests.cli.conftest import Run
 
 

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from kimera_tui.cli.guard import left_to_send
-from kimera_tui.cli.parts import Parts
+from kimera_tui.console.guard import left_to_send
+from kimera_tui.console.parts import Parts
 from kimera_tui.errors import UsageError
+from kimera_tui.execution.replay import Wish
+from kimera_tui.execution.run_setup import Given
 from kimera_tui.process import events as e
-from kimera_tui.process.clock import SystemClock
-from kimera_tui.runs.book import RunBook
+from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.runs.events import RunCancelled, RunStarted, StepSkipped
-from kimera_tui.runs.journal import Journal
+from kimera_tui.runs.index import RunBook
+from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.plan import Node, PlannedTask
-from kimera_tui.workflows.launch import Given
-from kimera_tui.workflows.replay import Wish
 
 FRIENDS = """
 friends:

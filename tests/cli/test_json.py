@@ -11,12 +11,12 @@ from typing import Any, NoReturn
 import pytest
 
 from kimera_tui.cli.compare import _public
-from kimera_tui.cli.export import write_run
 from kimera_tui.cli.output import data
+from kimera_tui.console.export import write_run
 from kimera_tui.process import events as e
-from kimera_tui.runs.book import RunBook, RunState
-from kimera_tui.runs.compare import compare
-from kimera_tui.ui.widgets.payload_view import text_for_file, yankable
+from kimera_tui.runs.compare.comparison import compare
+from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.ui.runs.payload_view import text_for_file, yankable
 from tests.cli.conftest import Run
 from tests.conftest import REPO
 from tests.runs.lab import started

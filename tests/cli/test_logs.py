@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kimera_tui.cli import logs
-from kimera_tui.runs.values import Packer
+from kimera_tui.cli.program import logs
+from kimera_tui.runs.journal.value_codec import Packer
 
 CANARY = "canary-5e4715e1"
 

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Set
 from typing import Any
 
-from kimera_tui.cli.lookout import Lookout
-from kimera_tui.cli.news import news_of
-from kimera_tui.process.bus import EventBus
-from kimera_tui.process.clock import SystemClock
+from kimera_tui.cli.json_output.events import news_of
+from kimera_tui.cluster.monitor import Lookout
 from kimera_tui.process.events import StateSeen, Succeeded
-from kimera_tui.runs.book import RunBook
+from kimera_tui.process.loop.bus import EventBus
+from kimera_tui.process.loop.clock import SystemClock
+from kimera_tui.runs.index import RunBook
 from tests.runs.lab import dispatched, started
 
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from kimera_tui.cli import compared, objects
-from kimera_tui.cli.export import write_run
-from kimera_tui.cli.objects import Printed
+from kimera_tui.cli.json_output import compare, objects
+from kimera_tui.cli.json_output.objects import Printed
 from kimera_tui.cli.send import _Asked, _failed, _Teller
+from kimera_tui.console.export import write_run
 from kimera_tui.errors import (
     BrokerUnavailable,
     JournalError,
@@ -29,7 +29,7 @@ from kimera_tui.errors import (
     UsageError,
 )
 from kimera_tui.process import events as e
-from kimera_tui.runs.book import RunBook
+from kimera_tui.runs.index import RunBook
 from kimera_tui.runs.status import Status
 from tests.cli.conftest import Run, environment
 from tests.cli.json_page import PAGE, SECTIONS, page
@@ -252,7 +252,7 @@ def test_a_run_from_its_first_event_to_its_last_object(run: Run, where: Where) -
     assert [step["id"] for step in watched["steps"]] == ["add", "show"]
     (again,) = checked(objects.RunReport, run("replay", end["run"], "--json", **where))
     assert again["steps"][1]["result"] == 3
-    checked(compared.Comparison, run("compare", end["run"], again["run"], "--json", **where))
+    checked(compare.Comparison, run("compare", end["run"], again["run"], "--json", **where))
 
 
 def test_what_would_be_sent(run: Run, where: Where) -> None:
@@ -310,7 +310,7 @@ def test_the_page_has_every_model() -> None:
     abstract = {Printed, objects.TaskFacts}
     every = {
         each
-        for module in (objects, compared)
+        for module in (objects, compare)
         for each in vars(module).values()
         if isinstance(each, type) and issubclass(each, Printed)
     }

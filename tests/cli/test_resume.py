@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from kimera_tui.cli.parts import Parts
 from kimera_tui.cli.resume import _resume
+from kimera_tui.console.parts import Parts
+from kimera_tui.execution import active_runs
 from kimera_tui.runs.plan import Node
 from kimera_tui.runs.recovery import Recovery
-from kimera_tui.workflows import going
 from tests.cli.conftest import Run
 from tests.cli.test_guarded import left, task
 from tests.cli.test_run import begun, write
@@ -69,7 +69,7 @@ async def test_a_run_that_ended_long_before_the_others_is_told_as_it_ended(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(going, "KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(active_runs, "KEPT_SECONDS", 0.0)
     recover = Parts.recover
 
     async def long_recovery(parts: Parts) -> Recovery:

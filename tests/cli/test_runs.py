@@ -14,16 +14,16 @@ import pytest
 
 from kimera_tui.cli import runs as watching
 from kimera_tui.cli.runs import followed
-from kimera_tui.process.clock import SystemClock
+from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.runs.events import RunEnded
-from kimera_tui.runs.history import RunRow
-from kimera_tui.runs.journal import Journal
+from kimera_tui.runs.journal.journal import Journal
+from kimera_tui.runs.search.query import RunRow
 from tests.cli.conftest import Run
-from tests.engine_redis.servers import free_port
+from tests.process.redis.servers import free_port
 from tests.runs.lab import started
 
 if TYPE_CHECKING:
-    from kimera_tui.cli.parts import Parts
+    from kimera_tui.console.parts import Parts
 
 pytestmark = pytest.mark.usefixtures("broker_url")
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests.cli.conftest import Run, environment
 from tests.conftest import REPO
-from tests.engine_redis.servers import Server
+from tests.process.redis.servers import Server
 
 pytestmark = pytest.mark.usefixtures("broker_url")
 

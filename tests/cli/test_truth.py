@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from kimera_tui.cli.parts import Parts
+from kimera_tui.console.parts import Parts
+from kimera_tui.documents.calls import Chain, Para, Step, Task, Workflow
 from kimera_tui.process import TaskParams
 from kimera_tui.process.events import StateSeen
-from kimera_tui.runs.book import RunBook, RunState
-from kimera_tui.workflows.calls import Chain, Para, Step, Task, Workflow
+from kimera_tui.runs.index import RunBook, RunState
 
 FRIENDS = """
 friends:

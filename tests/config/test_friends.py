@@ -7,13 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kimera_tui.config.friends import (
-    expand,
-    find_friend,
-    friends_path,
-    load_friends,
-    secret_params,
-)
+from kimera_tui.config.friends import expand, find_friend, friends_path, load_friends, secret_params
 from kimera_tui.errors import ConfigError, UnknownFriend
 from tests.conftest import REPO
 

@@ -26,7 +26,7 @@ def loaded_by(statement: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "module",
-    ["process", "runs.book", "runs.narration", "workflows.runner", "cluster.inspector"],
+    ["process", "runs.index", "runs.event_text", "execution.runner", "cluster.inspector"],
 )
 def test_the_floors_below_the_screen_load_no_screen(module: str) -> None:
     loaded = loaded_by(f"import kimera_tui.{module}")
@@ -34,7 +34,7 @@ def test_the_floors_below_the_screen_load_no_screen(module: str) -> None:
 
 
 def test_the_first_frame_does_not_wait_for_celery() -> None:
-    loaded = loaded_by("import kimera_tui.ui.app, kimera_tui.cli.parts")
+    loaded = loaded_by("import kimera_tui.ui.app, kimera_tui.console.parts")
     assert not loaded & {"celery", "kombu"}
 
 

@@ -10,14 +10,14 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from kimera_tui.cli.workflow_parts import WorkflowParts
 from kimera_tui.cluster.inspector import ClusterView
+from kimera_tui.console.ports import SavedWorkflow
+from kimera_tui.console.workflow_parts import WorkflowParts
+from kimera_tui.documents.document import Document
+from kimera_tui.documents.store import ChangedOnDisk, Stored
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.ui.ports import SavedWorkflow
-from kimera_tui.ui.screens.compose_forms import FormWindow
-from kimera_tui.ui.screens.compose_state import opened
-from kimera_tui.workflows.document import Document
-from kimera_tui.workflows.store import ChangedOnDisk, Stored
+from kimera_tui.ui.compose.composition import opened
+from kimera_tui.ui.compose.forms import FormWindow
 from tests.ui.stage import FRIENDS, NOON, Stage, settle
 
 FOLDER = Path("workflows")

@@ -7,10 +7,10 @@ from typing import Any
 
 from textual.pilot import Pilot
 
+from kimera_tui.documents.document import Document
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.ui.screens.compose_state import opened
-from kimera_tui.ui.widgets.task_form import TaskForm
-from kimera_tui.workflows.document import Document
+from kimera_tui.ui.compose.composition import opened
+from kimera_tui.ui.friends.task_form import TaskForm
 from tests.pictures.compose_scenes import COMPOSE_SCENES
 from tests.ui.stage import Stage, settle
 

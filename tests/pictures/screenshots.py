@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import tests.conftest  # noqa: F401 - nothing of this machine's settings in the pictures
-from kimera_tui.cli.parts import Parts
+from kimera_tui.console.parts import Parts
+from kimera_tui.documents.document import Document
+from kimera_tui.documents.store import open_workflow
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.ui.screens.base import ModeScreen
-from kimera_tui.ui.screens.compose_state import opened
-from kimera_tui.ui.screens.run_screen import RunScreen
-from kimera_tui.ui.widgets.task_form import TaskForm
-from kimera_tui.workflows.document import Document
-from kimera_tui.workflows.store import open_workflow
+from kimera_tui.ui.compose.composition import opened
+from kimera_tui.ui.friends.task_form import TaskForm
+from kimera_tui.ui.mode_screen import ModeScreen
+from kimera_tui.ui.runs.run_screen import RunScreen
 from tests.conftest import REPO
 from tests.ui.stage import grid
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from kimera_tui.process import events as e
-from kimera_tui.process.bus import EventBus
+from kimera_tui.process.loop.bus import EventBus
 from kimera_tui.runs.events import RunEnded, RunStarted
-from kimera_tui.runs.journal import Journal
+from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.plan import Node, PlannedTask
 
 

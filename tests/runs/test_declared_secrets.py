@@ -12,8 +12,8 @@ import pytest
 
 from kimera_tui.known_secrets import KnownSecrets
 from kimera_tui.redaction import MASK
-from kimera_tui.runs.notkept import is_whole
-from kimera_tui.runs.values import Packer, unpack
+from kimera_tui.runs.journal.value_codec import Packer, unpack
+from kimera_tui.values.placeholders import is_whole
 
 KEY = "first line of the key\nsecond line of it\n"
 

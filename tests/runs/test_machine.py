@@ -15,18 +15,18 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.friends import Friend
+from kimera_tui.documents.calls import Chain, Para, Task, Workflow
+from kimera_tui.execution import runner as running
+from kimera_tui.execution.replay import Wish
+from kimera_tui.execution.runner import Runner
 from kimera_tui.process import TaskManager
-from kimera_tui.process.clock import SystemClock
+from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.process.task_params import TaskParams
-from kimera_tui.runs.book import RunBook
-from kimera_tui.runs.journal import Journal
+from kimera_tui.runs.index import RunBook
+from kimera_tui.runs.journal.journal import Journal
+from kimera_tui.runs.journal.summaries import run_fold, step_row
+from kimera_tui.runs.journal.value_codec import Packer
 from kimera_tui.runs.recovery import recover
-from kimera_tui.runs.tables import run_fold, step_row
-from kimera_tui.runs.values import Packer
-from kimera_tui.workflows import runner as running
-from kimera_tui.workflows.calls import Chain, Para, Task, Workflow
-from kimera_tui.workflows.replay import Wish
-from kimera_tui.workflows.runner import Runner
 
 from .fake_broker import FakeBroker, FakeEngine
 

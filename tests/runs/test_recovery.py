@@ -13,7 +13,7 @@ import pytest
 from kimera_tui.errors import UsageError
 from kimera_tui.process import TaskManager
 from kimera_tui.process.adoption import Traces
-from kimera_tui.process.searching import Held, InQueue, Place, Whereabouts, WithWorker
+from kimera_tui.process.task_search import Held, InQueue, Place, Whereabouts, WithWorker
 from kimera_tui.runs.events import StepIntended
 from kimera_tui.runs.plan import PlannedTask
 from kimera_tui.runs.recovery import Past, Recovery, Resumed, Verdict, judge, judge_all, recover

@@ -14,8 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kimera_tui.process import events as e
-from kimera_tui.runs.book import RunBook
-from kimera_tui.runs.codec import decode
 from kimera_tui.runs.events import (
     ResultKept,
     RunCancelled,
@@ -25,6 +23,8 @@ from kimera_tui.runs.events import (
     StepRetried,
     StepSkipped,
 )
+from kimera_tui.runs.index import RunBook
+from kimera_tui.runs.journal.codec import decode
 from kimera_tui.runs.plan import Node, PlannedTask
 from kimera_tui.runs.sightings import LastKnown, progress_of
 from kimera_tui.runs.state import StepState, begin, fold

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine_redis.servers import Server
+from tests.process.redis.servers import Server
 from tests.stress.exits import KINDS, stressed
 
 pytestmark = [

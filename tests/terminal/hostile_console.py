@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
 from kimera_tui.cluster.inspector import ClusterView
 from kimera_tui.config.friends import Friend, Param, TaskInfo
+from kimera_tui.documents.calls import Workflow
+from kimera_tui.documents.document import Document
 from kimera_tui.process import events as e
 from kimera_tui.runs.events import StepSkipped
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.ui.screens.compose_state import opened
-from kimera_tui.workflows.calls import Workflow
-from kimera_tui.workflows.document import Document
+from kimera_tui.ui.compose.composition import opened
 from tests.ui.stage import NOON, Stage
 
 HOSTILE: Sequence[str] = (

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from kimera_tui.process import publisher as publishing
-from kimera_tui.process import releaser as releasing
-from kimera_tui.runs.journal import Journal
-from kimera_tui.runs.store import Store
+from kimera_tui.process.redis import publisher as publishing
+from kimera_tui.process.redis import releaser as releasing
+from kimera_tui.runs.journal.journal import Journal
+from kimera_tui.runs.journal.writer import Store
 
 
 class Crash:

@@ -16,12 +16,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kimera_tui.runs.book import RunBook
-from kimera_tui.runs.reading import events_of_run
-from kimera_tui.runs.tables import run_fold, step_row
-from kimera_tui.runs.values import Packer
+from kimera_tui.runs.index import RunBook
+from kimera_tui.runs.journal.queries import events_of_run
+from kimera_tui.runs.journal.summaries import run_fold, step_row
+from kimera_tui.runs.journal.value_codec import Packer
 from tests.conftest import REPO
-from tests.engine_redis.servers import Server, _wait_for_worker
+from tests.process.redis.servers import Server, _wait_for_worker
 from tests.torture.shapes import DOCUMENTS, HANDED_OVER, SHAPES, SLOW
 from tests.torture.zygote import Order
 

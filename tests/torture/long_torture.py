@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine_redis.servers import Server
+from tests.process.redis.servers import Server
 from tests.torture.faults import FaultyWire
 from tests.torture.lab import Torture, Zygote
 from tests.torture.shapes import DOCUMENTS, SHAPES

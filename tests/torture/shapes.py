@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from kimera_tui.documents.calls import Chain, Para, Step, Task, Workflow
+from kimera_tui.documents.document import Document
 from kimera_tui.process.task_params import TaskParams
-from kimera_tui.workflows.calls import Chain, Para, Step, Task, Workflow
-from kimera_tui.workflows.document import Document
 
 Make = Callable[[Callable[..., Task]], Step]
 

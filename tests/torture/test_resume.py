@@ -13,19 +13,19 @@ import pytest
 
 from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.friends import Friend
+from kimera_tui.documents.calls import Chain, Para, Step, Task, Workflow
 from kimera_tui.errors import JournalError, RunTaken, UsageError
+from kimera_tui.execution.replay import Wish
+from kimera_tui.execution.runner import Runner
 from kimera_tui.process import TaskManager
-from kimera_tui.process.clock import SystemClock
+from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.process.task_params import TaskParams
-from kimera_tui.runs.book import RunBook, RunState
-from kimera_tui.runs.history import RunRow
-from kimera_tui.runs.journal import Journal
+from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.recovery import recover
+from kimera_tui.runs.search.query import RunRow
 from kimera_tui.runs.status import Status
-from kimera_tui.workflows.calls import Chain, Para, Step, Task, Workflow
-from kimera_tui.workflows.replay import Wish
-from kimera_tui.workflows.runner import Runner
-from tests.engine_redis.servers import Server
+from tests.process.redis.servers import Server
 from tests.torture.lab import Zygote
 
 FRIENDS = {

@@ -18,17 +18,17 @@ import celery.app.amqp
 import celery.backends.redis  # noqa: F401 - all of it imported once here, not in each console
 import kombu.transport.redis  # noqa: F401
 
-import kimera_tui.process.redis_parts
-import kimera_tui.runs.reading
-import kimera_tui.runs.store  # noqa: F401
+import kimera_tui.process.redis.engine
+import kimera_tui.runs.journal.queries
+import kimera_tui.runs.journal.writer  # noqa: F401
 from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.friends import Friend
+from kimera_tui.execution.replay import Wish
+from kimera_tui.execution.runner import Runner
 from kimera_tui.process import TaskManager
-from kimera_tui.process.clock import SystemClock
-from kimera_tui.runs.journal import Journal
+from kimera_tui.process.loop.clock import SystemClock
+from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.recovery import recover
-from kimera_tui.workflows.replay import Wish
-from kimera_tui.workflows.runner import Runner
 from tests.torture.crash import Crash, die_after, without
 from tests.torture.shapes import DOCUMENTS, HANDED_OVER, document, workflow
 

@@ -12,31 +12,31 @@ from textual.pilot import Pilot
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from kimera_tui.cli.permissions import Permissions
-from kimera_tui.cli.workflow_parts import WorkflowParts
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
 from kimera_tui.cluster.inspector import ClusterView
 from kimera_tui.config.friends import Friend, load_friends
 from kimera_tui.config.trust import Access
+from kimera_tui.console.permissions import Permissions
+from kimera_tui.console.ports import SavedFilter
+from kimera_tui.console.workflow_parts import WorkflowParts
+from kimera_tui.documents.calls import Workflow
+from kimera_tui.documents.document import Document
+from kimera_tui.documents.header import header_of
+from kimera_tui.execution.cancel import Cancelled
+from kimera_tui.execution.planning import DocumentPlanner, plan_of
+from kimera_tui.execution.preflight import Facts
+from kimera_tui.execution.replay import ReplayPlan, Wish, planned_replay
+from kimera_tui.execution.run_setup import Given
 from kimera_tui.process import events as e
-from kimera_tui.process.bus import EventBus
 from kimera_tui.process.engine import Receipt
-from kimera_tui.runs.book import RunBook
+from kimera_tui.process.loop.bus import EventBus
 from kimera_tui.runs.events import RunEnded, RunStarted
-from kimera_tui.runs.history import RunRow, parse, resolve
+from kimera_tui.runs.index import RunBook
 from kimera_tui.runs.plan import PlannedTask
 from kimera_tui.runs.recovery import Recovery
+from kimera_tui.runs.search.query import RunRow, parse, resolve
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.ui.ports import SavedFilter
-from kimera_tui.workflows.calls import Workflow
-from kimera_tui.workflows.cancelling import Cancelled
-from kimera_tui.workflows.document import Document
-from kimera_tui.workflows.header import header_of
-from kimera_tui.workflows.launch import Given
-from kimera_tui.workflows.planning import DocumentPlanner, plan_of
-from kimera_tui.workflows.preflight import Facts
-from kimera_tui.workflows.replay import ReplayPlan, Wish, planned_replay
-from tests.runs.plain_search import meets
+from tests.runs.search.plain_search import meets
 
 NOON = 1_800_000_000.0
 FRIENDS = load_friends(Path(__file__).parent.parent.parent / "friends.yaml")

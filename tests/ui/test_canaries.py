@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from kimera_tui.documents.calls import single
 from kimera_tui.process.task_params import TaskParams
-from kimera_tui.runs.codec import KINDS, decode, encode
-from kimera_tui.runs.values import Packer
+from kimera_tui.runs.journal.codec import KINDS, decode, encode
+from kimera_tui.runs.journal.value_codec import Packer
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.workflows.calls import single
 from tests.ui.stage import Stage, grid, settle
 
 SECRETS: dict[str, Any] = {

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from textual.widgets import Static
 
+from kimera_tui.documents.calls import Task
+from kimera_tui.documents.document import ParaStep, TaskStep
 from kimera_tui.process.events import ConnectionBack, ConnectionLost
 from kimera_tui.ui.actions import ACTIONS
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.ui.screens.compose_forms import FormWindow
-from kimera_tui.ui.screens.friends import FriendsScreen
-from kimera_tui.ui.screens.live import LiveScreen
-from kimera_tui.ui.screens.modals import Help, PickTask
-from kimera_tui.ui.widgets.task_form import TaskForm
-from kimera_tui.workflows.calls import Task
-from kimera_tui.workflows.document import ParaStep, TaskStep
+from kimera_tui.ui.compose.forms import FormWindow
+from kimera_tui.ui.friends.screen import FriendsScreen
+from kimera_tui.ui.friends.task_form import TaskForm
+from kimera_tui.ui.runs.live import LiveScreen
+from kimera_tui.ui.windows.modals import Help, PickTask
 from tests.ui.stage import NOON, SIZES, Stage, grid, settle
 
 

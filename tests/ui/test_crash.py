@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 from textual.worker import WorkerFailed
 
-from kimera_tui.runs.values import Packer
+from kimera_tui.runs.journal.value_codec import Packer
 from kimera_tui.ui.crash import report_crash
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from kimera_tui.ui.actions import ACTIONS, ASK_FIRST, actions_of
-from kimera_tui.ui.commands import ActionCommands, matching
-from kimera_tui.ui.screens.base import ModeScreen
-from kimera_tui.ui.screens.confirm import Confirm
-from kimera_tui.ui.screens.history import HistoryScreen
-from kimera_tui.ui.screens.live import LiveScreen
-from kimera_tui.ui.screens.window import Palette
-from tests.ui.composing import Composing, call, composer, open_saved, shape, written
+from kimera_tui.ui.mode_screen import ModeScreen
+from kimera_tui.ui.palette import ActionCommands, matching
+from kimera_tui.ui.runs.history import HistoryScreen
+from kimera_tui.ui.runs.live import LiveScreen
+from kimera_tui.ui.windows.confirm import Confirm
+from kimera_tui.ui.windows.window import Palette
+from tests.ui.compose.composing import Composing, call, composer, open_saved, shape, written
 from tests.ui.stage import settle, until
 from tests.ui.test_typed_ahead import at_once
 

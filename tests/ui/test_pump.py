@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 
+from kimera_tui.documents.document import Document
+from kimera_tui.execution.planning import DocumentPlanner
 from kimera_tui.process import events as e
-from kimera_tui.process.bus import EventBus
-from kimera_tui.runs.book import RunBook
+from kimera_tui.process.loop.bus import EventBus
 from kimera_tui.runs.events import RunEnded, RunStarted
+from kimera_tui.runs.index import RunBook
 from kimera_tui.runs.status import Status
 from kimera_tui.ui.pump import Pump
-from kimera_tui.workflows.document import Document
-from kimera_tui.workflows.planning import DocumentPlanner
 from tests.ui.stage import NOON
 
 STEPS = 10_000

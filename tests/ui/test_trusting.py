@@ -9,10 +9,10 @@ import pytest
 from kimera_tui.config.friends import Friend
 from kimera_tui.config.trust import Trust
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.ui.screens.confirm import Confirm
-from kimera_tui.ui.screens.live import LiveScreen
-from kimera_tui.ui.screens.workflow_preflight import Preflight
-from tests.ui.composing import call, composer, open_saved, written
+from kimera_tui.ui.compose.preflight_window import Preflight
+from kimera_tui.ui.runs.live import LiveScreen
+from kimera_tui.ui.windows.confirm import Confirm
+from tests.ui.compose.composing import call, composer, open_saved, written
 from tests.ui.stage import FRIENDS, Stage, grid, settle
 
 TEXT = """\

@@ -9,16 +9,16 @@ import pytest
 from textual.events import Key
 
 from kimera_tui.ui import typed_ahead
-from kimera_tui.ui.screens.compose_forms import FormWindow
-from kimera_tui.ui.screens.confirm import Confirm
-from kimera_tui.ui.screens.friends import FriendsScreen
-from kimera_tui.ui.screens.history import HistoryScreen
-from kimera_tui.ui.screens.inputs_editor import InputsEditor
-from kimera_tui.ui.screens.live import LiveScreen
-from kimera_tui.ui.screens.replay import AskReplay
-from kimera_tui.ui.screens.window import Palette
+from kimera_tui.ui.compose.forms import FormWindow
+from kimera_tui.ui.compose.inputs_editor import InputsEditor
+from kimera_tui.ui.friends.screen import FriendsScreen
+from kimera_tui.ui.runs.history import HistoryScreen
+from kimera_tui.ui.runs.live import LiveScreen
+from kimera_tui.ui.runs.replay_window import AskReplay
 from kimera_tui.ui.typed_ahead import BUSY, UNSEEN
-from tests.ui.composing import Composing, call, composer, shape
+from kimera_tui.ui.windows.confirm import Confirm
+from kimera_tui.ui.windows.window import Palette
+from tests.ui.compose.composing import Composing, call, composer, shape
 from tests.ui.stage import settle, until
 
 

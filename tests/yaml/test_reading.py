@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from kimera_tui.errors import ConfigError
 from kimera_tui.yaml import reading
 from kimera_tui.yaml.reading import Malformed, is_text, parse_yaml, read_text
-from tests.workflows.cases import CAPS
+from tests.documents.cases import CAPS
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,76 @@
+"""Events as the commands tell them: each once, with what is known of the task after it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kimera_tui.cli.json_output import objects
+from kimera_tui.process.events import StateSeen
+from kimera_tui.runs.event_text import Words, narrate
+from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.runs.sightings import LastKnown, worker_of
+from kimera_tui.runs.state import RUNS, StepState
+
+
+def news_of(event: object, book: RunBook) -> Words | None:
+    """Fold an event into the book.
+
+    Returns:
+        Its words; None if it is no news to people, or only repeats what the book knows.
+    """
+    place = book.step_of(event)
+    known = place is not None and _is_known(place[1], event)
+    book.apply(event)
+    return None if known else narrate(event)
+
+
+def _is_known(step: StepState, event: object) -> bool:
+    """Whether an event only repeats that a task runs.
+
+    Its worker announces that, the backend has it, and workers that are asked say it: whoever is
+    first is told.
+    """
+    if not isinstance(event, StateSeen) or event.state != "STARTED":
+        return False
+    return step.status in RUNS and worker_of(event.meta) in ("", step.worker)
+
+
+def facts_of(step: StepState | None) -> dict[str, Any]:
+    """What is known of a step's task, as ``--json`` tells it; null for what is not known."""
+    if step is None:
+        return dict.fromkeys(
+            ("task_id", "state", "cause", "source", "since", "worker", "queue", "last_known")
+        )
+    return {
+        "task_id": step.task_id,
+        "state": step.status,
+        "cause": step.cause or None,
+        "source": step.source,
+        "since": step.since,
+        "worker": step.worker or None,
+        "queue": step.queue or None,
+        "last_known": step.last_known and _last(step.last_known),
+    }
+
+
+def known_by_then(run: RunState | None, task_id: str) -> str:
+    """What was known of a task that timed out, with its source and age, and its run's id."""
+    steps = () if run is None else run.steps.values()
+    step = next((step for step in steps if step.task_id == task_id), None)
+    if run is None or step is None or (known := step.last_known) is None:
+        return ""
+    state = f"{known.status} ({known.cause.rstrip('.')})" if known.cause else known.status
+    return (
+        f"Last known state: {state}, {known.age:.1f} s old, source: {known.source}.\n"
+        f"Run id: {run.run_id}."
+    )
+
+
+def _last(known: LastKnown) -> objects.LastKnown:
+    return objects.LastKnown(
+        state=known.status,
+        cause=known.cause or None,
+        source=known.source,
+        since=known.since,
+        age=known.age,
+    )

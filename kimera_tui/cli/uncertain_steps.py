@@ -1,0 +1,60 @@
+"""Replays that meet steps of which nobody can tell: on a terminal their operator is asked."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from kimera_tui.cli.output import narrate
+from kimera_tui.cli.program.shutdown import way_out
+from kimera_tui.safetext import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kimera_tui.console.parts import Parts
+    from kimera_tui.execution.replay import Wish
+    from kimera_tui.execution.uncertain_steps import Doubt
+
+SEND_AGAIN = click.option(
+    "--send-again",
+    "send_again",
+    multiple=True,
+    metavar="STEP",
+    help="Send STEP again although it may run twice.",
+)
+
+
+async def replayed(parts: Parts, run_id: str, wish: Wish) -> str:
+    """Start a replay; returns the new run's id.
+
+    Raises:
+        StepsInDoubt: steps may run twice, and nobody said that this is meant.
+        KimeraError: as ``Parts.replay``.
+    """
+    from kimera_tui.execution.uncertain_steps import StepsInDoubt
+
+    try:
+        return await parts.replay(run_id, wish)
+    except StepsInDoubt as error:
+        if not sys.stdin.isatty():
+            names = " ".join(f"--send-again {each.name}" for each in error.doubts)
+            error.hint = f"Wait for its end, or decide: {names}"
+            raise
+        if not _confirmed(error.doubts):
+            raise
+        again = wish.again | {each.name for each in error.doubts}
+        return await parts.replay(run_id, replace(wish, again=again))
+
+
+def _confirmed(doubts: Sequence[Doubt]) -> bool:
+    """Whether the operator wants each of the steps to be sent again."""
+    for doubt in doubts:
+        narrate(doubt.sentence)
+        with way_out.interruptible():
+            if not click.confirm(f"Send {safe(doubt.name, 80)} again?", err=True):
+                return False
+    return True

@@ -1,0 +1,1 @@
+"""The application: what screen and command line both ask for."""

@@ -1,0 +1,1 @@
+"""Workflow documents: the format, its checks, edits, templates and files."""

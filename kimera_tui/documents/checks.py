@@ -1,0 +1,351 @@
+"""What is wrong with a document that its format alone can't tell, a problem each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kimera_tui.config.friends import Friend
+from kimera_tui.documents.addresses import lists_of, walk
+from kimera_tui.documents.call_checks import call_problems
+from kimera_tui.documents.conditions import references_of
+from kimera_tui.documents.document import (
+    MAX_DEPTH,
+    MAX_PATTERNS,
+    MAX_STEPS,
+    Document,
+    ParaStep,
+    Step,
+    TaskStep,
+    all_steps,
+    called,
+)
+from kimera_tui.documents.fields import into_kwargs
+from kimera_tui.documents.inputs import spec_problems
+from kimera_tui.documents.references import (
+    Reference,
+    TemplateError,
+    is_secret_variable,
+    references_in,
+)
+from kimera_tui.errors import near
+from kimera_tui.yaml.reading import Key
+
+RUN_FIELDS = ("id", "name", "started")
+STEP_FIELDS = ("result", "status")
+ERROR_FIELDS = ("type", "message", "task")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong."""
+
+    sentence: str
+    step: str = ""
+    """Id of the step that it is about; empty for what is over the steps."""
+    path: Key = ()
+    """Where it stands in the file."""
+    line: int = 0
+    """Line of the file, from 1; 0 where there is no file."""
+
+    @property
+    def where(self) -> str:
+        """The path in words, such as ``steps.0.kwargs.day``."""
+        return ".".join(map(str, self.path))
+
+    @property
+    def told(self) -> str:
+        """Place and sentence."""
+        return f"{self.where}: {self.sentence}" if self.path else self.sentence
+
+
+def problems_of(document: Document, friends: Mapping[str, Friend] | None) -> list[Problem]:
+    """Everything that is wrong with a document, in the order of the file.
+
+    Args:
+        document: The document.
+        friends: The configured friends; None leaves out what is checked against them.
+    """
+    found, hints = list(_inputs(document)), _Hints()
+    found += _concurrency(document, hints)
+    too_large = _size(document)
+    if too_large:
+        return [*found, *too_large]
+    found += _same_ids(document)
+    checker = _Checker(document, hints)
+    checker.document()
+    found += checker.found
+    if friends is not None:
+        found += _against_friends(document, friends, hints)
+    return found
+
+
+@dataclass(slots=True)
+class _Hints:
+    """Names what was probably meant, as long as comparing names stays cheap."""
+
+    left: int = 6_000
+    """Names that are still compared; each takes up to 30 microseconds."""
+
+    def near(self, word: str, known: Collection[str]) -> str:
+        if len(known) > self.left:
+            return ""
+        self.left -= len(known)
+        return near(word[:80], known)
+
+
+def _inputs(document: Document) -> Iterator[Problem]:
+    with_pattern = [name for name, spec in document.inputs.items() if spec.pattern is not None]
+    if len(with_pattern) > MAX_PATTERNS:
+        yield Problem(f"more than {MAX_PATTERNS} have a pattern.", path=("inputs",))
+        return
+    for name, spec in document.inputs.items():
+        for sentence in spec_problems(name, spec):
+            yield Problem(_without_name(name, sentence), path=("inputs", name))
+
+
+def too_many(steps: int) -> str:
+    """That there are more steps than a document may have."""
+    return f"{steps:,} steps; the most is {MAX_STEPS:,}."
+
+
+def _without_name(name: str, sentence: str) -> str:
+    return sentence.removeprefix(f"{name}: ")
+
+
+def _size(document: Document) -> list[Problem]:
+    if not document.steps:
+        return [Problem("there is no step: add one.", path=("steps",))]
+    count = sum(1 for _ in all_steps(document))
+    if count > MAX_STEPS:
+        return [Problem(too_many(count), path=("steps",))]
+    for address, step in walk(document):
+        if len(address) // 2 > MAX_DEPTH:
+            return [Problem(f"nested deeper than {MAX_DEPTH}.", step.id, address)]
+    return []
+
+
+def _same_ids(document: Document) -> Iterator[Problem]:
+    counted = Counter(step.id for step in all_steps(document))
+    seen: set[str] = set()
+    for address, step in walk(document):
+        if counted[step.id] > 1 and step.id in seen:
+            yield Problem(f"another step has the id `{step.id}`.", step.id, (*address, "id"))
+        seen.add(step.id)
+
+
+def _concurrency(document: Document, hints: _Hints) -> Iterator[Problem]:
+    if document.concurrency is None:
+        return
+    path: Key = ("concurrency", "key")
+    try:
+        found = list(references_in(document.concurrency.key))
+    except TemplateError as error:
+        yield Problem(str(error), path=path)
+        return
+    for reference in found:
+        if reference.root != "inputs":
+            yield Problem(f"`{reference}`: only inputs can be looked up here.", path=path)
+        elif sentence := _input_problem(document, reference, hints, secrets=False):
+            yield Problem(sentence, path=path)
+
+
+def _input_problem(
+    document: Document, reference: Reference, hints: _Hints, *, secrets: bool
+) -> str:
+    """What is wrong with looking up an input, or an empty string."""
+    name = str(reference.path[0]) if reference.path else ""
+    if not name:
+        return _which_one(reference)
+    if name not in document.inputs:
+        return f"`{reference}`: there is no input `{name}`.{hints.near(name, document.inputs)}"
+    if not secrets and document.inputs[name].type == "secret":
+        return into_kwargs(f"`{reference}`")
+    return ""
+
+
+@dataclass(slots=True)
+class _Place:
+    """What is there where a step stands."""
+
+    fed: bool
+    """Whether a result comes in."""
+    error: bool = False
+    """Whether it runs because something went wrong."""
+
+
+@dataclass(slots=True)
+class _Checker:
+    """Goes through the steps in the order in which they run, and knows what has run by then."""
+
+    whole: Document
+    hints: _Hints
+    found: list[Problem] = field(default_factory=list)
+    _ran: set[str] = field(default_factory=set)
+    """Ids of the steps whose results may be there."""
+    _all: frozenset[str] = frozenset()
+
+    def document(self) -> None:
+        self._all = frozenset(step.id for step in all_steps(self.whole))
+        self._in_turn(self.whole.steps, ("steps",), _Place(fed=False))
+        # At the end anything may have run, what is for errors too.
+        before = self.whole.model_copy(update={"finally_": []})
+        self._ran |= {step.id for step in all_steps(before)}
+        self._in_turn(self.whole.finally_, ("finally",), _Place(fed=False))
+
+    def _in_turn(self, steps: Sequence[Step], where: Key, place: _Place) -> None:
+        for index, step in enumerate(steps):
+            self._step(step, (*where, index), place)
+            place = _Place(fed=True, error=place.error)
+
+    def _step(self, step: Step, address: Key, place: _Place) -> None:
+        if step.when is not None:
+            self._condition(step, address, place)
+        if isinstance(step, TaskStep):
+            self._values(step, address, place)
+        for name, children in lists_of(step):
+            if name == "on_error":
+                continue
+            if isinstance(step, ParaStep):
+                self._branches(children, (*address, name), place)
+            else:
+                self._in_turn(children, (*address, name), place)
+        self._ran.add(step.id)
+        if step.handlers:
+            after = set(self._ran)
+            self._in_turn(step.handlers, (*address, "on_error"), _Place(fed=False, error=True))
+            self._ran = after
+
+    def _branches(self, steps: Sequence[Step], where: Key, place: _Place) -> None:
+        """No branch of a para may look up what is in another one."""
+        new: set[str] = set()
+        for index, step in enumerate(steps):
+            before = set(self._ran) if _has_steps(step) else None
+            self._step(step, (*where, index), place)
+            if before is None:
+                self._ran.discard(step.id)
+                new.add(step.id)
+            else:
+                new |= self._ran - before
+                self._ran = before
+        self._ran |= new
+
+    def _values(self, step: TaskStep, address: Key, place: _Place) -> None:
+        for position, value in enumerate(step.args):
+            self._references(step, (*address, "args", position), place, value, secrets=False)
+        for name, value in step.kwargs.items():
+            self._references(step, (*address, "kwargs", name), place, value, secrets=True)
+
+    def _references(
+        self, step: Step, path: Key, place: _Place, value: Any, *, secrets: bool
+    ) -> None:
+        try:
+            found = list(references_in(value))
+        except TemplateError as error:
+            self.found.append(Problem(str(error), step.id, path))
+            return
+        self._look_ups(found, step, path, place, secrets=secrets)
+        for each in found if not secrets else ():
+            if is_secret_variable(each):
+                self.found.append(Problem(into_kwargs(f"`{each}`"), step.id, path))
+
+    def _condition(self, step: Step, address: Key, place: _Place) -> None:
+        path = (*address, "when")
+        if step.when is None:
+            return
+        try:
+            found = list(references_of(step.when))
+        except TemplateError as error:
+            self.found.append(Problem(str(error), step.id, path))
+            return
+        self._look_ups(found, step, path, place, secrets=False)
+
+    def _look_ups(
+        self,
+        references: Sequence[Reference],
+        step: Step,
+        path: Key,
+        place: _Place,
+        *,
+        secrets: bool,
+    ) -> None:
+        for reference in dict.fromkeys(references):
+            if sentence := self._wrong(reference, step, place, secrets=secrets):
+                self.found.append(Problem(sentence, step.id, path))
+
+    def _wrong(self, reference: Reference, step: Step, place: _Place, *, secrets: bool) -> str:
+        """What is wrong with a look-up, or an empty string."""
+        name = str(reference.path[0]) if reference.path else ""
+        match reference.root:
+            case "inputs":
+                return _input_problem(self.whole, reference, self.hints, secrets=secrets)
+            case "steps":
+                return self._wrong_step(reference, step, name)
+            case "prev" if not place.fed:
+                return f"`{reference}`: no result comes in here."
+            case "env" if not name:
+                return _which_one(reference)
+            case "env" if name not in self.whole.env:
+                return f"`{reference}`: list `{name}` under `env:` to look it up."
+            case "run":
+                return _wrong_field(reference, 0, RUN_FIELDS)
+            case "error" if not place.error:
+                return f"`{reference}`: an error is there only for the steps of on_error."
+            case "error":
+                return _wrong_field(reference, 0, ERROR_FIELDS)
+        return ""
+
+    def _wrong_step(self, reference: Reference, step: Step, name: str) -> str:
+        if not name:
+            return _which_one(reference)
+        if name not in self._all:
+            return f"`{reference}`: there is no step `{name}`.{self.hints.near(name, self._all)}"
+        if name == step.id:
+            return f"`{reference}`: a step can't look up its own result."
+        if name not in self._ran:
+            return f"`{reference}`: step `{name}` has not run yet when this one does."
+        return _wrong_field(reference, 1, STEP_FIELDS)
+
+
+def _which_one(reference: Reference) -> str:
+    return f"`{reference}`: say which one, like {reference}.name."
+
+
+def _has_steps(step: Step) -> bool:
+    return next(lists_of(step), None) is not None
+
+
+def _wrong_field(reference: Reference, position: int, known: Sequence[str]) -> str:
+    given = str(reference.path[position]) if len(reference.path) > position else ""
+    if given in known:
+        return ""
+    choices = ", ".join(known)
+    if not given:
+        return f"`{reference}`: say which of it: {choices}."
+    return f"`{reference}`: has no `{given}`, but {choices}."
+
+
+def _against_friends(
+    document: Document, friends: Mapping[str, Friend], hints: _Hints
+) -> Iterator[Problem]:
+    for address, step in walk(document):
+        if not isinstance(step, TaskStep):
+            continue
+        friend, task = called(step, document)
+        if not friend:
+            yield Problem(
+                f"no friend is named: write friend.{task}, or give a default friend.",
+                step.id,
+                (*address, "task"),
+            )
+        elif friend not in friends:
+            yield Problem(
+                f"no friend `{friend}` is configured.{hints.near(friend, friends)}",
+                step.id,
+                (*address, "friend" if step.friend is not None else "task"),
+            )
+        else:
+            for path, sentence in call_problems(document, address, step, friends[friend], task):
+                yield Problem(sentence, step.id, (*address, *path))

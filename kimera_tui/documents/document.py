@@ -1,0 +1,295 @@
+"""The workflow document, format ``kimera: 1``: what a file holds, and the composer edits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    Tag,
+    field_validator,
+    model_validator,
+)
+
+from kimera_tui.errors import UsageError
+from kimera_tui.values.durations import check_seconds, duration_text, parse_duration
+
+MAX_DEPTH = 40
+"""Levels of chains and paras within each other."""
+MAX_STEPS = 2000
+MAX_PATTERNS = 20
+"""Inputs with a pattern: one near the engine's limit takes a tenth of a second to compile."""
+STEP_LISTS = ("steps", "finally", "chain", "para", "on_error")
+"""Keys below which steps stand."""
+
+
+def _seconds(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            return parse_duration(value)
+        except UsageError as error:
+            raise ValueError(error.message.removesuffix(".")) from None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("write a duration such as 30s, 5m or 1h30m")
+    try:
+        return float(check_seconds(value))
+    except UsageError as error:
+        raise ValueError(error.message.removesuffix(".")) from None
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_seconds, json_schema_input_type=str | float),
+    PlainSerializer(duration_text, return_type=str),
+]
+"""Seconds; written as 30s, 5m or 1h30m."""
+StepId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Text = Annotated[str, StringConstraints(max_length=10_000)]
+TaskName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,255}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        populate_by_name=True,
+        allow_inf_nan=False,
+    )
+
+
+class Input(_Strict):
+    """One value that a run asks for."""
+
+    type: Literal[
+        "string", "int", "float", "bool", "date", "datetime", "duration", "enum", "json", "secret"
+    ] = "string"
+    required: bool = False
+    default: Any = None
+    description: Text = ""
+    values: list[Any] = Field(default_factory=list)
+    """The choices of an ``enum``."""
+    min: int | float | str | None = None
+    """The least number, date, datetime or duration."""
+    max: int | float | str | None = None
+    pattern: Annotated[str, StringConstraints(max_length=500)] | None = None
+    """A regular expression that the whole of a string has to match."""
+    max_length: Annotated[int, Field(gt=0)] | None = None
+    """Characters of a string."""
+    from_: Annotated[str, StringConstraints(pattern=r"^(env:\w+|file:.+|prompt)$")] | None = Field(
+        None, alias="from"
+    )
+    """Where a secret comes from: ``env:NAME``, ``file:PATH`` or ``prompt``."""
+
+
+class Condition(_Strict):
+    """A comparison of something looked up, or several joined; data, not code."""
+
+    ref: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    """What is looked up, such as ``steps.load.result.rows``."""
+    eq: Any = None
+    ne: Any = None
+    gt: Any = None
+    ge: Any = None
+    lt: Any = None
+    le: Any = None
+    in_: list[Any] | None = Field(None, alias="in")
+    exists: bool | None = None
+    missing: Literal["error", "false", "true"] = "error"
+    """What a comparison with something that isn't there comes to."""
+    all: list[Condition] | None = Field(None, min_length=1)
+    any: list[Condition] | None = Field(None, min_length=1)
+    not_: Condition | None = Field(None, alias="not")
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> Condition:
+        given = self.model_fields_set
+        shapes = given & {"ref", "all", "any", "not_"}
+        if len(shapes) != 1:
+            raise ValueError("a condition has exactly one of ref, all, any, not")
+        operators = given & set(OPERATORS)
+        if any(getattr(self, name) is None for name in shapes | (operators - {"eq", "ne"})):
+            raise ValueError("of a condition's keys only eq and ne may be null")
+        if "ref" in shapes and len(operators) != 1:
+            raise ValueError("with ref goes exactly one of eq, ne, gt, ge, lt, le, in, exists")
+        if "ref" not in shapes and (operators or "missing" in given):
+            raise ValueError("a comparison needs ref")
+        return self
+
+
+OPERATORS = ("eq", "ne", "gt", "ge", "lt", "le", "in_", "exists")
+
+
+class Retry(_Strict):
+    """When and how often a failed step is tried again; each try is a new task."""
+
+    max: Annotated[int, Field(ge=0, le=100)]
+    """Tries after the first."""
+    delay: Duration = 1.0
+    """Before the second try."""
+    factor: Annotated[float, Field(ge=1, le=100)] = 2.0
+    """By which each further delay is longer."""
+    max_delay: Duration = 300.0
+    on: list[Name] = Field(default_factory=list)
+    """Names of exceptions, ``TIMEOUT`` and ``REVOKED``; empty means every exception."""
+
+    @field_validator("on")
+    @classmethod
+    def _has_been_sent(cls, on: list[str]) -> list[str]:
+        if "NotSent" in on:
+            raise ValueError("what was not sent is not tried again: leave NotSent out")
+        return on
+
+
+class Concurrency(_Strict):
+    """How many runs of the same kind may go on at once."""
+
+    key: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    limit: Annotated[int, Field(ge=1, le=1000)] = 1
+    on_conflict: Literal["reject"] = "reject"
+
+
+class Defaults(_Strict):
+    """What holds for every task of the document that doesn't say otherwise."""
+
+    friend: Name | None = None
+    timeout: Duration | None = None
+    start_timeout: Duration | None = None
+    on_timeout: Literal["revoke", "leave", "terminate"] | None = None
+    retry: Retry | None = None
+
+
+class _Step(_Strict):
+    id: StepId
+    notes: Text = ""
+    when: Condition | None = None
+    on_error: Literal["fail", "continue"] | list[Step] = "fail"
+    """What happens when it ended badly: the run fails, goes on, or does these steps and fails."""
+
+    @property
+    def handlers(self) -> list[Step]:
+        """The steps of ``on_error``."""
+        return self.on_error if isinstance(self.on_error, list) else []
+
+
+class TaskStep(_Step):
+    """One call."""
+
+    task: TaskName
+    """``friend.task``, or the task alone where ``friend`` is given."""
+    friend: Name | None = None
+    args: list[Any] = Field(default_factory=list)
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+    pass_: Literal["auto", "first", "payload", "none"] = Field("auto", alias="pass")
+    """How the result before it comes in: by the feeding rule, as the first argument, as
+    ``payload``, or not at all."""
+    timeout: Duration | None = None
+    """From the start to the result."""
+    start_timeout: Duration | None = None
+    """The most time in the queue."""
+    on_timeout: Literal["revoke", "leave", "terminate"] | None = None
+    retry: Retry | None = None
+    idempotent: bool = False
+    """Whether it may run twice where nobody can tell whether it ran."""
+
+
+class ChainStep(_Step):
+    """One after the other, each fed with the result before it."""
+
+    chain: Annotated[list[Step], Field(min_length=1)]
+
+
+class ParaStep(_Step):
+    """All at once; the result is made of their results."""
+
+    para: Annotated[list[Step], Field(min_length=1)]
+    gather: Literal["list", "dict"] = "list"
+    """A list in their order, or a dict by their ids."""
+    max_parallel: Annotated[int, Field(ge=1)] | None = None
+    fail: Literal["all", "fast"] = "all"
+    """Whether every branch is waited for when one fails, or the others are revoked."""
+
+
+KINDS = ("task", "chain", "para")
+
+
+def _kind(value: object) -> str | None:
+    if isinstance(value, dict):
+        found = [kind for kind in KINDS if kind in value]
+        return found[0] if len(found) == 1 else None
+    kinds: dict[type, str] = {TaskStep: "task", ChainStep: "chain", ParaStep: "para"}
+    return kinds.get(type(value))
+
+
+Step = Annotated[
+    Annotated[TaskStep, Tag("task")]
+    | Annotated[ChainStep, Tag("chain")]
+    | Annotated[ParaStep, Tag("para")],
+    Discriminator(
+        _kind,
+        custom_error_type="step_kind",
+        custom_error_message="a step has exactly one of task, chain, para",
+    ),
+]
+
+
+class Document(_Strict):
+    """A workflow: what it asks for, and its steps as a tree."""
+
+    kimera: Literal[1] = 1
+    """Version of the format."""
+    name: Name
+    description: Text = ""
+    inputs: dict[StepId, Input] = Field(default_factory=dict)
+    env: list[Annotated[str, StringConstraints(pattern=r"^\w+$")]] = Field(default_factory=list)
+    """Names of the environment variables that templates may look up."""
+    defaults: Defaults = Defaults()
+    concurrency: Concurrency | None = None
+    timeout: Duration | None = None
+    """Of the whole run, without ``finally``."""
+    steps: list[Step] = Field(default_factory=list)
+    finally_: list[Step] = Field(default_factory=list, alias="finally")
+    """Steps that run at the end, however it came."""
+
+
+def children_of(step: Step) -> list[Step]:
+    """The steps within a chain or a para; none within a task."""
+    match step:
+        case ChainStep():
+            return step.chain
+        case ParaStep():
+            return step.para
+    return []
+
+
+def all_steps(document: Document) -> Iterator[Step]:
+    """Every step, parents before children, handlers after their step, ``finally`` last."""
+    waiting = [*reversed(document.finally_), *reversed(document.steps)]
+    while waiting:
+        step = waiting.pop()
+        yield step
+        waiting += reversed(step.handlers)
+        waiting += reversed(children_of(step))
+
+
+def called(step: TaskStep, document: Document) -> tuple[str, str]:
+    """Friend and task that a step calls; the friend is empty where nothing names one."""
+    if step.friend is not None:
+        return step.friend, step.task
+    friend, dot, task = step.task.partition(".")
+    if dot:
+        return friend, task
+    return document.defaults.friend or "", step.task
+
+
+for _model in (Condition, TaskStep, ChainStep, ParaStep, Document):
+    _model.model_rebuild()

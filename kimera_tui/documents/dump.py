@@ -1,0 +1,49 @@
+"""A document as plain values in the order in which a person would write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kimera_tui.documents.document import STEP_LISTS, Document
+
+_DOCUMENT = (
+    "kimera", "name", "description", "env", "inputs", "defaults", "concurrency", "timeout",
+    "steps", "finally",
+)  # fmt: skip
+_STEP = (
+    "id", "task", "friend", "when", "pass", "args", "kwargs", "gather", "max_parallel", "fail",
+    "timeout", "start_timeout", "on_timeout", "retry", "idempotent", "chain", "para", "on_error",
+    "notes",
+)  # fmt: skip
+_INPUT = (
+    "type", "required", "default", "values", "min", "max", "pattern", "max_length", "from",
+    "description",
+)  # fmt: skip
+SAYS_NOTHING: Mapping[str, Any] = {
+    "args": [], "kwargs": {}, "on_error": "fail", "notes": "", "env": [], "inputs": {},
+    "defaults": {}, "finally": [], "description": "", "pass": "auto", "gather": "list",
+    "fail": "all", "idempotent": False,
+}  # fmt: skip
+"""Keys of documents and steps with the values that hold without them."""
+
+
+def plain_document(document: Document) -> dict[str, Any]:
+    """What a file of the document holds, without what holds anyway."""
+    plain = document.model_dump(by_alias=True, exclude_unset=True)
+    plain["kimera"] = document.kimera
+    for name, given in plain.get("inputs", {}).items():
+        plain["inputs"][name] = {key: given[key] for key in _INPUT if key in given}
+    return _ordered(plain, _DOCUMENT)
+
+
+def _ordered(plain: Mapping[str, Any], order: tuple[str, ...]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key in order:
+        if key not in plain or plain[key] is None or plain[key] == SAYS_NOTHING.get(key, ...):
+            continue
+        value = plain[key]
+        if key in STEP_LISTS and isinstance(value, list):
+            value = [_ordered(step, _STEP) for step in value]
+        found[key] = value
+    return found

@@ -1,0 +1,90 @@
+"""The format of workflow files as a JSON schema, for editors that complete and check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kimera_tui.config.friends import Friend, Param, TaskInfo
+from kimera_tui.documents.document import Document
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_TYPES: Mapping[str, Mapping[str, Any]] = {
+    "string": {"type": "string"},
+    "int": {"type": "integer"},
+    "float": {"type": "number"},
+    "bool": {"type": "boolean"},
+    "date": {"type": "string"},
+}
+_OPERATORS = ("eq", "ne", "gt", "ge", "lt", "le", "in", "exists")
+_SHAPES = ("ref", "all", "any", "not")
+
+
+def _one_of(names: Sequence[str]) -> dict[str, Any]:
+    return {"oneOf": [{"required": [each]} for each in names]}
+
+
+_CONDITION = {
+    **_one_of(_SHAPES),
+    "if": {"required": ["ref"]},
+    "then": _one_of(_OPERATORS),
+    "else": {"not": {"anyOf": [{"required": [each]} for each in (*_OPERATORS, "missing")]}},
+}
+"""What its keys alone don't say of a condition."""
+_TEMPLATE = {"type": "string", "pattern": r"\$\{\{"}
+
+
+def workflow_schema(friends: Mapping[str, Friend] | None = None) -> dict[str, Any]:
+    """The schema of a workflow file.
+
+    Args:
+        friends: Friends whose tasks and parameters are to be completed too; None for none.
+    """
+    schema = Document.model_json_schema(by_alias=True)
+    schema = {"$schema": DRAFT, **schema}
+    # A file must say which version of the format it is; in memory there is only one.
+    schema["required"] = ["kimera", *schema.get("required", ())]
+    schema["$defs"]["Condition"] |= _CONDITION
+    if friends:
+        _add_friends(schema["$defs"]["TaskStep"], friends)
+    return schema
+
+
+def _add_friends(task_step: dict[str, Any], friends: Mapping[str, Friend]) -> None:
+    """Name the tasks that are known, and what each may be called with."""
+    calls = {
+        f"{name}.{task}": info for name, friend in friends.items() for task, info in _tasks(friend)
+    }
+    task = task_step["properties"]["task"]
+    task_step["properties"]["task"] = {"anyOf": [{"enum": sorted(calls)}, task]}
+    task_step["allOf"] = [
+        {
+            "if": {"properties": {"task": {"const": call}}, "required": ["task"]},
+            "then": {"properties": {"kwargs": _kwargs(info)}},
+        }
+        for call, info in calls.items()
+    ]
+
+
+def _tasks(friend: Friend) -> list[tuple[str, TaskInfo]]:
+    return list(friend.tasks.items())
+
+
+def _kwargs(info: TaskInfo) -> dict[str, Any]:
+    named = {name: _param(param) for name, param in info.params.items()}
+    found: dict[str, Any] = {"type": "object", "properties": named}
+    if info.doc:
+        found["description"] = info.doc
+    return found
+
+
+def _param(param: Param) -> dict[str, Any]:
+    kind: Mapping[str, Any] = _TYPES.get(param.type, {})
+    if param.type == "enum":
+        kind = {"enum": param.values}
+    found: dict[str, Any] = {"anyOf": [kind, _TEMPLATE]} if kind else {}
+    if param.description:
+        found["description"] = param.description
+    if param.default is not None:
+        found["default"] = param.default
+    return found

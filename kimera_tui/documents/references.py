@@ -1,0 +1,240 @@
+"""Templates: ``${{ path | filter }}`` looks something up; there is no code in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from kimera_tui.depth import every
+from kimera_tui.documents.scanner import OPEN, ROOTS, LookUp, Reference, Scanner, TemplateError
+from kimera_tui.documents.template_filters import FILTERS, Incomplete, Oversized, TooDeep, to_json
+from kimera_tui.errors import near
+from kimera_tui.redaction import is_secret_name
+from kimera_tui.values.placeholders import NotKept
+
+__all__ = ["ROOTS", "Reference", "TemplateError"]
+
+MAX_TEXT = 256 * 1024
+"""Characters of a text with templates."""
+MAX_RENDERED = 1024 * 1024
+"""Characters of what comes of it."""
+REMEMBERED = 1000
+"""Characters up to which a text is parsed only once."""
+_ESCAPED = f"${OPEN}"
+_Part = str | LookUp
+
+
+class Missing(TemplateError):
+    """What is looked up isn't there."""
+
+
+def references_in(value: Any) -> Iterator[Reference]:
+    """Everything that the templates within a value look up.
+
+    Raises:
+        TemplateError: a template is malformed.
+    """
+    for each in every(value):
+        if isinstance(each, str) and "{{" in each:
+            for part in _parsed(each):
+                if isinstance(part, LookUp):
+                    yield part.reference
+
+
+def parse_reference(text: str) -> Reference:
+    """A look-up as a condition's ``ref`` writes it; raises TemplateError."""
+    scanner = Scanner(text)
+    reference = scanner.reference()
+    scanner.expect_end()
+    return reference
+
+
+def look_up(reference: Reference, scope: Mapping[str, Any]) -> Any:
+    """What stands at a place.
+
+    Args:
+        reference: The place.
+        scope: What there is, by root.
+
+    Raises:
+        Missing: nothing stands there; the message names the part that is missing.
+        TemplateError: it stands within something that was not written down.
+    """
+    if reference.root not in scope:
+        raise Missing(f"`{reference}`: there is no `{reference.root}` here.")
+    value: Any = scope[reference.root]
+    for position, part in enumerate(reference.path):
+        if isinstance(value, NotKept):
+            check_whole(reference, value)
+        if not _has(value, part):
+            so_far = Reference(reference.root, reference.path[:position])
+            raise Missing(f"`{reference}`: {_what_is(value, part, str(so_far))}")
+        value = value[part]
+    return value
+
+
+def check_whole(reference: Reference, value: Any) -> None:
+    """Raise a TemplateError where a value only stands for one that was not written down."""
+    if isinstance(value, NotKept):
+        raise not_written(reference, value.why)
+
+
+def not_written(reference: Reference, why: str) -> TemplateError:
+    """The error for something that was not written down, or only in part."""
+    return TemplateError(f"`{reference}` was not written down: {why}.")
+
+
+def render(value: Any, scope: Mapping[str, Any]) -> Any:
+    """The value with its templates filled in; what was looked up is not looked through again.
+
+    A text that is only one template becomes what it looks up, of whatever type; what was not
+    written down stays what it is.
+
+    Args:
+        value: Any value that JSON can say.
+        scope: What can be looked up, by root.
+
+    Raises:
+        TemplateError: a template is malformed, or what it looks up can't be had.
+    """
+    if isinstance(value, NotKept):
+        return value
+    if isinstance(value, str):
+        return _rendered(value, scope) if "{{" in value else value
+    if isinstance(value, Mapping):
+        return {key: render(child, scope) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [render(child, scope) for child in value]
+    return value
+
+
+def escape(value: Any) -> Any:
+    """The value written so that ``render`` gives it back as it is."""
+    if isinstance(value, str) and type(value) is str:
+        return value.replace(OPEN, _ESCAPED)
+    if isinstance(value, Mapping):
+        return {key: escape(child) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [escape(child) for child in value]
+    return value
+
+
+def _rendered(text: str, scope: Mapping[str, Any]) -> Any:
+    parts = _parsed(text)
+    if len(parts) == 1 and isinstance(parts[0], LookUp):
+        return _filled(parts[0], scope, alone=True)
+    filled: list[str] = []
+    length = 0
+    for part in parts:
+        filled.append(part if isinstance(part, str) else _as_text(part, scope))
+        length += len(filled[-1])
+        if length > MAX_RENDERED:
+            raise TemplateError(f"A text became longer than {MAX_RENDERED} characters.")
+    return "".join(filled)
+
+
+def _filled(part: LookUp, scope: Mapping[str, Any], *, alone: bool) -> Any:
+    try:
+        value = look_up(part.reference, scope)
+    except Missing:
+        default = next((each for each in part.filters if each.name == "default"), None)
+        if default is None:
+            raise
+        value = None
+    if part.filters or not alone:
+        check_whole(part.reference, value)
+    for each in part.filters:
+        try:
+            value = FILTERS[each.name](value, each.argument)
+        except Incomplete as error:
+            raise not_written(part.reference, error.why) from None
+        except Oversized:
+            raise TemplateError(
+                f"`{part.reference} | {each.name}`: the value is too large."
+            ) from None
+        except TooDeep:
+            raise TemplateError(f"`{part.reference}`: nested too deep.") from None
+        except (TypeError, ValueError, KeyError, IndexError, OverflowError):
+            shown = type(value).__name__
+            raise TemplateError(
+                f"`{part.reference} | {each.name}`: not for a value of type {shown}."
+            ) from None
+    return value
+
+
+def _as_text(part: LookUp, scope: Mapping[str, Any]) -> str:
+    value = _filled(part, scope, alone=False)
+    if value is None:
+        raise TemplateError(
+            f"`{part.reference}` is null and stands within a text; write | default('...')."
+        )
+    if isinstance(value, str):
+        return value
+    try:
+        return to_json(value)
+    except Incomplete as error:
+        raise not_written(part.reference, error.why) from None
+    except Oversized:
+        raise TemplateError(f"`{part.reference}`: too large to be part of a text.") from None
+    except TooDeep:
+        raise TemplateError(f"`{part.reference}`: nested too deep.") from None
+    except (TypeError, ValueError):
+        raise TemplateError(f"`{part.reference}`: no value that JSON can say.") from None
+
+
+def _parsed(text: str) -> tuple[_Part, ...]:
+    """The text in parts: plain text, and what is looked up."""
+    return _remembered(text) if len(text) < REMEMBERED else _parse(text)
+
+
+@lru_cache(maxsize=4096)
+def _remembered(text: str) -> tuple[_Part, ...]:
+    return _parse(text)
+
+
+def _parse(text: str) -> tuple[_Part, ...]:
+    if len(text) > MAX_TEXT:
+        raise TemplateError(f"A text with templates has {len(text)} characters, over {MAX_TEXT}.")
+    parts: list[_Part] = []
+    plain: list[str] = []
+    at = 0
+    while (start := text.find(OPEN, at)) >= 0:
+        if start > 0 and text[start - 1] == "$" and start - 1 >= at:
+            plain.append(text[at : start - 1] + OPEN)
+            at = start + len(OPEN)
+            continue
+        plain.append(text[at:start])
+        if joined := "".join(plain):
+            parts.append(joined)
+        plain.clear()
+        scanner = Scanner(text, start)
+        parts.append(scanner.look_up())
+        at = scanner.at
+    plain.append(text[at:])
+    if joined := "".join(plain):
+        parts.append(joined)
+    return tuple(parts)
+
+
+def _has(value: Any, part: str | int) -> bool:
+    if isinstance(value, Mapping):
+        return part in value
+    if not isinstance(value, list | tuple) or not isinstance(part, int):
+        return False
+    return -len(value) <= part < len(value)
+
+
+def _what_is(value: Any, part: str | int, place: str) -> str:
+    if isinstance(value, Mapping):
+        known = [str(key) for key in value][:200]
+        return f"`{place}` has no `{part}`.{near(str(part), known)}"
+    if isinstance(value, list | tuple):
+        return f"`{place}` is a list of {len(value)}; there is no `{part}` in it."
+    kind = "null" if value is None else type(value).__name__
+    return f"`{place}` is {kind}, and has nothing in it."
+
+
+def is_secret_variable(reference: Reference) -> bool:
+    """Whether an environment variable is looked up whose name says that it is a secret."""
+    return reference.root == "env" and any(is_secret_name(str(each)) for each in reference.path)

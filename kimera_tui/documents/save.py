@@ -1,0 +1,245 @@
+"""A document as YAML that reads well in git; over an older text its comments and order stay."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kimera_tui.documents.document import KINDS, STEP_LISTS, Document
+from kimera_tui.documents.dump import plain_document
+from kimera_tui.documents.layout import Block, NotCut, Piece, cut, shifted
+from kimera_tui.documents.parse import read_formed
+from kimera_tui.errors import ConfigError
+from kimera_tui.yaml.writing import WIDTH, dashed, lines_of, on_one_line
+
+Plain = Mapping[str, Any]
+_OPEN = ("inputs", "defaults")
+"""Mappings that never stand on one line."""
+
+
+def text_of(document: Document, old: str = "") -> str:
+    """The text of a file that holds the document.
+
+    Args:
+        document: What is written.
+        old: What the file held before; an empty string for a new file.
+
+    Raises:
+        ConfigError: it holds something that a file can't.
+    """
+    plain = plain_document(document)
+    before = _held(old) if old else None
+    if before is not None:
+        if equal(before, plain):
+            return old
+        kept = _over(old, before, plain)
+        if kept is not None and equal(_held(kept), plain):
+            return kept
+    text = "\n".join(_Weaver().mapping(plain, {}, Block(0), 0, holder=True)) + "\n"
+    try:
+        written = plain_document(read_formed(text, "its text"))
+    except ConfigError as error:
+        raise ConfigError(f"It can't be kept in a file: {error}") from None
+    if not equal(written, plain):
+        raise ConfigError(
+            "It can't be kept in a file: it has a value that would be read as another."
+        )
+    return text
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Whether two plain values are the same, and of the same types."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return bool(one == other)
+
+
+def _held(text: str) -> dict[str, Any] | None:
+    """The document that a text holds, plain; None where it holds none."""
+    try:
+        return plain_document(read_formed(text, ""))
+    except ConfigError:
+        return None
+
+
+def _over(old: str, before: Plain, plain: Plain) -> str | None:
+    """The old text with the new values put in; None where it can't be taken apart."""
+    unix = old.replace("\r\n", "\n")
+    try:
+        block = cut(unix)
+    except NotCut:
+        return None
+    weaver = _Weaver()
+    weaver.match(_steps(plain), _known(block, before))
+    text = "\n".join(weaver.mapping(plain, before, block, 0, holder=True)) + "\n"
+    return text if unix == old else text.replace("\n", "\r\n")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A step of the old text."""
+
+    piece: Piece
+    was: Plain
+
+
+def _known(block: Block, before: Plain) -> Iterator[_Known]:
+    """The steps that stand in lines of their own."""
+    for key, piece in block.keys.items():
+        steps = before.get(key)
+        if piece.inner is None or not isinstance(steps, list):
+            continue
+        for each, was in zip(piece.inner.steps, steps, strict=False):
+            yield _Known(each, was)
+            if each.inner is not None:
+                yield from _known(each.inner, was)
+
+
+def _steps(plain: Plain) -> Iterator[dict[str, Any]]:
+    """Every step of a plain document or step, parents before children."""
+    for name in STEP_LISTS:
+        if isinstance(steps := plain.get(name), list):
+            for step in steps:
+                yield step
+                yield from _steps(step)
+
+
+def _likeness(step: Plain) -> tuple[str, ...]:
+    """What a step that got another id still has in common with what it was."""
+    kind = next(kind for kind in KINDS if kind in step)
+    return (kind, step["task"]) if kind == "task" else (kind, step[kind][0]["id"])
+
+
+@dataclass(slots=True)
+class _Weaver:
+    """Weaves new values into the pieces of an old text."""
+
+    _pieces: dict[int, _Known] = field(default_factory=dict)
+    """By the identity of the new step."""
+
+    def match(self, new: Iterable[Plain], old: Iterable[_Known]) -> None:
+        """Find out what each new step was: by its id, or else the next one that is like it."""
+        by_id, like = defaultdict[Any, list[_Known]](list), defaultdict[Any, list[_Known]](list)
+        for known in old:
+            by_id[known.was["id"]].append(known)
+        renamed = []
+        for step in new:
+            if same := by_id[step["id"]]:
+                self._pieces[id(step)] = same.pop(0)
+            else:
+                renamed.append(step)
+        for left in by_id.values():
+            for known in left:
+                like[_likeness(known.was)].append(known)
+        for step in renamed:
+            if likely := like[_likeness(step)]:
+                self._pieces[id(step)] = likely.pop(0)
+
+    def mapping(
+        self, new: Plain, before: Plain, block: Block, column: int, *, holder: bool
+    ) -> list[str]:
+        """The lines of a mapping.
+
+        Args:
+            new: What it has now.
+            before: What it had.
+            block: The lines of what it had.
+            column: Where its keys stand.
+            holder: Whether steps may stand in it.
+        """
+        by = column - block.column
+        found: dict[str, list[str]] = {}
+        for key, piece in block.keys.items():
+            if key in new:
+                found[key] = self._key(key, new, before, piece, by, holder=holder)
+            elif key not in before:  # it said what holds anyway, and may go on
+                found[key] = shifted([*piece.lead, *piece.raw], by)
+        order, place = list(found), 0
+        for key in new:
+            if key not in found:
+                lines = self._fresh(key, new[key], column, holder=holder)
+                is_part = "kimera" in new and len(lines) > 1 and not isinstance(new[key], str)
+                found[key] = ["", *lines] if is_part else lines
+                order.insert(place, key)
+            place = order.index(key) + 1
+        return [line for key in order for line in found[key]] + shifted(block.tail, by)
+
+    def _key(
+        self, key: str, new: Plain, before: Plain, piece: Piece, by: int, *, holder: bool
+    ) -> list[str]:
+        value, was = new[key], before.get(key)
+        lead, column = shifted(piece.lead, by), piece.column + by
+        if key in before and equal(value, was):
+            return lead + shifted(piece.raw, by)
+        inner = piece.inner
+        if inner is not None and value:
+            inside = column + inner.column - piece.column
+            head = [*lead, *shifted([piece.head], by)]
+            if inner.keys and isinstance(value, dict):
+                was = was if isinstance(was, dict) else {}
+                return head + self.mapping(value, was, inner, inside, holder=False)
+            if inner.steps and isinstance(value, list):
+                return head + self._list(value, inner, inside)
+        first, *rest = self._fresh(key, value, column, holder=holder)
+        return [*lead, first + piece.comment, *rest, *shifted(piece.after, by)]
+
+    def _fresh(self, key: str, value: Any, column: int, *, holder: bool) -> list[str]:
+        """The lines of a key that wasn't there, or had a value of another kind."""
+        if holder and key in STEP_LISTS and isinstance(value, list) and value:
+            steps = self._list(value, Block(column + 2), column + 2)
+            return [" " * column + f"{key}:", *steps]
+        lines = lines_of(key, value, short=not (holder and key in _OPEN))
+        return shifted(lines, column)
+
+    def _list(self, steps: Sequence[Plain], block: Block, dash: int) -> list[str]:
+        """The lines of a list of steps."""
+        leads = [piece.lead[:1] for piece in block.steps[1:]]
+        spaced = bool(leads) and all(lead == [""] for lead in leads)
+        lines: list[str] = []
+        for step in steps:
+            own = self._step(step, dash)
+            if spaced and not lines and leads[0] != block.steps[0].lead[:1]:
+                own = own[1:] if not own[0] else own
+            elif spaced and lines and own[0] and lines[-1]:
+                lines.append("")
+            lines += own
+        return lines + shifted(block.tail, dash - block.column)
+
+    def _step(self, step: Plain, dash: int) -> list[str]:
+        known = self._pieces.get(id(step))
+        if known is None:
+            lines = self.mapping(step, {}, Block(0), 0, holder=True)
+            return shifted(dashed(lines), dash)
+        piece, was = known.piece, known.was
+        column = dash + piece.column - piece.edge
+        lead = shifted(piece.lead, dash - piece.edge)
+        if equal(step, was):
+            lines = shifted(piece.raw, column - piece.column)
+        elif piece.inner is not None:
+            lines = self.mapping(step, was, piece.inner, column, holder=True)
+        else:
+            lines = self._in_brackets(step, piece, column)
+        return lead + (lines if piece.below_dash else _with_dash(lines, dash, column))
+
+    def _in_brackets(self, step: Plain, piece: Piece, column: int) -> list[str]:
+        """The lines of a step that stood in brackets: there it stays where it fits."""
+        text = on_one_line(step)
+        if "\n" in text or len(text) > WIDTH - column or any(_steps(step)):
+            lines = self.mapping(step, {}, Block(0), 0, holder=True)
+        else:
+            lines = [text]
+        lines[0] += piece.comment
+        return shifted([*lines, *shifted(piece.after, -piece.column)], column)
+
+
+def _with_dash(lines: Sequence[str], dash: int, column: int) -> list[str]:
+    """The lines of a step with its dash; comments above its first key go above that."""
+    first = next(n for n, line in enumerate(lines) if line.strip() and line.lstrip()[0] != "#")
+    head = " " * dash + "-" + " " * (column - dash - 1) + lines[first][column:]
+    return [*shifted(lines[:first], dash - column), head, *lines[first + 1 :]]

@@ -1,0 +1,216 @@
+"""What is wrong with the form of a document, in the words of its file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from kimera_tui.config.validation_errors import SENTENCES
+from kimera_tui.documents.document import (
+    KINDS,
+    STEP_LISTS,
+    ChainStep,
+    Concurrency,
+    Condition,
+    Defaults,
+    Document,
+    Input,
+    ParaStep,
+    Retry,
+    TaskStep,
+)
+from kimera_tui.documents.foreign_syntax import instead_of, right_form
+from kimera_tui.errors import near
+from kimera_tui.yaml.reading import Key
+
+MOST = 400
+"""Errors that are looked at, of a document that has thousands."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormError:
+    """One value that doesn't have the format's form."""
+
+    path: Key
+    kind: str
+    """What pydantic calls such errors."""
+    sentence: str = ""
+    """What is wrong; goes behind the place."""
+    of_key: bool = False
+    """Whether the key itself is meant, rather than what stands there."""
+
+
+def validated(data: Any) -> tuple[Document | None, list[FormError]]:
+    """The document that plain values make, or what is wrong with them, one error a place."""
+    try:
+        return Document.model_validate(data, by_alias=True, by_name=False), []
+    except ValidationError as error:
+        return None, _in_the_files_words(data, error)
+    except RecursionError:
+        return None, [FormError((), "deep", "steps are nested too deep.")]
+
+
+def at(data: Any, path: Key) -> Any:
+    """What stands at a place of plain values; None where nothing does."""
+    for part in path:
+        try:
+            data = data[part]
+        except (LookupError, TypeError):
+            return None
+    return data
+
+
+def is_step(path: Key) -> bool:
+    """Whether a path ends at a step."""
+    return len(path) > 1 and isinstance(path[-1], int) and path[-2] in STEP_LISTS
+
+
+def misspelt_kind(step: Mapping[str, Any]) -> tuple[str, str]:
+    """The key of a step that is probably a misspelt kind, and that kind; empty texts for none."""
+    known = {*_names(TaskStep), *_names(ChainStep), *_names(ParaStep)}
+    unknown = [key for key in step if key not in known and len(key) < 20][:40]
+    for key in unknown:
+        for kind in get_close_matches(key, KINDS, n=1, cutoff=0.5):
+            return key, kind
+    return "", ""
+
+
+def _in_the_files_words(data: Any, error: ValidationError) -> list[FormError]:
+    found: dict[Key, FormError] = {}
+    for each in error.errors(include_url=False, include_input=False)[:MOST]:
+        kind, loc = each["type"], each["loc"]
+        path = _path(data, loc, kind)
+        if path in found or (kind == "literal_error" and _is_handlers(data, path)):
+            continue
+        sentence = _sentence(data, path, each)
+        found[path] = FormError(path, kind, sentence, of_key=loc[-1:] == ("[key]",))
+    return list(found.values())
+
+
+def _is_handlers(data: Any, path: Key) -> bool:
+    """Whether steps stand there for an error: what is wrong with them is told by itself."""
+    return path[-1:] == ("on_error",) and is_step(path[:-1]) and isinstance(at(data, path), list)
+
+
+def _path(data: Any, loc: Sequence[str | int], kind: str) -> Key:
+    """Where an error is; levels that only pydantic knows are left out."""
+    path: Key = ()
+    for position, part in enumerate(loc):
+        if is_step(path) and isinstance(loc[position - 1], int):
+            continue  # the kind of step that pydantic chose
+        if _has(data, part):
+            path, data = (*path, part), data[part]
+        elif kind == "missing" and position == len(loc) - 1:
+            path = (*path, part)
+    return path
+
+
+def _has(value: Any, part: str | int) -> bool:
+    if isinstance(value, dict):
+        return part in value
+    return isinstance(value, list) and isinstance(part, int) and part < len(value)
+
+
+def _sentence(data: Any, path: Key, error: ErrorDetails) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    last = str(path[-1])[:80] if path else ""
+    if kind == "extra_forbidden":
+        return _unknown(data, path, last)
+    if kind == "step_kind":
+        return f"a step has exactly one of {', '.join(KINDS)}.{_misspelt(at(data, path))}"
+    if last == "on_error" and is_step(path[:-1]):
+        return "must be fail, continue, or a list of steps."
+    if last in ("min", "max") and len(path) == 3 and path[0] == "inputs":
+        return "must be a number, or a date, time or duration as text."
+    if kind in SENTENCES:
+        form = right_form(last, at(data, path), of_input=_is_input(path)) if kind in _FORMS else ""
+        return f"{SENTENCES[kind]}: {form}." if form else f"{SENTENCES[kind]}."
+    if kind in _LIMITS:
+        return f"{_LIMITS[kind]} {next(iter(context.values()))}."
+    if kind == "string_pattern_mismatch":
+        return f"{_form_of(path)}."
+    if kind == "literal_error":
+        return _choices(at(data, path), context["expected"])
+    text = error["msg"].removeprefix("Value error, ").removesuffix(".")
+    return f"{text[:1].lower()}{text[1:]}."
+
+
+def _unknown(data: Any, path: Key, last: str) -> str:
+    above = path[:-1]
+    place = "step" if is_step(above) else "input" if _is_input(above) else ""
+    place = place or ("retry" if above[-1:] == ("retry",) else "" if above else "file")
+    if instead := instead_of(last, place):
+        return f"unknown key '{last}': {instead}."
+    return f"unknown key '{last}'.{near(last, _known_keys(data, above))}"
+
+
+def _is_input(path: Key) -> bool:
+    return len(path) == 2 and path[0] == "inputs"
+
+
+_FORMS = ("list_type", "dict_type", "model_type", "model_attributes_type")
+_LIMITS = {
+    "greater_than": "must be greater than",
+    "greater_than_equal": "must be at least",
+    "less_than_equal": "must be at most",
+    "string_too_long": "too long; the most characters are",
+}
+
+
+def _misspelt(step: Any) -> str:
+    if not isinstance(step, dict) or set(KINDS) & set(step):
+        return ""
+    for word in list(step)[:40]:
+        if isinstance(word, str) and (instead := instead_of(word[:40], "kind")):
+            return f" Unknown key '{word}': {instead}."
+    key, kind = misspelt_kind(step)
+    return f" Unknown key '{key}'. Near: `{kind}`." if key else ""
+
+
+def _choices(given: Any, expected: str) -> str:
+    choices = expected.replace(" or ", ", ").replace("'", "")
+    nearest = near(given[:80], choices.split(", ")) if isinstance(given, str) else ""
+    return f"must be one of {choices}.{nearest}"
+
+
+def _form_of(path: Key) -> str:
+    last = path[-1] if path else ""
+    if last == "task":
+        return "a task is written as friend.task, in letters, digits and _ . : -"
+    if last == "from":
+        return "a secret comes from env:NAME, file:PATH or prompt"
+    if path[:1] == ("env",):
+        return "a variable's name has letters, digits and _ only"
+    return "small letters, digits and `_`, beginning with a letter; at most 40"
+
+
+_MODELS: Mapping[str, type[BaseModel]] = {
+    "concurrency": Concurrency,
+    "defaults": Defaults,
+    "retry": Retry,
+    "when": Condition,
+    "not": Condition,
+}
+_STEPS: Mapping[str, type[BaseModel]] = {"task": TaskStep, "chain": ChainStep, "para": ParaStep}
+
+
+def _known_keys(data: Any, path: Key) -> Iterator[str]:
+    """The keys that would have been right at a place."""
+    if is_step(path):
+        here = at(data, path)
+        kind = next((kind for kind in KINDS if isinstance(here, dict) and kind in here), "task")
+        return _names(_STEPS[kind])
+    if _is_input(path):
+        return _names(Input)
+    if path and isinstance(path[-1], int):
+        return _names(Condition)
+    return _names(_MODELS.get(str(path[-1]), Document) if path else Document)
+
+
+def _names(model: type[BaseModel]) -> Iterator[str]:
+    return (each.alias or name for name, each in model.model_fields.items())

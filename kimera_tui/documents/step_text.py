@@ -1,0 +1,128 @@
+"""A step's options as a person types them on one line, and back."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from pydantic import ValidationError
+
+from kimera_tui.documents.document import Condition, Retry
+from kimera_tui.documents.fields import parse_json
+from kimera_tui.errors import UsageError
+from kimera_tui.values.durations import duration_text, parse_duration
+
+_SIGNS = {"==": "eq", "=": "eq", "!=": "ne", ">=": "ge", "<=": "le", ">": "gt", "<": "lt"}
+_WRITTEN = {"eq": "==", "ne": "!=", "ge": ">=", "le": "<=", "gt": ">", "lt": "<"}
+_COMPARISON = re.compile(r"(?P<ref>[^\s=!<>]+)\s*(?P<sign>==|=|!=|>=|<=|>|<)\s*(?P<value>.+)")
+_MEMBER = re.compile(r"(?P<ref>\S+)\s+in\s+(?P<value>\[.*\])", re.DOTALL)
+_THERE = re.compile(r"(?P<ref>\S+)\s+(?P<word>exists|missing)")
+_HINT = 'write `steps.load.result.rows > 0`, `inputs.region in ["eu"]`, `steps.load.result exists`'
+
+
+def parse_when(text: str) -> Condition | None:
+    """The condition of a line such as ``steps.load.result.rows > 0``, or of a JSON object.
+
+    Raises:
+        UsageError: it is neither; the sentence says how to write one.
+    """
+    stripped = text.strip()
+    if not stripped:
+        return None
+    if stripped.startswith("{"):
+        return _condition(parse_json(stripped, "when"))
+    if match := _MEMBER.fullmatch(stripped):
+        return _condition({"ref": match["ref"], "in": parse_json(match["value"], "when")})
+    if match := _THERE.fullmatch(stripped):
+        return _condition({"ref": match["ref"], "exists": match["word"] == "exists"})
+    if match := _COMPARISON.fullmatch(stripped):
+        return _condition({"ref": match["ref"], _SIGNS[match["sign"]]: _value(match["value"])})
+    raise UsageError(f"when: {_HINT}.")
+
+
+def _value(text: str) -> Any:
+    """A JSON value, or a bare word as text."""
+    bare = text.strip()
+    if re.fullmatch(r"[A-Za-z_][\w.:-]*", bare) and bare not in ("true", "false", "null"):
+        return bare
+    return parse_json(bare, "when")
+
+
+def _condition(data: Any) -> Condition:
+    try:
+        return Condition.model_validate(data)
+    except ValidationError as error:
+        message = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        raise UsageError(f"when: {message}.") from None
+
+
+def when_text(condition: Condition | None) -> str:
+    """A condition as ``parse_when`` reads it."""
+    if condition is None:
+        return ""
+    given = condition.model_fields_set
+    if condition.ref is not None and len(given) == 2 and not re.search(r"[\s=!<>]", condition.ref):
+        if "exists" in given:
+            return f"{condition.ref} {'exists' if condition.exists else 'missing'}"
+        if "in_" in given:
+            return f"{condition.ref} in {_json(condition.in_)}"
+        operator = next(iter(given - {"ref"}))
+        if operator in _WRITTEN:
+            return f"{condition.ref} {_WRITTEN[operator]} {_json(getattr(condition, operator))}"
+    return _json(condition.model_dump(by_alias=True, exclude_unset=True))
+
+
+def parse_retry(times: str, delay: str, names: str, old: Retry | None) -> Retry | None:
+    """How often a step is tried again; None where no number of tries is given.
+
+    Args:
+        times: Tries after the first.
+        delay: Before the second try; empty for what holds by default.
+        names: Names of exceptions, between commas or spaces.
+        old: What it was; what isn't asked for here is kept of it.
+
+    Raises:
+        UsageError: something of it can't be read.
+    """
+    if not times.strip():
+        if delay.strip() or names.strip():
+            raise UsageError("retry: say how often, such as 3.")
+        return None
+    if not re.fullmatch(r"\d{1,3}", times.strip()) or int(times) > 100:
+        raise UsageError("retry: a whole number up to 100.")
+    data = old.model_dump(exclude_unset=True) if old is not None else {}
+    data["max"] = int(times)
+    data.pop("on", None)
+    data.pop("delay", None)
+    if delay.strip():
+        data["delay"] = delay_seconds(delay)
+    if names.strip():
+        data["on"] = re.split(r"[\s,]+", names.strip(" ,"))
+    try:
+        return Retry.model_validate(data)
+    except ValidationError as error:
+        raise UsageError(f"retry: {error.errors()[0]['msg']}.") from None
+
+
+def delay_seconds(text: str) -> float:
+    """Seconds of a retry's delay."""
+    try:
+        return parse_duration(text)
+    except UsageError as error:
+        raise UsageError(f"delay: {error}") from None
+
+
+def seconds_text(seconds: float | None) -> str:
+    """A duration as it is typed; empty for none."""
+    return "" if seconds is None else duration_text(seconds)
+
+
+def retry_words(retry: Retry) -> str:
+    """A retry in a few words."""
+    on = f" on {', '.join(retry.on)}" if retry.on else ""
+    return f"{retry.max} more after {duration_text(retry.delay)}{on}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

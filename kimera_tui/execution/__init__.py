@@ -1,0 +1,1 @@
+"""Runs of workflows: planned, executed, resumed, replayed, cancelled."""

@@ -1,0 +1,1 @@
+"""Detached runs: handed to the workers as a Celery canvas."""

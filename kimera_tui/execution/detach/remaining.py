@@ -1,0 +1,135 @@
+"""What is left of a run: the steps that have not ended, and what comes in at each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from kimera_tui.execution.template_scope import NOTHING
+from kimera_tui.runs.plan import Node
+from kimera_tui.runs.state import StepState
+from kimera_tui.runs.status import Status
+
+PENDING: Final = object()
+"""In place of a result that isn't there yet."""
+Known = Callable[[str], StepState | None]
+"""What is known of the step at a path; None for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A task that has not ended."""
+
+    node: Node
+    before: Any
+    """The result that comes in, ``NOTHING``, or ``PENDING``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """A para that has not ended."""
+
+    node: Node
+    branches: Sequence[Sequence[Left]]
+    """What is left of each branch; nothing of those that have ended."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether branches have ended: a join of the others would miss their results."""
+        return not all(self.branches)
+
+
+Left = Call | Fork
+
+
+@dataclass(slots=True)
+class Rest:
+    """What is left of a run."""
+
+    items: Sequence[Left] = ()
+    """One after the other; chains are gone into what they are made of."""
+    paths: set[str] = field(default_factory=set)
+    """Of every node of which something is left, chains too."""
+    steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Result and status of what has ended, by the steps' ids, as templates look them up."""
+    failed: list[Node] = field(default_factory=list)
+    """Tasks that ended badly, so that what follows them will never run."""
+
+    def calls(self) -> Iterator[Call]:
+        """Every task, in the order in which they are written."""
+        yield from _calls(self.items)
+
+
+def rest_of(plan: Node, known: Known = lambda path: None) -> Rest:
+    """What is left of a plan.
+
+    Args:
+        plan: The root.
+        known: Tells what has ended.
+    """
+    reader = _Reader(known, Rest())
+    reader.rest.items, _ = reader.read(plan, NOTHING)
+    return reader.rest
+
+
+def _calls(items: Sequence[Left]) -> Iterator[Call]:
+    for item in items:
+        if isinstance(item, Call):
+            yield item
+        else:
+            for branch in item.branches:
+                yield from _calls(branch)
+
+
+@dataclass(slots=True)
+class _Reader:
+    known: Known
+    rest: Rest
+
+    def read(self, node: Node, before: Any) -> tuple[list[Left], Any]:
+        """What is left of a node, and its result: ``PENDING`` if anything is."""
+        match node.kind:
+            case "task":
+                left, result = self._task(node, before)
+            case "chain":
+                left, result = self._chain(node, before)
+            case _:
+                left, result = self._para(node, before)
+        if left:
+            self.rest.paths.add(node.path)
+        elif node.id:
+            self.rest.steps[node.id] = {"result": result, "status": self._status(node)}
+        return left, result
+
+    def _task(self, node: Node, before: Any) -> tuple[list[Left], Any]:
+        step = self.known(node.path)
+        if step is None or not step.status.ended:
+            return [Call(node, before)], PENDING
+        if step.status.bad and not node.rules.goes_on:
+            self.rest.failed.append(node)
+        return [], step.result if step.status is Status.DONE else None
+
+    def _chain(self, node: Node, before: Any) -> tuple[list[Left], Any]:
+        items: list[Left] = []
+        for child in node.children:
+            left, before = self.read(child, before)
+            items += left
+        return items, before
+
+    def _para(self, node: Node, before: Any) -> tuple[list[Left], Any]:
+        read = [self.read(child, before) for child in node.children]
+        branches = [left for left, _ in read]
+        if any(branches):
+            return [Fork(node, branches)], PENDING
+        results = [result for _, result in read]
+        if node.rules.gather == "dict":
+            names = (child.id for child in node.children)
+            return [], dict(zip(names, results, strict=True))
+        return [], results
+
+    def _status(self, node: Node) -> str:
+        step = self.known(node.path)
+        if step is None or step.status is Status.DONE:
+            return "done"
+        return "failed" if step.status.bad else step.status

@@ -1,0 +1,140 @@
+"""From a run back to a document, to be saved, edited and run again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from kimera_tui.documents.document import Document
+from kimera_tui.documents.header import document_from
+from kimera_tui.documents.references import escape
+from kimera_tui.documents.renaming import free_id
+from kimera_tui.errors import UsageError
+from kimera_tui.execution.planning import ON_TIMEOUT
+from kimera_tui.runs.events import RunStarted
+from kimera_tui.runs.plan import Node, PlannedTask, Rules
+from kimera_tui.values.placeholders import Withheld, missing_in
+
+
+def document_of(started: RunStarted) -> Document:
+    """The document that a run began with.
+
+    A secret that was given by hand becomes an input that is asked for: its value was never
+    written down.
+
+    Raises:
+        UsageError: a value of the run was not written down, or a document can't say it.
+    """
+    try:
+        return _document_of(started)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UsageError(f"It can't be written as a workflow: {place}: {first['msg']}.") from None
+
+
+def _document_of(started: RunStarted) -> Document:
+    base = document_from(started.header or {"name": started.name[:200] or "run"})
+    builder = _Builder({name: {} for name in base.inputs})
+    root = started.plan
+    whole = root.kind == "chain" and not root.id
+    steps = builder.steps(root.children if whole else [root])
+    finals = builder.steps(root.finals)
+    plain = base.model_dump(by_alias=True, exclude_defaults=True)
+    plain["inputs"] = {**plain.get("inputs", {}), **builder.new_inputs}
+    return Document.model_validate({**plain, "steps": steps, "finally": finals})
+
+
+class _Builder:
+    def __init__(self, inputs: Mapping[str, Any]) -> None:
+        self._ids: set[str] = set()
+        self._inputs = set(inputs)
+        self.new_inputs: dict[str, Any] = {}
+
+    def steps(self, nodes: Sequence[Node]) -> list[dict[str, Any]]:
+        return [self._step(node) for node in nodes]
+
+    def _step(self, node: Node) -> dict[str, Any]:
+        plain: dict[str, Any] = {"id": self._id(node)}
+        if node.rules.when is not None:
+            plain["when"] = dict(node.rules.when)
+        if node.handlers:
+            plain["on_error"] = self.steps(node.handlers)
+        elif node.rules.goes_on:
+            plain["on_error"] = "continue"
+        if node.task is not None:
+            return plain | self._call(plain["id"], node.task, node.rules) | _task_rules(node.rules)
+        plain[node.kind] = self.steps(node.children)
+        if node.kind == "para":
+            plain |= _para_rules(node.rules)
+        return plain
+
+    def _id(self, node: Node) -> str:
+        name = node.task.task_name if node.task is not None else node.kind
+        found = free_id(node.id or name, self._ids)
+        self._ids.add(found)
+        return found
+
+    def _call(self, step_id: str, task: PlannedTask, rules: Rules) -> dict[str, Any]:
+        args, kwargs = list(task.args), dict(task.kwargs)
+        if not rules.templated:
+            args, kwargs = escape(args), escape(kwargs)
+        secrets = {name: value for name, value in kwargs.items() if isinstance(value, Withheld)}
+        kwargs |= {name: self._asked_for(name, step_id) for name in secrets}
+        if (missing := next(missing_in(args, kwargs), None)) is not None:
+            raise UsageError(f"{task.friend}.{task.task_name}: {missing.why}.")
+        plain: dict[str, Any] = {"task": task.task_name, "friend": task.friend}
+        full_name = f"{task.friend}.{task.task_name}"
+        if re.fullmatch(r"[\w:-]+\.[\w:-]+", full_name, re.ASCII) and len(full_name) < 256:
+            plain = {"task": full_name}
+        elif not task.friend:
+            del plain["friend"]
+        if task.timeout is not None:
+            plain["timeout"] = task.timeout
+        return plain | {key: value for key, value in (("args", args), ("kwargs", kwargs)) if value}
+
+    def _asked_for(self, name: str, step_id: str) -> str:
+        """Looks up a new input: another one of that name may be another step's secret, or none."""
+        wanted = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")[:36] or "secret"
+        wanted = wanted if wanted[0].isalpha() else f"secret_{wanted}"
+        found = free_id(wanted, self._inputs)
+        self._inputs.add(found)
+        self.new_inputs[found] = {
+            "type": "secret", "from": "prompt", "description": f"{name} of {step_id}"[:200]
+        }  # fmt: skip
+        return f"${{{{ inputs.{found} }}}}"
+
+
+def _task_rules(rules: Rules) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    if rules.passing != "auto":
+        plain["pass"] = rules.passing
+    if (retry := rules.retry) is not None:
+        plain["retry"] = {
+            "max": retry.most,
+            "delay": retry.delay,
+            "factor": retry.factor,
+            "max_delay": retry.max_delay,
+            "on": list(retry.on),
+        }
+    if rules.start_timeout is not None:
+        plain["start_timeout"] = rules.start_timeout
+    if rules.on_timeout != ON_TIMEOUT:
+        plain["on_timeout"] = rules.on_timeout
+    if rules.idempotent:
+        plain["idempotent"] = True
+    return plain
+
+
+def _para_rules(rules: Rules) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    if rules.gather != "list":
+        plain["gather"] = rules.gather
+    if rules.max_parallel is not None:
+        plain["max_parallel"] = rules.max_parallel
+    if rules.fail_fast:
+        plain["fail"] = "fast"
+    return plain

@@ -1,0 +1,200 @@
+"""From a workflow to the plan of a run: the same tree, with an id for each task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from kimera_tui.documents.calls import Chain, Para, Step, Task
+from kimera_tui.documents.document import (
+    ChainStep,
+    Condition,
+    Defaults,
+    Document,
+    ParaStep,
+    Retry,
+    TaskStep,
+    called,
+    children_of,
+)
+from kimera_tui.documents.document import Step as DocumentStep
+from kimera_tui.documents.references import is_secret_variable, references_in
+from kimera_tui.process.task_params import TaskParams
+from kimera_tui.runs.plan import Node, OnTimeout, PlannedTask, RetryRule, Rules, child_path
+
+ON_TIMEOUT: OnTimeout = "revoke"
+"""What a document's step does at its time-out, unless it says so: it isn't begun any more."""
+
+
+def plan_of(
+    step: Step,
+    new_id: Callable[[], str],
+    secret: Callable[[TaskParams], frozenset[str]] = lambda _: frozenset(),
+    path: str = "",
+) -> Node:
+    """The run's tree for calls put together in memory, with an id for each task.
+
+    Args:
+        step: The root of the workflow's tree, or of a part of it.
+        new_id: Makes the tasks' ids.
+        secret: Tells which of a call's named arguments are secret.
+        path: Where the part stands in the whole.
+    """
+    match step:
+        case Task():
+            hidden = step.secret | secret(step.params)
+            return Node("task", path, task=_planned(step.params, new_id(), hidden))
+        case Chain() | Para():
+            children = tuple(
+                plan_of(child, new_id, secret, child_path(path, position))
+                for position, child in enumerate(step.steps)
+            )
+            return Node("chain" if isinstance(step, Chain) else "para", path, children)
+
+
+def _planned(params: TaskParams, task_id: str, secret: frozenset[str]) -> PlannedTask:
+    return PlannedTask(
+        task_id,
+        params.friend,
+        params.task_name,
+        tuple(params.args),
+        dict(params.kwargs),
+        params.timeout,
+        secret,
+    )
+
+
+class DocumentPlanner:
+    """Makes plans of documents.
+
+    Args:
+        new_id: Makes the tasks' ids.
+        secret_params: Tells which named arguments of a friend's task are declared secret.
+        timeout_of: The default time-out of a friend's tasks, in seconds.
+    """
+
+    def __init__(
+        self,
+        new_id: Callable[[], str],
+        secret_params: Callable[[str, str], frozenset[str]] = lambda friend, task: frozenset(),
+        timeout_of: Callable[[str], float] = lambda friend: 30.0,
+    ) -> None:
+        self._new_id = new_id
+        self._secret_params = secret_params
+        self._timeout_of = timeout_of
+
+    def plan(self, document: Document) -> Node:
+        """The run's tree; a document of one step is that step.
+
+        Raises:
+            TemplateError: a template is malformed.
+        """
+        secrets = frozenset(name for name, spec in document.inputs.items() if spec.type == "secret")
+        branch = _Branch(self, document, secrets)
+        if len(document.steps) == 1 and not document.finally_:
+            return branch.node(document.steps[0], "")
+        return Node(
+            "chain",
+            "",
+            branch.nodes(document.steps, ""),
+            finals=branch.nodes(document.finally_, "", "f"),
+        )
+
+    def task(
+        self, step: TaskStep, document: Document, secret_inputs: Collection[str]
+    ) -> PlannedTask:
+        """The call of one step, with its templates as they are written."""
+        friend, name = called(step, document)
+        declared = self._secret_params(friend, name)  # the result before may bring one, too
+        return PlannedTask(
+            self._new_id(),
+            friend,
+            name,
+            tuple(step.args),
+            dict(step.kwargs),
+            step.timeout or document.defaults.timeout or self._timeout_of(friend),
+            declared | tainted(step.kwargs, secret_inputs),
+        )
+
+
+def tainted(kwargs: Mapping[str, Any], secret_inputs: Collection[str]) -> frozenset[str]:
+    """Names of the arguments into which a secret input goes, or a variable that is a secret."""
+    return frozenset(
+        name
+        for name, value in kwargs.items()
+        for found in references_in(value)
+        if is_secret_variable(found)
+        or (found.root == "inputs" and found.path and found.path[0] in secret_inputs)
+    )
+
+
+class _Branch:
+    """The steps of one document."""
+
+    def __init__(
+        self, planner: DocumentPlanner, document: Document, secret_inputs: Collection[str]
+    ) -> None:
+        self._planner = planner
+        self._document = document
+        self._secret_inputs = secret_inputs
+
+    def nodes(self, steps: Sequence[DocumentStep], path: str, branch: str = "") -> tuple[Node, ...]:
+        return tuple(
+            self.node(step, child_path(path, position, branch))
+            for position, step in enumerate(steps)
+        )
+
+    def node(self, step: DocumentStep, path: str) -> Node:
+        task = None
+        if isinstance(step, TaskStep):
+            task = self._planner.task(step, self._document, self._secret_inputs)
+        return Node(
+            _KINDS[type(step)],
+            path,
+            self.nodes(children_of(step), path),
+            task,
+            step.id,
+            _rules(step, self._document.defaults),
+            self.nodes(step.handlers, path, "e"),
+        )
+
+
+_KINDS: Mapping[type, Any] = {TaskStep: "task", ChainStep: "chain", ParaStep: "para"}
+
+
+def _rules(step: DocumentStep, defaults: Defaults) -> Rules:
+    when, goes_on = plain_condition(step.when), step.on_error == "continue"
+    match step:
+        case TaskStep():
+            return Rules(
+                templated=True,
+                passing=step.pass_,
+                when=when,
+                retry=_retry(step.retry or defaults.retry),
+                start_timeout=step.start_timeout or defaults.start_timeout,
+                on_timeout=step.on_timeout or defaults.on_timeout or ON_TIMEOUT,
+                goes_on=goes_on,
+                idempotent=step.idempotent,
+            )
+        case ParaStep():
+            return Rules(
+                when=when,
+                goes_on=goes_on,
+                gather=step.gather,
+                max_parallel=step.max_parallel,
+                fail_fast=step.fail == "fast",
+            )
+    return Rules(when=when, goes_on=goes_on)
+
+
+def plain_condition(condition: Condition | None) -> dict[str, Any] | None:
+    """A condition as a document writes it."""
+    if condition is None:
+        return None
+    return condition.model_dump(by_alias=True, exclude_unset=True)
+
+
+def _retry(retry: Retry | None) -> RetryRule | None:
+    if retry is None or not retry.max:
+        return None
+    return RetryRule(retry.max, retry.delay, retry.factor, retry.max_delay, tuple(retry.on))

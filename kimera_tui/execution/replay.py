@@ -1,0 +1,361 @@
+"""Replays: the plan of a new run from a past one, and what of it needs no running again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
+
+from kimera_tui.config.friends import secret_params
+from kimera_tui.documents.document import Document
+from kimera_tui.documents.references import Reference, escape, references_in
+from kimera_tui.documents.save import equal
+from kimera_tui.errors import UsageError
+from kimera_tui.execution.run_setup import Given, inputs_again, planner_of
+from kimera_tui.execution.step_matching import found_again, looked_at, looked_up, takes_result
+from kimera_tui.execution.uncertain_steps import Doubt, Doubtful
+from kimera_tui.process.events import Sending
+from kimera_tui.runs.events import StepHandedOver, StepIntended
+from kimera_tui.runs.fates import Fates
+from kimera_tui.runs.index import RunState
+from kimera_tui.runs.plan import PLAIN, Node, PlannedTask, is_handler
+from kimera_tui.runs.recovery import Past
+from kimera_tui.runs.state import StepState
+from kimera_tui.runs.status import Status
+from kimera_tui.values.placeholders import is_whole, missing_in
+
+Mode = Literal["again", "from_failed", "from_step", "only_step"]
+"""All of it; what isn't done; a step and what it feeds; one step as it was sent."""
+ONLY = "0"
+"""What the only step of a plain call is called: its path is empty."""
+Overrides = Mapping[str, Mapping[str, Any]]
+"""New named arguments of steps, by path or id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a past run is to be run again."""
+
+    mode: str = "again"
+    """One of ``Mode``."""
+    path: str = ""
+    """The step that ``from_step`` and ``only_step`` mean, by path or id."""
+    overrides: Overrides = field(default_factory=dict)
+    """Their steps run again, and so does what they feed."""
+    given: Given = field(default_factory=Given)
+    """New inputs; those that aren't named stay as they were."""
+    document: Document | None = None
+    """What is run in place of what ran then; steps are found again by their ids."""
+    args: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """New positional arguments of steps, by path or id; these steps run again too."""
+    again: frozenset[str] = frozenset()
+    """Steps, by path or id, that may be sent again although they may run twice then."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayPlan:
+    """A run that is about to be, to be shown before it is started."""
+
+    parent: str
+    """The run that it replays."""
+    name: str
+    plan: Node
+    """The same tree with new task ids."""
+    reused: Mapping[str, StepState] = field(default_factory=dict)
+    """Steps of the past run whose results are taken over, by path."""
+    will_run: Sequence[str] = ()
+    """Paths of the steps that are sent."""
+    needs: Sequence[str] = ()
+    """What keeps it from running, in sentences."""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """What is put in, without secrets."""
+    payload: PlannedTask | None = None
+    """The call that is sent where only one step is; a secret that was not kept has a stand-in."""
+    fetched: Mapping[str, Any] = field(default_factory=dict)
+    """Named arguments of the payload that are looked up again, with their templates."""
+    doubts: Sequence[Doubt] = ()
+    """Steps that may not be sent again before it is known what became of them, or decided."""
+
+    @property
+    def friends(self) -> set[str]:
+        """To whom it may send, in steps that run only if need be too."""
+        return {task.friend for path, task in self.plan.leaves() if path not in self.reused}
+
+    @property
+    def notes(self) -> list[str]:
+        """What is looked for first, in sentences."""
+        return [each.sentence for each in self.doubts]
+
+    @property
+    def sentence(self) -> str:
+        """How much runs and how much is reused."""
+        reuse = f", reuse {len(self.reused)}" if self.reused else ""
+        return f"will run {len(self.will_run)}{reuse}"
+
+
+def planned_replay(
+    past: Sequence[object],
+    wish: Wish,
+    new_id: Callable[[], str],
+    friends: Mapping[str, Mapping[str, Any]],
+    fates: Fates | None = None,
+) -> ReplayPlan:
+    """The plan of a replay.
+
+    Args:
+        past: The events of the past run, its beginning first.
+        wish: How it is to be run.
+        new_id: Makes the tasks' ids.
+        friends: The configured friends: which new arguments are secret, and what a document in
+            place of what ran then says of them.
+        fates: What became of steps of which no end was known, by path in the past run; None as
+            long as nobody has looked.
+
+    Raises:
+        UsageError: there is no such mode or step, the only one to send was never sent, or an
+            input is wrong.
+    """
+    if not past:
+        raise UsageError("No such run.")
+    known, mode = Past.of(past), wish.mode
+    run = known.run
+    if mode not in get_args(Mode):
+        raise UsageError(f"Unknown replay mode `{mode}`; choose from {', '.join(get_args(Mode))}.")
+    path = _path_of(run, wish.path) if mode in ("from_step", "only_step") else ""
+    args = {_path_of(run, each): tuple(values) for each, values in wish.args.items()}
+    named = {_path_of(run, each): values for each, values in wish.overrides.items()}
+    overrides: Overrides = {**{each: {} for each in args}, **named}
+    overridden = _Overridden(overrides, args, friends)
+    inputs = inputs_again(past, wish.given.inputs, wish.document)
+    allowed = {_path_of(run, each) for each in wish.again}
+    doubtful = Doubtful(known, mode, allowed, fates)
+    if mode == "only_step":
+        sent = _sent(past, run.steps[path])
+        plan_ = _only(run, sent, overridden, new_id)
+        return replace(plan_, inputs=run.inputs, doubts=doubtful.among([run.steps[path]]))
+    changed = {name for name, value in inputs.items() if not equal(run.inputs.get(name), value)}
+    name, plan, before = run.name, run.plan, dict(run.steps)
+    if wish.document is not None:
+        name, plan = wish.document.name, planner_of(friends, new_id).plan(wish.document)
+        before = found_again(run, plan)
+    before = {each: doubtful.settled(step) for each, step in before.items()}
+    planner = _Planner(before, mode, path, overrides, changed)
+    planner.visit(plan, fed_as_before=True, wanted_as_before=True)
+    plan = _renewed(plan, overridden, new_id)
+    leaves = [each for each in plan.leaves() if not is_handler(each[0])]
+    will_run = [each for each, _ in leaves if each not in planner.reused | planner.idle]
+    needs = [
+        f"Input {name} was not written down: give it again."
+        for name in inputs
+        if name not in wish.given.inputs and not is_whole(run.inputs.get(name))
+    ]
+    needs += [
+        sentence for each, task in leaves if each in will_run for sentence in _needs(each, task)
+    ]
+    doubts = doubtful.among(_again(run, plan, before, planner))
+    return ReplayPlan(
+        run.run_id, name, plan, planner.reused, will_run, needs, inputs, doubts=doubts
+    )
+
+
+def _again(
+    run: RunState, plan: Node, before: Mapping[str, StepState], planner: _Planner
+) -> list[StepState]:
+    """The past steps that a plan sends again, or may send for an error."""
+    by_id = {step.id: step for step in run.steps.values() if step.id}
+    found = []
+    for _, node in plan.walk():
+        kept = node.path in planner.reused or node.path in planner.idle or node.rules.idempotent
+        step = before.get(node.path) or by_id.get(node.id)
+        if node.task is not None and not kept and step is not None:
+            found.append(step)
+    return found
+
+
+def _path_of(run: RunState, step: str) -> str:
+    """The path of a step named by its path or its id; 0 is the only one, too."""
+    if step in run.steps:
+        return step
+    if step == "0" and "" in run.steps:
+        return ""
+    found = [path for path, state in run.steps.items() if state.id and state.id == step]
+    if found:
+        return found[0]
+    known = [state.id or path or ONLY for path, state in run.steps.items()]
+    if known == [step]:
+        return next(iter(run.steps))
+    if known == [ONLY]:
+        raise UsageError(f"The run has no step `{step}`: it has only one, called `{ONLY}`.")
+    raise UsageError(f"The run has no step `{step}`; its steps: {', '.join(known)}.")
+
+
+@dataclass(slots=True)
+class _Planner:
+    """Decides for each step whether its result can be taken over."""
+
+    before: Mapping[str, StepState]
+    """How the steps ended then, by path; those that are new or say something else are missing."""
+    mode: str
+    path: str
+    overrides: Overrides
+    changed_inputs: set[str]
+    reused: dict[str, StepState] = field(default_factory=dict)
+    idle: dict[str, StepState] = field(default_factory=dict)
+    """Steps that were not needed, and won't be."""
+    _changed_steps: set[str] = field(default_factory=set)
+
+    def visit(self, node: Node, fed_as_before: bool, wanted_as_before: bool) -> bool:
+        """Note what of a part is reused; returns whether its result is the same as before.
+
+        Args:
+            node: The part.
+            fed_as_before: Whether the same result comes in.
+            wanted_as_before: Whether the conditions around it come to the same.
+        """
+        conditions = looked_at(node)
+        wanted = wanted_as_before and self._looks_up_the_same(conditions)
+        if not fed_as_before and any(each.root == "prev" for each in conditions):
+            wanted = False
+        same = self._visit(node, fed_as_before, wanted)
+        if not same and node.id:
+            self._changed_steps.add(node.id)
+        return same
+
+    def _visit(self, node: Node, fed_as_before: bool, wanted: bool) -> bool:
+        if node.task is not None:
+            return wanted and self._visit_task(node, fed_as_before)
+        if node.kind == "para":
+            same = [self.visit(child, fed_as_before, wanted) for child in node.children]
+            return all(same)
+        for child in node.children:
+            fed_as_before = self.visit(child, fed_as_before, wanted)
+        return fed_as_before
+
+    def _visit_task(self, node: Node, fed_as_before: bool) -> bool:
+        if (step := self.before.get(node.path)) is None:
+            return False
+        if not fed_as_before and takes_result(node):
+            return False
+        if not self._looks_up_the_same(looked_up(node)):
+            return False
+        if step.status is Status.NOT_NEEDED and self.mode != "again":
+            self.idle[node.path] = step
+            return True
+        if not self._may_reuse(step):
+            return False
+        self.reused[node.path] = step
+        return True
+
+    def _looks_up_the_same(self, references: Iterable[Reference]) -> bool:
+        changed = {"inputs": self.changed_inputs, "steps": self._changed_steps}
+        return not any(
+            each.path and each.path[0] in changed.get(each.root, ()) for each in references
+        )
+
+    def _may_reuse(self, step: StepState) -> bool:
+        return (
+            self.mode != "again"
+            and not (self.mode == "from_step" and step.path == self.path)
+            and step.status is Status.DONE
+            and step.path not in self.overrides
+            and is_whole(step.result)
+        )
+
+
+def _sent(past: Sequence[object], step: StepState) -> StepState:
+    """The step with the arguments that it was sent with last, or was about to be."""
+    for event in reversed(past):
+        match event:
+            case StepIntended() | StepHandedOver() if event.path == step.path:
+                return replace(step, args=event.args, kwargs=event.kwargs)
+            case Sending() if event.task_id == step.task_id:
+                return replace(step, args=event.args, kwargs=event.kwargs)
+    name, cause = step.id or step.path or "0", step.cause.rstrip(".")
+    because = f" ({cause})" if cause else ""
+    raise UsageError(
+        f"Step `{name}` was never sent in this run{because}, so there is nothing to send again:"
+        " replay from it instead."
+    )
+
+
+def _only(
+    run: RunState, step: StepState, overridden: _Overridden, new_id: Callable[[], str]
+) -> ReplayPlan:
+    node = next(each for _, each in run.plan.walk() if each.path == step.path)
+    templates = node.task.kwargs if node.task is not None and node.rules.templated else {}
+    sent = PlannedTask(
+        new_id(),
+        step.friend,
+        step.task_name,
+        tuple(step.args),
+        dict(step.kwargs),
+        step.timeout,
+        step.secret,
+    )
+    task = payload = overridden.task(step.path, sent)
+    # A secret was never written down, but where it comes from was.
+    fetched = {
+        name: templates[name]
+        for name, value in task.kwargs.items()
+        if name in templates and not is_whole(value) and _can_be_fetched(templates[name])
+    }
+    if fetched:
+        args, kwargs = escape(list(task.args)), escape(task.kwargs)
+        task = replace(task, args=tuple(args), kwargs={**kwargs, **fetched})
+    rules = replace(PLAIN, templated=bool(fetched), passing="none" if fetched else "auto")
+    plan = Node("task", "0", task=task, id=node.id, rules=rules)
+    name = f"{step.name} (only this of {run.name})"
+    needs = list(_needs("0", task))
+    return ReplayPlan(run.run_id, name, plan, {}, ["0"], needs, payload=payload, fetched=fetched)
+
+
+def _can_be_fetched(template: Any) -> bool:
+    """Whether all that it looks up is there without the other steps of its run."""
+    roots = {each.root for each in references_in(template)}
+    return bool(roots) and roots <= {"inputs", "env", "run"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Overridden:
+    """Puts new arguments in."""
+
+    overrides: Overrides
+    """By path."""
+    args: Mapping[str, Sequence[Any]]
+    """Positional ones, by path."""
+    friends: Mapping[str, Mapping[str, Any]]
+    """Tell which arguments are secret."""
+
+    def task(self, path: str, task: PlannedTask, *, templated: bool = False) -> PlannedTask:
+        """The task at a path with its new arguments, if there are any."""
+        new = self.overrides.get(path, {})
+        declared = secret_params(self.friends.get(task.friend, {}), task.task_name)
+        kwargs = {**task.kwargs, **(escape(new) if templated else new)}
+        args: Sequence[Any] = task.args
+        if (given := self.args.get(path)) is not None:
+            args = tuple(escape(given)) if templated else given
+        return replace(task, args=args, kwargs=kwargs, secret=task.secret | (declared & new.keys()))
+
+
+def _renewed(node: Node, overridden: _Overridden, new_id: Callable[[], str]) -> Node:
+    def renewed(nodes: Sequence[Node]) -> tuple[Node, ...]:
+        return tuple(_renewed(each, overridden, new_id) for each in nodes)
+
+    task = node.task
+    if task is not None:
+        task = overridden.task(node.path, task, templated=node.rules.templated)
+        task = replace(task, task_id=new_id())
+    return replace(
+        node,
+        task=task,
+        children=renewed(node.children),
+        handlers=renewed(node.handlers),
+        finals=renewed(node.finals),
+    )
+
+
+def _needs(path: str, task: PlannedTask) -> list[str]:
+    return [
+        f"Step {path or '0'} ({task.task_name}) {missing.why}."
+        for missing in missing_in(task.args, task.kwargs)
+    ]

@@ -1,0 +1,82 @@
+"""The secrets of a run: fetched once, kept in memory only, had again when it goes on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+
+from kimera_tui.documents.document import Document
+from kimera_tui.documents.inputs import secret_value
+from kimera_tui.documents.references import references_in
+from kimera_tui.errors import UsageError
+from kimera_tui.redaction import is_secret_name
+from kimera_tui.runs.plan import Node
+from kimera_tui.runs.recovery import Past
+
+
+def secrets_at_start(document: Document, prompted: Mapping[str, str]) -> dict[str, str]:
+    """The secrets of a run of a document that can be had, by the names of their inputs.
+
+    Variables of its ``env`` whose names say that they are secret are among them, by names that no
+    input has. What can't be had is missed only by the step that looks it up.
+    """
+    had, _ = _fetched(document, prompted)
+    return had
+
+
+def secrets_again(
+    document: Document, plan: Node, past: Past, prompted: Mapping[str, str]
+) -> dict[str, str]:
+    """The same for a run that goes on.
+
+    Args:
+        document: What the run was started from, without its steps.
+        plan: Its steps.
+        past: What became of them.
+        prompted: What was asked for now.
+
+    Raises:
+        UsageError: a step that may still be sent needs one that can't be had.
+    """
+    had, missing = _fetched(document, prompted)
+    needed = set(_looked_up(plan, past)) if missing else set()
+    for name, why in missing.items():
+        if name in needed:
+            raise why
+    return had
+
+
+def _fetched(
+    document: Document, prompted: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, UsageError]]:
+    """What can be had, and what can't."""
+    had = {
+        f"env.{name}": os.environ[name]
+        for name in document.env
+        if name in os.environ and is_secret_name(name)
+    }
+    missing: dict[str, UsageError] = {}
+    for name, spec in document.inputs.items():
+        if spec.type == "secret":
+            try:
+                had[name] = secret_value(name, spec, os.environ, prompted)
+            except UsageError as error:
+                missing[name] = error
+    return had, missing
+
+
+def _looked_up(plan: Node, past: Past) -> Iterator[str]:
+    """Names of the inputs that steps look up which may still be sent."""
+    for _, node in plan.walk():
+        if node.task is None or not node.rules.templated or not _may_be_sent(node, past):
+            continue
+        for reference in references_in(node.task.kwargs):
+            if reference.root == "inputs" and reference.path:
+                yield str(reference.path[0])
+
+
+def _may_be_sent(node: Node, past: Past) -> bool:
+    step = past.run.steps.get(node.path)
+    if step is None or step.status.ended:
+        return False
+    return step.sent_at is None or node.rules.retry is not None

@@ -1,0 +1,220 @@
+"""The beginning of a run of a document, and what its walk needs, then or after a restart."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from kimera_tui.config.friends import secret_params
+from kimera_tui.documents.document import Document
+from kimera_tui.documents.header import document_from, header_of
+from kimera_tui.documents.inputs import resolve, secret_value
+from kimera_tui.documents.references import render
+from kimera_tui.errors import UsageError
+from kimera_tui.execution.executor import Walk
+from kimera_tui.execution.planning import DocumentPlanner
+from kimera_tui.execution.run_context import Hands
+from kimera_tui.execution.run_secrets import secrets_again, secrets_at_start
+from kimera_tui.execution.template_scope import Inputs, Scope
+from kimera_tui.process.task_manager import TaskManager
+from kimera_tui.runs.events import RunStarted, StepReused
+from kimera_tui.runs.recovery import Past, Verdict
+from kimera_tui.values.placeholders import is_whole
+
+if TYPE_CHECKING:
+    from kimera_tui.execution.replay import ReplayPlan, Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a person gives a run."""
+
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """All but the secrets."""
+    prompted: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Secrets that were asked for, or fetched before; kept in memory only."""
+    despite: Sequence[str] = ()
+    """What stands against it, in sentences; recorded with the run."""
+
+
+def planner_of(
+    friends: Mapping[str, Mapping[str, Any]], new_id: Callable[[], str]
+) -> DocumentPlanner:
+    """A planner that knows what friends.yaml says of time-outs and secrets."""
+
+    def timeout_of(friend: str) -> float:
+        return float(friends.get(friend, {}).get("timeout", 30))
+
+    return DocumentPlanner(
+        new_id, lambda friend, task: secret_params(friends.get(friend, {}), task), timeout_of
+    )
+
+
+def started_of(
+    document: Document,
+    given: Given,
+    manager: TaskManager,
+    new_id: Callable[[], str],
+    at: float,
+    profile: str,
+) -> RunStarted:
+    """The beginning of a run, with its plan.
+
+    Raises:
+        UsageError: an input is missing or wrong; the message names it.
+    """
+    inputs = resolve(document.inputs, given.inputs)
+    concurrency, limit = _concurrency(document, inputs)
+    return RunStarted(
+        at=at,
+        run_id=new_id(),
+        name=document.name,
+        plan=planner_of(manager.friends, new_id).plan(document),
+        profile=profile,
+        inputs=inputs,
+        header=header_of(document),
+        despite=tuple(given.despite),
+        concurrency=concurrency,
+        limit=limit,
+        secrets=secrets_at_start(document, given.prompted),
+    )
+
+
+def replay_of(
+    past: RunStarted, planned: ReplayPlan, wish: Wish, at: float, run_id: str, profile: str
+) -> RunStarted:
+    """The beginning of a run that replays another one."""
+    document = wish.document or _document_of(past)
+    concurrency, limit = _concurrency(document, planned.inputs)
+    return replace(
+        past,
+        at=at,
+        run_id=run_id,
+        name=planned.name,
+        plan=planned.plan,
+        parent=planned.parent,
+        profile=profile,
+        inputs=planned.inputs,
+        header=past.header if wish.document is None else header_of(wish.document),
+        despite=tuple(wish.given.despite),
+        concurrency=concurrency,
+        limit=limit,
+        secrets=secrets_at_start(document, wish.given.prompted),
+    )
+
+
+def reused_of(planned: ReplayPlan, started: RunStarted) -> list[StepReused]:
+    """That a run takes these results over from the one that it replays."""
+    return [
+        StepReused(
+            at=started.at,
+            run_id=started.run_id,
+            path=path,
+            from_run=planned.parent,
+            result=step.result,
+        )
+        for path, step in planned.reused.items()
+    ]
+
+
+def _concurrency(document: Document, inputs: Mapping[str, Any]) -> tuple[str, int]:
+    """The key that runs share, and how many of them may go on at once."""
+    rule = document.concurrency
+    return ("", 1) if rule is None else (str(render(rule.key, {"inputs": inputs})), rule.limit)
+
+
+def beginning_of(events: Sequence[object]) -> RunStarted:
+    """How a run began; raises UsageError when its beginning can't be read."""
+    for event in events:
+        if isinstance(event, RunStarted):
+            return event
+    raise UsageError("There is no such run, or its beginning can't be read.")
+
+
+def inputs_again(
+    events: Sequence[object], given: Mapping[str, Any], document: Document | None = None
+) -> dict[str, Any]:
+    """The inputs of a past run with some of them given anew.
+
+    Args:
+        events: Those of the past run.
+        given: What is given anew.
+        document: What asks for them now; None for what the run began with.
+
+    Raises:
+        UsageError: an input is missing or wrong, or the run asks for none of that name.
+    """
+    started = beginning_of(events)
+    if document is not None:
+        kept = {name: started.inputs[name] for name in document.inputs if name in started.inputs}
+        whole = {name: value for name, value in kept.items() if is_whole(value)}
+        return resolve(document.inputs, {**whole, **given})
+    if not started.header:
+        if given:
+            raise UsageError("The run has no inputs: it was not started from a workflow.")
+        return {}
+    specs = document_from(started.header).inputs
+    kept = {name: value for name, value in started.inputs.items() if is_whole(value)}
+    return resolve(specs, {**kept, **given})
+
+
+def secrets_of(started: RunStarted, past: Past, prompted: Mapping[str, str]) -> Mapping[str, str]:
+    """The secrets of a run that is to go on.
+
+    Raises:
+        UsageError: a step that may still be sent needs one that can't be had.
+    """
+    return secrets_again(_document_of(started), started.plan, past, prompted)
+
+
+def walk_of(
+    started: RunStarted,
+    hands: Hands,
+    past: Past | None = None,
+    verdicts: Mapping[str, Verdict] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    document: Document | None = None,
+) -> Walk:
+    """The walk of a run, from its beginning or from what its past tells.
+
+    Args:
+        started: Its beginning.
+        hands: What it is walked with.
+        past: What became of it so far.
+        verdicts: What became of the steps that were under way.
+        secrets: Those of a run that goes on; None for those that it begins with.
+        document: What it was started from; None for what its beginning says of that.
+    """
+    scope, timeout = Scope(run=_run(started)), None
+    if started.header:
+        document = document or _document_of(started)
+        had = started.secrets if secrets is None else secrets
+        scope, timeout = _scope_of(started, document, had), document.timeout
+    return Walk(
+        started.run_id, started.plan, hands, past, verdicts or {}, scope, timeout, started.at
+    )
+
+
+def _document_of(started: RunStarted) -> Document:
+    """What a run was started from, without its steps."""
+    if not started.header:
+        return Document(name=started.name)
+    try:
+        return document_from(started.header)
+    except UsageError:  # written by another version: what it names can't be looked up
+        return Document(name=started.name)
+
+
+def _scope_of(started: RunStarted, document: Document, had: Mapping[str, str]) -> Scope:
+    """What its steps can look up; a secret that could not be had is looked for once more."""
+    specs = {name: spec for name, spec in document.inputs.items() if spec.type == "secret"}
+    inputs = Inputs(
+        started.inputs, specs, lambda name: secret_value(name, specs[name], os.environ, had)
+    )
+    return Scope(inputs, _run(started), document.env)
+
+
+def _run(started: RunStarted) -> dict[str, Any]:
+    return {"id": started.run_id, "name": started.name, "started": started.at}

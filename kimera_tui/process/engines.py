@@ -1,0 +1,190 @@
+"""Which engine a friend's tasks go through: one for each broker and result backend."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from kimera_tui.config.friends import expand
+from kimera_tui.config.urls import check_backend_url, check_broker_url
+from kimera_tui.errors import CeleryDisabled, UsageError
+from kimera_tui.process.celery_app import is_plain_celery, make_app
+from kimera_tui.process.engine import Engine
+from kimera_tui.process.loop.bus import Emitter
+from kimera_tui.process.threaded.engine import thread_engine
+
+SCHEMES = ("redis://", "rediss://", "redis+socket://")
+_BACKEND_SCHEMES = (*SCHEMES, "socket://")
+
+
+class EngineRoom:
+    """Builds Celery apps and engines when they are first needed, for the loop that needs them."""
+
+    def __init__(
+        self,
+        enabled: bool,
+        broker: str,
+        backend: str,
+        emitter: Emitter,
+        variables: Mapping[str, str],
+    ) -> None:
+        self._default = (broker, backend)
+        self._variables = variables
+        self._emitter = emitter
+        self._enabled = enabled
+        self._apps: dict[tuple[str, str], Any] = {}
+        self._engines: dict[tuple[str, str], Engine] = {}
+        self._opening: dict[tuple[str, str], asyncio.Future[Engine]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._building = threading.Lock()
+        self._attaching = threading.Lock()
+
+    @property
+    def app(self) -> Any:
+        """The Celery app of the default broker; None when Celery is off."""
+        return self._app(self._default) if self._enabled else None
+
+    @app.setter
+    def app(self, app: Any) -> None:
+        self.close()
+        self._enabled = app is not None
+        self._apps = {self._default: app}
+
+    def require_celery(self) -> None:
+        """Raise CeleryDisabled when Celery is off."""
+        if not self._enabled:
+            raise CeleryDisabled
+
+    def attach(self) -> None:
+        """Make the running loop the one that the engines are for.
+
+        Raises:
+            UsageError: another running loop has them.
+        """
+        loop = asyncio.get_running_loop()
+        if self._loop is loop or not self._enabled:
+            return
+        with self._attaching:
+            self.check_loop()
+            self.close()
+            self._loop = loop
+
+    def check_loop(self) -> None:
+        """Raise UsageError if another running loop has the engines: it would pay for this one."""
+        has = self._loop
+        if has is not None and has is not asyncio.get_running_loop() and has.is_running():
+            raise UsageError(
+                "TaskManager is in use on another running event loop, and works on one at a time;"
+                " nothing was sent.",
+                hint="Call it there, by asyncio.run_coroutine_threadsafe, or once that loop ended.",
+            )
+
+    async def engine(self, friend: str = "", entry: Mapping[str, Any] | None = None) -> Engine:
+        """The engine of a friend, or the default one.
+
+        Raises:
+            CeleryDisabled: Celery is off.
+            ConfigError: the friend's own broker or backend URL is wrong.
+            UsageError: another running loop has the engines.
+        """
+        self.require_celery()
+        self.attach()
+        route = self._route(friend, entry or {})
+        if route not in self._engines:
+            await self._open(route)
+        # Closed while it was opened: what was asked for belongs to another app or loop now.
+        return self._engines.get(route) or await self.engine(friend, entry)
+
+    async def _open(self, route: tuple[str, str]) -> None:
+        """Build an engine, once for all who wait for it."""
+        opening = self._opening.get(route)
+        if opening is None:
+            # Importing celery and redis takes most of a second: not on the loop.
+            opening = asyncio.ensure_future(asyncio.to_thread(self._engine, route))
+            self._opening[route] = opening
+        try:
+            engine = await asyncio.shield(opening)
+        finally:
+            current = self._opening.get(route) is opening
+            if current and opening.done():
+                del self._opening[route]
+        if current:
+            self._engines[route] = engine
+
+    async def settle(self) -> None:
+        """Return once everything that has ended is released; raises as ``attach`` does."""
+        self.check_loop()
+        if self._loop is asyncio.get_running_loop():
+            for engine in list(self._engines.values()):
+                await engine.releaser.settle()
+
+    def close(self) -> None:
+        """Close all engines; the next use makes new ones."""
+        for engine in self._engines.values():
+            engine.close()
+        self._engines.clear()
+        self._opening.clear()
+        self._loop = None
+
+    def _app(self, route: tuple[str, str]) -> Any:
+        with self._building:
+            if route not in self._apps:
+                self._apps[route] = make_app(*route)
+            return self._apps[route]
+
+    def _engine(self, route: tuple[str, str]) -> Engine:
+        return engine_for(self._app(route), self._emitter)
+
+    def _route(self, friend: str, entry: Mapping[str, Any]) -> tuple[str, str]:
+        """Broker and backend URL; a friend's own Redis broker keeps its results too."""
+        own_broker, own_backend = entry.get("broker"), entry.get("backend")
+        if not own_broker and not own_backend:
+            return self._default
+        broker, backend = self._default
+        if own_broker:
+            broker = check_broker_url(expand(own_broker, friend, self._variables))
+            backend = broker if broker.startswith(("redis", "sentinel")) else backend
+        if own_backend:
+            backend = check_backend_url(expand(own_backend, friend, self._variables))
+        return broker, backend
+
+
+def engine_for(app: Any, emitter: Emitter) -> Engine:
+    """The fastest engine that is right for the app: Redis where it can be, else the thread."""
+    return redis_engine(app, emitter) or thread_engine(app, emitter)
+
+
+def redis_engine(app: Any, emitter: Emitter) -> Engine | None:
+    """An engine for the app, or None when it needs the thread engine.
+
+    Does no I/O: connections open on first use, on the loop that is running then, and the engine
+    belongs to that loop. None for a stand-in, for brokers and backends other than one Redis
+    server each, and for results that aren't plain JSON.
+
+    Args:
+        app: A Celery app, or something that is used like one.
+        emitter: Where the engine says what happens.
+    """
+    if not is_plain_celery(app) or not _is_plain_redis(app):
+        return None
+    # Only here: these import celery and redis, which this module's importers may not need.
+    from kimera_tui.process.redis.engine import build
+
+    return build(app, emitter)
+
+
+def _is_plain_redis(app: Any) -> bool:
+    conf = app.conf
+    broker, backend = conf.broker_write_url, conf.result_backend
+    return (
+        _is_one_url(broker, SCHEMES)
+        and _is_one_url(backend, _BACKEND_SCHEMES)
+        and conf.result_serializer == "json"
+        and not conf.get("result_compression")
+    )
+
+
+def _is_one_url(url: Any, schemes: tuple[str, ...]) -> bool:
+    return isinstance(url, str) and url.startswith(schemes) and ";" not in url

@@ -1,0 +1,170 @@
+"""The Redis commands of a task's message, taken from Celery's own ``send_task`` without sending."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+from celery import Celery
+from kombu.transport import redis as kombu_redis
+
+from kimera_tui.process.engine import Message
+from kimera_tui.process.redis.endpoint import Endpoint, endpoint_of
+
+Command = tuple[bytes, bytes, bytes]
+"""Verb, key and value."""
+Commands = tuple[Command, ...]
+
+
+class NeedsServer(Exception):
+    """Only the server knows to which queues this exchange is bound."""
+
+
+class Capture:
+    """Renders messages by way of kombu's Redis transport, whose client only takes notes.
+
+    Routes, headers, serializer, priority, signals and sent-events are Celery's own. Not for use
+    from two threads at once.
+
+    Args:
+        app: The Celery app.
+        ask_server: Whether bindings of an explicit exchange may be read from the server, which
+            blocks; otherwise such a message raises ``NeedsServer``.
+    """
+
+    def __init__(self, app: Celery, *, ask_server: bool = False) -> None:
+        self._app = app
+        connection: Any = app.connection_for_write()
+        connection.transport_cls = _CapturingTransport
+        self._channel: _CapturingChannel = connection.default_channel
+        self._channel.ask_server = ask_server
+        self._producer = app.amqp.Producer(connection, auto_declare=False)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the broker is."""
+        pool = self._channel.pool
+        return endpoint_of(pool.connection_class, pool.connection_kwargs)
+
+    @property
+    def key_prefix(self) -> str:
+        """What comes before every key of the broker."""
+        return str(self._channel.global_keyprefix)
+
+    @property
+    def separator(self) -> str:
+        """What parts the fields of a binding."""
+        return str(self._channel.sep)
+
+    def render(self, message: Message) -> Commands:
+        """The commands that ``send_task`` would have sent.
+
+        Raises:
+            NeedsServer: see above.
+            Exception: whatever ``send_task`` raises for such a call.
+        """
+        notes = self._channel.notes
+        notes.clear()
+        with _no_subscription(self._app.backend):
+            self._app.send_task(
+                message.name,
+                **{
+                    **message.options,
+                    "args": message.args,
+                    "kwargs": message.kwargs,
+                    "task_id": message.task_id,
+                    "producer": self._producer,
+                    "result_cls": _Unwatched,
+                    "add_to_parent": False,
+                    "retry": False,
+                },
+            )
+        prefix = self.key_prefix
+        return tuple(
+            (verb, f"{prefix}{key}".encode(), value if isinstance(value, bytes) else value.encode())
+            for verb, key, value in notes
+        )
+
+
+class _Unwatched(SimpleNamespace):
+    """Stands in for the AsyncResult, whose clean-up talks to the backend."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(id=task_id)
+
+
+@contextmanager
+def _no_subscription(backend: Any) -> Iterator[None]:
+    """Keep ``send_task`` from subscribing to the result: the watcher does that, without waiting."""
+    backend.on_task_call = lambda producer, task_id: None
+    try:
+        yield
+    finally:
+        del backend.on_task_call
+
+
+class _NotingClient:
+    """What the channel takes for its Redis client and pipelines: notes writes, knows nothing."""
+
+    def __init__(self, channel: _CapturingChannel) -> None:
+        self._channel = channel
+
+    def __enter__(self) -> _NotingClient:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        return None
+
+    def pipeline(self, **kwargs: Any) -> _NotingClient:
+        return self
+
+    def ping(self) -> bool:
+        return True
+
+    def execute(self) -> list[Any]:
+        return []
+
+    def llen(self, key: str) -> _NotingClient:
+        return self
+
+    def lpush(self, key: str, value: str) -> None:
+        self._channel.notes.append((b"LPUSH", key, value))
+
+    def publish(self, topic: str, value: str) -> None:
+        self._channel.notes.append((b"PUBLISH", topic, value))
+
+    def sadd(self, key: str, member: str) -> None:
+        self._channel.notes.append((b"SADD", key, member))
+
+    def pexpire(self, key: str, milliseconds: int) -> _NotingClient:
+        self._channel.notes.append((b"PEXPIRE", key, str(milliseconds)))
+        return self
+
+    def smembers(self, key: str) -> Any:
+        if not self._channel.ask_server:
+            raise NeedsServer(key)
+        return self._channel.real_client().smembers(key)
+
+    def register_script(self, script: str) -> Any:
+        """Bindings that expire are refreshed by those who consume: nothing to note."""
+        return lambda **kwargs: None
+
+
+class _CapturingChannel(kombu_redis.Channel):
+    ask_server = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.notes: list[tuple[bytes, str, str]] = []
+        super().__init__(*args, **kwargs)
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        return _NotingClient(self)
+
+    def real_client(self) -> Any:
+        return super()._create_client()  # type: ignore[misc]
+
+
+class _CapturingTransport(kombu_redis.Transport):
+    Channel = _CapturingChannel

@@ -1,0 +1,114 @@
+"""Puts the parts of the Redis engine together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from redis.exceptions import ResponseError
+
+from kimera_tui.process.engine import Engine
+from kimera_tui.process.loop.bus import Emitter
+from kimera_tui.process.outages import Outages
+from kimera_tui.process.redis.capture import Capture
+from kimera_tui.process.redis.endpoint import backend_endpoint
+from kimera_tui.process.redis.known_workers import KnownWorkers
+from kimera_tui.process.redis.publish_script import MARKER
+from kimera_tui.process.redis.publisher import RedisPublisher
+from kimera_tui.process.redis.queue_locator import RedisLocator
+from kimera_tui.process.redis.reconnecting import Health, Link
+from kimera_tui.process.redis.releaser import RedisReleaser
+from kimera_tui.process.redis.rendering import Rendering
+from kimera_tui.process.redis.revoke_new_workers import Newcomers
+from kimera_tui.process.redis.revoker import Revoker
+from kimera_tui.process.redis.watcher import RedisWatcher
+from kimera_tui.process.redis.wire import Wire, pack
+
+
+def build(app: Celery, emitter: Emitter) -> Engine:
+    """An engine for an app whose broker and result backend are one Redis server each."""
+    return _Parts(app, emitter).engine
+
+
+class _Parts:
+    """The parts of one engine and how they hold together."""
+
+    def __init__(self, app: Celery, emitter: Emitter) -> None:
+        capture = Capture(app)
+        prefix = capture.key_prefix
+        backend: Any = app.backend
+        control: Any = app.control
+        key_prefix: bytes = backend.task_keyprefix
+        outages = Outages()
+        health = Health("result backend", emitter, outages)
+        broker_health = Health("broker", emitter, outages)
+        self._broker = Link(capture.endpoint, broker_health, on_open=_ask_for_run_id)
+        results = backend_endpoint(app)
+        self._backend = Link(results, health)
+        self._watcher = RedisWatcher(
+            results, self._backend, health, key_prefix, emitter, lambda: self._releaser.start()
+        )
+        self._publisher = RedisPublisher(
+            self._broker,
+            Rendering(app, capture),
+            lambda: Capture(app, ask_server=True),
+            f"{prefix}{MARKER}",
+            emitter,
+            self._watcher.flush,
+        )
+        pidbox = control.mailbox.exchange.name
+        workers = KnownWorkers(
+            f"{prefix}_kombu.binding.{pidbox}".encode(), capture.separator, f".{pidbox}"
+        )
+        self._revoker = Revoker(app, self._broker, workers)
+        self._locator = RedisLocator(app, self._broker, workers)
+        self._releaser = RedisReleaser(
+            self._revoker,
+            self._broker,
+            self._backend,
+            self._publisher.marker,
+            key_prefix,
+            emitter,
+            self._ended,
+        )
+        self.engine = Engine(
+            self._publisher,
+            self._watcher,
+            self._releaser,
+            self._close,
+            newcomers=Newcomers(app),
+            locator=self._locator,
+            outages=outages,
+        )
+
+    def _close(self) -> None:
+        """Close from wherever: on the engine's own loop, on another one, or after its end."""
+        loop = self._releaser.loop
+        if loop is None or loop.is_closed():
+            self._end_threads()
+        else:
+            loop.call_soon_threadsafe(self._watcher.cancel)
+            loop.call_soon_threadsafe(self._releaser.cancel)
+
+    async def _ended(self) -> None:
+        """On the engine's loop, after the last release."""
+        self._publisher.close()
+        self._end_threads()
+        await self._watcher.close()
+        await self._broker.close()
+        await self._backend.close()
+
+    def _end_threads(self) -> None:
+        self._publisher.thread.close()
+        self._revoker.close()
+        self._locator.close()
+
+
+async def _ask_for_run_id(wire: Wire) -> None:
+    reply: Any = (await wire.call(pack(b"INFO", b"server")))[0]
+    if isinstance(reply, bytes):  # a user without the right to ask stays without an answer
+        for line in reply.splitlines():
+            if line.startswith(b"run_id:"):
+                wire.server = line[7:]
+            elif line in (b"redis_mode:cluster", b"server_mode:cluster"):
+                raise ResponseError("cluster mode")

@@ -1,0 +1,181 @@
+"""Lets finished tasks go: revoked first, acknowledged, and only then forgotten; in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from kimera_tui.errors import BrokerUnavailable
+from kimera_tui.process.engine import Receipt
+from kimera_tui.process.events import Forgotten, RevokeSent
+from kimera_tui.process.loop.bus import Emitter
+from kimera_tui.process.redis.reconnecting import Link
+from kimera_tui.process.redis.results import unlink
+from kimera_tui.process.redis.revoker import ANSWER_SECONDS, Revoker
+
+logger = logging.getLogger(__name__)
+
+WINDOW = 0.25
+"""Seconds for which released tasks are collected."""
+PER_BROADCAST = 200
+"""Ids of one revoke: a worker's main loop spends up to 0.2 ms on each."""
+LAST_SECONDS = 1.0
+"""The longest that the end of the loop is held up for what is still to be released."""
+_PATIENCE = 4.0
+_TRIES = 3
+_TOLD_AT_ONCE = 500
+
+
+class RedisReleaser:
+    """Releases finished tasks.
+
+    The order matters: a worker that gets a revoke for an id whose result is already gone stores
+    a REVOKED result for it, which then stays for a day.
+
+    Args:
+        revoker: Sends the revokes.
+        broker: Where the publish markers are.
+        backend: Where the results are.
+        marker: Gives a task's marker key.
+        key_prefix: What comes before a task id in its result's key.
+        emitter: Where releases are told.
+        on_end: Awaited when the loop ends, after the last release.
+    """
+
+    def __init__(
+        self,
+        revoker: Revoker,
+        broker: Link,
+        backend: Link,
+        marker: Callable[[str], bytes],
+        key_prefix: bytes,
+        emitter: Emitter,
+        on_end: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._revoker = revoker
+        self._broker = broker
+        self._backend = backend
+        self._marker = marker
+        self._key_prefix = key_prefix
+        self._emitter = emitter
+        self._on_end = on_end
+        self._pending: list[str] = []
+        self._work = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._task: asyncio.Task[None] | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The loop of the background work; None before its start."""
+
+    def start(self) -> None:
+        """Begin the background work, which a loop that ends cancels: then the rest goes quickly."""
+        if self._task is None or self._task.done():
+            self.loop = asyncio.get_running_loop()
+            self._task = self.loop.create_task(self._run(), name="kimera releaser")
+
+    def release(self, task_id: str) -> None:
+        """Put the task into the next batch; see ``engine.Releaser``."""
+        self._pending.append(task_id)
+        self._idle.clear()
+        self._work.set()
+        self.start()
+
+    async def revoke(
+        self, task_ids: Sequence[str], *, terminate: bool = False, signal: str = "SIGTERM"
+    ) -> Sequence[Receipt]:
+        """Revoke now and return who acknowledged; see ``engine.Releaser``."""
+        return await self._revoker.revoke(task_ids, terminate=terminate, signal=signal)
+
+    async def settle(self) -> None:
+        """Return once everything handed over so far is released, or given up."""
+        if not self._idle.is_set():
+            self._hurry.set()
+        await self._idle.wait()
+
+    def cancel(self) -> None:
+        """End the background work, after one last short effort; on its own loop."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                await self._work.wait()
+                if not self._hurry.is_set():
+                    await self._collect()
+                await self._release_pending()
+        except asyncio.CancelledError:
+            await self._release_last()
+            raise
+        finally:
+            self._idle.set()
+            await self._on_end()
+
+    async def _collect(self) -> None:
+        try:
+            await asyncio.wait_for(self._hurry.wait(), WINDOW)
+        except TimeoutError:
+            return
+
+    async def _release_pending(self) -> None:
+        self._hurry.clear()
+        while self._pending:
+            await self._release(self._take())
+        self._work.clear()
+        self._idle.set()
+
+    def _take(self) -> list[str]:
+        batch = self._pending[:PER_BROADCAST]
+        del self._pending[:PER_BROADCAST]
+        return batch
+
+    async def _release(
+        self, batch: list[str], patience: float = _PATIENCE, seconds: float = ANSWER_SECONDS
+    ) -> None:
+        receipts: Sequence[Receipt] = ()
+        try:
+            for last_try in (False,) * (_TRIES - 1) + (True,):
+                try:
+                    receipts = receipts or await self._revoker.revoke(
+                        batch, answer_seconds=seconds, patience=patience
+                    )
+                    await self._forget(batch, patience)
+                    break
+                except (BrokerUnavailable, ConnectionError) as error:
+                    if last_try:
+                        # Results and markers expire by themselves.
+                        logger.warning("%d tasks were not released: %s", len(batch), error)
+                        return
+        except asyncio.CancelledError:
+            self._pending[:0] = batch
+            raise
+        await self._tell(batch, receipts)
+
+    async def _forget(self, batch: Sequence[str], patience: float) -> None:
+        results = [self._key_prefix + task_id.encode() for task_id in batch]
+        await unlink(self._backend, results, patience)
+        await unlink(self._broker, [self._marker(task_id) for task_id in batch], patience)
+
+    async def _release_last(self) -> None:
+        """The loop is ending: one short effort for everything that is left."""
+        batch, self._pending = self._pending, []
+        if not batch:
+            return
+        try:
+            async with asyncio.timeout(LAST_SECONDS):
+                half = LAST_SECONDS / 2
+                await self._release(batch, patience=half, seconds=half)
+        except TimeoutError:
+            logger.warning("%d tasks were not released before the end.", len(batch))
+
+    async def _tell(self, batch: Sequence[str], receipts: Sequence[Receipt]) -> None:
+        if not self._emitter.heard:
+            return
+        at, receipts = self._emitter.now(), tuple(receipts)
+        for start in range(0, len(batch), _TOLD_AT_ONCE):
+            for task_id in batch[start : start + _TOLD_AT_ONCE]:
+                self._emitter.emit(RevokeSent(at=at, task_id=task_id, receipts=receipts))
+                self._emitter.emit(Forgotten(at=at, task_id=task_id))
+            await asyncio.sleep(0)

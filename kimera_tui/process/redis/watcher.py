@@ -1,0 +1,290 @@
+"""Notices how tasks end, on a Redis result backend: pushed at once, polled to be sure."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from redis.exceptions import ResponseError
+
+from kimera_tui.errors import BrokerUnavailable
+from kimera_tui.process.events import Polled, StateSeen
+from kimera_tui.process.loop.bus import Emitter
+from kimera_tui.process.loop.deliverer import Deliverer
+from kimera_tui.process.loop.gc_truce import GcTruce
+from kimera_tui.process.loop.wheel import TimerWheel
+from kimera_tui.process.outcome import Outcome
+from kimera_tui.process.redis.endpoint import Endpoint
+from kimera_tui.process.redis.reconnecting import Health, Link, as_unavailable
+from kimera_tui.process.redis.results import PER_COMMAND, look_up, read_result
+from kimera_tui.process.redis.subscriptions import Subscriptions
+
+POLLS_PER_SECOND = 2000
+"""Ids asked per second when so many are in flight that each task's own back-off would ask more."""
+CROWD = 1000
+"""Up to this many in flight, each task's own back-off is kept to the letter."""
+LONGEST_STRETCH = 30.0
+READ_SECONDS = 0.003
+PATIENCE = 30.0
+_AWAY_PAUSE = 0.5
+_Look = tuple[str, Any]
+"""A state and its meta."""
+
+
+class _Watch:
+    """One task that somebody waits for."""
+
+    __slots__ = ("attempt", "delay", "future", "key", "max_poll", "seen")
+
+    def __init__(
+        self, key: bytes, future: asyncio.Future[Outcome], delay: float, max_poll: float
+    ) -> None:
+        self.key = key
+        self.future = future
+        self.delay = delay
+        self.max_poll = max_poll
+        self.attempt = 0
+        self.seen: _Look | None = None
+
+
+class RedisWatcher:
+    """Watches tasks by the keys under which their results are stored and announced.
+
+    Args:
+        endpoint: Where the results are.
+        link: The connection for reading results.
+        health: Whom to tell when the subscription is lost.
+        key_prefix: What comes before a task id in its result's key.
+        emitter: Where polls and states are told.
+        on_use: Called with each new watch.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        link: Link,
+        health: Health,
+        key_prefix: bytes,
+        emitter: Emitter,
+        on_use: Callable[[], None],
+    ) -> None:
+        self._link = link
+        self._on_use = on_use
+        self._prefix = key_prefix
+        self._emitter = emitter
+        self._watches: dict[bytes, _Watch] = {}
+        self._wheel: TimerWheel[_Watch] = TimerWheel()
+        self._deliverer: Deliverer[Outcome] = Deliverer()
+        self._truce = GcTruce(self._watches)
+        self._subscriptions = Subscriptions(
+            endpoint, health, self._watches, self._pushed, self._read_all_soon
+        )
+        self._timer: asyncio.TimerHandle | None = None
+        # Flags of their own: with an eager task factory a task can end before it has a name here.
+        self._polling = False
+        self._reading = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def watch(self, task_id: str, poll_start: float, max_poll: float) -> asyncio.Future[Outcome]:
+        """Return a future that gets the task's outcome; see ``engine.Watcher``."""
+        key = self._prefix + task_id.encode()
+        known = self._watches.get(key)
+        if known is not None:
+            return known.future
+        loop = asyncio.get_running_loop()
+        watch = _Watch(key, loop.create_future(), min(poll_start, max_poll), max_poll)
+        self._watches[key] = watch
+        self._on_use()
+        self._truce.note_task()
+        self._subscriptions.add(key)
+        self._link.open()
+        self._schedule(watch)
+        return watch.future
+
+    def unwatch(self, task_id: str) -> None:
+        """Stop watching; cancels the future."""
+        watch = self._watches.get(self._prefix + task_id.encode())
+        if watch is not None:
+            watch.future.cancel()
+            self._drop(watch)
+
+    async def look(self, task_ids: Sequence[str]) -> dict[str, Outcome | None]:
+        """What is stored of tasks now, whether they are watched or not; None for nothing.
+
+        Raises:
+            BrokerUnavailable: the result backend can't be asked now.
+        """
+        found: dict[str, Outcome | None] = {}
+        for start in range(0, len(task_ids), PER_COMMAND):
+            portion = task_ids[start : start + PER_COMMAND]
+            keys = [self._prefix + task_id.encode() for task_id in portion]
+            found.update(zip(portion, await self._look_up(keys), strict=True))
+        return found
+
+    def flush(self) -> None:
+        """Write what is still to be subscribed; the publisher calls this before it writes."""
+        self._subscriptions.flush()
+
+    def cancel(self) -> None:
+        """Cancel the futures of all that is still watched."""
+        for watch in self._watches.values():
+            watch.future.cancel()
+
+    async def close(self) -> None:
+        """Stop."""
+        self.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for task in self._tasks:
+            task.cancel()
+        self._truce.end()
+        await self._subscriptions.close()
+
+    def _drop(self, watch: _Watch) -> None:
+        del self._watches[watch.key]
+        self._subscriptions.remove(watch.key)
+
+    def _pushed(self, key: bytes, raw: bytes) -> None:
+        watch = self._watches.get(key)
+        if watch is not None:
+            self._seen(watch, read_result(key, raw))
+
+    def _seen(self, watch: _Watch, outcome: Outcome) -> None:
+        if outcome.ready:
+            self._drop(watch)
+            self._deliverer.deliver(watch.future, outcome)
+            return
+        look = (outcome.state, outcome.result)
+        if look != watch.seen:
+            watch.seen = look
+            if self._emitter.heard:
+                self._emitter.emit(
+                    StateSeen(
+                        at=self._emitter.now(),
+                        task_id=self._task_id(watch),
+                        state=outcome.state,
+                        meta=_meta_of(outcome),
+                    )
+                )
+
+    def _task_id(self, watch: _Watch) -> str:
+        return watch.key[len(self._prefix) :].decode()
+
+    def _schedule(self, watch: _Watch) -> None:
+        """Put the next poll into the wheel, after the watch's delay."""
+        crowd = len(self._watches)
+        if crowd > CROWD and self._subscriptions.healthy:
+            watch.delay = max(watch.delay, min(crowd / POLLS_PER_SECOND, LONGEST_STRETCH))
+        self._wheel.add(asyncio.get_running_loop().time() + watch.delay, watch)
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        due = self._wheel.next_at
+        if due is None or self._polling:
+            return
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(due, self._start_polling)
+
+    def _start_polling(self) -> None:
+        self._timer = None
+        self._polling = True
+        self._spawn(self._poll_due())
+
+    async def _poll_due(self) -> None:
+        try:
+            now = asyncio.get_running_loop().time()
+            due = [each for each in self._wheel.take_due(now) if not each.future.done()]
+            due = [each for each in due if each.key in self._watches]
+            for start in range(0, len(due), PER_COMMAND):
+                await self._poll(due[start : start + PER_COMMAND])
+        finally:
+            self._polling = False
+            self._set_timer()
+
+    async def _poll(self, watches: Sequence[_Watch]) -> None:
+        seen = [watch.seen for watch in watches]
+        try:
+            found = await self._look_up([watch.key for watch in watches])
+        except BrokerUnavailable:
+            # No wait ends because of an outage: the same poll is due again.
+            await asyncio.sleep(_AWAY_PAUSE)
+            for watch in watches:
+                self._schedule(watch)
+            return
+        until = time.perf_counter() + READ_SECONDS
+        for watch, before, outcome in zip(watches, seen, found, strict=True):
+            if watch.key in self._watches and not watch.future.done():
+                self._polled(watch, before, outcome)
+            if time.perf_counter() > until:
+                await asyncio.sleep(0)
+                until = time.perf_counter() + READ_SECONDS
+
+    def _polled(self, watch: _Watch, before: _Look | None, outcome: Outcome | None) -> None:
+        watch.attempt += 1
+        if outcome is not None and outcome.ready:
+            watch.delay = 0.0
+        else:
+            watch.delay = min(watch.delay * 2, watch.max_poll)
+            self._schedule(watch)
+        if self._emitter.heard:
+            self._emitter.emit(
+                Polled(
+                    at=self._emitter.now(),
+                    task_id=self._task_id(watch),
+                    attempt=watch.attempt,
+                    state=outcome.state if outcome else "",
+                    next_delay=watch.delay,
+                )
+            )
+        self._answered(watch, before, outcome)
+
+    def _answered(self, watch: _Watch, before: _Look | None, outcome: Outcome | None) -> None:
+        """Take an answer in, unless a later state was pushed since it was asked for."""
+        if outcome is not None and (outcome.ready or watch.seen is before):
+            self._seen(watch, outcome)
+
+    def _read_all_soon(self) -> None:
+        if self._watches and not self._reading:
+            self._reading = True
+            self._spawn(self._read_all())
+
+    async def _read_all(self) -> None:
+        """Read everything watched: who was deaf for a while has to look."""
+        try:
+            watches = list(self._watches.values())
+            for start in range(0, len(watches), PER_COMMAND):
+                portion = watches[start : start + PER_COMMAND]
+                seen = [watch.seen for watch in portion]
+                found = await self._look_up([watch.key for watch in portion])
+                for watch, before, outcome in zip(portion, seen, found, strict=True):
+                    if watch.key in self._watches:
+                        self._answered(watch, before, outcome)
+                await asyncio.sleep(0)
+        except BrokerUnavailable:
+            return  # the polls will do it
+        finally:
+            self._reading = False
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name="kimera watcher")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _look_up(self, keys: Sequence[bytes]) -> list[Outcome | None]:
+        wire = await self._link.connected(PATIENCE)
+        try:
+            return await look_up(wire, keys)
+        except (ConnectionError, ResponseError) as error:
+            raise as_unavailable(error, self._link.endpoint) from error
+
+
+def _meta_of(outcome: Outcome) -> Any:
+    if outcome.error_type:
+        return {"error_type": outcome.error_type, "error_message": outcome.error_message}
+    return outcome.result

@@ -1,0 +1,143 @@
+"""What a result backend pushes, read on the thread that sent the tasks, between its calls."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kimera_tui.errors import BrokerUnavailable
+from kimera_tui.process.failures import broker_failure
+from kimera_tui.process.outcome import Outcome
+from kimera_tui.process.threaded.result_reader import of_decoded_meta
+
+DRAIN_SECONDS = 0.02
+"""The longest that pushed results keep calls waiting."""
+RECONNECT_PAUSE = 1.0
+_AT_ONCE = 0.001
+_GIVEN_UP = "Retry limit exceeded"
+
+Pushed = list[tuple[str, Outcome]]
+
+
+class Pushes:
+    """Reads the results that Celery's asynchronous backends (rpc, Redis) push.
+
+    They arrive only on the thread and the connection that sent the tasks. Everything here runs on
+    that thread.
+
+    Args:
+        take: Gets what was pushed.
+        tell: Gets why the backend's connection is lost, and None when it is back.
+    """
+
+    def __init__(
+        self,
+        take: Callable[[Pushed], None],
+        tell: Callable[[BrokerUnavailable | None], None],
+    ) -> None:
+        self._take = take
+        self._tell = tell
+        self._consumer: Any = None
+        self._watched: dict[str, Any] = {}
+        self._arrived: Pushed = []
+        self._lost_until = 0.0
+        self._lost = False
+
+    def add(self, handle: Any) -> None:
+        """Read what is pushed for a task; without effect on backends that push nothing."""
+        backend: Any = getattr(handle, "backend", None)
+        if not _pushes(backend):
+            return
+        consumer = backend.result_consumer
+        if self._consumer is not consumer:
+            self._consumer = consumer
+            consumer.on_message = self._arrive
+        self._watched[handle.id] = handle
+        try:
+            backend.add_pending_result(handle, weak=True)
+        except Exception as error:  # noqa: BLE001 - it is sent all the same; polls remain
+            self._broke(error)
+
+    def drop(self, task_id: str) -> None:
+        """Nobody waits for the task any more."""
+        handle = self._watched.pop(task_id, None)
+        if handle is not None:
+            with contextlib.suppress(Exception):
+                handle.backend.remove_pending_result(handle)
+
+    def between(self, seconds: float) -> bool:
+        """Read for up to ``seconds``, or ``DRAIN_SECONDS`` while something arrives."""
+        if not self._watched:
+            return False
+        if not self._lost:
+            self._drain(seconds)
+        elif time.monotonic() < self._lost_until:
+            time.sleep(seconds)
+        else:
+            self._reconnect()
+        if self._arrived:
+            arrived, self._arrived = self._arrived, []
+            self._take(arrived)
+        return True
+
+    def end(self) -> None:
+        """Close the backend's connection."""
+        if self._consumer is not None:
+            with contextlib.suppress(Exception):
+                self._consumer.stop()
+
+    def _drain(self, seconds: float) -> None:
+        until = time.monotonic() + DRAIN_SECONDS
+        before = -1
+        # Redis says nothing when there is nothing, rpc raises.
+        while before < len(self._arrived) and (before < 0 or time.monotonic() < until):
+            before = len(self._arrived)
+            try:
+                self._consumer.drain_events(timeout=seconds or _AT_ONCE)
+            except TimeoutError:
+                return
+            except Exception as error:  # noqa: BLE001 - a malformed message, or the connection
+                self._broke(error)
+            seconds = 0.0
+
+    def _reconnect(self) -> None:
+        # Celery's own way gives up for good after some tries, or comes back without consuming.
+        try:
+            self._consumer._reconnect()
+            for task_id in self._watched:
+                self._consumer.consume_from(task_id)
+        except Exception as error:  # noqa: BLE001 - tried again
+            self._broke(error)
+        else:
+            self._lost = False
+            self._tell(None)
+
+    def _broke(self, error: Exception) -> None:
+        away = broker_failure(error, what="result backend")
+        if away is None and _GIVEN_UP not in str(error):
+            return
+        self._lost_until = time.monotonic() + RECONNECT_PAUSE
+        if not self._lost:
+            self._lost = True
+            self._tell(away or BrokerUnavailable(f"The result backend cannot be used: {error}."))
+
+    def _arrive(self, meta: Any) -> None:
+        task_id = meta.get("task_id") if isinstance(meta, Mapping) else None
+        if task_id in self._watched:
+            outcome = of_decoded_meta(meta)
+            if outcome is None:
+                return
+            if outcome.ready:
+                del self._watched[task_id]
+            self._arrived.append((task_id, outcome))
+
+
+def _pushes(backend: Any) -> bool:
+    return getattr(backend, "is_async", False) is True and hasattr(backend, "result_consumer")
+
+
+def only_pushes(handle: Any) -> bool:
+    """Whether the backend can't be asked: each question to rpc:// costs a millisecond or two."""
+    return type(getattr(handle, "backend", None)).__name__ == "RPCBackend"

@@ -1,0 +1,222 @@
+"""Notices how tasks end by way of a thread: pushed where the backend does that, polled besides."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kimera_tui.errors import BrokerUnavailable
+from kimera_tui.process.events import ConnectionBack, ConnectionLost, Polled, StateSeen
+from kimera_tui.process.failures import is_password_matter
+from kimera_tui.process.loop.bus import Emitter
+from kimera_tui.process.loop.call_thread import CallThread
+from kimera_tui.process.outages import Outages
+from kimera_tui.process.outcome import SUCCESS, Outcome
+from kimera_tui.process.threaded.pushes import Pushed
+from kimera_tui.process.threaded.result_reader import Look, look_all
+
+POLLS_PER_CALL = 200
+
+
+@dataclass(slots=True)
+class _Watch:
+    future: asyncio.Future[Outcome]
+    delay: float
+    max_poll: float
+    attempt: int = 0
+    seen: tuple[str, Any] = ("", None)
+    doubtful: bool = False
+    """Whether its result could not be read once; it may have been half written."""
+
+
+class ThreadWatcher:
+    """Polls each task with its own back-off; one trip to the thread serves all that are due.
+
+    Args:
+        thread: The thread that owns the result backend.
+        handles: What ``send_task`` returned, by task id.
+        look_at: Looks at one of them, on the thread.
+        adopt: Makes the same for tasks that others have sent, on the thread.
+        dispose: Lets one of them go, on the thread.
+        emitter: Where polls and states are told.
+        outages: Adds up the time for which the result backend is away.
+    """
+
+    def __init__(
+        self,
+        thread: CallThread,
+        handles: dict[str, Any],
+        look_at: Look,
+        adopt: Callable[[Sequence[str]], list[Any]],
+        dispose: Callable[[str], None],
+        emitter: Emitter,
+        outages: Outages,
+    ) -> None:
+        self._outages = outages
+        self._thread = thread
+        self._handles = handles
+        self._look_at = look_at
+        self._adopt = adopt
+        self._dispose = dispose
+        self._emitter = emitter
+        self._watches: dict[str, _Watch] = {}
+        self._due: list[tuple[float, int, str]] = []
+        self._order = itertools.count()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._away = False
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The engine's loop; None before the first watch."""
+
+    def watch(self, task_id: str, poll_start: float, max_poll: float) -> asyncio.Future[Outcome]:
+        """Poll the task until it has ended."""
+        self.loop = loop = asyncio.get_running_loop()
+        known = self._watches.get(task_id)
+        if known is not None:
+            return known.future
+        watch = _Watch(loop.create_future(), min(poll_start, max_poll), max_poll)
+        self._watches[task_id] = watch
+        self._schedule(task_id, watch)
+        if self._task is None or self._task.done():
+            self._task = loop.create_task(self._run(), name="kimera watcher")
+        return watch.future
+
+    async def look(self, task_ids: Sequence[str]) -> dict[str, Outcome | None]:
+        """What is stored of tasks that others have sent; from now on they can be watched.
+
+        Raises:
+            BrokerUnavailable: the result backend can't be asked now.
+        """
+        found: dict[str, Outcome | None] = {}
+        handles = await self._thread.call(self._adopt, task_ids)
+        known = [pair for pair in zip(task_ids, handles, strict=True) if pair[1] is not None]
+        while known:
+            portion = [handle for _, handle in known]
+            outcomes, away = await self._thread.call(look_all, portion, self._look_at)
+            if away is not None:
+                raise away
+            found.update(zip([task_id for task_id, _ in known], outcomes, strict=False))
+            known = known[len(outcomes) :]
+        return found
+
+    def unwatch(self, task_id: str) -> None:
+        """Stop polling the task and let go of what ``send_task`` returned."""
+        watch = self._watches.pop(task_id, None)
+        if watch is not None:
+            watch.future.cancel()
+        if task_id in self._handles:
+            self._thread.call(self._dispose, task_id)
+
+    def close(self) -> None:
+        """Cancel what is still waited for; on the engine's loop."""
+        for watch in self._watches.values():
+            watch.future.cancel()
+        self._watches.clear()
+        if self._task is not None:
+            self._task.cancel()
+
+    def pushed(self, arrived: Pushed) -> None:
+        """Take in what the backend pushed."""
+        for task_id, outcome in arrived:
+            if (watch := self._watches.get(task_id)) is not None:
+                self._seen(task_id, watch, outcome)
+
+    def reachable(self, away: BrokerUnavailable | None) -> None:
+        """Tell when the result backend is lost, and when it is back (None)."""
+        if self._away == (away is not None):
+            return
+        self._away = away is not None
+        at, which = self._emitter.now(), "result backend"
+        if away is None:
+            self._outages.end(self)
+            self._emitter.emit(ConnectionBack(at=at, which=which))
+        else:
+            if not is_password_matter(away.message):
+                self._outages.begin(self)
+            reason = away.message.removeprefix("The result backend ")
+            self._emitter.emit(ConnectionLost(at=at, which=which, reason=reason))
+
+    def _schedule(self, task_id: str, watch: _Watch, *, now: bool = False) -> None:
+        due = asyncio.get_running_loop().time() + (0.0 if now else watch.delay)
+        heapq.heappush(self._due, (due, next(self._order), task_id))
+        if self._due[0][2] == task_id:
+            self._wake.set()
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._due:
+            if (wait := self._due[0][0] - loop.time()) > 0:
+                self._wake.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), wait)
+            elif ids := self._take_due(loop.time()):
+                await self._poll(ids)
+
+    def _take_due(self, now: float) -> list[str]:
+        ids: list[str] = []
+        while self._due and self._due[0][0] <= now and len(ids) < POLLS_PER_CALL:
+            task_id = heapq.heappop(self._due)[2]
+            if (watch := self._watches.get(task_id)) is None:
+                continue
+            if task_id in self._handles:
+                ids.append(task_id)
+            else:  # still being published: nothing can be asked yet
+                self._schedule(task_id, watch)
+        return ids
+
+    async def _poll(self, ids: list[str]) -> None:
+        handles = [self._handles.get(task_id) for task_id in ids]
+        outcomes, away = await self._thread.call(look_all, handles, self._look_at)
+        del handles
+        self.reachable(away)
+        for task_id, outcome in zip(ids, outcomes, strict=False):
+            if (watch := self._watches.get(task_id)) is not None:
+                self._polled(task_id, watch, outcome)
+        for task_id in ids[len(outcomes) :]:  # there was no time for these
+            if (watch := self._watches.get(task_id)) is not None:
+                self._schedule(task_id, watch, now=True)
+
+    def _polled(self, task_id: str, watch: _Watch, outcome: Outcome | None) -> None:
+        if outcome is not None and outcome.error_type == "UnreadableResult" and not watch.doubtful:
+            watch.doubtful, outcome = True, None
+        watch.attempt += 1
+        ended = outcome is not None and outcome.ready
+        watch.delay = 0.0 if ended else min(watch.delay * 2, watch.max_poll)
+        if self._emitter.heard:
+            state = outcome.state if outcome else watch.seen[0]
+            self._emitter.emit(
+                Polled(
+                    at=self._emitter.now(),
+                    task_id=task_id,
+                    attempt=watch.attempt,
+                    state=state,
+                    next_delay=watch.delay,
+                )
+            )
+        if outcome is not None:
+            self._seen(task_id, watch, outcome)
+        if not ended:
+            self._schedule(task_id, watch)
+
+    def _seen(self, task_id: str, watch: _Watch, outcome: Outcome) -> None:
+        if outcome.ready:
+            del self._watches[task_id]
+            if outcome.state != SUCCESS:  # those that succeed are released by and by
+                self._thread.call(self._dispose, task_id)
+            if not watch.future.done():
+                watch.future.set_result(outcome)
+        elif (outcome.state, outcome.result) != watch.seen:
+            watch.seen = (outcome.state, outcome.result)
+            self._emitter.emit(
+                StateSeen(
+                    at=self._emitter.now(),
+                    task_id=task_id,
+                    state=outcome.state,
+                    meta=outcome.result,
+                )
+            )

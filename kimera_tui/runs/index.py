@@ -1,0 +1,285 @@
+"""The run book: every run of this console, each step folded from the events, newest last."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kimera_tui.process.events import TaskEvent
+from kimera_tui.runs.events import (
+    RunAdopted,
+    RunCancelled,
+    RunDetached,
+    RunEnded,
+    RunStarted,
+    StepDecided,
+    StepHandedOver,
+    StepHeld,
+    StepRetried,
+    StepReused,
+    StepSkipped,
+)
+from kimera_tui.runs.journal.codec import learn
+from kimera_tui.runs.journal.value_codec import Packer
+from kimera_tui.runs.plan import Node, is_handler
+from kimera_tui.runs.state import StepState, begin, fold, interrupted, revived
+from kimera_tui.runs.status import Status
+
+MAX_RUNS = 500
+"""The oldest ended runs leave the book beyond this many."""
+
+_NOT_BEGUN = (Status.WAITING, Status.SENDING, Status.QUEUED, Status.RESERVED)
+_IN_FLIGHT = (
+    Status.SENDING,
+    Status.QUEUED,
+    Status.RESERVED,
+    Status.RUNNING,
+    Status.PROGRESS,
+    Status.RETRYING,
+)
+
+# When several steps of a run ended badly, the first of these names the run.
+_WORST = (
+    Status.FAILED,
+    Status.UNCERTAIN,
+    Status.TIMED_OUT,
+    Status.REVOKED,
+    Status.INTERRUPTED,
+    Status.FINISHED_LATE,
+    Status.UNREACHABLE,
+    Status.SKIPPED,
+)
+_NOT_SENT = (Status.UNREACHABLE, Status.SKIPPED)
+
+
+@dataclass(slots=True)
+class RunState:
+    """One run: its plan and what is known of each step."""
+
+    run_id: str
+    name: str
+    plan: Node
+    started: float
+    steps: dict[str, StepState] = field(default_factory=dict)
+    ended: float | None = None
+    parent: str = ""
+    """The run that this one replays, or an empty string."""
+    cancelled: bool = False
+    detached: bool = False
+    """Whether the workers have it, and it is only watched."""
+    error: str = ""
+    """Why it ended as it did, or an empty string."""
+    failed_as: Status | None = None
+    """What the error makes of it; None where its steps tell that."""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    header: Mapping[str, Any] = field(default_factory=dict)
+    """What its document says besides the steps; empty for plain calls."""
+    profile: str = ""
+    secrets: Packer = field(default_factory=Packer, repr=False, compare=False)
+    """Knows its secrets, so that nothing which is shown repeats them."""
+    _handlers: tuple[str, ...] = ()
+    """Paths of the steps that run only when something goes wrong."""
+    _counts: Counter[Status] = field(default_factory=Counter)
+
+    def go_on(self, event: RunAdopted) -> None:
+        """Take in that a console goes on with the run."""
+        self.ended = None
+        self.secrets.learn(event.secrets, event.secrets.keys())
+        for step in list(self.steps.values()):
+            self.put(revived(step, event.at))
+
+    @property
+    def status(self) -> Status:
+        """The run's state: told from its steps', or from what ended it."""
+        if self.ended is None:
+            if self._counts[Status.WAITING] == len(self.steps):
+                return Status.WAITING
+            queued = sum(self._counts[status] for status in _NOT_BEGUN)
+            return Status.QUEUED if queued == len(self.steps) else Status.RUNNING
+        if self.cancelled and self.done < self.total:
+            return Status.REVOKED
+        if not self.error and self.header:  # a document can say that failures don't matter
+            return Status.DONE
+        worst = next((status for status in _WORST if self._counts[status]), Status.DONE)
+        if not self.error or self.cancelled:
+            return worst
+        return self.failed_as or (Status.FAILED if worst in _NOT_SENT else worst)
+
+    @property
+    def faulty(self) -> bool:
+        """Whether a step of it ended badly, or nobody can tell how."""
+        return bool(self.error) or any(self._counts[status] for status in _WORST)
+
+    @property
+    def done(self) -> int:
+        """How many steps are done."""
+        return self._counts[Status.DONE]
+
+    @property
+    def total(self) -> int:
+        """How many steps there are to do: those that weren't needed don't count."""
+        idle = sum(self.steps[path].status is Status.WAITING for path in self._handlers)
+        return len(self.steps) - self._counts[Status.NOT_NEEDED] - idle
+
+    @property
+    def in_flight(self) -> int:
+        """How many steps were sent and have not ended."""
+        return sum(self._counts[status] for status in _IN_FLIGHT)
+
+    def put(self, step: StepState) -> None:
+        """Take a step's new state in."""
+        old = self.steps.get(step.path)
+        if old is not None:
+            self._counts[old.status] -= 1
+        self._counts[step.status] += 1
+        self.steps[step.path] = step
+
+
+class RunBook:
+    """Folds events into runs; only ``apply`` changes it, and always to the same end.
+
+    The states of steps are folded purely (``runs.state.fold``). The book around them is changed in
+    place: a run of ten thousand steps mustn't be copied for each of its events.
+    """
+
+    def __init__(self, max_runs: int = MAX_RUNS) -> None:
+        self.runs: dict[str, RunState] = {}
+        self._places: dict[str, tuple[str, str]] = {}
+        self._max_runs = max_runs
+
+    def place_of(self, task_id: str) -> tuple[RunState, StepState] | None:
+        """The run and the step that a task belongs to."""
+        place = self._places.get(task_id)
+        if place is None:
+            return None
+        run = self.runs[place[0]]
+        return run, run.steps[place[1]]
+
+    def apply(self, event: object) -> str | None:
+        """Fold one event in; returns the id of the run that it changed."""
+        match event:
+            case RunStarted():
+                self._start(event)
+                return event.run_id
+            case (
+                StepSkipped()
+                | StepReused()
+                | StepHeld()
+                | StepRetried()
+                | StepDecided()
+                | StepHandedOver()
+            ):
+                return self._fold_step(event)
+            case RunAdopted():
+                return self._adopt(event)
+            case RunDetached() if event.run_id in self.runs:
+                self.runs[event.run_id].detached = True
+                return event.run_id
+            case RunCancelled() if event.run_id in self.runs:
+                self.runs[event.run_id].cancelled = True
+                return event.run_id
+            case RunEnded() if event.run_id in self.runs:
+                return self._end(event)
+            case TaskEvent():
+                return self._fold_task(event)
+        return None
+
+    def step_of(self, event: object) -> tuple[RunState, StepState] | None:
+        """The run and step that an event is about; None for one that is about no step."""
+        if isinstance(event, TaskEvent):
+            return self.place_of(event.task_id)
+        run = self.runs.get(getattr(event, "run_id", ""))
+        step = run.steps.get(getattr(event, "path", None) or "") if run is not None else None
+        if run is None or step is None or not hasattr(event, "path"):
+            return None
+        return run, step
+
+    def apply_all(self, events: Iterable[object]) -> set[str]:
+        """Fold events in; returns the ids of all runs that changed."""
+        return {run_id for event in events if (run_id := self.apply(event)) is not None}
+
+    def forget(self, run_id: str) -> None:
+        """Leave a run out from now on."""
+        run = self.runs.pop(run_id, None)
+        for step in run.steps.values() if run is not None else ():
+            self._places.pop(step.task_id, None)
+
+    def _start(self, event: RunStarted) -> None:
+        run = RunState(
+            event.run_id,
+            event.name,
+            event.plan,
+            event.at,
+            parent=event.parent,
+            inputs=event.inputs,
+            header=event.header,
+            profile=event.profile,
+        )
+        learn(event, run.secrets)
+        for _, node in event.plan.walk():
+            if node.task is not None:
+                run.put(begin(node.path, node.task, event.at, node.id))
+                self._places[node.task.task_id] = (run.run_id, node.path)
+        run._handlers = tuple(path for path in run.steps if is_handler(path))
+        self.runs[run.run_id] = run
+        self._forget_oldest()
+
+    def _end(self, event: RunEnded) -> str:
+        run = self.runs[event.run_id]
+        for step in list(run.steps.values()):
+            run.put(interrupted(step, event.at))
+        run.ended, run.error = _end_of(run, event.at), event.error
+        run.failed_as = next((status for status in _WORST if status == event.status), None)
+        return run.run_id
+
+    def _adopt(self, event: RunAdopted) -> str | None:
+        if event.run_id not in self.runs:
+            self.apply_all(event.past)
+        run = self.runs.get(event.run_id)
+        if run is None:
+            return None
+        run.go_on(event)
+        return run.run_id
+
+    def _fold_step(
+        self,
+        event: StepSkipped | StepReused | StepHeld | StepRetried | StepDecided | StepHandedOver,
+    ) -> str | None:
+        run = self.runs.get(event.run_id)
+        if run is None or event.path not in run.steps:
+            return None
+        step = run.steps[event.path]
+        if isinstance(event, StepRetried):
+            self._places.pop(step.task_id, None)
+            self._places[event.task_id] = (run.run_id, event.path)
+        run.put(fold(step, event))
+        return run.run_id
+
+    def _fold_task(self, event: TaskEvent) -> str | None:
+        place = self.place_of(event.task_id)
+        if place is None:
+            return None
+        run, step = place
+        after = fold(step, event)
+        if after is step:
+            return None
+        run.put(after)
+        return run.run_id
+
+    def _forget_oldest(self) -> None:
+        if len(self.runs) <= self._max_runs:
+            return
+        oldest = next((run for run in self.runs.values() if run.ended is not None), None)
+        if oldest is None:
+            return
+        self.forget(oldest.run_id)
+
+
+def _end_of(run: RunState, seen_at: float) -> float:
+    """When a run ended: one that workers have ends with its steps, whenever that is seen."""
+    if not run.detached:
+        return seen_at
+    ends = [step.ended_at or seen_at for step in run.steps.values() if step.was_sent]
+    return max(ends, default=seen_at)

@@ -1,0 +1,1 @@
+"""The journal: every run with all its events, in one SQLite file."""

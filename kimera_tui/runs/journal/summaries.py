@@ -1,0 +1,115 @@
+"""The tables beside the events: what a fold of them says of each run and step, for searching."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+
+from kimera_tui.redaction import redact_text
+from kimera_tui.runs.events import RunStarted
+from kimera_tui.runs.index import RunState
+from kimera_tui.runs.journal.batch_sql import insert, update_steps
+from kimera_tui.runs.journal.value_codec import Packer
+from kimera_tui.runs.state import StepState
+
+StepRow = tuple[str, str, float | None, float | None, float | None, str]
+"""Path, status, when sent, when begun as far as is known, when ended, error."""
+RunFold = tuple[str, int, int, float | None, str]
+"""Status, steps done, steps in all, when ended, error."""
+
+
+def add_run(
+    db: sqlite3.Connection, event: RunStarted, packer: Packer, owner: str, lease_until: float
+) -> int:
+    """Write a new run with its steps; returns its key."""
+    leaves = list(event.plan.leaves())
+    friends = sorted({task.friend for _, task in leaves})
+    tasks = sorted({f"{task.friend}.{task.task_name}" for _, task in leaves})
+    cursor = db.execute(
+        "INSERT INTO run (run_id, name, parent, profile, started, status, done, total, friends,"
+        " tasks, error, owner, lease_until, concurrency)"
+        " VALUES (?, ?, ?, ?, ?, 'waiting', 0, ?, ?, ?, '', ?, ?, ?)",
+        (
+            event.run_id,
+            _column(event.name, packer),
+            event.parent,
+            event.profile,
+            event.at,
+            len(leaves),
+            json.dumps(friends),
+            json.dumps(tasks),
+            owner,
+            lease_until,
+            _shared_key(event),
+        ),
+    )
+    key = cursor.lastrowid or 0
+    insert(
+        db,
+        "step (run, path, task_id, friend, task, status, error)",
+        [
+            (key, path, task.task_id, task.friend, task.task_name, "waiting", "")
+            for path, task in leaves
+        ],
+    )
+    return key
+
+
+def update_run(
+    db: sqlite3.Connection, key: int, run: RunState, paths: Iterable[str], packer: Packer
+) -> None:
+    """Bring a run's row, and the rows of some of its steps, up to the fold."""
+    update_steps(db, key, [step_row(run.steps[path], packer) for path in paths])
+    db.execute(
+        "UPDATE run SET status = ?, done = ?, total = ?, ended = ?, error = ?, detached = ?"
+        " WHERE key = ?",
+        (*run_fold(run, packer), run.detached, key),
+    )
+
+
+def in_the_way(db: sqlite3.Connection, event: RunStarted) -> str:
+    """Why a run may not begin beside those with the same key, or an empty string."""
+    if not event.concurrency:
+        return ""
+    rows = db.execute(
+        "SELECT name FROM run WHERE ended IS NULL AND concurrency = ?",
+        (_shared_key(event),),
+    ).fetchall()
+    if len(rows) < event.limit:
+        return ""
+    going = "1 run has" if len(rows) == 1 else f"{len(rows)} runs have"
+    return f"{going} not ended with the key `{_shared_key(event)}`; the limit is {event.limit}"
+
+
+def renamed(db: sqlite3.Connection, key: int, path: str, task_id: str) -> None:
+    """Note the new task of a step that is tried again."""
+    db.execute("UPDATE step SET task_id = ? WHERE run = ? AND path = ?", (task_id, key, path))
+
+
+def step_row(step: StepState, packer: Packer) -> StepRow:
+    """What the table says of a step."""
+    error = ""
+    if step.status.bad:
+        named = f"{step.error_type}: {step.error_message}" if step.error_type else step.cause
+        error = _column(named, packer)
+    return step.path, step.status.value, step.sent_at, step.began_at, step.ended_at, error
+
+
+def run_fold(run: RunState, packer: Packer) -> RunFold:
+    """What the table says of a run."""
+    return run.status.value, run.done, run.total, run.ended, _column(run.error, packer)
+
+
+def _column(text: str, packer: Packer) -> str:
+    return _encodable(packer.text(text))
+
+
+def _shared_key(event: RunStarted) -> str:
+    """The key by which runs count together, the same whatever the secrets of each are."""
+    return _encodable(redact_text(event.concurrency))
+
+
+def _encodable(text: str) -> str:
+    """The text with a picture in place of each surrogate, which no file can hold."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,1 @@
+"""The search line of past runs, parsed and made SQL."""

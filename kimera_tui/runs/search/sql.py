@@ -1,0 +1,69 @@
+"""Makes SQL of a search: a condition on the journal's table of runs, each text a parameter."""
+
+from __future__ import annotations
+
+import json
+
+from kimera_tui.runs.search.query import seconds_of
+from kimera_tui.runs.search.tree import All, Any, Not, Search, Term
+
+Values = dict[str, str | float]
+"""Parameters by their names."""
+
+
+STATUS = (
+    "CASE WHEN run.ended IS NOT NULL OR (run.owner != '' AND run.lease_until >= :now)"
+    " THEN run.status WHEN run.detached THEN 'handed over' ELSE 'interrupted' END"
+)
+"""What a run's state is: one that no console is at goes on only where it is the workers' to do."""
+
+
+def _in_list(column: str) -> str:
+    """A text is part of an entry of a JSON list.
+
+    Looking into the JSON itself first is far cheaper than taking it apart, but no answer yet: its
+    brackets and quotes are no part of an entry.
+    """
+    each = f"SELECT 1 FROM json_each(run.{column}) WHERE value LIKE :x ESCAPE '\\'"  # noqa: S608 - a constant
+    return f"(run.{column} LIKE :xj ESCAPE '\\' AND EXISTS ({each}))"
+
+
+_HAS: dict[str, str] = {
+    "word": f"(run.name LIKE :x ESCAPE '\\' OR {_in_list('tasks')})",
+    "state": f"({STATUS}) LIKE :x ESCAPE '\\'",
+    "friend": _in_list("friends"),
+    "task": _in_list("tasks"),
+    "exc": "(run.error LIKE :x ESCAPE '\\' OR EXISTS (SELECT 1 FROM step"
+    " WHERE step.run = run.key AND step.error LIKE :x ESCAPE '\\'))",
+    "since": "run.started >= :now - :x",
+    "run": "run.run_id LIKE :x ESCAPE '\\'",
+    "parent": "run.parent LIKE :x ESCAPE '\\'",
+    "workflow": "run.name LIKE :x ESCAPE '\\'",
+}
+_FROM_THE_BEGINNING = ("state", "run", "parent")
+
+
+def condition(search: Search, values: Values) -> str:
+    """The condition on a row of ``run``.
+
+    Args:
+        search: What is asked, without names of saved filters.
+        values: The parameters so far, ``now`` among them; those of the search are added.
+    """
+    match search:
+        case Term(kind, text):
+            name = f"x{len(values)}"
+            values[name] = seconds_of(text) if kind == "since" else _pattern(kind, text)
+            values[f"{name}j"] = _pattern(kind, json.dumps(text)[1:-1])
+            return f"({_HAS[kind].replace(':x', f':{name}')})"
+        case Not(part):
+            return f"(NOT {condition(part, values)})"
+        case All(parts):
+            return f"({' AND '.join(condition(part, values) for part in parts) or 1})"
+        case Any(parts):
+            return f"({' OR '.join(condition(part, values) for part in parts) or 0})"
+
+
+def _pattern(kind: str, text: str) -> str:
+    literal = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"{literal}%" if kind in _FROM_THE_BEGINNING else f"%{literal}%"

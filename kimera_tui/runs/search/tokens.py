@@ -1,0 +1,79 @@
+"""The search line taken apart: words, quotes, parentheses and what stands between them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from kimera_tui.errors import UsageError
+from kimera_tui.runs.search.tree import OPERATORS
+
+_TOKEN = re.compile(
+    r"""(?P<space> \s+ )
+      | (?P<mark> [()|] )
+      | (?P<minus> - (?= [^\s)|] ) )
+      | (?P<word> (?: [^\s"()|] | "(?: [^"] | "" )*+" )++ )""",
+    re.VERBOSE,
+)
+_QUOTE = re.compile(r'"((?:[^"]|"")*+)"')
+Kind = Literal["word", "or", "and", "not", "(", ")"]
+_MARKS: dict[str, Kind] = {"(": "(", ")": ")", "|": "or", "-": "not"}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One piece of the line."""
+
+    kind: Kind
+    text: str
+    """The word without its quotes; of the others what was typed."""
+    plain: int = 0
+    """So many characters at the word's beginning stood outside quotes."""
+
+
+def tokens_of(line: str) -> list[Token]:
+    """Take a line apart.
+
+    Raises:
+        UsageError: a quote is open, or a ( stands right behind a word.
+    """
+    tokens: list[Token] = []
+    at = end = 0
+    while at < len(line):
+        if (found := _TOKEN.match(line, at)) is None:
+            raise UsageError('The search has a " without its end.')
+        at = found.end()
+        if found.lastgroup == "space":
+            continue
+        before = tokens[-1] if tokens and end == found.start() else None
+        tokens.append(_token(found[0], found.lastgroup == "word", before))
+        end = at
+    return tokens
+
+
+def _token(text: str, is_word: bool, before: Token | None) -> Token:
+    """Make a token.
+
+    Args:
+        text: As it was typed.
+        is_word: Whether it is no mark.
+        before: What stands right before it, without a space.
+    """
+    if is_word:
+        return _word(text, negated=before is not None and before.text == "-")
+    if text == "(" and before is not None and before.kind == "word":
+        raise UsageError(
+            f"A ( stands right behind `{before.text}`: put a space between them,"
+            " or the whole in quotes."
+        )
+    return Token(_MARKS[text], text)
+
+
+def _word(text: str, *, negated: bool) -> Token:
+    operator = None if negated else OPERATORS.get(text.lower())
+    if operator is not None:
+        return Token(operator, text)
+    plain = text.find('"')
+    bare = _QUOTE.sub(lambda quote: quote[1].replace('""', '"'), text)
+    return Token("word", bare, len(text) if plain < 0 else plain)

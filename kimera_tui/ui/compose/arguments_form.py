@@ -1,0 +1,119 @@
+"""The form of a step's arguments, as they would be sent, to send others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kimera_tui.config.friends import TaskInfo
+from kimera_tui.documents.fields import parse_args, parse_json
+from kimera_tui.documents.save import equal
+from kimera_tui.errors import UsageError
+from kimera_tui.redaction import is_secret_name
+from kimera_tui.runs.plan import PlannedTask
+from kimera_tui.ui.compose.forms import FormWindow
+from kimera_tui.ui.friends.task_form import Field
+from kimera_tui.ui.text import safe
+from kimera_tui.values.placeholders import is_whole
+
+_UNCHANGED = object()
+"""What an empty field gives."""
+_ARGS, _MORE = "args  ", "more  "
+"""Names of fields that no named argument can have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The arguments that are other ones now."""
+
+    kwargs: Mapping[str, Any]
+    args: tuple[Any, ...] | None = None
+    """All positional ones; None leaves them as they were."""
+
+
+def arguments_form(
+    task: PlannedTask, fetched: Mapping[str, Any], info: TaskInfo
+) -> FormWindow[Arguments]:
+    """The window that asks for the arguments of a call; gives those that are others now.
+
+    Args:
+        task: The call as it would be sent.
+        fetched: Named arguments of it that are looked up again, with their templates.
+        info: What the friend declares of the task.
+    """
+    sent = {
+        name: _field(safe(name, 60), name, value, fetched.get(name), name in task.secret)
+        for name, value in task.kwargs.items()
+    }
+    declared = {
+        name: Field(
+            f"{name}  {param.type}",
+            _reader(name),
+            "",
+            "was not sent",
+            secret=param.secret or is_secret_name(name),
+        )
+        for name, param in info.params.items()
+        if name not in sent
+    }
+    fields = {**sent, **declared}
+    if task.args:
+        fields[_ARGS] = _args_field(list(task.args))
+    fields[_MORE] = Field(
+        "more  named arguments", _object, "", 'a JSON object, like {"day": "2026-01-31"}'
+    )
+
+    def build(values: Mapping[str, Any]) -> Arguments:
+        given = {
+            name: values[name]
+            for name in (*sent, *declared)
+            if values[name] is not _UNCHANGED
+            and not (name in sent and equal(values[name], task.kwargs[name]))
+        }
+        args = values.get(_ARGS, _UNCHANGED)
+        same = args is _UNCHANGED or equal(args, list(task.args))
+        return Arguments({**given, **values[_MORE]}, None if same else tuple(args))
+
+    return FormWindow(
+        safe(f"Replay {task.friend}.{task.task_name}", 100),
+        [("", fields)],
+        build,
+        act="Go on",
+        intro="Values are JSON: texts stand in quotes. An empty field changes nothing.",
+    )
+
+
+def _field(title: str, name: str, value: Any, template: Any, secret: bool) -> Field:
+    if is_whole(value):
+        return Field(title, _reader(name), _json(value), "as it was", secret=secret)
+    hint = "not kept: type it, or leave it" if template is None else f"from {template} again"
+    return Field(title, _reader(name), "", hint, secret=secret)
+
+
+def _args_field(args: list[Any]) -> Field:
+    def read(text: str) -> Any:
+        return list(parse_args(text)) if text.strip() else _UNCHANGED
+
+    kept = is_whole(args)
+    hint = "as they were" if kept else "not kept: type them, or leave them"
+    return Field("args  JSON list", read, _json(args) if kept else "", hint)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _reader(name: str) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        return parse_json(text, name) if text.strip() else _UNCHANGED
+
+    return read
+
+
+def _object(text: str) -> dict[str, Any]:
+    value = parse_json(text, "more") if text.strip() else {}
+    if not isinstance(value, dict):
+        raise UsageError("more: must be a JSON object.")
+    return value

@@ -1,0 +1,164 @@
+"""A window with fields: what is wrong stands below each, and what comes out is one value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import ValidationError
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Button, Input
+
+from kimera_tui.errors import UsageError
+from kimera_tui.ui.friends.task_form import Field
+from kimera_tui.ui.text import content
+from kimera_tui.ui.widgets.plain import PlainButton, PlainStatic
+from kimera_tui.ui.windows.window import QuestionWindow
+
+T = TypeVar("T")
+Section = tuple[str, Mapping[str, Field]]
+"""A title, which may be empty, and its fields by the names that ``build`` knows them by."""
+
+
+class FormWindow(QuestionWindow[T | None]):
+    """Asks for some values and makes one thing of them.
+
+    Args:
+        title: What the window is called.
+        sections: The fields.
+        build: Makes the result of the fields' values; a UsageError, or a ValidationError of a
+            field, keeps the window open and is shown.
+        act: The word on the button.
+        intro: A line or two over the fields.
+        focus: Name of the field to begin in; the first one where it is empty.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "Cancel"),
+        Binding("ctrl+r,ctrl+s", "take", "Take", priority=True),
+        Binding("down", "app.focus_next", show=False),
+        Binding("up", "app.focus_previous", show=False),
+    ]
+
+    def __init__(
+        self,
+        title: str,
+        sections: Sequence[Section],
+        build: Callable[[dict[str, Any]], T],
+        *,
+        act: str = "Take",
+        intro: str = "",
+        focus: str = "",
+    ) -> None:
+        super().__init__()
+        self._head = title
+        self._sections = sections
+        self._build = build
+        self._act = act
+        self._intro = intro
+        self._first = focus
+        self.fields = {name: field for _, fields in sections for name, field in fields.items()}
+
+    @property
+    def typed(self) -> Mapping[str, str]:
+        """What stands in the fields, by their names."""
+        return {name: field.input.value for name, field in self.fields.items()}
+
+    def type_again(self, typed: Mapping[str, str]) -> None:
+        """Put into the fields what was typed into another window of the same fields."""
+        for name, text in typed.items():
+            self.fields[name].input.value = text
+
+    def compose(self) -> ComposeResult:
+        """The fields under their titles, then two buttons."""
+        with Vertical(classes="window form"):
+            with VerticalScroll(can_focus=False):
+                if self._intro:
+                    yield PlainStatic(self._intro, classes="form-doc")
+                for title, fields in self._sections:
+                    if title:
+                        yield PlainStatic(title, classes="form-title")
+                    yield from fields.values()
+            with Vertical(classes="form-foot"):
+                yield PlainStatic(classes="form-problem")
+                with Horizontal(classes="buttons"):
+                    yield PlainButton(
+                        f"{self._act}  ctrl+r", id="take", variant="primary", compact=True
+                    )
+                    yield PlainButton("Cancel  esc", id="cancel", compact=True)
+
+    def on_mount(self) -> None:
+        """Begin in the first field."""
+        self.query_one(".window").border_title = content(self._head)
+        field = self.fields.get(self._first) or next(iter(self.fields.values()), None)
+        if field is not None:
+            field.input.focus()
+        else:
+            self.query_one("#take").focus()
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        for field in self.fields.values():
+            if field.input is event.input:
+                field.touched = field.touched or field.input.has_focus or bool(event.value)
+        self._read(every=False)
+
+    @on(Input.Submitted)
+    @on(Button.Pressed, "#take")
+    def action_take(self) -> None:
+        """Hand over what was made, if every field is right."""
+        values, wrong = self._read(every=True)
+        if wrong is None:
+            try:
+                made = self._build(values)
+            except UsageError as error:
+                self._say_at(str(error).partition(":")[0], str(error))
+            except ValidationError as error:
+                self._say_invalid(error)
+            else:
+                self.dismiss(made)
+            return
+        wrong.input.focus()
+        wrong.scroll_visible(animate=False)
+
+    @on(Button.Pressed, "#cancel")
+    def action_close(self) -> None:
+        """Leave everything as it was."""
+        self.dismiss(None)
+
+    def _read(self, *, every: bool) -> tuple[dict[str, Any], Field | None]:
+        """All values, and the first field that is wrong."""
+        values: dict[str, Any] = {}
+        wrong = None
+        for name, field in self.fields.items():
+            try:
+                values[name] = field.value()
+                field.complain("")
+            except UsageError as error:
+                field.complain(str(error) if every or field.touched else "")
+                wrong = wrong or field
+        self._say("")
+        return values, wrong
+
+    def _say(self, text: str) -> None:
+        problem = self.query_one(".form-problem", PlainStatic)
+        problem.say(text)
+        problem.display = bool(text)
+
+    def _say_invalid(self, error: ValidationError) -> None:
+        found = error.errors()[0]
+        name = str(found["loc"][0]) if found["loc"] else ""
+        sentence = str(found["msg"]).removeprefix("Value error, ") + "."
+        self._say_at(name, f"{name}: {sentence}" if name else sentence)
+
+    def _say_at(self, name: str, sentence: str) -> None:
+        """Say what is wrong under the field that it is about, or under all of them."""
+        if (field := self.fields.get(name)) is None:
+            self._say(sentence)
+            return
+        field.complain(sentence)
+        field.input.focus()
+        field.scroll_visible(animate=False)

@@ -1,0 +1,305 @@
+"""The fields of a step: its task's parameters, and what the format lets a step say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from kimera_tui.config.friends import Param, TaskInfo
+from kimera_tui.documents.document import ParaStep, Retry, Step, TaskStep
+from kimera_tui.documents.fields import parse_args, parse_json, parse_kwargs, parse_param, text_of
+from kimera_tui.documents.step_text import parse_retry, parse_when, seconds_text, when_text
+from kimera_tui.errors import UsageError
+from kimera_tui.redaction import is_secret_name
+from kimera_tui.ui.friends.task_form import Field
+from kimera_tui.values.durations import parse_duration
+
+NOT_SENT: Final = object()
+"""The value of a parameter whose field is empty."""
+ON_TIMEOUT = ("revoke", "leave", "terminate")
+PASS = ("auto", "first", "payload", "none")
+
+
+def call_fields(step: TaskStep, info: TaskInfo) -> dict[str, Field]:
+    """A field for each declared parameter, then the arguments that have none."""
+    fields, rest = {}, dict(step.kwargs)
+    for name, param in info.params.items():
+        text = ""
+        if name in rest and (typed := _typed(name, param, rest[name])) is not None:
+            text = typed
+            del rest[name]
+        fields[f"param {name}"] = _param_field(name, param, text)
+    more = "more " if fields else ""
+    args = _json(step.args) if step.args else ""
+    fields["args"] = Field(f"{more}args  JSON list", parse_args, args, "none; like [1, 2]")
+    kwargs = _json(rest) if rest else ""
+    hint = 'none; like {"day": "${{ inputs.day }}"}'
+    fields["kwargs"] = Field(f"{more}kwargs  JSON object", parse_kwargs, kwargs, hint)
+    return fields
+
+
+def option_fields(step: TaskStep) -> dict[str, Field]:
+    """What else a task's step can say."""
+    return {
+        "id": name_field("id", step.id),
+        "task": Field("task  friend.task", str.strip, step.task, ""),
+        "pass": choice_field("pass", PASS, step.pass_),
+        **outcome_fields(step),
+        "timeout": duration_field("timeout  for the result", step.timeout),
+        "start_timeout": duration_field("start timeout  in the queue", step.start_timeout),
+        "on_timeout": on_timeout_field(step.on_timeout),
+        **retry_fields(step.retry),
+        "idempotent": yes_field("idempotent  may run twice", step.idempotent),
+        "notes": Field("notes", str, step.notes, "none"),
+    }
+
+
+def group_fields(step: Step) -> dict[str, Field]:
+    """What a chain or a para can say."""
+    fields = {"id": name_field("id", step.id)}
+    if isinstance(step, ParaStep):
+        most = "" if step.max_parallel is None else str(step.max_parallel)
+        fields |= {
+            "gather": choice_field("gather", ("list", "dict"), step.gather),
+            "max_parallel": Field("max parallel  at a time", whole("max parallel"), most, "all"),
+            "fail": choice_field("fail", ("all", "fast"), step.fail),
+        }
+    return {**fields, **outcome_fields(step), "notes": Field("notes", str, step.notes, "none")}
+
+
+def task_step(step: TaskStep, values: Mapping[str, Any]) -> TaskStep:
+    """The step that the fields' values make.
+
+    Raises:
+        UsageError: they don't go together.
+        ValidationError: the format doesn't allow one of them.
+    """
+    named = {
+        name.removeprefix("param "): value
+        for name, value in values.items()
+        if name.startswith("param ") and value is not NOT_SENT
+    }
+    if twice := named.keys() & values["kwargs"].keys():
+        raise UsageError(f"kwargs: `{min(twice)}` has a field of its own above.")
+    data: dict[str, Any] = {"id": values["id"], "task": values["task"]}
+    if step.friend is not None:
+        data["friend"] = step.friend
+    data |= _given(
+        {
+            "args": values["args"],
+            "kwargs": _in_order({**named, **values["kwargs"]}, step.kwargs),
+            "notes": values["notes"],
+            "timeout": values["timeout"],
+            "start_timeout": values["start_timeout"],
+            "on_timeout": values["on_timeout"],
+            "retry": retry_of(values, step.retry),
+            "idempotent": values["idempotent"],
+            "pass": values["pass"] if values["pass"] != PASS[0] else "",
+        }
+    )
+    made = TaskStep.model_validate(data)
+    return made.model_copy(update=_outcome(made, step, values))
+
+
+def group_step(step: Step, values: Mapping[str, Any]) -> Step:
+    """The chain or para that the fields' values make, with the steps that it has.
+
+    Raises:
+        ValidationError: the format doesn't allow one of them.
+    """
+    # What every step has is checked without the steps below.
+    TaskStep.model_validate({"id": values["id"], "task": "any", "notes": values["notes"]})
+    names = ("id", "notes", "gather", "max_parallel", "fail")
+    given = {name: values[name] for name in names if name in values}
+    update = {name: value for name, value in given.items() if value != getattr(step, name)}
+    return step.model_copy(update={**update, **_outcome(step, step, values)})
+
+
+def _outcome(made: Step, old: Step, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the fields say of when a step runs and how its errors end, where that is news."""
+    found = {"when": values["when"], "on_error": values["on_error"]}
+    if found["on_error"] == "steps":
+        found["on_error"] = old.on_error
+    return {name: value for name, value in found.items() if value != getattr(made, name)}
+
+
+def _given(data: dict[str, Any]) -> dict[str, Any]:
+    """Without what says nothing, so that a file stays short."""
+    return {name: value for name, value in data.items() if value not in (None, "", [], {}, False)}
+
+
+def _in_order(values: dict[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with those that were there before first, in their order."""
+    return {name: values[name] for name in [*(n for n in old if n in values), *values]}
+
+
+# Fields that several forms have
+
+
+def outcome_fields(step: Step) -> dict[str, Field]:
+    """When a step runs, and what happens when it ended badly."""
+    choices = ("fail", "continue", "steps") if step.handlers else ("fail", "continue")
+    now = "steps" if step.handlers else str(step.on_error)
+    hint = "always; like steps.load.result.rows > 0"
+    return {
+        "when": Field("when", parse_when, when_text(step.when), hint),
+        "on_error": choice_field("on error", choices, now),
+    }
+
+
+def retry_fields(retry: Retry | None) -> dict[str, Field]:
+    """How often, after how long, and on what."""
+    times, delay, names = "", "", ""
+    if retry is not None:
+        times, names = str(retry.max), ", ".join(retry.on)
+        delay = seconds_text(retry.delay) if "delay" in retry.model_fields_set else ""
+    return {
+        "retry times": Field("retry  more tries", str, times, "none"),
+        "retry delay": Field("retry after", str, delay, "1s, then twice as long each time"),
+        "retry on": Field("retry on", str, names, "every exception; like OSError, TIMEOUT"),
+    }
+
+
+def retry_of(values: Mapping[str, Any], old: Retry | None) -> Retry | None:
+    """What the fields of a retry make."""
+    return parse_retry(values["retry times"], values["retry delay"], values["retry on"], old)
+
+
+def name_field(title: str, value: str) -> Field:
+    """An id or a name."""
+    return Field(title, str.strip, value, "small letters, digits and _")
+
+
+def choice_field(
+    title: str, choices: tuple[str, ...], value: str, empty: str = "", *, shown: bool = True
+) -> Field:
+    """One of some words, of which the beginning is enough.
+
+    Args:
+        title: What it is called.
+        choices: The words.
+        value: The one it is now.
+        empty: What holds when nothing is typed, if that isn't the first word.
+        shown: Whether the title names the words.
+    """
+    name = title.split("  ", maxsplit=1)[0]
+
+    def read(text: str) -> str | None:
+        typed = text.strip().lower()
+        if not typed:
+            return None if empty else choices[0]
+        found = [choice for choice in choices if choice.startswith(typed)]
+        if typed in choices or len(found) == 1:
+            return typed if typed in choices else found[0]
+        raise UsageError(f"{name}: one of {', '.join(choices)}.")
+
+    hint = empty or choices[0]
+    if shown:
+        return Field(f"{title}  {'|'.join(choices)}", read, value, hint)
+    others = ", ".join(choice for choice in choices if choice != hint)
+    return Field(title, read, value, f"{hint}; or {others}")
+
+
+def on_timeout_field(value: str | None) -> Field:
+    """What becomes of a task that takes too long."""
+    return choice_field("on timeout", ON_TIMEOUT, value or "", "revoke", shown=False)
+
+
+def yes_field(title: str, value: bool) -> Field:
+    """True or false."""
+
+    def read(text: str) -> bool:
+        typed = text.strip().lower()
+        if typed in ("", "n", "no", "false"):
+            return False
+        if typed in ("y", "yes", "true"):
+            return True
+        raise UsageError(f"{title.split('  ', maxsplit=1)[0]}: yes or no.")
+
+    return Field(title, read, "yes" if value else "", "no")
+
+
+def duration_field(title: str, value: float | None, hint: str = "default") -> Field:
+    """Seconds of 30s, 5m or 1h30m; None for an empty field."""
+    name = title.split("  ", maxsplit=1)[0]
+    return Field(title, lambda text: seconds(name, text), seconds_text(value), hint)
+
+
+def seconds(name: str, text: str) -> float | None:
+    """Seconds of a duration, or None where nothing is typed."""
+    if not text.strip():
+        return None
+    try:
+        return parse_duration(text)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from None
+
+
+def whole(name: str) -> Callable[[str], int | None]:
+    """Reads a whole number from 1 up, or None where nothing is typed."""
+
+    def read(text: str) -> int | None:
+        typed = text.strip()
+        if not typed:
+            return None
+        if not typed.isascii() or not typed.isdigit() or not 0 < len(typed) < 7 or not int(typed):
+            raise UsageError(f"{name}: a whole number from 1.")
+        return int(typed)
+
+    return read
+
+
+# Parameters
+
+
+def _param_field(name: str, param: Param, text: str) -> Field:
+    choices = f" {'|'.join(map(str, param.values))}" if param.values else ""
+    secret = (param.secret or is_secret_name(name)) and "${{" not in text
+    return Field(
+        f"{name}  {param.type}{choices}{', required' if param.required else ''}",
+        lambda typed: _read(name, param, typed),
+        text,
+        param.description or f"not sent; like ${{{{ inputs.{name} }}}}",
+        secret=secret,
+    )
+
+
+def _read(name: str, param: Param, text: str) -> Any:
+    """The value of a parameter's field: what its type says, or a template."""
+    if not text.strip():
+        return NOT_SENT
+    if param.type == "json" and text.strip()[0] in "[{":
+        return parse_json(text, name)
+    return text if "${{" in text else parse_param(name, param, text)
+
+
+def _typed(name: str, param: Param, value: Any) -> str | None:
+    """How a value is typed into its parameter's field; None where that would change it."""
+    text = value if isinstance(value, str) and param.type != "json" else _json(value)
+    if isinstance(value, str) and "${{" in value:
+        text = value
+    try:
+        back = _read(name, param, text)
+    except UsageError:
+        # What its own field refuses is shown there, to be put right.
+        return text if isinstance(value, str | int | float) else None
+    return text if type(back) is type(value) and back == value else None
+
+
+def new_call(name: str, step_id: str, info: TaskInfo) -> TaskStep:
+    """A step for a task, with the values that its parameters have at first."""
+    kwargs = {
+        each: parse_param(each, param, text_of(param))
+        for each, param in info.params.items()
+        if param.default is not None
+    }
+    return (
+        TaskStep(id=step_id, task=name, kwargs=kwargs)
+        if kwargs
+        else TaskStep(id=step_id, task=name)
+    )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,1 @@
+"""Mode 1: friends and the form that sends a task."""

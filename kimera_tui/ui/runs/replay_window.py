@@ -1,0 +1,149 @@
+"""The question before a replay: how much of the run, with the plan shown first."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.widgets import OptionList
+
+from kimera_tui.errors import KimeraError
+from kimera_tui.execution.replay import ReplayPlan, Wish
+from kimera_tui.runs.index import RunState
+from kimera_tui.runs.plan import is_handler
+from kimera_tui.runs.state import StepState
+from kimera_tui.ui.friends.call_text import call_words
+from kimera_tui.ui.widgets.plain import PlainOptions, PlainStatic
+from kimera_tui.ui.windows.window import QuestionWindow
+
+NAMED = 12
+"""Steps that a plan names."""
+_ASKS = {
+    "inputs": "Asks for the inputs first; whatever they change runs again too.",
+    "arguments": "Asks for the arguments first; no other step runs.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to run something again."""
+
+    words: str
+    wish: Wish
+    asks: Literal["", "inputs", "arguments"] = ""
+    """What is asked for before it begins."""
+
+
+class AskReplay(QuestionWindow[Way | None]):
+    """Offers the ways to replay a run, each with its plan.
+
+    Args:
+        run: The past run.
+        step: The step that is selected in it, if any.
+        plan: Gives the plan of a wish.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "Close"),
+        Binding("pageup", "read(-1)", show=False, priority=True),
+        Binding("pagedown", "read(1)", show=False, priority=True),
+    ]
+
+    def __init__(
+        self,
+        run: RunState,
+        step: StepState | None,
+        plan: Callable[[Wish], Awaitable[ReplayPlan]],
+    ) -> None:
+        super().__init__()
+        self._run = run
+        self._plan = plan
+        self._ways = ways(run, step)
+        self._said: dict[str, str] = {}
+        """What was planned already, by the words of the way."""
+
+    def compose(self) -> ComposeResult:
+        """The run, the ways, the plan of the one that is pointed at."""
+        with Vertical(classes="window pick"):
+            yield PlainStatic(f"{self._run.name}\nA new run; this one stays as it is.\n")
+            yield PlainOptions()
+            with VerticalScroll(classes="replay-plan", can_focus=False):
+                yield PlainStatic("")
+
+    def on_mount(self) -> None:
+        """Offer the ways that make sense."""
+        self.query_one(".window").border_title = "Replay"
+        options = self.query_one(PlainOptions)
+        options.offer([(way.words, str(n)) for n, way in enumerate(self._ways)])
+        options.highlighted = 0
+        options.focus()
+
+    @on(OptionList.OptionHighlighted)
+    def _pointed(self, event: OptionList.OptionHighlighted) -> None:
+        if event.option.id is not None:
+            self._show_plan(self._ways[int(event.option.id)])
+
+    @work(exclusive=True, group="replay-plan")
+    async def _show_plan(self, way: Way) -> None:
+        try:
+            if way.words not in self._said:
+                self._said[way.words] = plan_words(await self._plan(way.wish))
+            said = self._said[way.words]
+        except KimeraError as error:
+            said = str(error)
+        if way.asks:
+            said += f"\n{_ASKS[way.asks]}"
+        self.query_one(".replay-plan PlainStatic", PlainStatic).say(f"\n{said}")
+
+    @on(OptionList.OptionSelected)
+    def _take(self, event: OptionList.OptionSelected) -> None:
+        if event.option.id is not None:
+            self.dismiss(self._ways[int(event.option.id)])
+
+    def action_read(self, by: int) -> None:
+        """Scroll a plan that is longer than its place."""
+        plan = self.query_one(".replay-plan")
+        plan.scroll_relative(y=by * max(1, plan.size.height - 1), animate=False)
+
+    def action_close(self) -> None:
+        """Leave it."""
+        self.dismiss(None)
+
+
+def plan_words(plan: ReplayPlan) -> str:
+    """A plan in a few sentences: how much runs, which steps, and the call where it is only one."""
+    names = {node.path: node.id or node.task.task_name for _, node in plan.plan.walk() if node.task}
+    listed = [names[path] for path in plan.will_run]
+    more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
+    said = plan.sentence[:1].upper() + plan.sentence[1:]
+    said = f"{said}: {', '.join(listed[:NAMED])}{more}." if listed else f"{said}."
+    task = plan.payload
+    call = [] if task is None else [call_words(task, task.secret, plan.fetched)]
+    return "\n".join([" ".join([said, *plan.needs[:3], *plan.notes[:3]]), *call])
+
+
+def ways(run: RunState, step: StepState | None) -> list[Way]:
+    """The ways to replay a run, the likeliest first."""
+    failed = any(step.status.bad and not is_handler(path) for path, step in run.steps.items())
+    found = [Way("Run again", Wish("again"))]
+    if failed:
+        found.insert(0, Way("From what failed", Wish("from_failed")))
+    if run.header.get("inputs"):
+        found.append(Way("With other inputs…", Wish("from_failed"), "inputs"))
+    if step is None:
+        return found
+    name = step.id or step.name
+    if len(run.steps) > 1:
+        found += [
+            Way(f"From {name} on", Wish("from_step", step.path)),
+            Way(f"Only {name}, as it was sent", Wish("only_step", step.path)),
+        ]
+    found.append(
+        Way(f"Only {name}, with other arguments…", Wish("only_step", step.path), "arguments")
+    )
+    return found

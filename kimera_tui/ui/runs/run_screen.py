@@ -1,0 +1,162 @@
+"""What Live and History share: a list of runs, and everything about the selected one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar
+
+from textual import getters, on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+
+from kimera_tui.errors import KimeraError
+from kimera_tui.runs.index import RunState
+from kimera_tui.runs.state import StepState
+from kimera_tui.ui.actions import bindings
+from kimera_tui.ui.mode_screen import ModeScreen
+from kimera_tui.ui.runs.event_pane import EventPane
+from kimera_tui.ui.runs.payload_view import PayloadView, text_for_file, yankable
+from kimera_tui.ui.runs.replay_flow import ask_and_replay
+from kimera_tui.ui.runs.runs_table import RunsTable
+from kimera_tui.ui.runs.step_tree import StepTree
+from kimera_tui.ui.runs.timeline import Timeline
+from kimera_tui.ui.widgets.lines import LineView
+
+
+class RunScreen(ModeScreen):
+    """Shows runs: above the list and the steps, below the events and input and output."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("runs")
+    AUTO_FOCUS: ClassVar[str | None] = "RunsTable"
+
+    runs = getters.query_one(RunsTable)
+    steps = getters.query_one(StepTree)
+    timeline = getters.query_one(Timeline)
+    events = getters.query_one(EventPane)
+    output = getters.query_one(PayloadView)
+
+    def compose_content(self) -> ComposeResult:
+        """The four panes; the timeline takes the place of the steps."""
+        with Container(id="run-screen"):
+            with Container(id="upper"):
+                yield from self.compose_list()
+                yield StepTree(self.kimera.looked_at, id="step-tree")
+                yield Timeline(self.kimera.looked_at, id="timeline")
+            with Container(id="lower"):
+                yield EventPane(id="events")
+                yield PayloadView(id="output")
+
+    def compose_list(self) -> ComposeResult:
+        """The list of runs, and what belongs to it."""
+        yield RunsTable(id="runs")
+
+    @property
+    def shown_run(self) -> RunState | None:
+        """The run whose steps are shown."""
+        return self.runs.selected
+
+    @property
+    def shown_step(self) -> StepState | None:
+        """The step of that run which is selected in the pane that is shown."""
+        view = self.timeline if self.has_class("-timeline") else self.steps
+        return view.selected if view.run is self.shown_run else None
+
+    async def selected_run(self) -> RunState | None:
+        """The run under the cursor, as soon as it is shown; None where there is none to show."""
+        return self.shown_run
+
+    def draw_steps(self) -> None:
+        """Draw the selected run."""
+        run, now = self.shown_run, self.kimera.services.clock.now()
+        self.steps.show_run(run, now)
+        if self.has_class("-timeline"):
+            self.timeline.show_run(run, now, self.kimera.usual)
+        self.output.show_step(self.shown_step, self.shown_run)
+
+    @on(LineView.Selected, "RunsTable")
+    def _run_selected(self) -> None:
+        self.draw_steps()
+
+    @on(LineView.Opened, "RunsTable")
+    def _run_opened(self) -> None:
+        self.focus_steps()
+
+    def focus_steps(self) -> None:
+        """Go to the steps of the shown run."""
+        (self.timeline if self.has_class("-timeline") else self.steps).focus()
+
+    @on(LineView.Selected, "StepTree, Timeline")
+    def _step_selected(self) -> None:
+        self.output.show_step(self.shown_step, self.shown_run)
+
+    @on(LineView.Opened, "StepTree, Timeline")
+    def _step_opened(self) -> None:
+        self.add_class("-output")
+        self.output.focus()
+
+    def action_toggle_timeline(self) -> None:
+        """Show the timeline in place of the steps, or the steps again."""
+        focused = self.steps.has_focus or self.timeline.has_focus
+        self.toggle_class("-timeline")
+        self.draw_steps()
+        if focused:
+            self.focus_steps()
+
+    def action_toggle_output(self) -> None:
+        """Show events or input and output where there is no room for both."""
+        self.toggle_class("-output")
+        (self.output if self.has_class("-output") else self.events).focus()
+
+    @work(exclusive=True, group="to-workflow")
+    async def action_to_workflow(self) -> None:
+        """Compose the selected run as a workflow, to be saved or changed."""
+        run = await self.selected_run()
+        if run is None:
+            self.kimera.flash("Select a run to compose it as a workflow.")
+            return
+        await self.kimera.acts.compose_run(run.run_id)
+
+    @work(exclusive=True, group="yank")
+    async def action_yank(self) -> None:
+        """Copy what came out of the selected step."""
+        run, step = await self.selected_run(), self.shown_step
+        if run is None or step is None:
+            self.kimera.flash("Select a step to copy what came out of it.")
+            return
+        self.app.copy_to_clipboard(await asyncio.to_thread(yankable, step, run))
+        self.kimera.flash("Copied.")
+
+    @work(exclusive=True, group="save-value")
+    async def action_save_value(self) -> None:
+        """Write what came out of the selected step to a file, without its secrets."""
+        run, step = await self.selected_run(), self.shown_step
+        if run is None or step is None or not step.status.ended:
+            self.kimera.flash("Select a step that has ended.")
+            return
+        where = step.id or step.path.replace("/", "-") or "0"
+        name = f"run-{run.run_id[:8]}-{where}.{'txt' if step.error_type else 'json'}"
+        try:
+            text = await asyncio.to_thread(text_for_file, step, run)
+            path = await self.kimera.services.save_value(name, text)
+        except KimeraError as error:
+            self.kimera.complain(str(error))
+            return
+        self.kimera.flash(f"Written to {path}")
+
+    def action_next_failure(self) -> None:
+        """Put the cursor on the next step that ended badly."""
+        if not self.steps.to_next_failure():
+            self.kimera.flash("No step of this run ended badly.")
+        self.draw_steps()
+
+    @work
+    async def action_replay(self, ask: bool = False) -> None:
+        """Run it again: whole, from what failed, from the selected step, or that step alone."""
+        run = await self.selected_run()
+        if run is None:
+            self.kimera.flash("Select a run to run it again.")
+        elif run.ended is None:
+            self.kimera.complain("This run has not ended: it can be replayed when it has.")
+        else:
+            await ask_and_replay(self.kimera, run, self.shown_step, ask=ask)

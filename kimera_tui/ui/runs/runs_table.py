@@ -1,0 +1,88 @@
+"""The runs: newest first, each with its state, its steps and its age."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.ui.text import safe, took
+from kimera_tui.ui.theme import GLYPHS, STYLES
+from kimera_tui.ui.widgets.lines import Line, LineView
+
+ROOMY = 70
+"""Cells from which on there is a column for what is usual."""
+Usual = Mapping[str, tuple[float, float]]
+
+
+class RunsTable(LineView):
+    """Lists the runs of the book; the cursor keeps to its run when others come and go."""
+
+    empty_text = "No runs yet.\nSend a task from Friends (1), or compose one (2)."
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self._runs: list[RunState] = []
+        self._now = 0.0
+        self._usual: Usual = {}
+        self.faults_only = False
+        """Shows only the runs in which something went wrong."""
+        self.border_title = "Runs"
+
+    @property
+    def selected(self) -> RunState | None:
+        """The run under the cursor."""
+        return self._runs[self.cursor] if self._runs else None
+
+    def show_book(self, book: RunBook, now: float, usual: Usual, select: str | None = None) -> None:
+        """Show the book's runs at a moment.
+
+        Args:
+            book: The runs.
+            now: The moment, in seconds since the epoch.
+            usual: Median and 95th percentile of runs, in seconds, by name.
+            select: The run to put the cursor on; None keeps it where it is.
+        """
+        keep = select or (self.selected.run_id if self.selected else None)
+        self._runs = [
+            run for run in reversed(book.runs.values()) if run.faulty or not self.faults_only
+        ]
+        self._now, self._usual = now, usual
+        self.border_subtitle = "only faults" if self.faults_only else None
+        positions = {run.run_id: index for index, run in enumerate(self._runs)}
+        self.lines_changed()
+        if keep in positions:
+            self.move_cursor(positions[keep])
+
+    def line_count(self) -> int:
+        """How many runs there are."""
+        return len(self._runs)
+
+    def line_at(self, index: int) -> Line:
+        """State, steps, age and name of a run."""
+        run = self._runs[index]
+        status, style = run.status, STYLES[run.status]
+        steps = f"{run.done}/{run.total}"
+        seconds = (run.ended or self._now) - run.started
+        usual = self._usual.get(run.name)
+        slow = usual is not None and seconds > usual[1]
+        return (
+            (f" {GLYPHS[status]} {status.value:<13}", style),
+            (f"{steps:>7} ", ""),
+            (f"{took(seconds):>6}  ", "warning" if slow else "dim"),
+            *self._usual_spans(usual),
+            (safe(run.name, 300), "strong"),
+            ("  detached" if run.detached else "", "key"),
+            (f"  {self._friends(run)}" if self.size.width >= ROOMY else "", "dim"),
+        )
+
+    def _usual_spans(self, usual: tuple[float, float] | None) -> Line:
+        """What such runs usually take, half and nearly all of them, where there is room."""
+        if self.size.width < ROOMY:
+            return ()
+        words = "" if usual is None else f"{took(usual[0])} to {took(usual[1])}"
+        return ((f"{words:>14}  ", "dim"),)
+
+    @staticmethod
+    def _friends(run: RunState) -> str:
+        names = sorted({step.friend for step in run.steps.values()})
+        return safe(", ".join(names), 80)

@@ -1,0 +1,1 @@
+"""Windows over a mode that belong to no mode alone."""

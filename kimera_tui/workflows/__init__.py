@@ -1,1 +1,0 @@
-"""Workflows: trees of tasks, and the runner that walks them."""

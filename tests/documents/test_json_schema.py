@@ -1,0 +1,173 @@
+"""The JSON schema says the same of a file as Kimera does, as far as a schema can say it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from kimera_tui.documents.checks import problems_of
+from kimera_tui.documents.json_schema import workflow_schema
+from kimera_tui.documents.schema_errors import validated
+from kimera_tui.yaml.reading import parse_yaml
+from tests.documents.cases import EVERYTHING, EXAMPLES, FRIENDS
+
+TEXTS = {"everything": EVERYTHING, **{path.name: path.read_text() for path in EXAMPLES}}
+WRONG = (None, True, 7, -1, 1.5, "", "odd text", "a" * 300, [], [[]], {}, {"odd": 1})
+ONLY_KIMERA = (
+    # Times: what is a duration is told by more than a pattern.
+    r"is not a duration", r"must be greater than 0", r"must be at most 720h",
+    # A condition is looked at as a whole.
+    r"only eq and ne may be null",
+    # What is said elsewhere in the file counts.
+    r"there is no (input|step) ", r"has not run yet", r"another step has the id", r"its own result",
+    r"no result comes in", r"under `env:`", r"an error is there only", r"only inputs can be looked",
+    r"say which", r"has no `", r"is a secret, which",
+    # Templates have a grammar of their own.
+    r"^Template ", r"^Look-up ",
+    # The keys of an input depend on its type.
+    r"an enum needs", r"belongs? to ", r"a secret has no default", r"that is its default",
+    r"`min` and `max`", r"`min` is over", r"no regular expression", r"write a (date|time|duration)",
+    r"no such date",
+    # What friends declare of their tasks; and that there is something to run.
+    r"no friend ", r"is required by", r"there is no step: add one",
+)  # fmt: skip
+"""Reasons for which Kimera refuses what a schema takes."""
+
+SCHEMA = Draft202012Validator(workflow_schema())
+WITH_FRIENDS = Draft202012Validator(workflow_schema(FRIENDS))
+
+
+def reasons(data: Any) -> list[str]:
+    """Why Kimera refuses a document."""
+    document, errors = validated(data)
+    if document is None:
+        return [each.sentence for each in errors]
+    if type(data.get("kimera")) is not int:  # true equals 1
+        return ["kimera: must be there"]
+    return [each.sentence for each in problems_of(document, FRIENDS)]
+
+
+def places(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in plain values but the inside of what may be anything."""
+    yield path
+    if path and path[-1] in ("kwargs", "args", "default", "values", "eq", "in"):
+        return
+    pairs = (
+        data.items()
+        if isinstance(data, dict)
+        else enumerate(data)
+        if isinstance(data, list)
+        else ()
+    )
+    for key, child in pairs:
+        yield from places(child, (*path, key))
+
+
+def mutants() -> Iterator[Any]:
+    """Documents that are made of right ones by one change each."""
+    for text in TEXTS.values():
+        data = parse_yaml(text, "f").data
+        for path in places(data):
+            for change in ("wrong", "remove", "rename", "add", "twice"):
+                yield from _changed(data, path, change)
+
+
+def _changed(data: Any, path: tuple[Any, ...], change: str) -> Iterator[Any]:
+    for wrong in WRONG if change == "wrong" else (None,):
+        mutant = copy.deepcopy(data)
+        owner, here = None, mutant
+        for key in path:
+            owner, here = here, here[key]
+        if owner is None:
+            return
+        last = path[-1]
+        if change == "wrong":
+            owner[last] = wrong
+        elif change == "remove":
+            del owner[last]
+        elif change == "rename" and isinstance(owner, dict):
+            owner[f"{last}_"] = owner.pop(last)
+        elif change == "add" and isinstance(here, dict) and last != "inputs":
+            here["odd"] = 1
+        elif change == "twice" and isinstance(owner, list):
+            owner.append(here)
+        else:
+            return
+        yield mutant
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_what_is_right_is_right_for_both(name: str) -> None:
+    data = parse_yaml(TEXTS[name], name).data
+    assert reasons(data) == []
+    for schema in (SCHEMA, WITH_FRIENDS):
+        assert [each.message for each in schema.iter_errors(data)] == []
+
+
+def test_what_is_wrong_is_wrong_for_both_or_for_a_reason_that_a_schema_cannot_tell() -> None:
+    told = Counter[str]()
+    every = list(mutants())
+    for mutant in random.Random(1).sample(every, 1500):
+        why, schema_takes_it = reasons(mutant), SCHEMA.is_valid(mutant)
+        if not why:
+            assert schema_takes_it, [each.message for each in SCHEMA.iter_errors(mutant)]
+            told["right for both"] += 1
+        elif not schema_takes_it:
+            told["wrong for both"] += 1
+        else:
+            for sentence in why:
+                assert any(re.search(each, sentence) for each in ONLY_KIMERA), (sentence, mutant)
+            told["wrong for Kimera only"] += 1
+    assert told["wrong for both"] >= 500
+    assert told["wrong for Kimera only"] >= 50
+    assert told["right for both"] >= 20
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [{}, {"ref": "a"}, {"ref": "a", "eq": 1, "ne": 1}, {"eq": 1}, {"all": []}, {"all": [{}]},
+     {"ref": "a", "eq": 1, "any": [{"ref": "a", "eq": 1}]}, {"not": {"ref": "a"}},
+     {"not": {"ref": "a", "eq": 1}, "missing": "true"}, {"ref": "a", "in": "b"}],
+)  # fmt: skip
+def test_a_condition_of_the_wrong_shape_is_wrong_for_both(condition: Any) -> None:
+    step = {"id": "a", "task": "echo.value", "when": condition}
+    data = {"kimera": 1, "name": "x", "steps": [step]}
+    assert validated(data)[0] is None
+    assert not SCHEMA.is_valid(data)
+
+
+def test_the_schema_is_one_and_says_which() -> None:
+    schema = workflow_schema(FRIENDS)
+    Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert len(json.dumps(workflow_schema())) < 30_000
+
+
+def step(**fields: Any) -> dict[str, Any]:
+    return {"kimera": 1, "name": "x", "steps": [{"id": "a", **fields}]}
+
+
+def test_with_friends_tasks_and_arguments_are_known() -> None:
+    tasks = workflow_schema(FRIENDS)["$defs"]["TaskStep"]["properties"]["task"]["anyOf"][0]["enum"]
+    assert "calculator.add" in tasks
+    good = [
+        step(task="calculator.add", kwargs={"a": 1, "b": "${{ prev }}", "other": []}),
+        step(task="reports.render", kwargs={"paper": "A4"}),
+        step(task="unknown.task", kwargs={"a": "x"}),
+        step(task="add", friend="calculator"),
+    ]
+    bad = [
+        step(task="calculator.add", kwargs={"a": "x"}),
+        step(task="calculator.add", kwargs={"a": 1.5}),
+        step(task="reports.render", kwargs={"paper": "A3"}),
+        step(task="a b"),
+    ]
+    assert [WITH_FRIENDS.is_valid(each) for each in (*good, *bad)] == [True] * 4 + [False] * 4

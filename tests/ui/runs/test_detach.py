@@ -1,0 +1,168 @@
+"""Handing runs to the workers by keys: asked for first, and what keeps them is listed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from textual.pilot import Pilot
+
+from kimera_tui.documents.document import Document
+from kimera_tui.execution.detach.blockers import Ground, Stop, stops
+from kimera_tui.execution.detach.handover import CannotDetach
+from kimera_tui.execution.planning import DocumentPlanner
+from kimera_tui.execution.run_setup import Given
+from kimera_tui.runs.events import RunDetached
+from kimera_tui.ui.app import KimeraApp
+from kimera_tui.ui.compose.composition import opened
+from kimera_tui.ui.runs.detach_windows import Stops
+from kimera_tui.ui.runs.live import LiveScreen
+from kimera_tui.ui.windows.confirm import Confirm
+from tests.ui.stage import FRIENDS, Stage, grid, settle
+
+
+class DetachStage(Stage):
+    """Workers that take what they can do."""
+
+    refused: Sequence[Stop] = ()
+
+    async def stops(self, document: Document) -> Sequence[Stop]:
+        friends = {name: friend.as_mapping() for name, friend in self.friends.items()}
+        return stops(DocumentPlanner(self.new_id).plan(document), Ground(friends))
+
+    async def detach_document(self, document: Document, given: Given) -> str:
+        run_id = await self.run_document(document, given)
+        self.tell(RunDetached(at=self.clock.now(), run_id=run_id, paths=("0",)))
+        return run_id
+
+    async def detach_rest(self, run_id: str) -> None:
+        self.acts.append(("detach", run_id))
+        if self.refused:
+            raise CannotDetach(self.refused)
+        self.tell(RunDetached(at=self.clock.now(), run_id=run_id, paths=("1",)))
+
+
+def two(passing: str) -> Document:
+    return Document.model_validate(
+        {
+            "name": "two steps",
+            "steps": [
+                {"id": "one", "task": "calculator.add", "kwargs": {"a": 1, "b": 2}},
+                {"id": "two", "task": "echo.value", "pass": passing},
+            ],
+        }
+    )
+
+
+async def composed(pilot: Pilot[Any], document: Document) -> None:
+    app = pilot.app
+    assert isinstance(app, KimeraApp)
+    await settle(pilot)
+    app.composition = opened(document)
+    await pilot.press("2")
+    await settle(pilot)
+
+
+async def test_what_is_composed_is_detached_once_that_is_chosen() -> None:
+    stage = DetachStage()
+    app = KimeraApp(stage)
+    async with app.run_test(size=(200, 60)) as pilot:
+        await composed(pilot, two("first"))
+        await pilot.press("D")
+        await settle(pilot)
+        assert isinstance(app.screen, Confirm)
+        assert "2 tasks are handed to the workers" in grid(app)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert stage.documents == []
+        await pilot.press("D")
+        await settle(pilot)
+        await pilot.press("right", "enter")
+        await settle(pilot)
+        assert isinstance(app.screen, LiveScreen)
+        assert [document.name for document, _ in stage.documents] == ["two steps"]
+        assert "two steps  detached" in grid(app)
+        assert "timeout 30 s, while the run was here" in grid(app)
+
+
+async def test_what_keeps_it_from_the_workers_is_listed_and_nothing_is_sent() -> None:
+    stage = DetachStage()
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await composed(pilot, two("auto"))
+        await pilot.press("D")
+        await settle(pilot)
+        assert isinstance(app.screen, Stops)
+        assert "two  has `pass: auto`" in grid(app)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert stage.documents == []
+
+
+async def test_the_rest_of_a_run_is_handed_over_once_that_is_chosen() -> None:
+    stage = DetachStage()
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await composed(pilot, two("auto"))
+        await pilot.press("r")
+        await settle(pilot)
+        (_, first), _ = stage.plans[0]
+        stage.sent(first)
+        stage.started(first)
+        await settle(pilot)
+        run_id = next(iter(app.book.runs))
+        stage.refused = [Stop("1", "two", "two: has `retry`: workers try nothing again")]
+        await pilot.press("D")
+        await settle(pilot)
+        assert "In flight, to be waited for: 1" in grid(app)
+        assert "Handed to the workers then: 1" in grid(app)
+        await pilot.press("right", "enter")
+        await settle(pilot)
+        assert isinstance(app.screen, Stops)
+        assert "It goes on here as it did." in grid(app)
+        await pilot.press("escape")
+        stage.refused = ()
+        await settle(pilot)
+        await pilot.press("D", "right", "enter")
+        await settle(pilot)
+        assert stage.acts == [("detach", run_id)] * 2
+        assert app.book.runs[run_id].detached
+        await pilot.press("D")
+        await settle(pilot)
+        assert isinstance(app.screen, LiveScreen)
+
+
+async def refused_and_meant(app: KimeraApp, pilot: Pilot[Any], done: Sequence[object]) -> None:
+    """Hand over twice: it is asked about, and done once that was said to be meant."""
+    for answer in (["enter"], ["right", "enter"]):
+        assert len(done) == 0
+        await pilot.press("D")
+        await settle(pilot)
+        await pilot.press("right", "enter")
+        await settle(pilot)
+        assert "Marked as dangerous: echo" in grid(app)
+        await pilot.press(*answer)
+        await settle(pilot)
+    assert len(done) == 1
+
+
+async def test_what_is_detached_to_a_dangerous_friend_is_asked_about_by_its_name() -> None:
+    stage = DetachStage({**FRIENDS, "echo": FRIENDS["echo"].model_copy(update={"danger": True})})
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await composed(pilot, two("first"))
+        await refused_and_meant(app, pilot, stage.documents)
+
+
+async def test_the_rest_of_a_run_is_not_handed_to_a_dangerous_friend_unasked() -> None:
+    stage = DetachStage({**FRIENDS, "echo": FRIENDS["echo"].model_copy(update={"danger": True})})
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await composed(pilot, two("auto"))
+        await pilot.press("r")
+        await settle(pilot)
+        await pilot.press("R")
+        await settle(pilot)
+        stage.sent(stage.plans[0][0][1])
+        await settle(pilot)
+        await refused_and_meant(app, pilot, stage.acts)
