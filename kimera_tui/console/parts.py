@@ -313,7 +313,7 @@ class Parts(DetachParts, FilterParts):
         self._runner = Runner(
             manager,
             self.clock,
-            findings=self._findings,
+            warnings=self._findings,
             journal=self.journal,
             profile=self._profile,
             asks=self._asks,

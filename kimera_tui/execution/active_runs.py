@@ -1,4 +1,4 @@
-"""Runs that go on, each in a background task: from the beginning that is kept to the end."""
+"""The runs of one runner that have not ended, each in a background task."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from kimera_tui.errors import JournalError, KimeraError, RunRefused, RunTaken
-from kimera_tui.execution.completion import RunStopped, status_after
-from kimera_tui.execution.executor import Walk
-from kimera_tui.execution.run_context import Hands
+from kimera_tui.execution.completion import status_after
+from kimera_tui.execution.detach.handover import Handover
+from kimera_tui.execution.executor import Executor
+from kimera_tui.execution.run_context import RunContext
 from kimera_tui.process.events import Refused
 from kimera_tui.runs.events import RunDetached, RunEnded, RunStarted, StepReused
 
@@ -18,98 +19,93 @@ KEPT_SECONDS = 60.0
 """How long the result of a run that has ended can still be asked for."""
 
 
-class Going:
-    """The runs of one runner.
+class ActiveRuns:
+    """The active runs of one runner.
 
     Args:
-        hands: With what they are walked.
+        context: What they share.
     """
 
-    def __init__(self, hands: Hands) -> None:
-        self._hands = hands
-        self._runs: dict[str, asyncio.Task[Any]] = {}
-        self.walks: dict[str, Walk] = {}
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._tasks: dict[str, asyncio.Task[Any]] = {}
+        self.executors: dict[str, Executor] = {}
         """Of the runs that have not ended, by their ids."""
 
     def begin(
-        self, walk: Walk, started: RunStarted, reused: Sequence[StepReused] = ()
+        self, executor: Executor, started: RunStarted, reused: Sequence[StepReused] = ()
     ) -> asyncio.Task[Any]:
-        """Begin a run that was announced: its first step is sent once that is written down."""
-        return self._in_task(walk, self._from_start(walk, started, reused))
+        """Start a run; its first step is sent once its beginning is in the journal."""
+        return self._in_task(executor, self._from_start(executor, started, reused))
 
-    def go_on(self, walk: Walk) -> asyncio.Task[Any]:
-        """Go on with a run from where it was left."""
-        return self._in_task(walk, self._walked(walk))
+    def resume(self, executor: Executor) -> asyncio.Task[Any]:
+        """Continue a run that a console left."""
+        return self._in_task(executor, self._executed(executor))
 
-    def under_way(self, run_id: str) -> Walk | None:
-        """The walk of a run that has not ended."""
-        task = self._runs.get(run_id)
-        return None if task is None or task.done() else self.walks.get(run_id)
-
-    def replace(self, walk: Walk, successor: Walk) -> None:
-        """Have another walk go on where one stands; nothing of it may be in flight."""
-        self.walks[walk.run_id] = successor
-        walk.leave()
+    def active(self, run_id: str) -> Executor | None:
+        """The executor of a run that has not ended."""
+        task = self._tasks.get(run_id)
+        return None if task is None or task.done() else self.executors.get(run_id)
 
     def task(self, run_id: str) -> asyncio.Task[Any]:
         """The background task of a run; KeyError for one that ended long ago."""
-        return self._runs[run_id]
+        return self._tasks[run_id]
 
     async def stop(self) -> None:
         """Stop waiting for all runs."""
-        tasks = [task for task in self._runs.values() if not task.done()]
+        tasks = [task for task in self._tasks.values() if not task.done()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _in_task(self, walk: Walk, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        run_id = walk.run_id
-        self.walks[run_id] = walk
+    async def announce(self, run_id: str, handover: Handover) -> None:
+        """Write down that a run is handed to the workers."""
+        at, paths = self._context.emitter.now(), tuple(handover.paths)
+        await self._context.keep_event(RunDetached(at=at, run_id=run_id, paths=paths))
+
+    def _in_task(self, executor: Executor, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        run_id = executor.run_id
+        self.executors[run_id] = executor
         task = asyncio.get_running_loop().create_task(work, name=run_id)
-        self._runs[run_id] = task
+        self._tasks[run_id] = task
         task.add_done_callback(lambda ended: self._ended(run_id, ended))
         return task
 
     def _ended(self, run_id: str, task: asyncio.Task[Any]) -> None:
-        self.walks.pop(run_id, None)
+        self.executors.pop(run_id, None)
         if not task.cancelled():
             task.exception()  # told as events; ``result`` raises it for those who ask
         # Whoever awaits ``result`` holds the task; the runner doesn't hold ended ones for ever.
         asyncio.get_running_loop().call_later(KEPT_SECONDS, self._forget, run_id, task)
 
     def _forget(self, run_id: str, task: asyncio.Task[Any]) -> None:
-        if self._runs.get(run_id) is task:  # it may have been taken up again meanwhile
-            del self._runs[run_id]
+        if self._tasks.get(run_id) is task:  # it may have been resumed meanwhile
+            del self._tasks[run_id]
 
     async def _from_start(
-        self, walk: Walk, started: RunStarted, reused: Sequence[StepReused]
+        self, executor: Executor, started: RunStarted, reused: Sequence[StepReused]
     ) -> Any:
-        if self._hands.journal is not None:
+        if self._context.journal is not None:
             try:
-                await self._hands.journal.begin(started, reused=reused)
+                await self._context.journal.begin(started, reused=reused)
             except (JournalError, RunRefused) as error:
-                self._refuse_all(walk, error)
-                self._hands.emitter.emit(self._end_of(walk, str(error)))
+                self._refuse_all(executor, error)
+                self._context.emitter.emit(self._end_of(executor, str(error)))
                 raise
-        return await self._walked(walk)
+        return await self._executed(executor)
 
-    def _refuse_all(self, walk: Walk, error: KimeraError) -> None:
-        emitter = self._hands.emitter
+    def _refuse_all(self, executor: Executor, error: KimeraError) -> None:
+        emitter = self._context.emitter
         at = emitter.now()
-        for _, task in walk.plan.leaves():
+        for _, task in executor.plan.leaves():
             emitter.emit(Refused(at=at, task_id=task.task_id, reason=str(error)))
 
-    async def _walked(self, walk: Walk) -> Any:
+    async def _executed(self, executor: Executor) -> Any:
         error, status = "", ""
         try:
-            while True:
-                try:
-                    return await self._walk(walk)
-                except RunStopped:
-                    successor = self.walks[walk.run_id]
-                    if successor is walk:
-                        raise
-                    walk = successor
+            if executor.handover is not None and executor.handover.fresh:
+                await self.announce(executor.run_id, executor.handover)
+            return await executor.go()
         except RunTaken:
             error = "taken"
             raise
@@ -120,29 +116,22 @@ class Going:
             error, status = "stopped", status_after(raised)
             raise
         finally:
-            await self._finish(walk, error, status)
+            await self._finish(executor, error, status)
 
-    async def _walk(self, walk: Walk) -> Any:
-        handover = walk.handover
-        if handover is not None and handover.fresh:
-            at, paths = self._hands.emitter.now(), tuple(handover.paths)
-            await self._hands.keep_event(RunDetached(at=at, run_id=walk.run_id, paths=paths))
-        return await walk.go()
-
-    async def _finish(self, walk: Walk, error: str, status: str) -> None:
-        """Say that the run has ended; one that is journaled and only left doesn't end."""
-        journal = self._hands.journal
-        if error == "taken" or (error == "stopped" and journal and not walk.cancelled):
+    async def _finish(self, executor: Executor, error: str, status: str) -> None:
+        """Say that the run has ended; one that is in the journal and only left doesn't end."""
+        journal = self._context.journal
+        if error == "taken" or (error == "stopped" and journal and not executor.cancelled):
             return
-        if walk.cancelled:
-            walk.skip_rest("the run was cancelled")
+        if executor.cancelled:
+            executor.skip_rest("the run was cancelled")
             error = "cancelled"
-        ended = self._end_of(walk, error, status)
-        self._hands.emitter.emit(ended)
+        ended = self._end_of(executor, error, status)
+        self._context.emitter.emit(ended)
         if journal is not None:
             with contextlib.suppress(JournalError, RunTaken):
                 await journal.end(ended)
 
-    def _end_of(self, walk: Walk, error: str, status: str = "") -> RunEnded:
-        at = self._hands.emitter.now()
-        return RunEnded(at=at, run_id=walk.run_id, error=error, status=status)
+    def _end_of(self, executor: Executor, error: str, status: str = "") -> RunEnded:
+        at = self._context.emitter.now()
+        return RunEnded(at=at, run_id=executor.run_id, error=error, status=status)

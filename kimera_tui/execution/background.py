@@ -1,4 +1,4 @@
-"""Work that goes on beside the runs, of which nobody awaits the end."""
+"""Tasks in the background, of which nobody awaits the result."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from collections.abc import Coroutine
 from typing import Any
 
 
-class Beside:
+class BackgroundTasks:
     """Holds tasks until they have ended; their errors are nobody's."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def do(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Begin something on the running loop."""
+    def start(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Start something on the running loop."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
-        return task
+
+    async def wait(self) -> None:
+        """Return once all have ended."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     def stop(self) -> None:
-        """Give up what hasn't ended."""
+        """Cancel what hasn't ended."""
         for task in list(self._tasks):
             task.cancel()
 

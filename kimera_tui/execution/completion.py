@@ -1,4 +1,4 @@
-"""How steps and runs end: what a step of the past gave, and what ends a run."""
+"""How steps and runs end: the outcome of a step in the journal, and what ends a run."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class RunTimedOut(KimeraError):
     exit_code = 3
 
 
-def given(step: StepState) -> Any:
-    """What a step that has ended gave: its result, or the error that it ended with."""
+def outcome_of(step: StepState) -> Any:
+    """The result of a step that has ended; raises the error that it ended with."""
     match step.status:
         case Status.DONE:
             return step.result

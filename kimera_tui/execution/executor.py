@@ -1,333 +1,317 @@
-"""One run's way through its plan: what is next, what came of it, what is left out."""
+"""Runs one plan: performs what its schedule says, and tells the schedule what came of it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from typing import Any
 
-from kimera_tui.documents.conditions import holds, say
-from kimera_tui.documents.document import Condition
-from kimera_tui.documents.references import TemplateError
-from kimera_tui.errors import KimeraError, RunTaken
-from kimera_tui.execution.completion import RunStopped, RunTimedOut
+from kimera_tui.errors import RunTaken, UsageError
+from kimera_tui.execution.actions import (
+    Action,
+    Adopt,
+    Ask,
+    Doubt,
+    Finish,
+    GiveUp,
+    Retry,
+    Send,
+    Skip,
+    Stop,
+)
+from kimera_tui.execution.background import BackgroundTasks
 from kimera_tui.execution.detach.handover import Handover
-from kimera_tui.execution.parallel import Branches
-from kimera_tui.execution.pause_gate import Gate
-from kimera_tui.execution.revoking import revoke_all
-from kimera_tui.execution.run_context import Hands
-from kimera_tui.execution.skip import Skipper
-from kimera_tui.execution.step_executor import Stepper
-from kimera_tui.execution.template_scope import NOTHING, Scope
+from kimera_tui.execution.run_context import RunContext
+from kimera_tui.execution.schedule import Schedule
+from kimera_tui.execution.step_sender import StepSender
+from kimera_tui.execution.template_scope import Scope
 from kimera_tui.process.engine import Receipt
+from kimera_tui.process.loop.gather import SLICE
+from kimera_tui.runs.events import StepDecided, StepRetried, StepSkipped
 from kimera_tui.runs.plan import Node
-from kimera_tui.runs.recovery import Past, Verdict
-from kimera_tui.runs.status import Status
-from kimera_tui.values.durations import duration_text
+from kimera_tui.runs.recovery import Verdict
 
 STOP_SECONDS = 3.0
 """How long a stopped run waits for its revoked tasks to end."""
 
 
-@dataclass(slots=True)
-class Walk:
-    """Walks one run's tree; what the past knows is neither asked nor sent again."""
+class Executor:
+    """The only loop of a run.
 
-    run_id: str
-    plan: Node
-    hands: Hands
-    past: Past | None = None
-    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
-    scope: Scope = field(default_factory=Scope)
-    timeout: float | None = None
-    """Seconds for all but the steps of ``finally``."""
-    started: float = 0.0
-    """Seconds since the epoch."""
-    cancelled: bool = False
-    """Whether somebody cancelled the run: then nothing more is sent."""
-    _steps: Stepper = field(init=False)
-    _phase: asyncio.Future[Any] | None = None
-    _skips: Skipper = field(init=False)
+    Args:
+        run_id: The run.
+        context: Engine, journal and emitter.
+        schedule: Decides what comes next.
+    """
 
-    def __post_init__(self) -> None:
-        self._steps = Stepper(self.run_id, self.hands, self.scope, self.past, self.verdicts)
-        self._skips = Skipper(self.run_id, self.hands.emitter, self._has_ended)
+    def __init__(self, run_id: str, context: RunContext, schedule: Schedule) -> None:
+        self.run_id = run_id
+        self.schedule = schedule
+        self.cancelled = False
+        """Whether somebody cancelled the run: then nothing more is sent."""
+        self._context = context
+        self._sender = StepSender(run_id, context, schedule.scope, schedule.stopped, schedule.sent)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        """Of the steps that are being sent, watched or decided, by path."""
+        self._others = BackgroundTasks()
+        self._wake = asyncio.Event()
+        self._changed = asyncio.Event()
+        """Set with each new phase, and at the end."""
+        self.pause = Pause()
+        """Holds steps back that have not been sent."""
+        self._finish: Finish | None = None
+        self._taken: RunTaken | None = None
+
+    @property
+    def plan(self) -> Node:
+        """The run's tree."""
+        return self.schedule.plan
+
+    @property
+    def scope(self) -> Scope:
+        """What its templates look up."""
+        return self.schedule.scope
 
     @property
     def in_flight(self) -> dict[str, str]:
         """Path of each task that was handed to the broker and has not ended, by its id."""
-        return self._steps.in_flight
-
-    @property
-    def decisions(self) -> dict[str, asyncio.Future[Any]]:
-        """What is awaited from the operator, by path."""
-        return self._steps.decisions
-
-    def revocable(self) -> list[str]:
-        """Ids of the tasks in flight, and of those that the workers would send after them."""
-        ahead = [
-            task.task_id
-            for path, task in (self.plan.leaves() if self.handover is not None else ())
-            if path not in self._skips.settled and not self._has_ended(path)
-        ]
-        return [*self.in_flight, *ahead]
-
-    @property
-    def gate(self) -> Gate:
-        """What every step goes through before it is sent."""
-        return self._steps.gate
+        return self._sender.in_flight
 
     @property
     def handover(self) -> Handover | None:
         """How the workers were handed the run, or are about to be."""
-        return self._steps.handover
+        return self._sender.handover
+
+    def revocable(self) -> list[str]:
+        """Ids of the tasks in flight, and of those that the workers would send after them."""
+        behind = self.schedule.skips.unsent(self.plan) if self.handover is not None else ()
+        return [*self.in_flight, *(task.task_id for task in behind)]
 
     def hand_over(self, handover: Handover, behind: Iterable[str]) -> None:
-        """Have the workers go on with what has not ended, before the walk begins.
-
-        From then on no time-out holds: a worker knows of none.
+        """Have the workers go on with what was not sent. From then on no timeout holds.
 
         Args:
             handover: What is published for that.
             behind: Paths of the steps that the workers send.
         """
-        self.timeout, self._steps.handover = None, handover
-        self.verdicts = {**dict.fromkeys(behind, Verdict("adopt")), **self.verdicts}
-        self._steps.verdicts = self.verdicts
+        self._sender.handover = handover
+        self.schedule.hand_over(dict.fromkeys(behind, Verdict("adopt")))
 
-    def check_done(self, path: str) -> None:
-        """Raise UsageError if a step can't be treated as done, since it is for workers to run."""
-        if self.handover is not None:
-            self.handover.check_done(path)
+    def decide(self, decided: StepDecided) -> None:
+        """Go on with a step as its operator says.
 
-    def leave(self) -> None:
-        """Give the walk up where it stands, so that another one goes on: as if stopped."""
-        if self._phase is not None:
-            self._phase.cancel()
+        Raises:
+            UsageError: nobody asks about it, or it is for the workers to run this step.
+        """
+        if decided.path not in self.schedule.attempts.asking:
+            raise UsageError("This step is not waiting for a decision.")
+        if decided.what == "done" and self.handover is not None:
+            self.handover.check_done(decided.path)
+        self.schedule.attempts.asking.discard(decided.path)
+        self._start(decided.path, self._decided(decided))
 
     async def go(self) -> Any:
-        """Walk to the end; returns the run's result, or raises what ended it.
+        """Run to the end; returns the run's result, or raises what ended it.
 
-        The steps of ``finally`` are run however the others ended, unless the run is another
-        console's or is only left.
+        Raises:
+            RunTaken: another console has the run.
         """
         try:
-            try:
-                result = await self._in_time()
-            except RunTaken:
-                raise
-            except Exception:
-                await self._finally()  # what goes wrong there tells of itself
-                raise
-            if (failed := await self._finally()) is not None:
-                raise failed
-            return result
+            while (finish := self._turn()) is None:
+                await (asyncio.sleep(0) if self.schedule.busy else self._news())
+            await self._others.wait()
         finally:
-            self._steps.close()
+            self._changed.set()
+            self._others.stop()
+            await self._cancel(list(self._tasks))
+            self._sender.close()
+        if finish.error is not None:
+            raise finish.error
+        return finish.result
 
     def stop(
         self, terminate: bool = False, signal: str = "SIGTERM"
     ) -> Coroutine[Any, Any, list[Receipt]]:
-        """Send nothing more from now on, and revoke what is in flight.
-
-        During the steps of ``finally`` it stops these.
+        """Send nothing more in this phase from now on, and revoke what is in flight.
 
         Returns:
             Is to be awaited: revokes, waits for an end, and returns who acknowledged.
         """
-        self._steps.halt.set()
-        return self._stopped(self._phase, self.revocable(), terminate, signal)
-
-    async def _stopped(
-        self, phase: asyncio.Future[Any] | None, ids: Sequence[str], terminate: bool, signal: str
-    ) -> list[Receipt]:
-        receipts = await revoke_all(self.hands.manager, ids, terminate, signal)
-        if (phase := phase or self._phase) is not None:
-            await asyncio.wait({phase}, timeout=STOP_SECONDS)
-            if not phase.done():
-                phase.cancel()
-                await asyncio.wait({phase})
-        return receipts
+        self.schedule.halt()
+        self._wake.set()
+        return self._stopped(self.schedule.phase, self.revocable(), terminate, signal)
 
     def skip_rest(self, because: str) -> None:
         """Say of every step that hasn't been sent that it won't be."""
-        self._skips.leave_out(self.plan, because, unreachable=True)
+        for action in self.schedule.skip_rest(because):
+            self._perform(action)
 
-    async def _in_time(self) -> Any:
-        left = None
-        if self.timeout is not None and not self._is_over():
-            left = max(0.0, self.started + self.timeout - self.hands.emitter.now())
-        phase = self._begin(self._walk(self.plan, NOTHING))
+    def _turn(self) -> Finish | None:
+        """Perform what is due; returns the end if it has come."""
+        if self._taken is not None:
+            raise self._taken
+        phase = self.schedule.phase
+        for action in self.schedule.todo(self._context.emitter.now(), SLICE):
+            self._perform(action)
+        if phase != self.schedule.phase or self._finish is not None:
+            self._changed.set()
+        return self._finish
+
+    async def _news(self) -> None:
+        """Return once something was reported, or is due."""
+        due = self.schedule.next_time()
+        left = None if due is None else max(0.0, due - self._context.emitter.now())
         try:
-            await asyncio.wait({phase}, timeout=left)
-            said = f"the run did not end in {duration_text(self.timeout or 0)}"
-            if not phase.done():
-                await self.stop()
-                self.skip_rest(said)
-                raise RunTimedOut(f"{said.capitalize()}.")
-            if self._was_out_of_time():
-                raise RunTimedOut(f"{said.capitalize()}.")
-        except asyncio.CancelledError:
-            phase.cancel()
-            await asyncio.wait({phase})
-            raise
-        if phase.cancelled():
-            raise RunStopped
-        return phase.result()
-
-    def _begin(self, work: Any) -> asyncio.Future[Any]:
-        self._phase = asyncio.ensure_future(work)
-        # Whoever awaits it may have been cancelled meanwhile: its error is told as events.
-        self._phase.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return self._phase
-
-    async def _finally(self) -> Exception | None:
-        """Run every one of the last steps; returns the first one's error, if any."""
-        if not self.plan.finals:
-            return None
-        self._steps.halt.clear()
-        failed: Exception | None = None
-        before: Any = NOTHING
-        for node in self.plan.finals:
-            if self._steps.halt.is_set():
-                break
-            phase = self._begin(self._walk(node, before))
-            try:
-                await asyncio.wait({phase})
-                before = NOTHING if phase.cancelled() else phase.result()
-            except asyncio.CancelledError:
-                phase.cancel()
-                await asyncio.wait({phase})
-                raise
-            except RunTaken:
-                raise
-            except Exception as error:  # noqa: BLE001 - the next ones are run all the same
-                failed, before = failed or error, NOTHING
-        return failed
-
-    async def _walk(self, node: Node, before: Any, error: Exception | None = None) -> Any:
-        """Run a part of the tree; returns its result, null for one that isn't to run."""
-        if not self._wanted(node, before, error):
-            return None
-        try:
-            result = await self._run(node, before, error)
-        except (RunTaken, RunStopped):
-            raise
-        except Exception as ended:
-            self.scope.note(node.id, None, "failed")
-            await self._handle(node, ended)
-            if not node.rules.goes_on:
-                raise
-            return None
-        self.scope.note(node.id, result, "done")
-        for handler in node.handlers:
-            self._skips.leave_out(handler, "nothing went wrong", not_needed=True)
-        return result
-
-    async def _run(self, node: Node, before: Any, error: Exception | None) -> Any:
-        if node.kind == "task":
-            if not self._was_under_way(node.path):
-                self._steps.check(node.path)
-            self._skips.settled.add(node.path)
-            try:
-                return await self._steps.go(node, before, error)
-            except (RunStopped, asyncio.CancelledError):
-                if node.path not in self._steps.begun:
-                    self._skips.settled.discard(node.path)
-                raise
-        if node.kind == "para":
-            branches = Branches(node, self._steps, self._skips)
-            return await branches.go(lambda child: self._walk(child, before, error))
-        return await self._in_turn(node.children, before, error)
-
-    async def _in_turn(self, nodes: Sequence[Node], before: Any, error: Exception | None) -> Any:
-        for position, child in enumerate(nodes):
-            try:
-                before = await self._walk(child, before, error)
-            except RunTaken:
-                raise
-            except Exception as ended:
-                self._skips.after(nodes[position + 1 :], child, ended)
-                raise
-        return before
-
-    async def _handle(self, node: Node, ended: Exception) -> None:
-        """Run the steps that are there for an error; their own errors are told as events."""
-        try:
-            await self._in_turn(node.handlers, NOTHING, ended)
-        except RunTaken:
-            raise
-        except KimeraError:
+            async with asyncio.timeout(left):
+                await self._wake.wait()
+        except TimeoutError:
             return
+        self._wake.clear()
 
-    def _wanted(self, node: Node, before: Any, error: Exception | None) -> bool:
-        """Whether the condition of a part holds; if not, its steps are told as not needed."""
-        if node.rules.when is None or self._was_begun(node):
-            return True
-        if self._all_not_needed(node):
-            self._note_not_needed(node)
-            return False
-        condition = Condition.model_validate(node.rules.when)
+    def _perform(self, action: Action) -> None:
+        emitter = self._context.emitter
+        match action:
+            case Send():
+                self._attempt(action.node.path, partial(self._sender.send, action))
+            case Adopt():
+                self._attempt(action.node.path, partial(self._sender.adopt, action))
+            case Retry():
+                emitter.emit(
+                    StepRetried(
+                        at=emitter.now(),
+                        run_id=self.run_id,
+                        path=action.path,
+                        task_id=action.task_id,
+                        attempt=action.attempt,
+                        delay=action.delay,
+                        because=action.because,
+                    )
+                )
+            case Skip():
+                emitter.emit(
+                    StepSkipped(
+                        at=emitter.now(),
+                        run_id=self.run_id,
+                        path=action.path,
+                        because=action.because,
+                        unreachable=action.unreachable,
+                        not_needed=action.not_needed,
+                    )
+                )
+            case Doubt():
+                self._context.refused(action.task, action.error, uncertain=True)
+            case GiveUp():
+                self._others.start(self._give_up(action))
+            case Stop():
+                ids = self.revocable()
+                self._others.start(self._stopped(self.schedule.phase, ids))
+            case Finish():
+                self._finish = action
+            case Ask():
+                pass  # the step's events tell the operator
+
+    def _start(self, path: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks[path] = task
+        task.add_done_callback(lambda done: self._ended(path, done))
+
+    def _ended(self, path: str, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(path) is task:
+            del self._tasks[path]
+        self._wake.set()
+
+    def _attempt(self, path: str, perform: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        self._start(path, self._attempted(path, perform))
+
+    async def _attempted(self, path: str, perform: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        await self.pause.enter()
         try:
-            wanted = holds(condition, self.scope.at(before, error))
-        except TemplateError as wrong:
-            self._skips.leave_out(node, f"its condition can't be told: {wrong}")
-            raise
-        if not wanted:
-            self._skips.leave_out(node, f"it runs only when {say(condition)}", not_needed=True)
-            self._note_not_needed(node)
-        return wanted
+            result = await perform()
+        except RunTaken as taken:
+            self._taken = taken
+        except Exception as error:  # noqa: BLE001 - it is the schedule's to judge
+            self.schedule.attempts.failed(path, error)
+        else:
+            self.schedule.attempts.succeeded(path, result)
+        finally:
+            self.pause.leave()
 
-    def _note_not_needed(self, node: Node) -> None:
-        for _, each in node.walk():
-            self.scope.note(each.id, None, Status.NOT_NEEDED)
+    async def _decided(self, decided: StepDecided) -> None:
+        try:
+            await self._context.keep_event(decided)
+        except RunTaken as taken:
+            self._taken = taken
+        except Exception as error:  # noqa: BLE001 - such as a full disk
+            self.schedule.attempts.failed(decided.path, error)
+        else:
+            self.schedule.attempts.decided(decided)
 
-    def _was_begun(self, node: Node) -> bool:
-        """Whether a part was begun by an earlier console, so that its condition held then.
+    async def _give_up(self, action: GiveUp) -> None:
+        ids = [each for each, path in self.in_flight.items() if path in action.paths]
+        await self._context.revoke(ids)
+        await self._cancel(action.paths)
+        self.schedule.given_up(action.path)
+        self._wake.set()
 
-        What is reused from another run was not: its condition is for this run to tell.
-        """
-        for path, _ in node.leaves():
-            known = self._steps.known(path)
-            if path in self.verdicts or (
-                known is not None
-                and known.status not in (Status.WAITING, Status.NOT_NEEDED)
-                and known.source != "journal"
-            ):
-                return True
-        return False
+    async def _stopped(
+        self, phase: int, ids: Sequence[str], terminate: bool = False, signal: str = "SIGTERM"
+    ) -> list[Receipt]:
+        receipts = await self._context.revoke(ids, terminate, signal)
+        if not await self._phase_ends(phase, STOP_SECONDS):
+            await self._cancel(list(self._tasks))
+            if self.schedule.phase == phase:
+                self.schedule.abandon()
+                self._wake.set()
+        return receipts
 
-    def _all_not_needed(self, node: Node) -> bool:
-        known = [self._steps.known(path) for path, _ in node.leaves()]
-        return all(step is not None and step.status is Status.NOT_NEEDED for step in known)
-
-    def _is_over(self) -> bool:
-        """Whether all but the steps of ``finally`` ended before this walk."""
-        return all(self._has_ended(path) for path in self._main_paths())
-
-    def _was_out_of_time(self) -> bool:
-        """Whether an earlier console stopped the run for its time, and came to ``finally``."""
-        if self.timeout is None or not self._is_over():
+    async def _phase_ends(self, phase: int, seconds: float) -> bool:
+        """Whether a phase ends in so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                while self.schedule.phase == phase and self._finish is None:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
             return False
-        end = self.started + self.timeout
-        known = [self._steps.known(path) for path in self._main_paths()]
-        return any(
-            step.status in (Status.REVOKED, Status.UNREACHABLE) and (step.ended_at or 0.0) >= end
-            for step in known
-            if step is not None
-        )
+        return True
 
-    def _main_paths(self) -> list[str]:
-        """All tasks but those of ``finally``."""
-        finals = {path for node in self.plan.finals for path, _ in node.leaves()}
-        return [path for path, _ in self.plan.leaves() if path not in finals]
+    async def _cancel(self, paths: Iterable[str]) -> None:
+        """Stop to wait for steps; what was sent of them goes on remotely."""
+        tasks = [task for path in paths if (task := self._tasks.get(path)) is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _has_ended(self, path: str) -> bool:
-        known = self._steps.known(path)
-        return known is not None and known.status.ended
 
-    def _was_under_way(self, path: str) -> bool:
-        """Whether a step was sent by an earlier console: nothing is sent by going on with it."""
-        verdict = self.verdicts.get(path)
-        return self._has_ended(path) or (verdict is not None and verdict.what == "adopt")
+class Pause:
+    """Holds attempts back, and tells when those that were let through have ended."""
+
+    def __init__(self) -> None:
+        self._open = asyncio.Event()
+        self._open.set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._inside = 0
+
+    async def enter(self) -> None:
+        """Wait until attempts are let through; takes no turn of the loop if they are."""
+        while not self._open.is_set():
+            await self._open.wait()
+        self._inside += 1
+        self._empty.clear()
+
+    def leave(self) -> None:
+        """Say that an attempt has ended."""
+        self._inside -= 1
+        if not self._inside:
+            self._empty.set()
+
+    async def begin(self) -> None:
+        """Let no attempt through any more; returns once those under way have ended."""
+        self._open.clear()
+        await self._empty.wait()
+
+    def end(self) -> None:
+        """Let through what was held back, and everything after it."""
+        self._open.set()

@@ -1,4 +1,4 @@
-"""What a run is walked with: it sends, writes down and tells, for one step at a time."""
+"""What the runs of a runner share: the engine, the journal and the emitter."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from kimera_tui.config.friends import secret_params
 from kimera_tui.errors import BrokerUnavailable, JournalError, KimeraError
 from kimera_tui.process.callables import Callback
+from kimera_tui.process.engine import Receipt
 from kimera_tui.process.events import Noticed, Refused
 from kimera_tui.process.loop.bus import Emitter
 from kimera_tui.process.task_manager import TaskManager
@@ -17,20 +18,21 @@ from kimera_tui.runs.events import RunEvent, StepHeld
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.plan import PlannedTask
 
-Findings = Callable[[str, str], Sequence[str]]
+TaskWarnings = Callable[[str, str], Sequence[str]]
 """What stands against a friend's task, as far as is known now, in sentences."""
 
+REVOKED_AT_ONCE = 50
 KEEP_AGAIN = 1.0
 """Seconds between two tries to write down a result."""
 
 
 @dataclass(frozen=True, slots=True)
-class Hands:
+class RunContext:
     """The engine, the journal and the emitter, as all runs of a runner use them."""
 
     manager: TaskManager
     emitter: Emitter
-    findings: Findings
+    warnings: TaskWarnings
     journal: Journal | None
     new_id: Callable[[], str]
     asks: bool = False
@@ -66,6 +68,24 @@ class Hands:
             await self.journal.intend(run_id, [step], task.secret, server)
         except JournalError as error:
             raise self.refused(task, error) from None
+
+    async def revoke(
+        self, ids: Sequence[str], terminate: bool = False, signal: str = "SIGTERM"
+    ) -> list[Receipt]:
+        """Revoke tasks; returns who acknowledged, of those that could be asked."""
+        receipts: list[Receipt] = []
+        for start in range(0, len(ids), REVOKED_AT_ONCE):
+            answers = await asyncio.gather(
+                *(
+                    self.manager.revoke(task_id, terminate, signal)
+                    for task_id in ids[start : start + REVOKED_AT_ONCE]
+                ),
+                return_exceptions=True,  # the broker may be away; what can be revoked is
+            )
+            for answer in answers:
+                if not isinstance(answer, BaseException):
+                    receipts += answer
+        return receipts
 
     async def keep_event(self, event: RunEvent) -> None:
         """Tell an event, and return once it is on disk; raises what keeps it from there."""

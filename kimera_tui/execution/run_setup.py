@@ -1,4 +1,4 @@
-"""The beginning of a run of a document, and what its walk needs, then or after a restart."""
+"""The beginning of a run, and its executor, then or after a restart."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from kimera_tui.documents.header import document_from, header_of
 from kimera_tui.documents.inputs import resolve, secret_value
 from kimera_tui.documents.references import render
 from kimera_tui.errors import UsageError
-from kimera_tui.execution.executor import Walk
+from kimera_tui.execution.executor import Executor
 from kimera_tui.execution.planning import DocumentPlanner
-from kimera_tui.execution.run_context import Hands
+from kimera_tui.execution.run_context import RunContext
 from kimera_tui.execution.run_secrets import secrets_again, secrets_at_start
+from kimera_tui.execution.schedule import Schedule
 from kimera_tui.execution.template_scope import Inputs, Scope
 from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.runs.events import RunStarted, StepReused
@@ -169,22 +170,22 @@ def secrets_of(started: RunStarted, past: Past, prompted: Mapping[str, str]) -> 
     return secrets_again(_document_of(started), started.plan, past, prompted)
 
 
-def walk_of(
+def executor_of(
     started: RunStarted,
-    hands: Hands,
+    context: RunContext,
     past: Past | None = None,
     verdicts: Mapping[str, Verdict] | None = None,
     secrets: Mapping[str, str] | None = None,
     document: Document | None = None,
-) -> Walk:
-    """The walk of a run, from its beginning or from what its past tells.
+) -> Executor:
+    """The executor of a run, new or resumed.
 
     Args:
         started: Its beginning.
-        hands: What it is walked with.
+        context: Engine, journal and emitter.
         past: What became of it so far.
         verdicts: What became of the steps that were under way.
-        secrets: Those of a run that goes on; None for those that it begins with.
+        secrets: Those of a run that is resumed; None for those that it begins with.
         document: What it was started from; None for what its beginning says of that.
     """
     scope, timeout = Scope(run=_run(started)), None
@@ -192,9 +193,18 @@ def walk_of(
         document = document or _document_of(started)
         had = started.secrets if secrets is None else secrets
         scope, timeout = _scope_of(started, document, had), document.timeout
-    return Walk(
-        started.run_id, started.plan, hands, past, verdicts or {}, scope, timeout, started.at
+    schedule = Schedule(
+        started.plan,
+        scope,
+        context.new_id,
+        past.run.steps if past is not None else {},
+        verdicts or {},
+        past.intents if past is not None else {},
+        started.at,
+        timeout,
+        context.asks,
     )
+    return Executor(started.run_id, context, schedule)
 
 
 def _document_of(started: RunStarted) -> Document:

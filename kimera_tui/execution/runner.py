@@ -1,4 +1,4 @@
-"""The runner: walks a workflow's tree with the TaskManager and says what comes of each step."""
+"""The runner: starts, resumes, replays, detaches and cancels the runs of one console."""
 
 from __future__ import annotations
 
@@ -11,23 +11,28 @@ from kimera_tui.config.friends import secret_params
 from kimera_tui.documents.calls import Workflow
 from kimera_tui.documents.document import Document
 from kimera_tui.errors import JournalError, RunTaken, UsageError
-from kimera_tui.execution.active_runs import Going
-from kimera_tui.execution.background import Beside
+from kimera_tui.execution.active_runs import ActiveRuns
+from kimera_tui.execution.background import BackgroundTasks
 from kimera_tui.execution.detach.blockers import Stop
-from kimera_tui.execution.detach.detacher import go_on, hand_over, stops_of, successor_of
-from kimera_tui.execution.executor import Walk
+from kimera_tui.execution.detach.detacher import (
+    hand_over,
+    hand_over_rest,
+    resume_detached,
+    stops_of,
+)
+from kimera_tui.execution.executor import Executor
 from kimera_tui.execution.planning import plan_of
 from kimera_tui.execution.replay import Wish, planned_replay
-from kimera_tui.execution.run_context import Findings, Hands
+from kimera_tui.execution.run_context import RunContext, TaskWarnings
 from kimera_tui.execution.run_setup import (
     Given,
     beginning_of,
+    executor_of,
     planner_of,
     replay_of,
     reused_of,
     secrets_of,
     started_of,
-    walk_of,
 )
 from kimera_tui.process.engine import Receipt
 from kimera_tui.process.loop.bus import Emitter
@@ -39,7 +44,7 @@ from kimera_tui.runs.fates import Fates
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.recovery import Past, Resumed, judge_all, resumed
 
-__all__ = ["Findings", "Given", "Runner", "plan_of"]
+__all__ = ["Given", "Runner", "TaskWarnings", "plan_of"]
 
 Decision = Literal["again", "done", "fail", "wait"]
 NOTHING_GIVEN = Given()
@@ -52,7 +57,7 @@ class Runner:
         manager: Sends the tasks.
         clock: Where the time comes from.
         new_id: Makes ids of runs and tasks.
-        findings: Tells what stands against a task.
+        warnings: Tells what stands against a task.
         journal: Where runs are kept; None keeps them nowhere.
         profile: Which broker is in use, in a few words; kept with each run.
         asks: Whether somebody is there to answer for uncertain steps; else their runs fail.
@@ -63,7 +68,7 @@ class Runner:
         manager: TaskManager,
         clock: Clock,
         new_id: Callable[[], str] = new_id,
-        findings: Findings = lambda friend, task_name: [],
+        warnings: TaskWarnings = lambda friend, task_name: [],
         journal: Journal | None = None,
         profile: str = "",
         asks: bool = False,
@@ -71,20 +76,20 @@ class Runner:
         self._manager = manager
         self._emitter = Emitter(manager.events, clock)
         self._new_id = new_id
-        self._hands = Hands(manager, self._emitter, findings, journal, new_id, asks)
+        self._context = RunContext(manager, self._emitter, warnings, journal, new_id, asks)
         self._journal = journal
         self._profile = profile
-        self._going = Going(self._hands)
+        self._active = ActiveRuns(self._context)
         self._taking: dict[str, bool] = {}
         """Runs that are being taken over, and whether they were cancelled meanwhile."""
         self._detaching: set[str] = set()
-        self._beside = Beside()
+        self._background = BackgroundTasks()
         if journal is not None:
             journal.heed(self._asked_to_cancel)
 
     def has(self, run_id: str) -> bool:
         """Whether a run is going on here, or is just being taken over."""
-        return run_id in self._going.walks or run_id in self._taking
+        return run_id in self._active.executors or run_id in self._taking
 
     def start(self, workflow: Workflow) -> str:
         """Start a run; returns its id. Every step is announced before anything is sent."""
@@ -133,10 +138,10 @@ class Runner:
         """
         at = self._emitter.now()
         started = started_of(document, given, self._manager, self._new_id, at, self._profile)
-        walk = walk_of(started, self._hands, document=document)
-        handover = await hand_over(walk, self._manager)
+        executor = executor_of(started, self._context, document=document)
+        handover = await hand_over(executor, self._manager)
         self._emitter.emit(started)
-        await handover.until_published(self._going.begin(walk, started))
+        await handover.until_published(self._active.begin(executor, started))
         return started.run_id
 
     async def detach_rest(self, run_id: str) -> None:
@@ -147,21 +152,23 @@ class Runner:
             UsageError: it isn't going on here, or nothing is left; it goes on as it did.
             KimeraError: not all of it was published.
         """
-        walk = self._going.under_way(run_id)
-        if walk is None or self._journal is None:
-            raise UsageError("This run is not going on in this console, or is saved nowhere.")
-        if walk.handover is not None or run_id in self._detaching:
-            raise UsageError("The workers have this run already, or are just getting it.")
+        executor, journal = self._active.active(run_id), self._journal
+        if executor is None or journal is None:
+            raise UsageError("This run is not active in this console, or the journal is off.")
+        if executor.handover is not None or run_id in self._detaching:
+            raise UsageError("This run is already detached or being detached.")
         self._detaching.add(run_id)
         try:
-            successor = await successor_of(
-                walk, self._journal, self._manager, lambda: self._going.under_way(run_id) is walk
+            handover = await hand_over_rest(
+                executor,
+                journal,
+                self._manager,
+                lambda: self._active.active(run_id) is executor,
+                lambda handover: self._active.announce(run_id, handover),
             )
         finally:
             self._detaching.discard(run_id)
-        self._going.replace(walk, successor)
-        if successor.handover is not None:
-            await successor.handover.until_published(self._going.task(run_id))
+        await handover.until_published(self._active.task(run_id))
 
     async def replay(self, run_id: str, wish: Wish, fates: Fates | None = None) -> str:
         """Start a new run from a past one, which stays as it is; returns its id.
@@ -228,13 +235,13 @@ class Runner:
         self._emitter.emit(adopted)
         past.run.go_on(adopted)
         verdicts = await judge_all(past, self._manager, adopted.at)
-        walk = walk_of(beginning_of(events), self._hands, past, verdicts, secrets)
-        walk.in_flight.update((step.task_id, step.path) for step, _ in past.under_way())
+        executor = executor_of(beginning_of(events), self._context, past, verdicts, secrets)
+        executor.in_flight.update((step.task_id, step.path) for step, _ in past.under_way())
         if past.run.detached:
-            await go_on(walk, events, self._manager)
-        self._going.go_on(walk)
+            await resume_detached(executor, events, self._manager)
+        self._active.resume(executor)
         if past.run.cancelled or self._taking[run_id]:
-            await self._cancel(walk)
+            await self._cancel(executor)
         return resumed(past, verdicts)
 
     async def cancel(
@@ -253,17 +260,17 @@ class Runner:
             self._taking[run_id] = True  # done as soon as it is known what is in flight
             await self._tell_cancelled(run_id, ())
             return ()
-        if (walk := self._going.under_way(run_id)) is None:
-            raise UsageError("This run is not going on in this console.")
-        return await self._cancel(walk, terminate, signal)
+        if (executor := self._active.active(run_id)) is None:
+            raise UsageError("This run is not active in this console.")
+        return await self._cancel(executor, terminate, signal)
 
     async def _cancel(
-        self, walk: Walk, terminate: bool = False, signal: str = "SIGTERM"
+        self, executor: Executor, terminate: bool = False, signal: str = "SIGTERM"
     ) -> Sequence[Receipt]:
-        walk.cancelled = True
-        ids = walk.revocable()
-        stopping = walk.stop(terminate, signal)
-        await self._tell_cancelled(walk.run_id, ids)
+        executor.cancelled = True
+        ids = executor.revocable()
+        stopping = executor.stop(terminate, signal)
+        await self._tell_cancelled(executor.run_id, ids)
         return await stopping
 
     async def _tell_cancelled(self, run_id: str, revoked: Sequence[str]) -> None:
@@ -290,42 +297,39 @@ class Runner:
         Raises:
             UsageError: nobody asks for this, or it is for the workers to run this step.
         """
-        walk = self._going.walks.get(run_id)
-        awaited = walk.decisions.get(path) if walk is not None else None
-        if walk is None or awaited is None or awaited.done():
-            raise UsageError("This step waits for no answer here.")
-        if what == "done":
-            walk.check_done(path)
+        executor = self._active.active(run_id)
+        if executor is None:
+            raise UsageError("This step is not waiting for a decision.")
         at = self._emitter.now()
-        awaited.set_result(
+        executor.decide(
             StepDecided(at=at, run_id=run_id, path=path, what=what, by=by, result=result)
         )
 
     async def result(self, run_id: str) -> Any:
         """Wait for a run of this runner and return its result, or raise what ended it."""
-        return await self._going.task(run_id)
+        return await self._active.task(run_id)
 
     @property
     def in_flight(self) -> set[str]:
         """Ids of all tasks that were sent and have not ended."""
-        return {task_id for walk in self._going.walks.values() for task_id in walk.in_flight}
+        return {task_id for each in self._active.executors.values() for task_id in each.in_flight}
 
     def is_in_flight(self, task_id: str) -> bool:
         """Whether a task was sent and has not ended; may be called from any thread."""
-        return any(task_id in walk.in_flight for walk in tuple(self._going.walks.values()))
+        return any(task_id in each.in_flight for each in tuple(self._active.executors.values()))
 
     async def stop(self) -> None:
         """Stop waiting for all runs; what was sent goes on remotely."""
-        self._beside.stop()
-        await self._going.stop()
+        self._background.stop()
+        await self._active.stop()
 
     def _asked_to_cancel(self, run_id: str) -> None:
         """Another console asks for it."""
-        walk = self._going.walks.get(run_id)
+        executor = self._active.executors.get(run_id)
         if run_id in self._taking:
             self._taking[run_id] = True
-        elif walk is not None and not walk.cancelled:
-            self._beside.do(self.cancel(run_id))
+        elif executor is not None and not executor.cancelled:
+            self._background.start(self.cancel(run_id))
 
     def _secret(self, params: TaskParams) -> frozenset[str]:
         entry = self._manager.friends.get(params.friend, {})
@@ -340,6 +344,6 @@ class Runner:
         for event in (started, *reused):
             self._emitter.emit(event)
         past = Past.of([started, *reused]) if reused else None
-        walk = walk_of(started, self._hands, past, document=document)
-        self._going.begin(walk, started, reused)
+        executor = executor_of(started, self._context, past, document=document)
+        self._active.begin(executor, started, reused)
         return started.run_id

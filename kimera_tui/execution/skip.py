@@ -1,42 +1,59 @@
-"""Says of steps that they won't be sent, each of them once."""
+"""Which steps won't be sent, each told once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kimera_tui.errors import TaskRevoked
+from kimera_tui.execution.actions import Skip
 from kimera_tui.execution.completion import RunStopped
-from kimera_tui.process.loop.bus import Emitter
-from kimera_tui.runs.events import StepSkipped
-from kimera_tui.runs.plan import Node, is_handler
+from kimera_tui.execution.frames import Agenda
+from kimera_tui.runs.plan import Node, PlannedTask, is_handler
+from kimera_tui.runs.state import StepState
 
 
 @dataclass(slots=True)
-class Skipper:
-    """Leaves steps of one run out."""
+class Skips:
+    """The steps of one run that are settled, and those that are skipped.
 
-    run_id: str
-    emitter: Emitter
-    has_ended: Callable[[str], bool]
-    """Whether the past tells the end of the step at a path."""
+    Args:
+        agenda: Takes the actions.
+        known: What the journal tells of each step, by path.
+    """
+
+    agenda: Agenda
+    known: Mapping[str, StepState]
     settled: set[str] = field(default_factory=set)
-    """Paths of the steps that have begun or were left out."""
+    """Paths of the steps that were sent, have ended or were skipped."""
 
-    def after(self, later: Iterable[Node], failed: Node, error: Exception) -> None:
-        """Leave out what comes after a part that ended badly."""
+    def has_ended(self, path: str) -> bool:
+        """Whether the journal tells the end of a step."""
+        known = self.known.get(path)
+        return known is not None and known.status.ended
+
+    def unsent(self, plan: Node) -> list[PlannedTask]:
+        """Tasks that were neither sent nor skipped, and have not ended."""
+        return [
+            task
+            for path, task in plan.leaves()
+            if path not in self.settled and not self.has_ended(path)
+        ]
+
+    def after(self, later: Sequence[Node], failed: Node, error: Exception) -> None:
+        """Skip what comes after a part that failed."""
         name = failed.task.task_name if failed.task is not None else failed.id or failed.kind
         revoked = isinstance(error, TaskRevoked)
         because = f"{name} was revoked" if revoked else f"upstream {name} failed"
         if isinstance(error, RunStopped):
             because, revoked = error.because, True
         for node in later:
-            self.leave_out(node, because, unreachable=revoked)
+            self.skip(node, because, unreachable=revoked)
 
-    def leave_out(
+    def skip(
         self, node: Node, because: str, *, unreachable: bool = False, not_needed: bool = False
     ) -> None:
-        """Leave out the tasks of a part, but for those of ``finally``."""
+        """Skip the steps of a part that were not sent, but for those of ``finally``."""
         aside = is_handler(node.path)
         finals = {path for each in node.finals for path, _ in each.leaves()}
         for path, _ in node.leaves():
@@ -44,13 +61,6 @@ class Skipper:
                 continue
             self.settled.add(path)
             idle = is_handler(path) and not aside
-            self.emitter.emit(
-                StepSkipped(
-                    at=self.emitter.now(),
-                    run_id=self.run_id,
-                    path=path,
-                    because=because,
-                    unreachable=unreachable and not idle,
-                    not_needed=not_needed or idle,
-                )
+            self.agenda.actions.append(
+                Skip(path, because, unreachable and not idle, not_needed or idle)
             )

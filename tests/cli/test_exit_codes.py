@@ -13,8 +13,7 @@ from kimera_tui.errors import (
     TimeoutException,
     UsageError,
 )
-from kimera_tui.execution.executor import RunTimedOut
-from kimera_tui.execution.step_executor import RunStopped
+from kimera_tui.execution.completion import RunStopped, RunTimedOut
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ async def test_a_run_that_ended_long_before_the_others_is_told_as_it_ended(
     async def long_recovery(parts: Parts) -> Recovery:
         found = await recover(parts)
         runner: Any = parts._runner
-        while "r" in runner._going._runs:  # noqa: ASYNC110 - as long as its result is kept
+        while "r" in runner._active._tasks:  # noqa: ASYNC110 - as long as its result is kept
             await asyncio.sleep(0.01)
         return found
 

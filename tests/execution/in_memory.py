@@ -84,7 +84,9 @@ class Console:
     async def decide(self, run_id: str, name: str, what: Decision, result: Any = None) -> None:
         """Answer for an uncertain step, once it is asked for."""
         path = self.step(run_id, name).path
-        await self.until(lambda: path in self.runner._going.walks[run_id].decisions)
+        await self.until(
+            lambda: path in self.runner._active.executors[run_id].schedule.attempts.asking
+        )
         await self.runner.decide(run_id, path, what, "ann", result)
 
     def end(self, name: str, result: Any = None) -> None:

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from kimera_tui.errors import PublishUncertain, RunTaken, TaskFailed, UsageError
-from kimera_tui.execution import step_executor
+from kimera_tui.execution import attempts
 from kimera_tui.execution.replay import Wish
 from kimera_tui.execution.start_timeout import Starts
 from kimera_tui.runs.events import StepRetried
@@ -88,7 +88,7 @@ async def test_a_step_that_its_operator_let_fail_is_not_sent_again_after_a_resta
 async def test_a_step_that_may_run_twice_is_not_sent_again_for_ever(
     path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(step_executor, "UNASKED", RetryRule(3, delay=0.01, factor=2.0))
+    monkeypatch.setattr(attempts, "UNASKED", RetryRule(3, delay=0.01, factor=2.0))
     broker.uncertain = True
     async with console(path, broker) as here:
         run_id = here.start(step("twice", idempotent=True))
@@ -102,7 +102,7 @@ async def test_a_step_that_may_run_twice_is_not_sent_again_for_ever(
 async def test_a_step_that_may_run_twice_asks_in_the_end_like_every_other(
     path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(step_executor, "UNASKED", RetryRule(1, delay=0.01))
+    monkeypatch.setattr(attempts, "UNASKED", RetryRule(1, delay=0.01))
     broker.uncertain = True
     async with console(path, broker, asks=True) as here:
         run_id = here.start(step("twice", idempotent=True))
@@ -140,7 +140,7 @@ async def test_what_is_waited_for_as_decided_is_in_flight_for_a_detach(
         await here.decide(run_id, "lost", "wait")
         await here.until(lambda: here.step(run_id, "lost").status is Status.QUEUED)
         await here.quiet()
-        closing = asyncio.ensure_future(here.runner._going.walks[run_id].gate.close())
+        closing = asyncio.ensure_future(here.runner._active.executors[run_id].pause.begin())
         await here.quiet()
         assert not closing.done()
         here.end("lost")
@@ -153,7 +153,7 @@ async def detached_in_doubt(here: Console, *steps: dict[str, Any]) -> str:
     here.broker.loses_next_reply = True
     with pytest.raises(PublishUncertain):
         await here.runner.detach(document({"steps": list(steps)}))
-    (run_id,) = here.runner._going.walks
+    (run_id,) = here.runner._active.executors
     await here.quiet()
     return run_id
 
@@ -286,8 +286,8 @@ async def test_a_replay_asks_for_the_condition_of_what_it_reuses(
     monkeypatch.setenv("KIMERA_MODE", "none")
     again = await here.runner.replay(run_id, Wish("from_failed"))
     await here.sent("last")
-    walk = here.runner._going.walks[again]
-    assert walk.scope.steps["only"] == {"result": None, "status": "not needed"}
+    executor = here.runner._active.executors[again]
+    assert executor.scope.steps["only"] == {"result": None, "status": "not needed"}
 
 
 # --- conditions ---------------------------------------------------------------------------------

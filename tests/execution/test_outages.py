@@ -146,7 +146,7 @@ async def test_an_outage_is_no_time_in_which_a_step_could_end(lab: Lab) -> None:
 async def test_a_step_whose_time_is_over_ends_though_there_was_an_outage(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kimera_tui.execution.step_executor.OUTAGE_SECONDS", 1.0)
+    monkeypatch.setattr("kimera_tui.execution.step_sender.OUTAGE_SECONDS", 1.0)
     await begun(lab)
     run_id = lab.start({"id": "one", "task": "lab.sleep", "args": [0.1], "timeout": "0.3s"})
     await lab.until(lambda: any("sent to queue celery" in cause for cause in lab.causes(run_id)))
@@ -159,7 +159,7 @@ async def test_a_step_whose_time_is_over_ends_though_there_was_an_outage(
 async def test_a_broker_that_stays_away_ends_the_step_in_the_end(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kimera_tui.execution.step_executor.OUTAGE_SECONDS", 0.5)
+    monkeypatch.setattr("kimera_tui.execution.step_sender.OUTAGE_SECONDS", 0.5)
     await begun(lab)
     lab.proxy.refuse = True
     lab.proxy.cut()

@@ -164,7 +164,7 @@ class Machine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 50))
     def cancel(self, which: int) -> None:
         async def cancel() -> None:
-            if going := list(self.console.runner._going.walks):
+            if going := list(self.console.runner._active.executors):
                 # It waits a while for what it revoked to end; the machine goes on meanwhile.
                 work = self.console.runner.cancel(going[which % len(going)])
                 self.cancelling.append(asyncio.ensure_future(work))

@@ -14,7 +14,7 @@ from kimera_tui.execution.detach.blockers import Ground, Stop, name_of, stops
 from kimera_tui.execution.detach.canvas import Root, compiled, root_paths
 from kimera_tui.execution.detach.handover import CannotDetach, Handover
 from kimera_tui.execution.detach.remaining import Known, Rest, rest_of
-from kimera_tui.execution.executor import Walk
+from kimera_tui.execution.executor import Executor
 from kimera_tui.process.adoption import Traces
 from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.runs.events import RunDetached
@@ -44,86 +44,96 @@ async def stops_of(
     )
 
 
-async def hand_over(walk: Walk, manager: TaskManager, known: Known = nothing_known) -> Handover:
-    """Have a walk that has not begun hand all that has not ended to the workers.
+async def hand_over(executor: Executor, manager: TaskManager) -> Handover:
+    """Have an executor that has not begun hand the whole run to the workers.
 
     Raises:
         CannotDetach: something keeps it from that.
         UsageError: nothing is left, or an argument can't be filled in.
         BrokerUnavailable: the broker can't be asked now.
     """
-    if found := await stops_of(walk.plan, manager, known):
-        raise CannotDetach(found)
-    rest = rest_of(walk.plan, known)
-    if not rest.items:
-        raise UsageError("Every step has been sent: nothing is left for the workers to go on with.")
-    roots = compiled(rest, manager.friends, walk.scope, walk.run_id)
-    handover = Handover(root_paths(rest), lambda: roots, manager.joining, fresh=True)
-    walk.hand_over(handover, _behind(rest, handover))
+    handover, behind = await _prepared(executor, manager, nothing_known)
+    executor.hand_over(handover, behind)
     return handover
 
 
-async def successor_of(
-    walk: Walk, journal: Journal, manager: TaskManager, goes_on: Callable[[], bool]
-) -> Walk:
-    """The walk that is to go on in another one's place, with the rest handed over.
+async def hand_over_rest(
+    executor: Executor,
+    journal: Journal,
+    manager: TaskManager,
+    is_active: Callable[[], bool],
+    announce: Callable[[Handover], Awaitable[None]],
+) -> Handover:
+    """Hand what has not been sent of an active run to the workers, once nothing is in flight.
 
     Args:
-        walk: It sends nothing more, unless it is told so by an error.
+        executor: It sends nothing more meanwhile; if this fails, it continues as before.
         journal: Where its run is.
         manager: Publishes and watches.
-        goes_on: Whether the walk is still its run's.
+        is_active: Whether the run has not ended.
+        announce: Writes the handover down, before anything is published.
 
     Raises:
-        CannotDetach: the workers can't do all that is left; the walk goes on.
+        CannotDetach: the workers can't do all that is left.
         UsageError: nothing is left, an argument can't be filled in, or the run was cancelled or
-            came to its end meanwhile.
-        KimeraError: the broker or the journal can't be asked now; the walk goes on.
+            ended meanwhile.
+        KimeraError: the broker or the journal can't be asked now.
     """
 
     async def past() -> Past:
-        return await asyncio.to_thread(Past.of, await journal.events_of(walk.run_id))
+        return await asyncio.to_thread(Past.of, await journal.events_of(executor.run_id))
 
-    if found := await stops_of(walk.plan, manager, as_if_ended(await past())):
+    if found := await stops_of(executor.plan, manager, as_if_ended(await past())):
         raise CannotDetach(found)
     try:
-        await walk.gate.close()
+        await executor.pause.begin()
         known = await past()
-        scope = replace(walk.scope, steps={})
-        successor = Walk(walk.run_id, walk.plan, walk.hands, known, {}, scope, None, walk.started)
-        await hand_over(successor, manager, known.run.steps.get)
-        _check_going(walk, goes_on())
-    except BaseException:
-        walk.gate.open()
-        raise
-    return successor
+        handover, behind = await _prepared(executor, manager, known.run.steps.get)
+        if executor.cancelled or not is_active():
+            raise UsageError("It was cancelled, or ended meanwhile.")
+        await announce(handover)
+        executor.hand_over(handover, behind)
+        return handover
+    finally:
+        executor.pause.end()
 
 
-def _check_going(walk: Walk, goes_on: bool) -> None:
-    if walk.cancelled or not goes_on:
-        raise UsageError("It was cancelled, or came to its end meanwhile.")
+async def _prepared(
+    executor: Executor, manager: TaskManager, known: Known
+) -> tuple[Handover, Sequence[str]]:
+    """What is published for the rest of a run, and the paths that the workers send after it."""
+    if found := await stops_of(executor.plan, manager, known):
+        raise CannotDetach(found)
+    rest = rest_of(executor.plan, known)
+    if not rest.items:
+        raise UsageError("Every step has been sent: nothing is left for the workers to go on with.")
+    roots = compiled(rest, manager.friends, executor.scope, executor.run_id)
+    handover = Handover(root_paths(rest), lambda: roots, manager.joining, fresh=True)
+    return handover, _behind(rest, handover)
 
 
-async def go_on(walk: Walk, events: Sequence[object], manager: TaskManager) -> None:
-    """Have a walk go on with a run that has been handed over: it watches, and no more.
+async def resume_detached(
+    executor: Executor, events: Sequence[object], manager: TaskManager
+) -> None:
+    """Have an executor continue a run that has been handed over: it watches, and no more.
 
     What was to be published and wasn't is published, as it was to be.
 
     Args:
-        walk: One that has not begun.
+        executor: One that has not begun.
         events: All that happened to the run.
         manager: Publishes and watches.
     """
     at, detached = next(
         (n, event) for n, event in enumerate(events) if isinstance(event, RunDetached)
     )
-    rest = rest_of(walk.plan, Past.of(events[:at]).run.steps.get)
+    rest = rest_of(executor.plan, Past.of(events[:at]).run.steps.get)
 
     def compile_roots() -> dict[str, Root]:
-        return compiled(rest, manager.friends, walk.scope, walk.run_id)
+        return compiled(rest, manager.friends, executor.scope, executor.run_id)
 
     handover = Handover(detached.paths, compile_roots, manager.joining, fresh=False)
-    walk.hand_over(handover, _behind(rest, handover))
+    executor.hand_over(handover, _behind(rest, handover))
     with contextlib.suppress(KimeraError):  # such as a friend no more configured: its step tells
         await _unseen(rest, partial(traces_of, manager))
 

@@ -433,7 +433,7 @@ async def test_a_run_goes_on_here_if_its_rest_cannot_be_handed_over(console: Con
     with pytest.raises(UsageError, match="nothing is left"):
         await console.runner.detach_rest(run_id)
     assert (await console.ended(run_id)).status is Status.DONE
-    with pytest.raises(UsageError, match="not going on"):
+    with pytest.raises(UsageError, match="not active"):
         await console.runner.detach_rest(run_id)
 
 
@@ -443,16 +443,16 @@ async def test_a_run_that_is_cancelled_while_its_rest_is_handed_over_stays_here(
     plain = {"steps": [step("slow", "step", with_={"pause": 0.5}), step("a")]}
     run_id = console.runner.run(document(plain))
     await console.until(run_id, "0", Status.QUEUED, Status.RUNNING)
-    gate = console.runner._going.walks[run_id].gate
-    close, cancelling = gate.close, []
+    pause = console.runner._active.executors[run_id].pause
+    begin, cancelling = pause.begin, []
 
-    async def close_and_cancel() -> None:
-        await close()
+    async def begin_and_cancel() -> None:
+        await begin()
         cancelling.append(asyncio.create_task(console.runner.cancel(run_id)))
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(gate, "close", close_and_cancel)
-    with pytest.raises(UsageError, match="cancelled, or came to its end"):
+    monkeypatch.setattr(pause, "begin", begin_and_cancel)
+    with pytest.raises(UsageError, match="cancelled, or ended meanwhile"):
         await console.runner.detach_rest(run_id)
     await asyncio.gather(*cancelling)
     async with asyncio.timeout(20):

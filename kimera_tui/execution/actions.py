@@ -1,0 +1,99 @@
+"""What a schedule wants done: frozen values that the executor performs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from kimera_tui.errors import PublishUncertain
+from kimera_tui.execution.template_scope import NOTHING
+from kimera_tui.runs.events import StepIntended
+from kimera_tui.runs.plan import Node, PlannedTask
+from kimera_tui.runs.state import StepState
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a step's task."""
+
+    node: Node
+    task: PlannedTask
+    before: Any = NOTHING
+    """The upstream result, or ``NOTHING``."""
+    error: Exception | None = None
+    """What an error handler handles."""
+    intent: StepIntended | None = None
+    """What an earlier console was about to send; it is sent as it was written down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Watch a task that was sent before."""
+
+    node: Node
+    task: PlannedTask
+    before: Any = NOTHING
+    known: StepState | None = None
+    where: str = ""
+    """Where the task was found, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Announce another attempt; its ``Send`` follows when the delay is over."""
+
+    path: str
+    task_id: str
+    attempt: int
+    delay: float
+    """Seconds."""
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Announce that nobody can tell what became of a task."""
+
+    task: PlannedTask
+    error: PublishUncertain
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask the operator what became of a step."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Announce that a step won't be sent."""
+
+    path: str
+    because: str
+    unreachable: bool = False
+    not_needed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Revoke and then abandon what is in flight below a para; ``given_up`` reports it done."""
+
+    path: str
+    paths: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Revoke everything in flight, and abandon what has not ended soon after."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Nothing is left to do."""
+
+    result: Any = None
+    error: Exception | None = None
+
+
+Action = Send | Adopt | Retry | Doubt | Ask | Skip | GiveUp | Stop | Finish

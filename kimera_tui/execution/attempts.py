@@ -1,0 +1,232 @@
+"""The attempts at each step: sent, adopted, retried, or asked about."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from kimera_tui.errors import (
+    KimeraError,
+    PublishUncertain,
+    TaskFailed,
+    TaskRevoked,
+    TimeoutException,
+)
+from kimera_tui.execution.actions import Adopt, Ask, Doubt, Retry, Send
+from kimera_tui.execution.completion import RunStopped, outcome_of, reason
+from kimera_tui.execution.frames import Agenda, Frame
+from kimera_tui.execution.template_scope import Scope, error_name
+from kimera_tui.runs.events import StepDecided, StepIntended
+from kimera_tui.runs.plan import PlannedTask, RetryRule
+from kimera_tui.runs.recovery import Verdict
+from kimera_tui.runs.state import StepState, fold
+from kimera_tui.runs.status import Status
+
+UNASKED = RetryRule(most=3)
+"""How often an idempotent step is resent before its operator is asked."""
+
+
+@dataclass(slots=True, eq=False)
+class Step(Frame):
+    """A step that has begun."""
+
+    task: PlannedTask = field(default_factory=lambda: PlannedTask("", "", ""))
+    attempt: int = 1
+    known: StepState | None = None
+    sent: bool = False
+    """Whether the latest attempt was handed to the broker."""
+    resent: int = 0
+    """How often it was sent again without asking."""
+    doubt: PublishUncertain | None = None
+    """Why the operator is asked."""
+
+
+@dataclass(slots=True)
+class Attempts:
+    """The steps of one run that have begun and not ended.
+
+    Args:
+        agenda: Takes work and actions.
+        scope: Is told the name of each task.
+        new_id: Makes the ids of further attempts.
+        asks: Whether an operator is there to be asked.
+        stopped: Says why a step may not be sent any more; None if it may.
+        ended: Told when a step has ended: its result, and the error that it ended with.
+        known: What the journal tells of each step, by path.
+        verdicts: What became of the steps that were under way, by path.
+        intents: What was about to be sent, by path.
+    """
+
+    agenda: Agenda
+    scope: Scope
+    new_id: Callable[[], str]
+    asks: bool
+    stopped: Callable[[str], RunStopped | None]
+    ended: Callable[[Step, Any, Exception | None], None]
+    known: Mapping[str, StepState] = field(default_factory=dict)
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    intents: Mapping[str, StepIntended] = field(default_factory=dict)
+    asking: set[str] = field(default_factory=set)
+    """Paths of the steps of which the operator is asked."""
+    open: dict[str, Step] = field(default_factory=dict)
+    """The steps by their paths."""
+    _later: list[tuple[float, int, Step]] = field(default_factory=list)
+    """Steps that wait for the time of their next attempt."""
+    _number: Iterator[int] = field(default_factory=itertools.count)
+
+    def begin(self, step: Step) -> None:
+        """Begin with a step, or go on with it as the journal tells."""
+        path, known = step.node.path, self.known.get(step.node.path)
+        self.open[path] = step
+        verdict = self.verdicts.get(path)
+        if known is not None:
+            step.task, step.attempt = replace(step.task, task_id=known.task_id), known.attempt
+            step.known = known
+        self._name(step)
+        if known is not None and known.status.ended:
+            try:
+                result = outcome_of(known)
+            except KimeraError as error:
+                self._failed(step, error)
+            else:
+                self._end(step, result)
+        elif verdict is not None and verdict.what == "adopt":
+            self._adopt(step, verdict.why)
+        elif (stopped := self.stopped(path)) is not None:
+            self._failed(step, stopped)
+        elif verdict is not None and verdict.what == "uncertain":
+            doubt = PublishUncertain(verdict.why)
+            self.agenda.actions.append(Doubt(step.task, doubt))
+            self._failed(step, doubt)
+        elif known is not None and known.status is Status.RETRYING and verdict is None:
+            self._send_at(step, known.next_try or 0.0)
+        else:
+            self._send(step, self.intents.get(path) if verdict is not None else None)
+
+    def send_due(self) -> None:
+        """Send what has waited for its next attempt long enough."""
+        while self._later and self._later[0][0] <= self.agenda.now:
+            step = heapq.heappop(self._later)[2]
+            self.agenda.add(step, partial(self._send, step))
+
+    def next_time(self) -> float | None:
+        """When the next attempt is due, in seconds since the epoch; None if none waits."""
+        return self._later[0][0] if self._later else None
+
+    def sent(self, path: str) -> None:
+        """A step's task is being handed to the broker."""
+        if (step := self.open.get(path)) is not None:
+            step.sent = True
+
+    def succeeded(self, path: str, result: Any) -> None:
+        """A step has its result."""
+        if (step := self.open.get(path)) is not None:
+            self.agenda.add(step, partial(self._end, step, result))
+
+    def failed(self, path: str, error: Exception) -> None:
+        """An attempt ended badly, or could not be made."""
+        if (step := self.open.get(path)) is not None:
+            self.agenda.add(step, partial(self._failed, step, error))
+
+    def decided(self, event: StepDecided) -> None:
+        """The operator says what became of a step."""
+        self.asking.discard(event.path)
+        if (step := self.open.get(event.path)) is not None:
+            self.agenda.add(step, partial(self._decide, step, event))
+
+    def stop_waiting(self, stopped: RunStopped, paths: Collection[str] | None = None) -> None:
+        """End the steps that wait for their next attempt or for the operator.
+
+        Args:
+            stopped: What ends them.
+            paths: Only these; None for all.
+        """
+        later = [each[2] for each in self._later]
+        asked = [self.open[path] for path in sorted(self.asking)]
+        for step in [*later, *asked]:
+            if paths is None or step.node.path in paths:
+                self.asking.discard(step.node.path)
+                self.agenda.add(step, partial(self._failed, step, stopped))
+        self._later = [
+            each for each in self._later if paths is not None and each[2].node.path not in paths
+        ]
+        heapq.heapify(self._later)
+
+    def forget(self, path: str) -> Step | None:
+        """Let go of a step that is not awaited any more."""
+        self.asking.discard(path)
+        return self.open.pop(path, None)
+
+    def _send(self, step: Step, intent: StepIntended | None = None) -> None:
+        if (stopped := self.stopped(step.node.path)) is not None:
+            self._failed(step, stopped)
+            return
+        self.agenda.actions.append(Send(step.node, step.task, step.before, step.error, intent))
+
+    def _send_at(self, step: Step, at: float) -> None:
+        if at <= self.agenda.now:
+            self.agenda.add(step, partial(self._send, step))
+        else:
+            heapq.heappush(self._later, (at, next(self._number), step))
+
+    def _adopt(self, step: Step, where: str = "") -> None:
+        self.agenda.actions.append(Adopt(step.node, step.task, step.before, step.known, where))
+
+    def _failed(self, step: Step, error: Exception) -> None:
+        stopped = self.stopped(step.node.path)
+        match error:
+            case PublishUncertain():
+                if step.node.rules.idempotent and step.resent < UNASKED.most and not stopped:
+                    step.resent += 1
+                    delay = UNASKED.delay_before(step.resent + 1)
+                    self._retry(step, delay, "resent automatically: the step is idempotent")
+                    return
+                if self.asks and not stopped:
+                    step.doubt = error
+                    self.asking.add(step.node.path)
+                    self.agenda.actions.append(Ask(step.node.path))
+                    return
+                if self.asks and stopped:
+                    error = stopped
+            case TaskFailed() | TaskRevoked() | TimeoutException():
+                rule = step.node.rules.retry
+                again = rule is not None and step.attempt <= rule.most and not stopped
+                if rule is not None and again and rule.covers(error_name(error)):
+                    self._retry(step, rule.delay_before(step.attempt + 1), reason(error))
+                    return
+        self._end(step, None, error)
+
+    def _end(self, step: Step, result: Any, error: Exception | None = None) -> None:
+        if self.open.get(step.node.path) is step:
+            del self.open[step.node.path]
+        self.ended(step, result, error)
+
+    def _retry(self, step: Step, delay: float, because: str) -> None:
+        step.attempt, step.known, step.sent = step.attempt + 1, None, False
+        step.task = replace(step.task, task_id=self.new_id())
+        self._name(step)
+        self.agenda.actions.append(
+            Retry(step.node.path, step.task.task_id, step.attempt, delay, because)
+        )
+        self._send_at(step, self.agenda.now + delay)
+
+    def _decide(self, step: Step, event: StepDecided) -> None:
+        match event.what:
+            case "done":
+                self._end(step, event.result)
+            case "wait":
+                step.known = step.known and fold(step.known, event)
+                self._adopt(step)
+            case "again":
+                self._retry(step, 0.0, f"resent, as decided by {event.by}")
+            case "fail":
+                doubt = f"{step.doubt} " if step.doubt is not None else ""
+                error = KimeraError(f"{doubt}It failed, as decided by {event.by}.")
+                self._end(step, None, error)
+
+    def _name(self, step: Step) -> None:
+        self.scope.names[step.task.task_id] = f"{step.task.friend}.{step.task.task_name}"

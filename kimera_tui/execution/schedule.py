@@ -1,0 +1,366 @@
+"""What a run does next: the rules of chains, paras, conditions, errors and stops, without I/O.
+
+A schedule is told what became of each step and answers with the actions that follow. It knows no
+event loop, no clock and no journal: time and ids are handed in. The executor performs the actions;
+nothing else decides what is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from kimera_tui.documents.conditions import holds, say
+from kimera_tui.documents.document import Condition
+from kimera_tui.documents.references import TemplateError
+from kimera_tui.errors import KimeraError
+from kimera_tui.execution.actions import Action, Finish, GiveUp, Stop
+from kimera_tui.execution.attempts import Attempts, Step
+from kimera_tui.execution.completion import GIVEN_UP, RunStopped, RunTimedOut
+from kimera_tui.execution.frames import Agenda, Frame
+from kimera_tui.execution.skip import Skips
+from kimera_tui.execution.template_scope import NOTHING, Scope
+from kimera_tui.runs.events import StepIntended
+from kimera_tui.runs.plan import Node
+from kimera_tui.runs.recovery import Verdict
+from kimera_tui.runs.state import StepState
+from kimera_tui.runs.status import Status
+from kimera_tui.values.durations import duration_text
+
+ALL = 1 << 30
+
+
+@dataclass(slots=True)
+class Schedule:
+    """The state of one run as far as it decides what comes next.
+
+    Args:
+        plan: The run's tree.
+        scope: What templates and conditions look up; results are noted in it.
+        new_id: Makes the ids of further attempts.
+        known: What the journal tells of each step, by path; empty for a new run.
+        verdicts: What became of the steps that were under way, by path.
+        intents: What was about to be sent, by path.
+        started: When the run began, in seconds since the epoch.
+        timeout: Seconds for all but the steps of ``finally``; None for any time.
+        asks: Whether an operator is there to be asked about uncertain steps.
+    """
+
+    plan: Node
+    scope: Scope
+    new_id: Callable[[], str]
+    known: Mapping[str, StepState] = field(default_factory=dict)
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    intents: Mapping[str, StepIntended] = field(default_factory=dict)
+    started: float = 0.0
+    timeout: float | None = None
+    asks: bool = False
+    phase: int = 0
+    """0 for the main steps, then 1 for the first of ``finally``, and so on."""
+    halted: bool = False
+    """Whether nothing more is sent in this phase."""
+    attempts: Attempts = field(init=False)
+    skips: Skips = field(init=False)
+    _agenda: Agenda = field(default_factory=Agenda)
+    _paras: dict[str, Frame] = field(default_factory=dict)
+    _given_up: set[str] = field(default_factory=set)
+    """Paths of the steps whose para another branch has failed."""
+    _was_over: bool = False
+    """Whether the journal tells the end of all main steps."""
+    _late: str = ""
+    """Why the run timed out; empty if it did not."""
+    _main: tuple[Any, Exception | None] = (None, None)
+    """What the main steps came to."""
+    _final_error: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self.skips = Skips(self._agenda, self.known)
+        self.attempts = Attempts(
+            self._agenda,
+            self.scope,
+            self.new_id,
+            self.asks,
+            self.stopped,
+            self._step_ended,
+            self.known,
+            self.verdicts,
+            self.intents,
+        )
+        finals = {path for node in self.plan.finals for path, _ in node.leaves()}
+        main = [self.known.get(path) for path, _ in self.plan.leaves() if path not in finals]
+        ended = [step for step in main if step is not None and step.status.ended]
+        self._was_over = len(ended) == len(main)
+        if self._was_over and self.timeout is not None:
+            end = self.started + self.timeout
+            stopped = (Status.REVOKED, Status.UNREACHABLE)
+            if any(step.status in stopped and (step.ended_at or 0.0) >= end for step in ended):
+                self._late = self._too_late()  # an earlier console stopped it
+        self._agenda.add(None, partial(self._enter, self.plan, None, 0, NOTHING, None))
+
+    def todo(self, now: float, most: int = ALL) -> list[Action]:
+        """The actions that follow from all that was reported, and are due.
+
+        Args:
+            now: Seconds since the epoch.
+            most: About how many at once; ``busy`` says whether there are more.
+        """
+        self._agenda.now = now
+        self.attempts.send_due()
+        deadline = self._deadline()
+        if deadline is not None and now >= deadline:
+            self._late = self._too_late()
+            self.halt()
+            self._agenda.actions.append(Stop())
+        self._agenda.work(most)
+        return self._agenda.take()
+
+    @property
+    def busy(self) -> bool:
+        """Whether ``todo`` has more to tell right now."""
+        return self._agenda.busy
+
+    def next_time(self) -> float | None:
+        """When ``todo`` has more to tell by itself, in seconds since the epoch; None for never."""
+        times = (self.attempts.next_time(), self._deadline())
+        return min((each for each in times if each is not None), default=None)
+
+    def stopped(self, path: str) -> RunStopped | None:
+        """Why a step may not be sent any more; None if it may."""
+        if path in self._given_up:
+            return RunStopped(GIVEN_UP)
+        return RunStopped() if self.halted else None
+
+    def sent(self, path: str) -> None:
+        """A step's task is being handed to the broker."""
+        self.skips.settled.add(path)
+        self.attempts.sent(path)
+
+    def hand_over(self, verdicts: Mapping[str, Verdict]) -> None:
+        """The workers go on with it: these steps are watched, and no timeout holds."""
+        self.timeout, self._late = None, ""
+        self.verdicts = self.attempts.verdicts = {**verdicts, **self.verdicts}
+
+    def given_up(self, path: str) -> None:
+        """Nothing is in flight any more below a para that was given up."""
+        if (para := self._paras.get(path)) is None:
+            return
+        self._agenda.drop_below(para)
+        for child in para.node.children:
+            self._forget([below for below, _ in child.leaves()])
+            self.skips.skip(child, GIVEN_UP, unreachable=True)
+        para.giving_up, para.open, para.begun = False, 0, len(para.running)
+        self._agenda.add(para, partial(self._more_branches, para))
+
+    def halt(self) -> None:
+        """Send nothing more in this phase."""
+        self.halted = True
+        self.attempts.stop_waiting(RunStopped())
+
+    def abandon(self) -> None:
+        """End this phase though not all of its tasks have ended."""
+        self._forget(list(self.attempts.open))
+        self._paras.clear()
+        self._agenda.clear()
+        self._agenda.add(None, partial(self._phase_over, None, RunStopped()))
+
+    def skip_rest(self, because: str) -> list[Action]:
+        """Skip every step that was not sent, but for those of ``finally``."""
+        self.skips.skip(self.plan, because, unreachable=True)
+        return self._agenda.take()
+
+    def _forget(self, paths: Collection[str]) -> None:
+        """Let go of steps that are not awaited any more; what was not sent can be skipped."""
+        for path in paths:
+            step = self.attempts.forget(path)
+            if step is not None and not step.sent:
+                self.skips.settled.discard(path)
+
+    # --- parts of the tree ----------------------------------------------------------------------
+
+    def _enter(
+        self, node: Node, parent: Frame | None, index: int, before: Any, error: Exception | None
+    ) -> None:
+        """Begin a part, unless its condition says otherwise."""
+        try:
+            wanted = self._wanted(node, before, error)
+        except TemplateError as wrong:
+            self.skips.skip(node, f"its condition can't be told: {wrong}")
+            self._child_failed(parent, index, wrong)
+            return
+        if not wanted:
+            self._child_done(parent, index, None)
+        elif node.task is not None:
+            self.attempts.begin(Step(node, parent, index, before, error, task=node.task))
+        elif node.kind == "chain":
+            self._next(Frame(node, parent, index, before, error, node.children), 0, before)
+        else:
+            para = Frame(node, parent, index, before, error, node.children)
+            para.results = [None] * len(node.children)
+            self._paras[node.path] = para
+            self._more_branches(para)
+
+    def _step_ended(self, step: Step, result: Any, error: Exception | None) -> None:
+        path = step.node.path
+        if step.sent or not isinstance(error, RunStopped):
+            self.skips.settled.add(path)
+        else:
+            self.skips.settled.discard(path)
+        if error is None:
+            self._done(step, result)
+        else:
+            self._failed(step, error)
+
+    def _done(self, frame: Frame, result: Any) -> None:
+        self.scope.note(frame.node.id, result, "done")
+        for handler in frame.node.handlers:
+            self.skips.skip(handler, "nothing went wrong", not_needed=True)
+        self._child_done(frame.parent, frame.index, result)
+
+    def _failed(self, frame: Frame, error: Exception) -> None:
+        if isinstance(error, RunStopped):
+            self._child_failed(frame.parent, frame.index, error)
+            return
+        self.scope.note(frame.node.id, None, "failed")
+        frame.caught, frame.running = error, frame.node.handlers
+        self._next(frame, 0, NOTHING)
+
+    def _handled(self, frame: Frame) -> None:
+        """Go on after the error handlers of a part, if it has any."""
+        if frame.node.rules.goes_on or frame.caught is None:
+            self._child_done(frame.parent, frame.index, None)
+        else:
+            self._child_failed(frame.parent, frame.index, frame.caught)
+
+    def _child_done(self, frame: Frame | None, index: int, result: Any) -> None:
+        if frame is None:
+            self._phase_over(result, None)
+        elif frame.is_para:
+            frame.results[index] = result
+            self._branch_ended(frame)
+        else:
+            self._next(frame, index + 1, result)
+
+    def _child_failed(self, frame: Frame | None, index: int, error: Exception) -> None:
+        if frame is None:
+            self._phase_over(None, error)
+        elif frame.is_para:
+            frame.bad[index] = error
+            if frame.node.rules.fail_fast and frame.first_failure and not frame.giving_up:
+                self._give_up(frame)
+            self._branch_ended(frame)
+        else:
+            self.skips.after(frame.running[index + 1 :], frame.running[index], error)
+            if frame.caught is None:
+                self._failed(frame, error)
+            elif isinstance(error, KimeraError):  # the handler's events tell it
+                self._handled(frame)
+            else:
+                self._child_failed(frame.parent, frame.index, error)
+
+    def _next(self, frame: Frame, index: int, before: Any) -> None:
+        """Go on with the next of what runs one after the other."""
+        if index < len(frame.running):
+            child, error = frame.running[index], frame.caught or frame.error
+            self._agenda.add(frame, partial(self._enter, child, frame, index, before, error))
+        elif frame.caught is None:
+            self._done(frame, before)
+        else:
+            self._handled(frame)
+
+    # --- paras ----------------------------------------------------------------------------------
+
+    def _more_branches(self, para: Frame) -> None:
+        """Begin the next branch if there is one and a place for it, or end the para."""
+        most = para.node.rules.max_parallel
+        if para.begun < len(para.running):
+            if most is None or para.open < most:
+                child, index = para.running[para.begun], para.begun
+                para.begun, para.open = para.begun + 1, para.open + 1
+                self._agenda.add(para, partial(self._more_branches, para))
+                self._enter(child, para, index, para.before, para.error)
+        elif not para.open and not para.giving_up and para.node.path in self._paras:
+            del self._paras[para.node.path]
+            self._para_over(para)
+
+    def _branch_ended(self, para: Frame) -> None:
+        para.open -= 1
+        if not para.open or para.begun < len(para.running):
+            self._agenda.add(para, partial(self._more_branches, para))
+
+    def _para_over(self, para: Frame) -> None:
+        if para.bad:
+            first = para.first_failure if para.node.rules.fail_fast else None
+            self._failed(para, first or para.bad[min(para.bad)])
+        elif para.node.rules.gather == "dict":
+            names = (child.id for child in para.node.children)
+            self._done(para, dict(zip(names, para.results, strict=True)))
+        else:
+            self._done(para, para.results)
+
+    def _give_up(self, para: Frame) -> None:
+        para.giving_up = True
+        paths = frozenset(path for child in para.node.children for path, _ in child.leaves())
+        self._given_up |= paths
+        self.attempts.stop_waiting(RunStopped(GIVEN_UP), paths)
+        self._agenda.actions.append(GiveUp(para.node.path, paths))
+
+    # --- the whole ------------------------------------------------------------------------------
+
+    def _phase_over(self, result: Any, error: Exception | None) -> None:
+        if self.phase == 0:
+            self._main = (result, error)
+            if self._late:
+                self.skips.skip(self.plan, self._late, unreachable=True)
+                self._main = (None, RunTimedOut(f"{self._late.capitalize()}."))
+        elif self._final_error is None:
+            self._final_error = error
+        if self.phase == len(self.plan.finals) or (self.phase > 0 and self.halted):
+            result, error = self._main
+            self._agenda.actions.append(Finish(result, error or self._final_error))
+            return
+        before = NOTHING if self.phase == 0 or error is not None else result
+        self.phase, self.halted = self.phase + 1, False
+        final = self.plan.finals[self.phase - 1]
+        self._agenda.add(None, partial(self._enter, final, None, 0, before, None))
+
+    def _too_late(self) -> str:
+        return f"the run did not end in {duration_text(self.timeout or 0)}"
+
+    def _deadline(self) -> float | None:
+        """When the main steps time out, in seconds since the epoch."""
+        if self.timeout is None or self.phase > 0 or self._late or self._was_over:
+            return None
+        return self.started + self.timeout
+
+    # --- conditions -----------------------------------------------------------------------------
+
+    def _wanted(self, node: Node, before: Any, error: Exception | None) -> bool:
+        """Whether the condition of a part holds; TemplateError where that can't be told."""
+        if node.rules.when is None or self._was_begun(node):
+            return True
+        known = [self.known.get(path) for path, _ in node.leaves()]
+        if not all(step is not None and step.status is Status.NOT_NEEDED for step in known):
+            condition = Condition.model_validate(node.rules.when)
+            if holds(condition, self.scope.at(before, error)):
+                return True
+            self.skips.skip(node, f"it runs only when {say(condition)}", not_needed=True)
+        for _, each in node.walk():
+            self.scope.note(each.id, None, Status.NOT_NEEDED)
+        return False
+
+    def _was_begun(self, node: Node) -> bool:
+        """Whether an earlier console began a part, so that its condition held then.
+
+        What is reused from another run was not begun: its condition is for this run to tell.
+        """
+        for path, _ in node.leaves():
+            known = self.known.get(path)
+            if path in self.verdicts or (
+                known is not None
+                and known.status not in (Status.WAITING, Status.NOT_NEEDED)
+                and known.source != "journal"
+            ):
+                return True
+        return False

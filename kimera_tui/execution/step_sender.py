@@ -1,0 +1,209 @@
+"""One attempt at a step: its task sent or adopted, and its result kept."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kimera_tui.documents.short_secrets import ShortSecrets
+from kimera_tui.errors import KimeraError, TimeoutException, UsageError
+from kimera_tui.execution.actions import Adopt, Send
+from kimera_tui.execution.completion import RunStopped
+from kimera_tui.execution.detach.handover import Handover
+from kimera_tui.execution.run_context import RunContext
+from kimera_tui.execution.start_timeout import Starts
+from kimera_tui.execution.step_payload import payload
+from kimera_tui.execution.template_scope import Scope
+from kimera_tui.process.call import Overtime
+from kimera_tui.runs.events import StepHandedOver
+from kimera_tui.runs.plan import Node, PlannedTask
+from kimera_tui.values.placeholders import is_whole, missing_in
+
+LEAST_WAIT = 5.0
+"""Seconds for which an adopted task is waited for at least, whatever is left of its time."""
+OUTAGE_SECONDS = 60.0
+"""Seconds for which a broker may be away without ending a step, or longer if its timeout is."""
+
+
+@dataclass(slots=True)
+class StepSender:
+    """Sends the tasks of one run, each up to its end.
+
+    Args:
+        run_id: The run.
+        context: Engine, journal and emitter.
+        scope: What templates look up.
+        stopped: Says why a step may not be sent any more; None if it may.
+        sent: Told the path of each step whose task is being handed to the broker.
+    """
+
+    run_id: str
+    context: RunContext
+    scope: Scope
+    stopped: Callable[[str], RunStopped | None]
+    sent: Callable[[str], None]
+    in_flight: dict[str, str] = field(default_factory=dict)
+    """Path of each task that was handed to the broker and has not ended, by its id."""
+    handover: Handover | None = None
+    """Where the workers have the run; then no timeout holds."""
+    _starts: Starts | None = None
+    _short: ShortSecrets = field(default_factory=ShortSecrets)
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._starts is not None:
+            self._starts.close()
+
+    async def send(self, action: Send) -> Any:
+        """Send a step's task; returns its result, or raises what ended it."""
+        node, task, intent = action.node, action.task, action.intent
+        self._check(node.path)
+        if self.handover is not None:
+            return await self._hand_over(node, task, self.handover)
+        if intent is not None and is_whole(intent.args, intent.kwargs):
+            return await self._publish(node, task, intent.args, intent.kwargs)
+        try:
+            scope = self.scope.at(action.before, action.error)
+            args, kwargs = payload(node, scope, action.before)
+        except UsageError as wrong:  # such as a secret that isn't there any more
+            raise self.context.refused(task, wrong) from None
+        return await self._publish(node, task, args, kwargs)
+
+    async def adopt(self, action: Adopt) -> Any:
+        """Watch a task that was sent before; returns its result, or raises what ended it."""
+        node, task, known = action.node, action.task, action.known
+        arrived: list[Any] = []
+        manager, now = self.context.manager, self.context.emitter.now()
+        sent = now if known is None else known.sent_at or known.since
+        began = None if known is None else known.started_at
+        timeout, overtime = self._patience(node, task, sent, began)
+        if timeout is not None:
+            timeout = max(LEAST_WAIT, timeout - (now - sent))
+        with self._flying(node, task):
+            handle = await manager.adoption.adopt(
+                manager.friends,
+                task.friend,
+                task.task_name,
+                task.task_id,
+                self.context.hand_on(self.run_id, node.path, task, arrived),
+                timeout,
+                overtime,
+                _through_outages(node, task),
+            )
+            if action.where:
+                self.context.notice(task, action.where, against=False)
+            if self.handover is not None and node.path not in self.handover.paths:
+                self._tell_handed_over(node, task, action.before)
+            await self._ended(handle, node, task)
+        return arrived[0]
+
+    def _check(self, path: str) -> None:
+        if (stopped := self.stopped(path)) is not None:
+            raise stopped
+
+    async def _hand_over(self, node: Node, task: PlannedTask, handover: Handover) -> Any:
+        """Send a task with those that follow it in its message."""
+        try:
+            root = await handover.root(node.path)
+        except KimeraError as error:
+            handover.not_sent(node.path, error)
+            raise self.context.refused(task, error) from None
+        try:
+            return await self._publish(node, task, root.args, root.kwargs, root.options)
+        except KimeraError as error:
+            handover.not_sent(node.path, error)
+            raise
+
+    async def _publish(
+        self,
+        node: Node,
+        task: PlannedTask,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        options: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if (missing := next(missing_in(args, kwargs), None)) is not None:
+            raise self.context.held(self.run_id, node.path, task, missing.why)
+        task = self.context.with_secrets(task, len(args))
+        await self.context.write_down(self.run_id, node.path, task, (args, kwargs))
+        for text in self._short.news(args, kwargs, task.secret):
+            self.context.notice(task, text, against=False)
+        self._check(node.path)  # meanwhile it may have been stopped
+        arrived: list[Any] = []
+        with self._flying(node, task):
+            timeout, overtime = self._patience(node, task, self.context.emitter.now())
+            handle = await self.context.manager.send_async(
+                task.task_name,
+                task.friend,
+                args,
+                kwargs,
+                self.context.hand_on(self.run_id, node.path, task, arrived),
+                task_id=task.task_id,
+                timeout=timeout,
+                overtime=overtime,
+                patience=_through_outages(node, task),
+                secret=task.secret,
+                **(options or {}),
+            )
+            if self.handover is not None:
+                self.handover.sent(node.path)
+            for text in self.context.warnings(task.friend, task.task_name):
+                self.context.notice(task, text)
+            await self._ended(handle, node, task)
+        return arrived[0]
+
+    def _tell_handed_over(self, node: Node, task: PlannedTask, before: Any) -> None:
+        try:
+            args, kwargs = payload(node, self.scope.at(before), before)
+        except KimeraError:  # a secret that only the console had which handed it over
+            return
+        self.context.emitter.emit(
+            StepHandedOver(
+                at=self.context.emitter.now(),
+                run_id=self.run_id,
+                path=node.path,
+                args=tuple(args),
+                kwargs=dict(kwargs),
+                secret=task.secret,
+            )
+        )
+
+    @contextlib.contextmanager
+    def _flying(self, node: Node, task: PlannedTask) -> Iterator[None]:
+        self.sent(node.path)
+        self.in_flight[task.task_id] = node.path
+        try:
+            yield
+        finally:
+            self.in_flight.pop(task.task_id, None)
+
+    def _patience(
+        self, node: Node, task: PlannedTask, sent: float, began: float | None = None
+    ) -> tuple[float | None, Overtime | None]:
+        """Seconds to wait at first, and who is asked for more when they are over."""
+        if self.handover is not None:
+            return None, None
+        if node.rules.start_timeout is None:
+            return task.timeout, None
+        if self._starts is None:
+            self._starts = Starts(self.context.manager.events, self.context.emitter)
+        return self._starts.patience(
+            task.task_id, sent, node.rules.start_timeout, task.timeout, began
+        )
+
+    async def _ended(self, handle: asyncio.Task[Any], node: Node, task: PlannedTask) -> None:
+        try:
+            await handle
+        except TimeoutException:
+            if (act := node.rules.on_timeout) != "leave":
+                with contextlib.suppress(KimeraError):
+                    await self.context.manager.revoke(task.task_id, act == "terminate")
+            raise
+
+
+def _through_outages(node: Node, task: PlannedTask) -> float:
+    """Seconds of an outage that don't end a step."""
+    return max(OUTAGE_SECONDS, task.timeout or 0.0, node.rules.start_timeout or 0.0)
