@@ -12,7 +12,7 @@ from kimera_tui.config.friends import secret_params
 from kimera_tui.documents.references import TemplateError
 from kimera_tui.documents.short_secrets import ShortSecrets
 from kimera_tui.errors import TaskFailed
-from kimera_tui.execution.completion import given
+from kimera_tui.execution.completion import outcome_of
 from kimera_tui.execution.run_setup import Given
 from kimera_tui.execution.step_payload import payload
 from kimera_tui.execution.template_scope import NOTHING, Scope
@@ -149,9 +149,9 @@ def test_the_secrets_of_a_beginning_are_known_and_not_written_down() -> None:
 
 def test_an_error_that_was_cut_for_a_secret_is_fed_to_no_step() -> None:
     with pytest.raises(TaskFailed) as cut:
-        given(_failed("no ••••"))
+        outcome_of(_failed("no ••••"))
     with pytest.raises(TaskFailed) as whole:
-        given(_failed("no such day"))
+        outcome_of(_failed("no such day"))
     assert str(cut.value).endswith("ValueError: no ••••")
     assert not is_whole(_fed(cut.value, "${{ error.message }}")[1])
     with pytest.raises(TemplateError, match=r"was not written down: needs error\.message again"):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kimera_tui.errors import KimeraError, RunRefused, UsageError
-from kimera_tui.execution.executor import RunTimedOut
+from kimera_tui.execution.completion import RunTimedOut
 from kimera_tui.execution.replay import Wish
 from kimera_tui.execution.runner import Given
 from kimera_tui.runs.events import StepRetried

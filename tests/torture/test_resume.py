@@ -217,7 +217,7 @@ async def test_cancelling_revokes_what_is_in_flight_and_sends_nothing_more(
         assert run.steps["1"].status is Status.UNREACHABLE
         assert ran(run) == [0, 0]
         assert (await here.row("revoked")).error == "cancelled"
-        with pytest.raises(UsageError, match="not going on"):
+        with pytest.raises(UsageError, match="not active"):
             await here.runner.cancel(run_id)
 
 

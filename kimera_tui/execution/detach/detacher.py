@@ -88,7 +88,8 @@ async def hand_over_rest(
     try:
         await executor.pause.begin()
         known = await past()
-        handover, behind = await _prepared(executor, manager, known.run.steps.get)
+        if not executor.cancelled:
+            handover, behind = await _prepared(executor, manager, known.run.steps.get)
         if executor.cancelled or not is_active():
             raise UsageError("It was cancelled, or ended meanwhile.")
         await announce(handover)
