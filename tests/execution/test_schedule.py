@@ -1,0 +1,532 @@
+"""What a run does next, as a pure function: random plans, random ends in any order, restarts."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kimera_tui.errors import PublishUncertain, TaskFailed, TaskRevoked
+from kimera_tui.execution.actions import (
+    Action,
+    Adopt,
+    Ask,
+    Doubt,
+    Finish,
+    GiveUp,
+    Retry,
+    Send,
+    Skip,
+    Stop,
+)
+from kimera_tui.execution.completion import GIVEN_UP, RunStopped, RunTimedOut
+from kimera_tui.execution.schedule import Schedule
+from kimera_tui.execution.template_scope import Scope
+from kimera_tui.process import events as e
+from kimera_tui.runs.events import (
+    RunEnded,
+    RunStarted,
+    StepDecided,
+    StepRetried,
+    StepSkipped,
+)
+from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.runs.plan import Node, PlannedTask, RetryRule, Rules, child_path
+from kimera_tui.runs.recovery import Verdict
+from kimera_tui.runs.status import Status
+
+RUN = "run"
+CHAIN, PARA = "chain", "para"
+
+
+# --- plans ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Part:
+    """A plan before its steps have paths and ids."""
+
+    kind: str = "task"
+    parts: Sequence[Part] = ()
+    rules: Rules = field(default_factory=Rules)
+    handlers: Sequence[Part] = ()
+
+
+def planned(part: Part, path: str = "", finals: Sequence[Part] = ()) -> Node:
+    def below(parts: Sequence[Part], branch: str = "") -> tuple[Node, ...]:
+        return tuple(planned(each, child_path(path, n, branch)) for n, each in enumerate(parts))
+
+    task = PlannedTask(f"t{path or 'root'}", "lab", "step") if part.kind == "task" else None
+    return Node(
+        part.kind,  # type: ignore[arg-type]
+        path,
+        below(part.parts),
+        task,
+        f"s{path.replace('/', '_')}",
+        part.rules,
+        below(part.handlers, "e"),
+        below(finals, "f"),
+    )
+
+
+def task(**rules: Any) -> Part:
+    return Part(rules=Rules(**rules))
+
+
+def chain(*parts: Part, **rules: Any) -> Part:
+    return Part(CHAIN, parts, Rules(**rules))
+
+
+def para(*parts: Part, **rules: Any) -> Part:
+    return Part(PARA, parts, Rules(**rules))
+
+
+def handled(part: Part, *handlers: Part) -> Part:
+    return replace(part, handlers=handlers)
+
+
+RETRIES = st.none() | st.builds(
+    RetryRule, most=st.integers(1, 2), delay=st.sampled_from([0.0, 5.0])
+)
+TASK_RULES = st.builds(Rules, retry=RETRIES, goes_on=st.booleans(), idempotent=st.booleans())
+CHAIN_RULES = st.builds(Rules, goes_on=st.booleans())
+PARA_RULES = st.builds(
+    Rules,
+    goes_on=st.booleans(),
+    fail_fast=st.booleans(),
+    max_parallel=st.none() | st.integers(1, 2),
+)
+TASKS = st.builds(Part, rules=TASK_RULES)
+PARTS = st.recursive(
+    TASKS,
+    lambda inner: st.one_of(
+        st.builds(
+            Part,
+            kind=st.just(CHAIN),
+            parts=st.lists(inner, min_size=1, max_size=3),
+            rules=CHAIN_RULES,
+            handlers=st.lists(TASKS, max_size=1),
+        ),
+        st.builds(
+            Part,
+            kind=st.just(PARA),
+            parts=st.lists(inner, min_size=1, max_size=3),
+            rules=PARA_RULES,
+            handlers=st.lists(TASKS, max_size=1),
+        ),
+        st.builds(replace, TASKS, handlers=st.lists(inner, min_size=1, max_size=2)),
+    ),
+    max_leaves=8,
+)
+PLANS = st.builds(planned, PARTS, finals=st.lists(TASKS, max_size=2))
+
+
+# --- a world in which a schedule is performed -----------------------------------------------------
+
+
+class World:
+    """Performs actions at once, writes events down as the executor does, and checks the law."""
+
+    def __init__(self, plan: Node, *, asks: bool = True, timeout: float | None = None) -> None:
+        self.plan, self.asks, self.timeout = plan, asks, timeout
+        self.now = 100.0
+        self.events: list[object] = [RunStarted(at=self.now, run_id=RUN, name="x", plan=plan)]
+        self.in_flight: dict[str, str] = {}
+        """Task id of each step that is in flight, by its path."""
+        self.giving_up: dict[str, frozenset[str]] = {}
+        self.stopping = False
+        self.finish: Finish | None = None
+        self._sent: set[str] = set()
+        """Ids of all tasks that were ever sent."""
+        self._over: set[str] = set()
+        """Paths of the steps that have ended for good, or were skipped."""
+        self._ids = itertools.count(1)
+        self.schedule = self._schedule(RunState(RUN, "x", plan, self.now))
+        self.turn()
+
+    def _schedule(self, run: RunState, **more: Any) -> Schedule:
+        steps = run.steps if more else {}
+        return Schedule(
+            self.plan,
+            Scope(),
+            lambda: f"new{next(self._ids)}",
+            steps,
+            started=100.0,
+            timeout=self.timeout,
+            asks=self.asks,
+            **more,
+        )
+
+    def folded(self) -> RunState:
+        book = RunBook()
+        book.apply_all(self.events)
+        return book.runs[RUN]
+
+    def turn(self) -> None:
+        """Perform all that is due."""
+        while True:
+            for action in self.schedule.todo(self.now, 3):
+                self._perform(action)
+            if not self.schedule.busy:
+                return
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case Send():
+                path, task_id = action.node.path, action.task.task_id
+                assert task_id not in self._sent, "an attempt is sent once"
+                assert path not in self.in_flight, "a step is sent once at a time"
+                assert path not in self._over, "what has ended is not sent"
+                assert self.finish is None
+                self._sent.add(task_id)
+                self.in_flight[path] = task_id
+                self.schedule.sent(path)
+                self._tell(e.Dispatched, task_id, task="lab.step", friend="lab", queue="q")
+            case Adopt():
+                path, task_id = action.node.path, action.task.task_id
+                assert task_id in self._sent, "only what was sent is adopted"
+                self.in_flight[path] = task_id
+                self.schedule.sent(path)
+            case Retry():
+                assert action.path not in self.in_flight
+                self.events.append(
+                    StepRetried(
+                        at=self.now,
+                        run_id=RUN,
+                        path=action.path,
+                        task_id=action.task_id,
+                        attempt=action.attempt,
+                        delay=action.delay,
+                        because=action.because,
+                    )
+                )
+            case Skip():
+                assert action.path not in self._over, "a step is skipped once, and not once ended"
+                assert action.path not in self.in_flight
+                self._over.add(action.path)
+                self.events.append(
+                    StepSkipped(
+                        at=self.now,
+                        run_id=RUN,
+                        path=action.path,
+                        because=action.because,
+                        unreachable=action.unreachable,
+                        not_needed=action.not_needed,
+                    )
+                )
+            case GiveUp():
+                self.giving_up[action.path] = action.paths
+            case Stop():
+                self.stopping = True
+            case Doubt():
+                self._doubt(action.task.task_id)
+            case Ask(path):
+                assert self.asks
+                assert path not in self.in_flight
+            case Finish():
+                assert self.finish is None
+                assert not self.in_flight, "nothing is in flight at the end"
+                self.finish = action
+
+    def _tell(self, kind: type[e.TaskEvent], task_id: str, **more: Any) -> None:
+        self.events.append(kind(at=self.now, task_id=task_id, **more))
+
+    def _doubt(self, task_id: str) -> None:
+        self._tell(e.Refused, task_id, reason="lost", uncertain=True)
+
+    def succeed(self, path: str) -> None:
+        task_id = self.in_flight.pop(path)
+        self._over.add(path)
+        self._tell(e.Succeeded, task_id, result=path)
+        self.schedule.attempts.succeeded(path, path)
+
+    def fail(self, path: str, how: str) -> None:
+        task_id = self.in_flight.pop(path)
+        errors = {
+            "failed": TaskFailed("lab.step", task_id, "ValueError", "bad"),
+            "revoked": TaskRevoked("lab.step", task_id),
+            "uncertain": PublishUncertain("lost"),
+        }
+        match how:
+            case "failed":
+                self._tell(e.Failed, task_id, error_type="ValueError", error_message="bad")
+            case "revoked":
+                self._tell(e.RemotelyRevoked, task_id)
+            case "uncertain":
+                self._doubt(task_id)
+        self.schedule.attempts.failed(path, errors[how])
+
+    def decide(self, path: str, what: Any) -> None:
+        decided = StepDecided(at=self.now, run_id=RUN, path=path, what=what, by="ann", result=1)
+        self.events.append(decided)
+        if what in ("done", "fail"):
+            self._over.add(path)
+        self.schedule.attempts.decided(decided)
+
+    def end_giving_up(self, path: str) -> None:
+        for below in self.giving_up.pop(path) & self.in_flight.keys():
+            self._tell(e.WatchStopped, self.in_flight.pop(below))
+        self.schedule.given_up(path)
+
+    def give_up_at_once(self) -> None:
+        """Report what is given up and has nothing in flight, as an executor does at once."""
+        while idle := [
+            path for path, below in self.giving_up.items() if not below & self.in_flight.keys()
+        ]:
+            self.end_giving_up(idle[0])
+            self.turn()
+
+    def cancel(self) -> None:
+        self.schedule.halt()
+
+    def abandon(self) -> None:
+        self.stopping = False
+        for path in list(self.in_flight):
+            self._tell(e.WatchStopped, self.in_flight.pop(path))
+        self.giving_up.clear()
+        self.schedule.abandon()
+
+    def restart(self) -> None:
+        """Another console resumes the run from the journal."""
+        run = self.folded()
+        verdicts = {path: Verdict("adopt") for path in self.in_flight}
+        self.in_flight, self.giving_up = {}, {}
+        self.schedule = self._schedule(run, verdicts=verdicts)
+        self.turn()
+
+    def open(self) -> tuple[object, ...]:
+        """What is awaited now."""
+        return (
+            dict(self.in_flight),
+            set(self.giving_up),
+            set(self.schedule.attempts.asking),
+            self.schedule.next_time(),
+            self.schedule.phase,
+            self.finish is not None,
+        )
+
+
+def play(world: World, data: st.DataObject, *, restarts: bool) -> None:
+    """Let things happen in any order until the run has finished."""
+    for _ in range(400):
+        if world.finish is not None:
+            return
+        moves: list[tuple[str, str]] = [("end", path) for path in sorted(world.in_flight)]
+        moves += [("give up", path) for path in sorted(world.giving_up)]
+        moves += [("decide", path) for path in sorted(world.schedule.attempts.asking)]
+        if world.schedule.next_time() is not None:
+            moves.append(("wait", ""))
+        if world.stopping:
+            moves.append(("abandon", ""))
+        assert moves, "a run that has not finished waits for something"
+        move, path = data.draw(st.sampled_from(moves))
+        match move:
+            case "end":
+                how = data.draw(st.sampled_from(["done", "done", "failed", "revoked", "uncertain"]))
+                if how == "done":
+                    world.succeed(path)
+                else:
+                    world.fail(path, how)
+            case "give up":
+                world.end_giving_up(path)
+            case "decide":
+                world.decide(path, data.draw(st.sampled_from(["again", "done", "fail", "wait"])))
+            case "wait":
+                world.now = world.schedule.next_time() or world.now
+            case "abandon":
+                world.abandon()
+        world.turn()
+        if not restarts or not data.draw(st.booleans()):
+            continue
+        world.give_up_at_once()
+        if world.finish is None:
+            before = world.open()
+            world.restart()
+            world.give_up_at_once()
+            assert world.open() == before
+    raise AssertionError("the run does not come to its end")
+
+
+# --- laws -----------------------------------------------------------------------------------------
+
+
+@given(PLANS, st.booleans(), st.data())
+def test_every_plan_ends_and_sends_each_attempt_once(
+    plan: Node, asks: bool, data: st.DataObject
+) -> None:
+    world = World(plan, asks=asks)
+    play(world, data, restarts=False)
+    run = world.folded()
+    left = {Status.INTERRUPTED} if world.giving_up else set()
+    for path, step in run.steps.items():
+        assert step.status.ended or step.status in left, f"{path or 'root'} is {step.status}"
+
+
+@given(PLANS, st.data())
+def test_resuming_after_any_prefix_of_events_waits_for_the_same(
+    plan: Node, data: st.DataObject
+) -> None:
+    world = World(plan)
+    play(world, data, restarts=True)
+
+
+@given(PLANS, st.data())
+def test_nothing_is_sent_once_a_run_is_cancelled_but_its_last_steps(
+    plan: Node, data: st.DataObject
+) -> None:
+    world = World(plan)
+    finals = {path for node in plan.finals for path, _ in node.leaves()}
+    world.cancel()
+    world.turn()
+    sent = set(world._sent)
+    play(world, data, restarts=False)
+    first_attempts = {task.task_id: path for path, task in plan.leaves()}
+    for task_id in world._sent - sent:
+        assert first_attempts.get(task_id, "f/") in finals or task_id.startswith("new")
+
+
+@given(PLANS, st.data())
+def test_a_run_past_its_deadline_stops_and_has_timed_out(plan: Node, data: st.DataObject) -> None:
+    world = World(plan, timeout=50.0)
+    world.now = 151.0
+    world.turn()
+    if world.finish is None or isinstance(world.finish.error, RunTimedOut):
+        assert world.stopping or not world.in_flight or world.schedule.phase
+    play(world, data, restarts=False)
+    assert world.finish is not None
+    assert isinstance(world.finish.error, RunTimedOut)
+
+
+# --- single rules ---------------------------------------------------------------------------------
+
+
+def names(world: World) -> Iterator[str]:
+    yield from sorted(world.in_flight)
+
+
+def test_a_chain_sends_its_next_step_with_the_result_before() -> None:
+    world = World(planned(chain(task(), task())))
+    assert list(names(world)) == ["0"]
+    world.succeed("0")
+    (send,) = world.schedule.todo(world.now)
+    assert isinstance(send, Send)
+    assert (send.node.path, send.before) == ("1", "0")
+
+
+def test_a_failed_step_skips_what_follows_it() -> None:
+    world = World(planned(chain(task(), task(), task())))
+    world.fail("0", "failed")
+    first, second, finish = world.schedule.todo(world.now)
+    assert first == Skip("1", "upstream step failed")
+    assert second == Skip("2", "upstream step failed")
+    assert isinstance(finish, Finish)
+    assert isinstance(finish.error, TaskFailed)
+
+
+def test_what_follows_a_revoked_step_is_unreachable() -> None:
+    world = World(planned(chain(task(), task())))
+    world.fail("0", "revoked")
+    assert world.schedule.todo(world.now)[0] == Skip("1", "step was revoked", unreachable=True)
+
+
+def test_a_para_gathers_in_the_order_of_its_branches() -> None:
+    world = World(planned(para(task(), task(), task())))
+    for path in ("2", "0", "1"):
+        world.succeed(path)
+    assert world.schedule.todo(world.now) == [Finish(["0", "1", "2"])]
+
+
+def test_max_parallel_holds_branches_back() -> None:
+    world = World(planned(para(task(), task(), task(), max_parallel=2)))
+    assert list(names(world)) == ["0", "1"]
+    world.succeed("1")
+    world.turn()
+    assert list(names(world)) == ["0", "2"]
+
+
+def test_a_retry_is_announced_at_once_and_sent_when_its_delay_is_over() -> None:
+    world = World(planned(task(retry=RetryRule(1, delay=5.0))))
+    world.fail("", "failed")
+    assert world.schedule.todo(world.now) == [Retry("", "new1", 2, 5.0, "ValueError: bad")]
+    assert world.schedule.next_time() == 105.0
+    assert world.schedule.todo(104.9) == []
+    (send,) = world.schedule.todo(105.0)
+    assert isinstance(send, Send)
+    assert send.task.task_id == "new1"
+
+
+def test_a_handler_sees_the_error_and_the_part_still_fails() -> None:
+    world = World(planned(chain(handled(task(), task()), task())))
+    world.fail("0", "failed")
+    (send,) = world.schedule.todo(world.now)
+    assert isinstance(send, Send)
+    assert send.node.path == "0/e/0"
+    assert isinstance(send.error, TaskFailed)
+
+
+def test_what_goes_on_gives_null() -> None:
+    world = World(planned(chain(task(goes_on=True), task())))
+    world.fail("0", "failed")
+    (send,) = world.schedule.todo(world.now)
+    assert isinstance(send, Send)
+    assert (send.node.path, send.before) == ("1", None)
+
+
+def test_fail_fast_gives_up_the_other_branches_and_fails_with_the_first() -> None:
+    world = World(planned(para(task(), chain(task(), task()), fail_fast=True)))
+    world.fail("0", "failed")
+    (give_up,) = world.schedule.todo(world.now)
+    assert give_up == GiveUp("", frozenset({"0", "1/0", "1/1"}))
+    world.giving_up[""] = give_up.paths
+    world.end_giving_up("")
+    skip, finish = world.schedule.todo(world.now)
+    assert skip == Skip("1/1", GIVEN_UP, unreachable=True)
+    assert isinstance(finish, Finish)
+    assert isinstance(finish.error, TaskFailed)
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_an_uncertain_step_is_asked_about_where_somebody_can_answer(asks: bool) -> None:
+    world = World(planned(task()), asks=asks)
+    world.fail("", "uncertain")
+    (action,) = world.schedule.todo(world.now)
+    assert isinstance(action, Ask if asks else Finish)
+
+
+def test_a_halted_run_ends_once_its_tasks_have() -> None:
+    world = World(planned(chain(task(), task())))
+    world.cancel()
+    assert world.schedule.todo(world.now) == []
+    world.succeed("0")
+    *_, finish = world.schedule.todo(world.now)
+    assert isinstance(finish, Finish)
+    assert isinstance(finish.error, RunStopped)
+
+
+def test_a_tree_of_thousands_is_worked_off_in_portions() -> None:
+    world = Schedule(planned(para(*(task() for _ in range(2_000)))), Scope(), lambda: "x")
+    portions = []
+    while True:
+        portions.append(len(world.todo(0.0, 64)))
+        if not world.busy:
+            break
+    assert sum(portions) == 2_000
+    assert max(portions) <= 64
+
+
+def test_a_chain_of_thousands_needs_no_recursion() -> None:
+    plan = planned(chain(*(task() for _ in range(5_000))))
+    world = World(plan)
+    for position in range(5_000):
+        world.succeed(str(position))
+        world.turn()
+    assert world.finish == Finish("4999")
+    book = RunBook()
+    book.apply_all([*world.events, RunEnded(at=world.now, run_id=RUN)])
+    again = Schedule(plan, Scope(), lambda: "x", book.runs[RUN].steps)
+    assert again.todo(world.now) == [Finish("4999")]
