@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from textual._compositor import CompositorUpdate
 
 from benchmarks.ground import Ground, Lag, Stopwatch, manager, stub_worker
 from kimera_tui import ui
+from kimera_tui.config.trust import Access
 from kimera_tui.documents.calls import Para, Task, Workflow
 from kimera_tui.execution.runner import Runner
 from kimera_tui.process.loop.clock import SystemClock
@@ -58,6 +60,9 @@ class _Services:
 
     async def recover(self) -> Recovery:
         return Recovery()
+
+    def friends_want(self) -> Sequence[Access]:
+        return ()
 
     def ask_workers(self) -> None:
         return
