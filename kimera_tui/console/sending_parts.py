@@ -11,8 +11,7 @@ from kimera_tui.config.friends import Friend
 from kimera_tui.console.guard import Guard, left_to_send
 from kimera_tui.documents.calls import Workflow, friends_of
 from kimera_tui.execution.cancel import Cancelled, cancel_run
-from kimera_tui.execution.replay import ReplayPlan, Wish, planned_replay
-from kimera_tui.execution.replaying import fates_before_replay
+from kimera_tui.execution.replay import ReplayPlan, Wish, fates_before_replay, planned_replay
 from kimera_tui.execution.run_setup import Given
 from kimera_tui.execution.runner import NOTHING_GIVEN, Decision, Runner
 from kimera_tui.process import TaskManager

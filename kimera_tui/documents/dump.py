@@ -39,7 +39,7 @@ def plain_document(document: Document) -> dict[str, Any]:
 
 def _ordered(plain: Mapping[str, Any], order: tuple[str, ...]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for key in order:
+    for key in (*order, *(plain.keys() - order)):
         if key not in plain or plain[key] is None or plain[key] == SAYS_NOTHING.get(key, ...):
             continue
         value = plain[key]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from pydantic import ValidationError
 
-from kimera_tui.documents.document import Document
+from kimera_tui.documents.document import Document, ParaStep, TaskStep
 from kimera_tui.documents.header import document_from
 from kimera_tui.documents.references import escape
 from kimera_tui.documents.renaming import free_id
@@ -17,6 +18,10 @@ from kimera_tui.execution.planning import ON_TIMEOUT
 from kimera_tui.runs.events import RunStarted
 from kimera_tui.runs.plan import Node, PlannedTask, Rules
 from kimera_tui.values.placeholders import Withheld, missing_in
+
+_DEFAULTS = {
+    field.name: field.default for field in fields(Rules) if field.name not in ("when", "retry")
+} | {"on_timeout": ON_TIMEOUT}
 
 
 def document_of(started: RunStarted) -> Document:
@@ -66,10 +71,11 @@ class _Builder:
         elif node.rules.goes_on:
             plain["on_error"] = "continue"
         if node.task is not None:
-            return plain | self._call(plain["id"], node.task, node.rules) | _task_rules(node.rules)
+            call = self._call(plain["id"], node.task, node.rules)
+            return plain | call | _options(node.rules, TaskStep)
         plain[node.kind] = self.steps(node.children)
         if node.kind == "para":
-            plain |= _para_rules(node.rules)
+            plain |= _options(node.rules, ParaStep)
         return plain
 
     def _id(self, node: Node) -> str:
@@ -108,10 +114,17 @@ class _Builder:
         return f"${{{{ inputs.{found} }}}}"
 
 
-def _task_rules(rules: Rules) -> dict[str, Any]:
-    plain: dict[str, Any] = {}
+def _options(rules: Rules, kind: type[TaskStep | ParaStep]) -> dict[str, Any]:
+    """The options of a step that its rules come from, but for those that hold anyway."""
+    plain = {
+        name: getattr(rules, name)
+        for name in kind.model_fields.keys() & _DEFAULTS.keys()
+        if getattr(rules, name) != _DEFAULTS[name]
+    }
     if rules.passing != "auto":
         plain["pass"] = rules.passing
+    if rules.fail_fast:
+        plain["fail"] = "fast"
     if (retry := rules.retry) is not None:
         plain["retry"] = {
             "max": retry.most,
@@ -120,21 +133,4 @@ def _task_rules(rules: Rules) -> dict[str, Any]:
             "max_delay": retry.max_delay,
             "on": list(retry.on),
         }
-    if rules.start_timeout is not None:
-        plain["start_timeout"] = rules.start_timeout
-    if rules.on_timeout != ON_TIMEOUT:
-        plain["on_timeout"] = rules.on_timeout
-    if rules.idempotent:
-        plain["idempotent"] = True
-    return plain
-
-
-def _para_rules(rules: Rules) -> dict[str, Any]:
-    plain: dict[str, Any] = {}
-    if rules.gather != "list":
-        plain["gather"] = rules.gather
-    if rules.max_parallel is not None:
-        plain["max_parallel"] = rules.max_parallel
-    if rules.fail_fast:
-        plain["fail"] = "fast"
     return plain

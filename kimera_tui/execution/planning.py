@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
+from kimera_tui.config.friends import secret_params
 from kimera_tui.documents.calls import Chain, Para, Step, Task
 from kimera_tui.documents.document import (
     ChainStep,
@@ -117,6 +119,19 @@ class DocumentPlanner:
         )
 
 
+def planner_of(
+    friends: Mapping[str, Mapping[str, Any]], new_id: Callable[[], str]
+) -> DocumentPlanner:
+    """A planner that knows what friends.yaml says of time-outs and secrets."""
+
+    def timeout_of(friend: str) -> float:
+        return float(friends.get(friend, {}).get("timeout", 30))
+
+    return DocumentPlanner(
+        new_id, lambda friend, task: secret_params(friends.get(friend, {}), task), timeout_of
+    )
+
+
 def tainted(kwargs: Mapping[str, Any], secret_inputs: Collection[str]) -> frozenset[str]:
     """Names of the arguments into which a secret input goes, or a variable that is a secret."""
     return frozenset(
@@ -159,32 +174,28 @@ class _Branch:
         )
 
 
+_SAME = {field.name for field in fields(Rules)} - {"when", "retry"}
 _KINDS: Mapping[type, Any] = {TaskStep: "task", ChainStep: "chain", ParaStep: "para"}
 
 
 def _rules(step: DocumentStep, defaults: Defaults) -> Rules:
-    when, goes_on = plain_condition(step.when), step.on_error == "continue"
-    match step:
-        case TaskStep():
-            return Rules(
-                templated=True,
-                passing=step.pass_,
-                when=when,
-                retry=_retry(step.retry or defaults.retry),
-                start_timeout=step.start_timeout or defaults.start_timeout,
-                on_timeout=step.on_timeout or defaults.on_timeout or ON_TIMEOUT,
-                goes_on=goes_on,
-                idempotent=step.idempotent,
-            )
-        case ParaStep():
-            return Rules(
-                when=when,
-                goes_on=goes_on,
-                gather=step.gather,
-                max_parallel=step.max_parallel,
-                fail_fast=step.fail == "fast",
-            )
-    return Rules(when=when, goes_on=goes_on)
+    """The step's rules; an option that is called the same there and here needs no further word."""
+    options: dict[str, Any] = {name: getattr(step, name, None) for name in _SAME}
+    if isinstance(step, TaskStep):
+        options |= {
+            name: options[name] or getattr(defaults, name)
+            for name in _SAME & Defaults.model_fields.keys()
+        }
+        options["on_timeout"] = options["on_timeout"] or ON_TIMEOUT
+        options |= {"templated": True, "passing": step.pass_}
+        options["retry"] = _retry(step.retry or defaults.retry)
+    given = {name: value for name, value in options.items() if value is not None}
+    return Rules(
+        **given,
+        when=plain_condition(step.when),
+        goes_on=step.on_error == "continue",
+        fail_fast=isinstance(step, ParaStep) and step.fail == "fast",
+    )
 
 
 def plain_condition(condition: Condition | None) -> dict[str, Any] | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, get_args
 
 from kimera_tui.config.friends import secret_params
@@ -11,12 +13,15 @@ from kimera_tui.documents.document import Document
 from kimera_tui.documents.references import Reference, escape, references_in
 from kimera_tui.documents.save import equal
 from kimera_tui.errors import UsageError
-from kimera_tui.execution.run_setup import Given, inputs_again, planner_of
+from kimera_tui.execution.planning import planner_of
+from kimera_tui.execution.run_inputs import Given, inputs_again
 from kimera_tui.execution.step_matching import found_again, looked_at, looked_up, takes_result
-from kimera_tui.execution.uncertain_steps import Doubt, Doubtful
+from kimera_tui.execution.uncertain_steps import Doubt, Doubtful, StepsInDoubt
 from kimera_tui.process.events import Sending
+from kimera_tui.process.loop.clock import new_id
+from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.runs.events import StepHandedOver, StepIntended
-from kimera_tui.runs.fates import Fates
+from kimera_tui.runs.fates import Fates, fates_of
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.plan import PLAIN, Node, PlannedTask, is_handler
 from kimera_tui.runs.recovery import Past
@@ -115,47 +120,82 @@ def planned_replay(
         UsageError: there is no such mode or step, the only one to send was never sent, or an
             input is wrong.
     """
-    if not past:
-        raise UsageError("No such run.")
-    known, mode = Past.of(past), wish.mode
-    run = known.run
-    if mode not in get_args(Mode):
-        raise UsageError(f"Unknown replay mode `{mode}`; choose from {', '.join(get_args(Mode))}.")
-    path = _path_of(run, wish.path) if mode in ("from_step", "only_step") else ""
-    args = {_path_of(run, each): tuple(values) for each, values in wish.args.items()}
-    named = {_path_of(run, each): values for each, values in wish.overrides.items()}
-    overrides: Overrides = {**{each: {} for each in args}, **named}
-    overridden = _Overridden(overrides, args, friends)
-    inputs = inputs_again(past, wish.given.inputs, wish.document)
-    allowed = {_path_of(run, each) for each in wish.again}
-    doubtful = Doubtful(known, mode, allowed, fates)
-    if mode == "only_step":
-        sent = _sent(past, run.steps[path])
-        plan_ = _only(run, sent, overridden, new_id)
-        return replace(plan_, inputs=run.inputs, doubts=doubtful.among([run.steps[path]]))
-    changed = {name for name, value in inputs.items() if not equal(run.inputs.get(name), value)}
-    name, plan, before = run.name, run.plan, dict(run.steps)
-    if wish.document is not None:
-        name, plan = wish.document.name, planner_of(friends, new_id).plan(wish.document)
-        before = found_again(run, plan)
-    before = {each: doubtful.settled(step) for each, step in before.items()}
-    planner = _Planner(before, mode, path, overrides, changed)
-    planner.visit(plan, fed_as_before=True, wanted_as_before=True)
-    plan = _renewed(plan, overridden, new_id)
-    leaves = [each for each in plan.leaves() if not is_handler(each[0])]
-    will_run = [each for each, _ in leaves if each not in planner.reused | planner.idle]
-    needs = [
-        f"Input {name} was not written down: give it again."
-        for name in inputs
-        if name not in wish.given.inputs and not is_whole(run.inputs.get(name))
-    ]
-    needs += [
-        sentence for each, task in leaves if each in will_run for sentence in _needs(each, task)
-    ]
-    doubts = doubtful.among(_again(run, plan, before, planner))
-    return ReplayPlan(
-        run.run_id, name, plan, planner.reused, will_run, needs, inputs, doubts=doubts
-    )
+    replay = _Replay.of(past, wish, friends, fates)
+    if wish.mode == "only_step":
+        return replay.only_step(new_id)
+    return replay.whole(new_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Replay:
+    """A request, with its steps found in the past run."""
+
+    events: Sequence[object]
+    run: RunState
+    request: Wish
+    friends: Mapping[str, Mapping[str, Any]]
+    path: str
+    """Of the step that the mode means; empty for the other modes."""
+    overridden: _Overridden
+    doubtful: Doubtful
+
+    @classmethod
+    def of(
+        cls,
+        events: Sequence[object],
+        request: Wish,
+        friends: Mapping[str, Mapping[str, Any]],
+        fates: Fates | None,
+    ) -> _Replay:
+        """Raises UsageError for an unknown run, mode or step."""
+        if not events:
+            raise UsageError("No such run.")
+        past, mode = Past.of(events), request.mode
+        run, modes = past.run, get_args(Mode)
+        if mode not in modes:
+            raise UsageError(f"Unknown replay mode `{mode}`; choose from {', '.join(modes)}.")
+        path = _path_of(run, request.path) if mode in ("from_step", "only_step") else ""
+        args = {_path_of(run, each): tuple(values) for each, values in request.args.items()}
+        named = {_path_of(run, each): values for each, values in request.overrides.items()}
+        overridden = _Overridden({**{each: {} for each in args}, **named}, args, friends)
+        allowed = {_path_of(run, each) for each in request.again}
+        doubtful = Doubtful(past, mode, allowed, fates)
+        return cls(events, run, request, friends, path, overridden, doubtful)
+
+    def only_step(self, new_id: Callable[[], str]) -> ReplayPlan:
+        """The plan of one step, sent as it was sent."""
+        step = self.run.steps[self.path]
+        inputs_again(self.events, self.request.given.inputs, self.request.document)
+        plan = _only(self.run, _sent(self.events, step), self.overridden, new_id)
+        return replace(plan, inputs=self.run.inputs, doubts=self.doubtful.among([step]))
+
+    def whole(self, new_id: Callable[[], str]) -> ReplayPlan:
+        """The plan of a run that takes over what it can."""
+        run, request = self.run, self.request
+        inputs = inputs_again(self.events, request.given.inputs, request.document)
+        changed = {name for name, value in inputs.items() if not equal(run.inputs.get(name), value)}
+        name, plan, before = run.name, run.plan, dict(run.steps)
+        if request.document is not None:
+            name = request.document.name
+            plan = planner_of(self.friends, new_id).plan(request.document)
+            before = found_again(run, plan)
+        before = {each: self.doubtful.settled(step) for each, step in before.items()}
+        planner = _Planner(before, request.mode, self.path, self.overridden.overrides, changed)
+        planner.visit(plan, fed_as_before=True, wanted_as_before=True)
+        plan = _renewed(plan, self.overridden, new_id)
+        leaves = [each for each in plan.leaves() if not is_handler(each[0])]
+        will_run = [each for each, _ in leaves if each not in planner.reused | planner.idle]
+        needs = [
+            f"Input {each} was not written down: give it again."
+            for each in inputs
+            if each not in request.given.inputs and not is_whole(run.inputs.get(each))
+        ]
+        for each, task in leaves:
+            needs += _needs(each, task) if each in will_run else ()
+        doubts = self.doubtful.among(_again(run, plan, before, planner))
+        return ReplayPlan(
+            run.run_id, name, plan, planner.reused, will_run, needs, inputs, doubts=doubts
+        )
 
 
 def _again(
@@ -359,3 +399,31 @@ def _needs(path: str, task: PlannedTask) -> list[str]:
         f"Step {path or '0'} ({task.task_name}) {missing.why}."
         for missing in missing_in(task.args, task.kwargs)
     ]
+
+
+async def fates_before_replay(
+    past: Sequence[object], wish: Wish, manager: TaskManager, now: float
+) -> Fates:
+    """Look for the steps that a replay would send again and of which no end is known.
+
+    Args:
+        past: The events of the past run.
+        wish: How it is to be run.
+        manager: Asks broker, workers and results.
+        now: Seconds since the epoch.
+
+    Returns:
+        What became of them, by path; nothing of those that may run twice as ``wish`` says.
+
+    Raises:
+        StepsInDoubt: one of them may run twice, and ``wish`` doesn't say that this is meant.
+        UsageError: as ``planned_replay``.
+        BrokerUnavailable: nobody can be asked.
+    """
+    plan = partial(planned_replay, past, wish, new_id, manager.friends)
+    if not (doubts := (await asyncio.to_thread(plan)).doubts):
+        return {}
+    fates = await fates_of([each.sent for each in doubts], manager, now)
+    if doubts := (await asyncio.to_thread(plan, fates)).doubts:
+        raise StepsInDoubt(doubts)
+    return fates

@@ -3,54 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
-from kimera_tui.config.friends import secret_params
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.header import document_from, header_of
 from kimera_tui.documents.inputs import resolve, secret_value
 from kimera_tui.documents.references import render
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.executor import Executor
-from kimera_tui.execution.planning import DocumentPlanner
+from kimera_tui.execution.planning import planner_of as planner_of
+from kimera_tui.execution.replay import ReplayPlan, Wish
 from kimera_tui.execution.run_context import RunContext
+from kimera_tui.execution.run_inputs import Given as Given
+from kimera_tui.execution.run_inputs import beginning_of as beginning_of
 from kimera_tui.execution.run_secrets import secrets_again, secrets_at_start
 from kimera_tui.execution.schedule import Schedule
 from kimera_tui.execution.template_scope import Inputs, Scope
 from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.runs.events import RunStarted, StepReused
 from kimera_tui.runs.recovery import Past, Verdict
-from kimera_tui.values.placeholders import is_whole
-
-if TYPE_CHECKING:
-    from kimera_tui.execution.replay import ReplayPlan, Wish
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What a person gives a run."""
-
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    """All but the secrets."""
-    prompted: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Secrets that were asked for, or fetched before; kept in memory only."""
-    despite: Sequence[str] = ()
-    """What stands against it, in sentences; recorded with the run."""
-
-
-def planner_of(
-    friends: Mapping[str, Mapping[str, Any]], new_id: Callable[[], str]
-) -> DocumentPlanner:
-    """A planner that knows what friends.yaml says of time-outs and secrets."""
-
-    def timeout_of(friend: str) -> float:
-        return float(friends.get(friend, {}).get("timeout", 30))
-
-    return DocumentPlanner(
-        new_id, lambda friend, task: secret_params(friends.get(friend, {}), task), timeout_of
-    )
 
 
 def started_of(
@@ -124,41 +97,6 @@ def _concurrency(document: Document, inputs: Mapping[str, Any]) -> tuple[str, in
     """The key that runs share, and how many of them may go on at once."""
     rule = document.concurrency
     return ("", 1) if rule is None else (str(render(rule.key, {"inputs": inputs})), rule.limit)
-
-
-def beginning_of(events: Sequence[object]) -> RunStarted:
-    """How a run began; raises UsageError when its beginning can't be read."""
-    for event in events:
-        if isinstance(event, RunStarted):
-            return event
-    raise UsageError("There is no such run, or its beginning can't be read.")
-
-
-def inputs_again(
-    events: Sequence[object], given: Mapping[str, Any], document: Document | None = None
-) -> dict[str, Any]:
-    """The inputs of a past run with some of them given anew.
-
-    Args:
-        events: Those of the past run.
-        given: What is given anew.
-        document: What asks for them now; None for what the run began with.
-
-    Raises:
-        UsageError: an input is missing or wrong, or the run asks for none of that name.
-    """
-    started = beginning_of(events)
-    if document is not None:
-        kept = {name: started.inputs[name] for name in document.inputs if name in started.inputs}
-        whole = {name: value for name, value in kept.items() if is_whole(value)}
-        return resolve(document.inputs, {**whole, **given})
-    if not started.header:
-        if given:
-            raise UsageError("The run has no inputs: it was not started from a workflow.")
-        return {}
-    specs = document_from(started.header).inputs
-    kept = {name: value for name, value in started.inputs.items() if is_whole(value)}
-    return resolve(specs, {**kept, **given})
 
 
 def secrets_of(started: RunStarted, past: Past, prompted: Mapping[str, str]) -> Mapping[str, str]:
