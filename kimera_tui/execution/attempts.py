@@ -221,6 +221,8 @@ class Attempts:
             case "wait":
                 step.known = step.known and fold(step.known, event)
                 self._adopt(step)
+            case "again" if (stopped := self.stopped(step.node.path)) is not None:
+                self._end(step, None, stopped)
             case "again":
                 self._retry(step, 0.0, f"resent, as decided by {event.by}")
             case "fail":

@@ -147,6 +147,9 @@ class Schedule:
         if (para := self._paras.get(path)) is None:
             return
         self._agenda.drop_below(para)
+        self._paras = {
+            each: other for each, other in self._paras.items() if not other.is_below(para)
+        }
         for child in para.node.children:
             self._forget([below for below, _ in child.leaves()])
             self.skips.skip(child, GIVEN_UP, unreachable=True)
