@@ -60,7 +60,7 @@ class RunContext:
         if self.journal is None:
             return
         try:
-            server = await self.manager.adoption.server(self.manager.friends, task.friend)
+            server = await self.manager.adoption.server(task.friend)
         except BrokerUnavailable:
             server = ""  # the publish will say so
         try:

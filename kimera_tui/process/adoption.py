@@ -7,12 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from kimera_tui.config.friends import find_friend
 from kimera_tui.process.call import Overtime
 from kimera_tui.process.callables import Callback
 from kimera_tui.process.dispatch import Dispatcher
-from kimera_tui.process.engine import Engine
-from kimera_tui.process.engines import EngineRoom
+from kimera_tui.process.engines import Engines
 from kimera_tui.process.outcome import Outcome
 from kimera_tui.process.task_search import Whereabouts, search
 
@@ -59,24 +57,22 @@ class LooksUp(Protocol):
 class Adoption:
     """Looks for tasks that an earlier console sent, and takes them over."""
 
-    def __init__(self, room: EngineRoom, dispatcher: Dispatcher) -> None:
-        self._room = room
+    def __init__(self, engines: Engines, dispatcher: Dispatcher) -> None:
+        self._engines = engines
         self._dispatcher = dispatcher
 
-    async def server(self, friends: Mapping[str, Any], friend: str) -> str:
+    async def server(self, friend: str) -> str:
         """The run id of the server behind a friend's broker, as far as it tells."""
-        publisher = (await self._engine(friends, friend)).publisher
+        publisher = (await self._engines.engine(friend)).publisher
         return await publisher.server() if isinstance(publisher, RemembersPublished) else ""
 
-    async def traces(
-        self, friends: Mapping[str, Any], friend: str, task_ids: Sequence[str]
-    ) -> Traces:
+    async def traces(self, friend: str, task_ids: Sequence[str]) -> Traces:
         """What is still known of a friend's tasks.
 
         Raises:
             BrokerUnavailable: broker or result backend can't be asked now.
         """
-        engine = await self._engine(friends, friend)
+        engine = await self._engines.engine(friend)
         server, published = "", None
         if isinstance(engine.publisher, RemembersPublished):
             server = await engine.publisher.server()
@@ -91,7 +87,6 @@ class Adoption:
 
     async def search(
         self,
-        friends: Mapping[str, Any],
         friend: str,
         task_ids: Sequence[str],
         sent_to: Collection[str] = (),
@@ -101,12 +96,11 @@ class Adoption:
         Takes two seconds more if some of them seem to be nowhere.
 
         Args:
-            friends: The configured friends.
-            friend: Name of one of them.
+            friend: Name of the friend.
             task_ids: Their ids.
             sent_to: The queues that they were sent to, of which the friend may have another now.
         """
-        engine = await self._engine(friends, friend)
+        engine = await self._engines.engine(friend)
         locator, watcher = engine.locator, engine.watcher
         if locator is None or not isinstance(watcher, LooksUp):
             return None
@@ -114,12 +108,11 @@ class Adoption:
         async def ended(left: Sequence[str]) -> frozenset[str]:
             return _ended(await watcher.look(left))
 
-        queues = dict.fromkeys((*sent_to, find_friend(friends, friend)["queue"]))
+        queues = dict.fromkeys((*sent_to, self._engines.friend(friend)["queue"]))
         return await search(locator, ended, queues, task_ids)
 
     async def adopt(
         self,
-        friends: Mapping[str, Any],
         friend: str,
         task_name: str,
         task_id: str,
@@ -131,8 +124,7 @@ class Adoption:
         """Watch a task that has been sent; returns the background task that waits for its end.
 
         Args:
-            friends: The configured friends.
-            friend: Name of one of them.
+            friend: Name of the friend.
             task_name: Function on the friend, without its route.
             task_id: Id of the task.
             callback: Awaited with the result when the task succeeds.
@@ -140,14 +132,10 @@ class Adoption:
             overtime: Asked when the time is over: how many seconds more.
             patience: Seconds of an outage that don't end the wait.
         """
-        followed = await self._dispatcher.adopt(friends, friend, task_name, task_id)
+        followed = await self._dispatcher.adopt(friend, task_name, task_id)
         followed.callback, followed.patience = callback, patience
         followed.timeout, followed.overtime = timeout, overtime
         return self._dispatcher.follow_in_task(followed)
-
-    async def _engine(self, friends: Mapping[str, Any], friend: str) -> Engine:
-        self._room.require_celery()
-        return await self._room.engine(friend, find_friend(friends, friend))
 
 
 def _ended(found: Mapping[str, Outcome | None]) -> frozenset[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from kimera_tui.config.friends import find_friend
 from kimera_tui.errors import KimeraError, UsageError
+from kimera_tui.process.engines import Engines
 from kimera_tui.process.events import ChainAdvanced
 from kimera_tui.process.loop.bus import Emitter
 from kimera_tui.process.task_params import TaskParams, call_of
@@ -15,7 +15,7 @@ from kimera_tui.process.task_params import TaskParams, call_of
 E = TypeVar("E", bound=BaseException)
 
 
-def checked_chain(tasks: Sequence[TaskParams], friends: Mapping[str, Any]) -> list[TaskParams]:
+def checked_chain(tasks: Sequence[TaskParams], engines: Engines) -> list[TaskParams]:
     """The chain as a list, or the error that keeps all of it from being sent."""
     steps = list(tasks)
     if len(steps) < 2:
@@ -23,7 +23,7 @@ def checked_chain(tasks: Sequence[TaskParams], friends: Mapping[str, Any]) -> li
     for position, params in enumerate(steps):
         try:
             call_of(params, "").check()
-            find_friend(friends, params.friend)
+            engines.friend(params.friend)
         except KimeraError as error:
             raise placed(error, position, steps) from None
     return steps

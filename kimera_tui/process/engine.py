@@ -91,21 +91,21 @@ class Engine:
     watcher: Watcher
     releaser: Releaser
     close: Closer
-    newcomers: TellsNewcomers | None = None
-    """None where a worker that starts can't be told."""
+    new_worker_revoker: NewWorkerRevoker | None = None
+    """None where workers that start cannot be told."""
     locator: Locator | None = None
-    """None where nobody can tell where a message is."""
+    """None where nobody knows where a message is."""
     outages: Outages = field(default_factory=Outages)
     """When broker or result backend were away."""
 
 
-class TellsNewcomers(Protocol):
-    """Tells workers that start what is revoked."""
+class NewWorkerRevoker(Protocol):
+    """Tells workers which tasks are revoked while they start."""
 
-    def told(
-        self, task_ids: Collection[str], heard: Callable[[str], None]
+    def revoking(
+        self, task_ids: Collection[str], on_told: Callable[[str], None]
     ) -> AbstractContextManager[None]:
-        """Tell those that start meanwhile; ``heard`` is called with the name of each."""
+        """Tell workers that start meanwhile; ``on_told`` gets the name of each."""
 
 
 class Locator(Protocol):

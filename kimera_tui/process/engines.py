@@ -1,4 +1,4 @@
-"""Which engine a friend's tasks go through: one for each broker and result backend."""
+"""The friends and their engines: one for each broker and result backend."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from kimera_tui.config.friends import expand
+from kimera_tui.config.friends import expand, find_friend
 from kimera_tui.config.urls import check_backend_url, check_broker_url
 from kimera_tui.errors import CeleryDisabled, UsageError
 from kimera_tui.process.celery_app import is_plain_celery, make_app
@@ -19,18 +19,30 @@ SCHEMES = ("redis://", "rediss://", "redis+socket://")
 _BACKEND_SCHEMES = (*SCHEMES, "socket://")
 
 
-class EngineRoom:
-    """Builds Celery apps and engines when they are first needed, for the loop that needs them."""
+class Engines:
+    """Knows the friends; builds Celery apps and engines on first use, for the loop that asks.
+
+    Args:
+        enabled: Whether Celery is on.
+        broker: URL of the default broker.
+        backend: URL of the default result backend.
+        friends: Each friend's configuration, by name.
+        emitter: Where the engines emit their events.
+        variables: What ``${NAME}`` in a friend's own URL stands for.
+    """
 
     def __init__(
         self,
         enabled: bool,
         broker: str,
         backend: str,
+        friends: dict[str, Any],
         emitter: Emitter,
         variables: Mapping[str, str],
     ) -> None:
         self._default = (broker, backend)
+        self.friends = friends
+        """Each friend's configuration, by name."""
         self._variables = variables
         self._emitter = emitter
         self._enabled = enabled
@@ -81,21 +93,30 @@ class EngineRoom:
                 hint="Call it there, by asyncio.run_coroutine_threadsafe, or once that loop ended.",
             )
 
-    async def engine(self, friend: str = "", entry: Mapping[str, Any] | None = None) -> Engine:
-        """The engine of a friend, or the default one.
+    def friend(self, name: str) -> Any:
+        """A friend's configuration, as a mapping.
+
+        Raises:
+            UnknownFriend: no friend of that name is configured.
+        """
+        return find_friend(self.friends, name)
+
+    async def engine(self, friend: str | None = None) -> Engine:
+        """Return the engine of a friend, or the default one.
 
         Raises:
             CeleryDisabled: Celery is off.
+            UnknownFriend: no friend of that name is configured.
             ConfigError: the friend's own broker or backend URL is wrong.
-            UsageError: another running loop has the engines.
+            UsageError: another running loop uses the engines.
         """
         self.require_celery()
         self.attach()
-        route = self._route(friend, entry or {})
+        route = self._default if friend is None else self._route(friend)
         if route not in self._engines:
             await self._open(route)
         # Closed while it was opened: what was asked for belongs to another app or loop now.
-        return self._engines.get(route) or await self.engine(friend, entry)
+        return self._engines.get(route) or await self.engine(friend)
 
     async def _open(self, route: tuple[str, str]) -> None:
         """Build an engine, once for all who wait for it."""
@@ -137,8 +158,9 @@ class EngineRoom:
     def _engine(self, route: tuple[str, str]) -> Engine:
         return engine_for(self._app(route), self._emitter)
 
-    def _route(self, friend: str, entry: Mapping[str, Any]) -> tuple[str, str]:
+    def _route(self, friend: str) -> tuple[str, str]:
         """Broker and backend URL; a friend's own Redis broker keeps its results too."""
+        entry = self.friend(friend)
         own_broker, own_backend = entry.get("broker"), entry.get("backend")
         if not own_broker and not own_backend:
             return self._default

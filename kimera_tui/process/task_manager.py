@@ -15,16 +15,16 @@ from kimera_tui.process.await_result import Follower
 from kimera_tui.process.call import MAX_POLL, POLL_START, Call, Overtime
 from kimera_tui.process.callables import Callback, gather_problem, is_async_callable
 from kimera_tui.process.chains import advanced, checked_chain, place, place_failure, placed
-from kimera_tui.process.chords import Joining
+from kimera_tui.process.chords import Chords
 from kimera_tui.process.dispatch import Dispatcher
 from kimera_tui.process.engine import Receipt
-from kimera_tui.process.engines import EngineRoom
+from kimera_tui.process.engines import Engines
 from kimera_tui.process.feeding import feed
 from kimera_tui.process.helpers import Helpers
 from kimera_tui.process.loop.bus import Emitter, EventBus
 from kimera_tui.process.loop.clock import Clock, SystemClock, new_id
 from kimera_tui.process.loop.gather import gather_in_order, start_in_slices
-from kimera_tui.process.revoke_until_acked import Insistence
+from kimera_tui.process.revoke_until_acked import RETRY_EVERY, RETRY_LIMIT, revoke_until_acked
 from kimera_tui.process.task_params import TaskParams, call_of, checked_tasks
 
 CallbackBuilder = Callable[[Sequence[TaskParams], Sequence[str], int], Callback]
@@ -76,7 +76,7 @@ class TaskManager:
         """
         with cls._making:
             if cls._instance is not None:
-                cls._instance._room.close()
+                cls._instance._engines.close()
             cls._instance = None
             cls._start_from = (bootstrap, clock or SystemClock(), new_id)
 
@@ -84,29 +84,35 @@ class TaskManager:
         if bootstrap is None:
             load_env()
             bootstrap = Bootstrap()
-        self.friends: dict[str, Any] = {
-            name: friend.as_mapping() for name, friend in bootstrap.friends.items()
-        }
+        friends = {name: friend.as_mapping() for name, friend in bootstrap.friends.items()}
         self._emitter = Emitter(self.events, clock)
         self._new_id = new_id
         self._follower = Follower(self._emitter)
         broker, backend = bootstrap.celery_broker, bootstrap.celery_backend
-        self._room = EngineRoom(
-            bootstrap.celery_on, broker, backend, self._emitter, bootstrap.variables
+        self._engines = Engines(
+            bootstrap.celery_on, broker, backend, friends, self._emitter, bootstrap.variables
         )
-        self._dispatcher = Dispatcher(self._room, self._emitter, self._follower)
-        self.adoption = Adoption(self._room, self._dispatcher)
-        self.joining = Joining(self._room)
-        self.insistence = Insistence(self._room, self._emitter)
+        self._dispatcher = Dispatcher(self._engines, self._emitter, self._follower)
+        self.adoption = Adoption(self._engines, self._dispatcher)
+        self.chords = Chords(self._engines)
+
+    @property
+    def friends(self) -> dict[str, Any]:
+        """Each friend's configuration, a mapping such as ``{"route": ..., "queue": ...}``."""
+        return self._engines.friends
+
+    @friends.setter
+    def friends(self, friends: dict[str, Any]) -> None:
+        self._engines.friends = friends
 
     @property
     def celery_app(self) -> Any:
         """The Celery app, or None when Celery is off. Can be set, to a stand-in too."""
-        return self._room.app
+        return self._engines.app
 
     @celery_app.setter
     def celery_app(self, app: Any) -> None:
-        self._room.app = app
+        self._engines.app = app
 
     async def send_async(
         self,
@@ -154,7 +160,6 @@ class TaskManager:
             BrokerUnavailable: the broker did not take the message.
         """
         followed = await self._dispatcher.dispatch(
-            self.friends,
             Call(
                 task_name, friend, self._id(task_id), args, kwargs, callback, func,
                 poll_start, max_poll, timeout, overtime, patience, secret, options,
@@ -187,7 +192,6 @@ class TaskManager:
             KimeraError: what ``send_async`` raises.
         """
         followed = await self._dispatcher.dispatch(
-            self.friends,
             Call(
                 task_name, friend, self._id(task_id), args, kwargs,
                 poll_start=poll_start, max_poll=max_poll, timeout=timeout, options=options,
@@ -239,7 +243,7 @@ class TaskManager:
             UsageError: fewer than two tasks, an unknown friend or a wrong argument: none was sent.
             KimeraError: a step failed; the message names its place.
         """
-        steps = checked_chain(self._checked(taskList), self.friends)
+        steps = checked_chain(self._checked(taskList), self._engines)
         ids = [self._new_id() for _ in steps]
         result: Any = None
         for position, params in enumerate(steps):
@@ -263,7 +267,7 @@ class TaskManager:
         Raises:
             UsageError: fewer than two tasks, an unknown friend or a wrong argument: none was sent.
         """
-        steps = checked_chain(self._checked(taskList), self.friends)
+        steps = checked_chain(self._checked(taskList), self._engines)
         ids = [self._new_id() for _ in steps]
         return await self._send_step(steps, ids, 0, None)
 
@@ -300,14 +304,42 @@ class TaskManager:
         """
         return await self._dispatcher.revoke(task_id, terminate, signal)
 
+    async def revoke_until_acked(
+        self,
+        friend: str,
+        task_ids: Sequence[str],
+        *,
+        every: float = RETRY_EVERY,
+        limit: float = RETRY_LIMIT,
+    ) -> str:
+        """Revoke tasks until a worker acknowledged, or all have ended, or the limit is reached.
+
+        Workers that start meanwhile are told before they take a message, where the broker allows.
+
+        Args:
+            friend: Name of the friend whose tasks these are.
+            task_ids: Their ids.
+            every: Seconds between two tries.
+            limit: Seconds in all.
+
+        Returns:
+            How it ended, in a sentence.
+
+        Raises:
+            CeleryDisabled: Celery is off.
+            UnknownFriend: no friend of that name is configured.
+        """
+        engine = await self._engines.engine(friend)
+        return await revoke_until_acked(engine, self._emitter, task_ids, every=every, limit=limit)
+
     async def settle(self) -> None:
         """Return once everything that has ended is released."""
-        await self._room.settle()
+        await self._engines.settle()
 
     async def aclose(self) -> None:
         """Release what is pending and close all connections; the next call opens them again."""
-        await self._room.settle()
-        self._room.close()
+        await self._engines.settle()
+        self._engines.close()
 
     async def _perform(
         self,
@@ -317,9 +349,8 @@ class TaskManager:
         task_id: str | None = None,
     ) -> Any:
         """Send one TaskParams, wait for its end, return its result."""
-        followed = await self._dispatcher.dispatch(
-            self.friends, call_of(params, self._id(task_id), args, kwargs)
-        )
+        call = call_of(params, self._id(task_id), args, kwargs)
+        followed = await self._dispatcher.dispatch(call)
         return await self._dispatcher.follow(followed)
 
     async def _send_step(
@@ -343,8 +374,8 @@ class TaskManager:
         return handle
 
     def _checked(self, tasks: Sequence[TaskParams]) -> list[TaskParams]:
-        self._room.require_celery()
-        self._room.attach()
+        self._engines.require_celery()
+        self._engines.attach()
         return checked_tasks(tasks)
 
     def _id(self, task_id: str | None) -> str:

@@ -166,7 +166,7 @@ async def test_a_wrong_argument_sends_nothing_and_is_named(
         await call(manager, **{name: wrong})
     assert app.sent == []
     assert listener.of(Sending) == []
-    engine = await manager._room.engine()
+    engine = await manager._engines.engine()
     assert engine.watcher._watches == {}
 
 

@@ -19,7 +19,7 @@ from kimera_tui.process.redis.queue_locator import RedisLocator
 from kimera_tui.process.redis.reconnecting import Health, Link
 from kimera_tui.process.redis.releaser import RedisReleaser
 from kimera_tui.process.redis.rendering import Rendering
-from kimera_tui.process.redis.revoke_new_workers import Newcomers
+from kimera_tui.process.redis.revoke_new_workers import RedisNewWorkerRevoker
 from kimera_tui.process.redis.revoker import Revoker
 from kimera_tui.process.redis.watcher import RedisWatcher
 from kimera_tui.process.redis.wire import Wire, pack
@@ -76,7 +76,7 @@ class _Parts:
             self._watcher,
             self._releaser,
             self._close,
-            newcomers=Newcomers(app),
+            new_worker_revoker=RedisNewWorkerRevoker(app),
             locator=self._locator,
             outages=outages,
         )

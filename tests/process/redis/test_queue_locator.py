@@ -248,6 +248,6 @@ async def test_a_task_is_found_in_the_queue_that_its_friend_had_before(own_serve
     async with managing(own_server) as manager:
         task_id = new_id()
         handle = await manager.send_async("add", "lab", [1], task_id=task_id, queue=FAR)
-        found = await manager.adoption.search(manager.friends, "lab", [task_id], [FAR])
+        found = await manager.adoption.search("lab", [task_id], [FAR])
         assert found == Whereabouts({task_id: InQueue(FAR, 0)})
         handle.cancel()
