@@ -9,7 +9,7 @@ from typing import Any
 
 from kimera_tui.config.friends import secret_params
 from kimera_tui.errors import BrokerUnavailable, JournalError, KimeraError
-from kimera_tui.process.callables import Callback
+from kimera_tui.process.call import Callback
 from kimera_tui.process.engine import Receipt
 from kimera_tui.process.events import Noticed, Refused
 from kimera_tui.process.loop.bus import Emitter

@@ -70,10 +70,10 @@ class Engines:
             raise CeleryDisabled
 
     def attach(self) -> None:
-        """Make the running loop the one that the engines are for.
+        """Bind the engines to the running loop.
 
         Raises:
-            UsageError: another running loop has them.
+            UsageError: another running loop uses them.
         """
         loop = asyncio.get_running_loop()
         if self._loop is loop or not self._enabled:
@@ -84,9 +84,9 @@ class Engines:
             self._loop = loop
 
     def check_loop(self) -> None:
-        """Raise UsageError if another running loop has the engines: it would pay for this one."""
-        has = self._loop
-        if has is not None and has is not asyncio.get_running_loop() and has.is_running():
+        """Raise UsageError if another running loop uses the engines."""
+        loop = self._loop
+        if loop is not None and loop is not asyncio.get_running_loop() and loop.is_running():
             raise UsageError(
                 "TaskManager is in use on another running event loop, and works on one at a time;"
                 " nothing was sent.",
@@ -115,11 +115,11 @@ class Engines:
         route = self._default if friend is None else self._route(friend)
         if route not in self._engines:
             await self._open(route)
-        # Closed while it was opened: what was asked for belongs to another app or loop now.
+        # Closed while opening: the engine must be built for the current app and loop.
         return self._engines.get(route) or await self.engine(friend)
 
     async def _open(self, route: tuple[str, str]) -> None:
-        """Build an engine, once for all who wait for it."""
+        """Build an engine, once for all waiting callers."""
         opening = self._opening.get(route)
         if opening is None:
             # Importing celery and redis takes most of a second: not on the loop.
@@ -135,14 +135,14 @@ class Engines:
             self._engines[route] = engine
 
     async def settle(self) -> None:
-        """Return once everything that has ended is released; raises as ``attach`` does."""
+        """Return once every ended task is released; raises like ``attach``."""
         self.check_loop()
         if self._loop is asyncio.get_running_loop():
             for engine in list(self._engines.values()):
                 await engine.releaser.settle()
 
     def close(self) -> None:
-        """Close all engines; the next use makes new ones."""
+        """Close all engines; the next use builds new ones."""
         for engine in self._engines.values():
             engine.close()
         self._engines.clear()
@@ -159,7 +159,7 @@ class Engines:
         return engine_for(self._app(route), self._emitter)
 
     def _route(self, friend: str) -> tuple[str, str]:
-        """Broker and backend URL; a friend's own Redis broker keeps its results too."""
+        """Broker and backend URL; a friend's own Redis broker also stores its results."""
         entry = self.friend(friend)
         own_broker, own_backend = entry.get("broker"), entry.get("backend")
         if not own_broker and not own_backend:
@@ -174,24 +174,24 @@ class Engines:
 
 
 def engine_for(app: Any, emitter: Emitter) -> Engine:
-    """The fastest engine that is right for the app: Redis where it can be, else the thread."""
+    """Build the fastest engine for the app: the Redis engine if possible, else the threaded one."""
     return redis_engine(app, emitter) or thread_engine(app, emitter)
 
 
 def redis_engine(app: Any, emitter: Emitter) -> Engine | None:
-    """An engine for the app, or None when it needs the thread engine.
+    """Build a Redis engine for the app, or return None if it needs the threaded engine.
 
-    Does no I/O: connections open on first use, on the loop that is running then, and the engine
-    belongs to that loop. None for a stand-in, for brokers and backends other than one Redis
-    server each, and for results that aren't plain JSON.
+    Does no I/O: connections open on first use, on the loop running then, and the engine belongs to
+    that loop. None for a stand-in, for brokers and backends other than one Redis server each, and
+    for results that are not plain JSON.
 
     Args:
-        app: A Celery app, or something that is used like one.
-        emitter: Where the engine says what happens.
+        app: A Celery app or a stand-in.
+        emitter: Where the engine emits its events.
     """
     if not is_plain_celery(app) or not _is_plain_redis(app):
         return None
-    # Only here: these import celery and redis, which this module's importers may not need.
+    # Imported late: celery and redis take long to import and may not be needed.
     from kimera_tui.process.redis.engine import build
 
     return build(app, emitter)

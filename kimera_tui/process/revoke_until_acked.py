@@ -7,8 +7,7 @@ import contextlib
 from collections.abc import Sequence
 
 from kimera_tui.errors import BrokerUnavailable
-from kimera_tui.process.adoption import LooksUp
-from kimera_tui.process.engine import Engine, Receipt
+from kimera_tui.process.engine import Engine, Receipt, ResultLookup
 from kimera_tui.process.events import RevokeSent
 from kimera_tui.process.loop.bus import Emitter
 
@@ -68,9 +67,9 @@ def _emit(emitter: Emitter, task_ids: Sequence[str], receipts: Sequence[Receipt]
 
 
 async def _not_ended(engine: Engine, task_ids: Sequence[str]) -> list[str]:
-    if not isinstance(engine.watcher, LooksUp):
+    if not isinstance(engine.watcher, ResultLookup):
         return list(task_ids)
-    found = await engine.watcher.look(task_ids)
+    found = await engine.watcher.look_up(task_ids)
     return [task_id for task_id in task_ids if not ((at := found.get(task_id)) and at.ready)]
 
 

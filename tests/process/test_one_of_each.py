@@ -240,7 +240,7 @@ async def test_after_an_uncertain_publish_the_same_id_may_be_sent_again() -> Non
 async def test_how_many_used_ids_are_known_is_limited(
     monkeypatch: pytest.MonkeyPatch, listener: Listener
 ) -> None:
-    monkeypatch.setattr(dispatch, "MOST_SPENT", 2)
+    monkeypatch.setattr(dispatch, "MAX_USED_IDS", 2)
     manager, _ = manager_with(lambda sent: "done")
     for task_id in ("a", "b", "c", "a"):
         await manager.send_await("load", "etl", task_id=task_id, **QUICK)

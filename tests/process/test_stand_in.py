@@ -594,7 +594,7 @@ async def test_setting_no_app_turns_celery_off() -> None:
 
 
 async def test_nobody_listening_changes_nothing() -> None:
-    assert not TaskManager.events.heard
+    assert not TaskManager.events.has_listeners
     manager, app = manager_with(lambda sent: Soon("done", 2))
     assert await manager.send_await("load", "etl", **QUICK) == "done"
     await manager.settle()

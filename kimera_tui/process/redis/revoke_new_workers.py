@@ -14,7 +14,7 @@ from typing import Any
 from kombu.utils.json import loads
 
 from kimera_tui.process.loop.call_thread import CallThread
-from kimera_tui.process.redis.endpoint import CONNECT_SECONDS, SOCKET_SECONDS
+from kimera_tui.process.redis.endpoint import TIMEOUTS
 
 LISTEN_SECONDS = 0.5
 """The longest that the thread takes to notice that it should end."""
@@ -72,8 +72,7 @@ class RedisNewWorkerRevoker:
     def _answer(
         self, task_ids: Collection[str], tell: Callable[[str], None], end: threading.Event
     ) -> None:
-        timeouts = {"socket_timeout": SOCKET_SECONDS, "socket_connect_timeout": CONNECT_SECONDS}
-        with self._app.connection_for_write(transport_options=timeouts) as connection:
+        with self._app.connection_for_write(transport_options=TIMEOUTS) as connection:
             channel: Any = connection.default_channel
             mailbox: Any = self._app.control.mailbox(connection)
 

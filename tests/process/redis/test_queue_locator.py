@@ -15,7 +15,7 @@ from kimera_tui.process.loop.clock import SystemClock, new_id
 from kimera_tui.process.redis.capture import Capture
 from kimera_tui.process.redis.known_workers import KnownWorkers
 from kimera_tui.process.redis.queue_locator import READ_BYTES, RedisLocator
-from kimera_tui.process.redis.reconnecting import Health, Link
+from kimera_tui.process.redis.reconnecting import RedisConnection, ServerHealth
 from kimera_tui.process.redis.wire import Wire
 from kimera_tui.process.task_search import InQueue, Whereabouts
 
@@ -35,9 +35,9 @@ def locator_of(console: Console) -> Locator:
 
 def small_locator(url: str, most: int) -> RedisLocator:
     app = make_app(url)
-    capture, health = Capture(app), Health("broker", Emitter(EventBus(), SystemClock()))
+    capture, health = Capture(app), ServerHealth("broker", Emitter(EventBus(), SystemClock()))
     workers = KnownWorkers(b"_kombu.binding.celery.pidbox", capture.separator, ".celery.pidbox")
-    return RedisLocator(app, Link(capture.endpoint, health), workers, most)
+    return RedisLocator(app, RedisConnection(capture.endpoint, health), workers, most)
 
 
 async def send_many(console: Console, count: int, queue: str = FAR, **options: Any) -> list[str]:
