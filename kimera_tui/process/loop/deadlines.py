@@ -16,7 +16,7 @@ class Deadlines:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._wheel: TimerWheel[asyncio.Future[None]] = TimerWheel(TICK)
+        self._wheel: TimerWheel[set[asyncio.Future[None]]] = TimerWheel(TICK, set)
         self._timer: asyncio.TimerHandle | None = None
 
     async def wait(self, future: asyncio.Future[Any], seconds: float) -> bool:
@@ -30,7 +30,8 @@ class Deadlines:
                 waiter.set_result(None)
 
         future.add_done_callback(wake)
-        bucket = self._wheel.add(self.loop.time() + seconds, waiter)
+        bucket = self._wheel.bucket(self.loop.time() + seconds)
+        bucket.add(waiter)
         self._set_timer()
         try:
             await waiter
@@ -52,7 +53,8 @@ class Deadlines:
 
     def _ring(self) -> None:
         self._timer = None
-        for waiter in self._wheel.take_due(self.loop.time()):
-            if not waiter.done():
-                waiter.set_result(None)
+        for bucket in self._wheel.take_due(self.loop.time()):
+            for waiter in bucket:
+                if not waiter.done():
+                    waiter.set_result(None)
         self._set_timer()

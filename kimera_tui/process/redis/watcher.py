@@ -25,6 +25,8 @@ POLLS_PER_SECOND = 2000
 """Upper limit of ids polled per second when more than ``CROWD`` tasks are in flight."""
 CROWD = 1000
 """Up to this many tasks in flight, each task's own back-off is kept exactly."""
+POLL_TICK = 0.05
+"""Seconds that polls may share; a poll is up to this much late, never early."""
 LONGEST_STRETCH = 30.0
 READ_SECONDS = 0.003
 PATIENCE = 30.0
@@ -75,7 +77,7 @@ class RedisWatcher:
         self._prefix = key_prefix
         self._emitter = emitter
         self._watches: dict[bytes, _Watch] = {}
-        self._wheel: TimerWheel[_Watch] = TimerWheel()
+        self._wheel: TimerWheel[list[_Watch]] = TimerWheel(POLL_TICK, list)
         self._deliverer: Deliverer[Outcome] = Deliverer()
         self._truce = GcTruce(self._watches)
         self._subscriptions = Subscriptions(
@@ -178,7 +180,7 @@ class RedisWatcher:
         crowd = len(self._watches)
         if crowd > CROWD and self._subscriptions.healthy:
             watch.delay = max(watch.delay, min(crowd / POLLS_PER_SECOND, LONGEST_STRETCH))
-        self._wheel.add(asyncio.get_running_loop().time() + watch.delay, watch)
+        self._wheel.bucket(asyncio.get_running_loop().time() + watch.delay).append(watch)
         self._set_timer()
 
     def _set_timer(self) -> None:
@@ -199,8 +201,12 @@ class RedisWatcher:
     async def _poll_due(self) -> None:
         try:
             now = asyncio.get_running_loop().time()
-            due = [each for each in self._wheel.take_due(now) if not each.future.done()]
-            due = [each for each in due if each.key in self._watches]
+            due = [
+                watch
+                for bucket in self._wheel.take_due(now)
+                for watch in bucket
+                if not watch.future.done() and watch.key in self._watches
+            ]
             for start in range(0, len(due), PER_COMMAND):
                 await self._poll(due[start : start + PER_COMMAND])
         finally:
