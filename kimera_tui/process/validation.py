@@ -20,7 +20,7 @@ from kimera_tui.errors import UsageError
 
 ENDLESS = 1e300
 """Seconds beyond what any timer can count."""
-_SEND_ASYNC_ONLY = frozenset({"callback", "func", "overtime", "secret"})
+_SEND_ASYNC_ONLY = frozenset({"callback", "func", "overtime", "patience", "secret"})
 _OWN = frozenset({"task_id", "timeout", "callback", "func", "poll_start", "max_poll"})
 """Arguments that are not options: a name similar to one of these is a typo."""
 _DECIDED_BY_ENGINE = frozenset(

@@ -314,7 +314,7 @@ async def test_a_misspelt_option_is_refused(name: str, meant: str) -> None:
     assert app.sent == []
 
 
-@pytest.mark.parametrize("name", ["callback", "func", "overtime", "secret"])
+@pytest.mark.parametrize("name", ["callback", "func", "overtime", "patience", "secret"])
 async def test_send_await_says_what_is_for_send_async(name: str) -> None:
     manager, app = manager_with()
     with pytest.raises(UsageError, match=f"^`{name}` is for `send_async`"):
