@@ -172,8 +172,8 @@ class Supervisor:
                 why = "ended at once"
                 break
             time.sleep(_PING_SECONDS)
-        said = tail(self._directory / "server.log", 5)
-        _send(self._first, {"error": f"{self._plan['server']} {why}. {said}".strip()})
+        log = tail(self._directory / "server.log", 5)
+        _send(self._first, {"error": f"{self._plan['server']} {why}. {log}".strip()})
         return False
 
     def _serve(self, wake: socket.socket) -> None:

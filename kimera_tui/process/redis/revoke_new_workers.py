@@ -47,11 +47,11 @@ class RedisNewWorkerRevoker:
         loop, end = asyncio.get_running_loop(), threading.Event()
         thread = CallThread("kimera-new-workers")
 
-        def tell(worker: str) -> None:
+        def report(worker: str) -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(on_told, worker)
 
-        answering = thread.call(self._keep_answering, task_ids, tell, end)
+        answering = thread.call(self._keep_answering, task_ids, report, end)
         try:
             yield
         finally:
@@ -60,24 +60,24 @@ class RedisNewWorkerRevoker:
             thread.close()
 
     def _keep_answering(
-        self, task_ids: Collection[str], tell: Callable[[str], None], end: threading.Event
+        self, task_ids: Collection[str], report: Callable[[str], None], end: threading.Event
     ) -> None:
         """On the thread, until ``end`` is set; a broker that is away is tried again."""
         while not end.is_set():
             try:
-                self._answer(task_ids, tell, end)
+                self._answer(task_ids, report, end)
             except Exception:  # noqa: BLE001 - whatever it was, the next try may succeed
                 end.wait(TRY_AGAIN)
 
     def _answer(
-        self, task_ids: Collection[str], tell: Callable[[str], None], end: threading.Event
+        self, task_ids: Collection[str], report: Callable[[str], None], end: threading.Event
     ) -> None:
         with self._app.connection_for_write(transport_options=TIMEOUTS) as connection:
             channel: Any = connection.default_channel
             mailbox: Any = self._app.control.mailbox(connection)
 
             def hello(state: object, from_node: str = "", **rest: object) -> dict[str, object]:
-                tell(from_node)
+                report(from_node)
                 now = time.time()
                 revoked = dict.fromkeys(tuple(task_ids), now)
                 return {"revoked": revoked, "clock": self._app.clock.forward()}
