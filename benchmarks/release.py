@@ -53,7 +53,7 @@ def _one_by_one(place: Ground, count: int) -> dict[str, Any]:
 
 async def _ours(place: Ground, count: int) -> dict[str, Any]:
     console = manager()
-    engine = await console._room.engine()
+    engine = await console._engines.engine()
     held: list[str] = []
     release, engine.releaser.release = engine.releaser.release, held.append
     await console.paraTasks([TaskParams("real", "noop", timeout=120) for _ in range(count)])

@@ -12,8 +12,8 @@ __all__ = ["TaskManager", "TaskParams", "TimeoutException", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    # The embedded worker and the command line import this package too: the engine is loaded only
-    # by those who name it.
+    # The embedded worker and the command line import this package, too: load the engine only on
+    # demand.
     if name == "__version__":
         from importlib.metadata import version
 

@@ -6,7 +6,7 @@ from kimera_tui.cli.program.shutdown import way_out
 
 
 def main() -> None:
-    """Run the command line; from here on no signal kills it."""
+    """Run the command line; from here on signals end it in order."""
     way_out.heed_signals()
     from kimera_tui.cli.main import main as program
 

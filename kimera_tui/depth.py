@@ -1,4 +1,4 @@
-"""How deep values may be nested: counted, so that every Python gives the same answer."""
+"""Limits how deep values may be nested, counted so that every Python gives the same answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 DEEPEST = 200
-"""Levels of lists and mappings within each other: what is deeper is neither sent nor kept."""
+"""Levels of nested lists and mappings; deeper values are neither sent nor stored."""
 TOO_DEEP = "nested too deep"
 
 _HOLDS = (Mapping, list, tuple, Set)
@@ -14,27 +14,27 @@ _PLAIN = frozenset({str, int, float, bool, type(None), bytes})
 
 
 def is_too_deep(value: Any, deepest: int = DEEPEST) -> bool:
-    """Whether lists, tuples, sets and mappings are nested deeper than so many levels."""
+    """Whether lists, tuples, sets and mappings are nested deeper than ``deepest`` levels."""
     level = [value] if _holds(value) else []
     depth = 0
     while level:
         depth += 1
         if depth > deepest:
             return True
-        # By identity: what stands in several places is looked at once a level.
+        # By identity: a value in several places is checked once per level.
         level = list({id(each): each for held in level for each in _held(held)}.values())
     return False
 
 
 def may_be_too_deep(text: str, deepest: int = DEEPEST) -> bool:
-    """Whether a JSON text has as many brackets as it takes; counting them is quick."""
+    """Whether a JSON text has enough brackets to be too deep; a quick check."""
     return text.count("[") + text.count("{") > deepest
 
 
 def every(value: Any) -> Iterator[Any]:
-    """The value and everything within it, in its order, however deep; not the keys."""
+    """Yield the value and everything in it, in order and at any depth, without keys."""
     above = {0: iter((value,))}
-    """What is being looked through, by identity: what contains itself has no end."""
+    """The containers being visited, by identity: a value may contain itself."""
     while above:
         last = next(reversed(above))
         following = next(above[last], above)

@@ -1,4 +1,4 @@
-"""One tree of errors: each has a sentence for people, an exit code and, where one helps, a hint."""
+"""All errors: each has a readable sentence, an exit code and, where it helps, a hint."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import ClassVar
 
 
 class KimeraError(Exception):
-    """Anything Kimera says no to.
+    """Base class of all errors raised by Kimera.
 
     Attributes:
-        exit_code: What the command line exits with.
-        hint: What the reader can do about it, or an empty string.
-        place: Where in a chain it happened ("step 2 of 3"), or an empty string.
+        exit_code: The exit code of the command line.
+        message: One sentence.
+        hint: What the reader can do about it; may be empty.
+        place: The step of a chain where it happened, such as "step 2 of 3"; may be empty.
     """
 
     exit_code: ClassVar[int] = 1
@@ -29,13 +30,13 @@ class KimeraError(Exception):
 
 
 class UsageError(KimeraError):
-    """The call itself is wrong: nothing was sent."""
+    """The call itself is wrong; nothing was sent."""
 
     exit_code = 2
 
 
 class ConfigError(UsageError):
-    """A setting or a file that Kimera reads is wrong; the message names it."""
+    """A setting or configuration file is wrong; the message names it."""
 
 
 class UnknownFriend(UsageError):
@@ -43,7 +44,7 @@ class UnknownFriend(UsageError):
 
 
 class NotSerialisable(UsageError):
-    """An argument can't be written in the message's serializer: nothing was sent."""
+    """An argument cannot be serialised; nothing was sent."""
 
 
 class CeleryDisabled(KimeraError):
@@ -58,7 +59,7 @@ class CeleryDisabled(KimeraError):
 
 
 class BrokerUnavailable(KimeraError):
-    """The broker or the result backend can't be used now."""
+    """The broker or the result backend is not available."""
 
     exit_code = 69
 
@@ -68,19 +69,19 @@ class PublishUncertain(BrokerUnavailable):
 
 
 class JournalError(KimeraError):
-    """The journal can't be written now: nothing was sent."""
+    """The journal cannot be written; nothing was sent."""
 
 
 class RunRefused(KimeraError):
-    """The run may not begin now: nothing was sent."""
+    """The run may not start now; nothing was sent."""
 
 
 class ResultAtRisk(KimeraError):
-    """A result isn't in safety yet: it must stay where it is, not be released."""
+    """A result is not safe yet: it must stay in the backend and not be released."""
 
 
 class RunTaken(ResultAtRisk):
-    """Another console has the run, so this one neither sends nor releases anything of it."""
+    """Another console owns the run, so this one neither sends nor releases its tasks."""
 
 
 class TaskFailed(KimeraError):
@@ -89,9 +90,9 @@ class TaskFailed(KimeraError):
     Attributes:
         task_id: Id of the failed task.
         task: Its full Celery name.
-        error_type: Name of the remote exception's class, as text; it is never imported.
-        error_message: What the remote exception said.
-        traceback: The remote traceback, or an empty string.
+        error_type: Name of the remote exception's class; the class is never imported.
+        error_message: Message of the remote exception.
+        traceback: The remote traceback; may be empty.
     """
 
     def __init__(
@@ -109,7 +110,12 @@ class TaskFailed(KimeraError):
 
 
 class TaskRevoked(KimeraError):
-    """The remote task was revoked before it finished."""
+    """The remote task was revoked before it finished.
+
+    Attributes:
+        task_id: Id of the revoked task.
+        task: Its full Celery name.
+    """
 
     exit_code = 4
 
@@ -121,7 +127,14 @@ class TaskRevoked(KimeraError):
 
 
 class TimeoutException(KimeraError):
-    """A task didn't finish in time; it is left running remotely."""
+    """A task did not finish in time; it continues remotely.
+
+    Attributes:
+        task_id: Id of the task.
+        task: Its full Celery name.
+        friend: Name of its friend.
+        seconds: How long the caller waited.
+    """
 
     exit_code = 3
 
@@ -136,12 +149,12 @@ class TimeoutException(KimeraError):
 
 
 class EmbeddedError(KimeraError):
-    """The embedded broker can't be started or reached; the message says why in one sentence."""
+    """The embedded broker cannot be started or reached; the message says why."""
 
     exit_code: ClassVar[int] = 69
 
 
 def near(word: str, known: Iterable[str]) -> str:
-    """A sentence that names what was probably meant, or an empty string."""
+    """A sentence that suggests similar known words, or an empty string."""
     matches = difflib.get_close_matches(word, list(known), n=3, cutoff=0.5)
     return f" Near: {', '.join(f'`{match}`' for match in matches)}." if matches else ""

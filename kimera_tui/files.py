@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all; files and folders that only this user can open."""
+"""Writes files atomically; creates files and folders that only this user can open."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _writing = threading.Lock()
 
 
 def is_missing(path: Path) -> bool:
-    """Whether nothing is there; what may not be looked for isn't missing."""
+    """Whether a path does not exist; a path that may not be read is not missing."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -24,15 +24,15 @@ def is_missing(path: Path) -> bool:
 
 
 def replace_file(path: Path, text: str, *, private: bool = False) -> None:
-    """Put a file in the place of another in one step; the other's rights, and a link, stay.
+    """Replace a file atomically, or create it; keeps permissions, and a link to it.
 
     Args:
-        path: Its folder is made where there is none.
-        text: All of what is in it then.
-        private: Whether only this user may read it, and enter what folders are made, where new.
+        path: The file; its folder is created if missing.
+        text: The new content.
+        private: Whether only this user may open a new file and new folders.
 
     Raises:
-        OSError: it can't be written; what was there is as it was.
+        OSError: it cannot be written; the old file is unchanged.
     """
     path = Path(os.path.realpath(path))
     if private:
@@ -42,7 +42,7 @@ def replace_file(path: Path, text: str, *, private: bool = False) -> None:
     new = path.with_name(f".{token_hex(8)}.tmp")
     with _writing:
         _write_new(new, text, private)
-        with _gone_on_failure(new):
+        with _removed_on_failure(new):
             if path.exists():
                 new.chmod(path.stat().st_mode & 0o777)
             new.replace(path)
@@ -50,11 +50,11 @@ def replace_file(path: Path, text: str, *, private: bool = False) -> None:
 
 
 def create_file(path: Path, text: str, *, private: bool = False) -> None:
-    """Write a file that must not be there yet.
+    """Create a file that must not exist yet.
 
     Raises:
-        FileExistsError: it is there; it was not touched.
-        OSError: it can't be written; nothing of it is there.
+        FileExistsError: it exists; it is unchanged.
+        OSError: it cannot be written; nothing is left of it.
     """
     with _writing:
         _write_new(path, text, private)
@@ -62,12 +62,12 @@ def create_file(path: Path, text: str, *, private: bool = False) -> None:
 
 
 def make_private_folder(path: Path) -> None:
-    """Make a folder, and those above it that are missing: only this user can enter them.
+    """Create a folder and its missing parents, for this user only.
 
-    What is there already stays as it is, and the umask changes nothing.
+    Existing folders are unchanged, and the umask has no effect.
 
     Raises:
-        OSError: it can't be made, or something else stands there.
+        OSError: it cannot be created, or something else is in its place.
     """
     if not path.parent.is_dir():
         make_private_folder(path.parent)
@@ -81,15 +81,15 @@ def make_private_folder(path: Path) -> None:
 
 
 def open_private(name: str | os.PathLike[str], flags: int) -> int:
-    """Open a file, made if need be, as ``open`` wants it of an ``opener``.
+    """Open a file for ``open(opener=...)``; a new file is for this user only.
 
-    Only this user can read one that is made, whatever the umask; another one keeps its rights.
+    The umask has no effect; an existing file keeps its permissions.
 
     Returns:
         A descriptor.
 
     Raises:
-        OSError: it can't be opened.
+        OSError: it cannot be opened.
     """
     try:
         descriptor = os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o600)
@@ -102,10 +102,10 @@ def open_private(name: str | os.PathLike[str], flags: int) -> int:
 
 
 def finish_writing(seconds: float) -> None:
-    """Let what is being written be finished, and nothing more be begun: the process ends.
+    """Wait for the current write and block further ones: the process is ending.
 
     Args:
-        seconds: The longest to wait for it.
+        seconds: The longest to wait.
     """
     _writing.acquire(timeout=seconds)
 
@@ -113,14 +113,14 @@ def finish_writing(seconds: float) -> None:
 def _write_new(path: Path, text: str, private: bool) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     descriptor = open_private(path, flags) if private else os.open(path, flags, 0o666)
-    with _gone_on_failure(path), os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    with _removed_on_failure(path), os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(descriptor)
 
 
 @contextlib.contextmanager
-def _gone_on_failure(path: Path) -> Iterator[None]:
+def _removed_on_failure(path: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
@@ -130,7 +130,7 @@ def _gone_on_failure(path: Path) -> Iterator[None]:
 
 
 def _sync_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # it is written; not every file system syncs a folder
+    with contextlib.suppress(OSError):  # not every file system can sync a folder
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""JSON for other programs: always valid, whatever a task returned."""
+"""JSON output for other programs: always valid, whatever a task returned."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def to_json(
     ascii_only: bool = True,
     other: Callable[[Any], Any] = str,
 ) -> str:
-    """The value as valid JSON.
+    """Format a value as valid JSON.
 
-    JSON has no number for NaN and the infinities: they become the texts ``NaN``, ``Infinity`` and
-    ``-Infinity``. Keys become texts. Of a value that is nested too deep, 200 levels are kept.
+    NaN and the infinities, which JSON lacks, become the texts ``NaN``, ``Infinity`` and
+    ``-Infinity``. Keys become texts. A value nested too deep is cut at 200 levels.
 
     Args:
         value: Anything.
-        indent: Spaces of each level; None for a single line.
-        ascii_only: Whether every other character is escaped.
-        other: Makes something simpler of an object that JSON doesn't know.
+        indent: Spaces per level; None for a single line.
+        ascii_only: Whether to escape all other characters.
+        other: Converts an object that JSON does not know to a simpler one.
     """
 
     def written(what: Any) -> str:
@@ -38,12 +38,12 @@ def to_json(
 
     try:
         return written(_valid(value, other, DEEPEST) if is_too_deep(value) else value)
-    except Exception:  # noqa: BLE001 - an object may fail at anything when it is asked
+    except Exception:  # noqa: BLE001 - converting an object may raise anything
         return written(_valid(value, other, DEEPEST))
 
 
 def _valid(value: Any, other: Callable[[Any], Any], depth: int) -> Any:
-    """The value in what JSON can say."""
+    """The value, reduced to what JSON supports."""
     if isinstance(value, float) and not math.isfinite(value):
         return _name(value)
     if isinstance(value, int):
@@ -63,14 +63,14 @@ def _valid(value: Any, other: Callable[[Any], Any], depth: int) -> Any:
 
 
 def _name(number: float) -> str:
-    """What a number is called that JSON can't write."""
+    """The text for a number that JSON cannot represent."""
     if math.isnan(number):
         return "NaN"
     return "Infinity" if number > 0 else "-Infinity"
 
 
 def _whole(number: int) -> int | str:
-    """A number of more digits than Python writes goes by its hexadecimal ones."""
+    """The integer, or its hexadecimal text if it has more digits than Python converts."""
     try:
         str(number)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Secrets that are known by their values, found wherever a text repeats them."""
+"""Finds known secrets wherever a text repeats their values."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from urllib.parse import quote, quote_plus
 Span = tuple[int, int]
 
 SHORTEST = 4
-"""Characters, of a number digits; what is shorter would be found by chance in any text."""
+"""Characters, or digits of a number; shorter secrets would match by chance."""
 MOST = 10_000
-"""Texts that are looked for, each way to write one counted."""
+"""Texts to search for, counting each spelling."""
 MOST_CHARACTERS = 1 << 24
 _FEW = 64
-"""So many are just looked for one by one."""
+"""Up to this many are searched one by one."""
 _LONG_TEXT = 4096
-"""Characters from which on it is quicker to look for each than to look at each place."""
+"""From this length on, searching for each secret is faster than checking each position."""
 _SHORTEST_LINE = 8
-"""Characters of a line that is looked for by itself."""
+"""Minimum length of a line that is searched on its own."""
 _MOST_BITS = 10_000
-"""Python writes no whole number that is much longer."""
+"""Python does not convert much longer integers to text."""
 _LONE_DIGITS = 6
-"""Digits up to which a text of nothing else is looked for only where no other digit follows."""
+"""A text of fewer digits than this matches only if no other digit is adjacent."""
 _LONGEST_GROUPED = 40
-"""Digits of a whole number that people write in groups of three."""
+"""Integers with fewer digits than this are also searched in groups of three."""
 _WORDS = frozenset({"true", "false", "null", "none"})
 _NUMBER = re.compile(r"\d+")
 _IN_NUMBERS = "0123456789.,e+-"
 _Sought = tuple[str, re.Pattern[str] | None]
-"""What a text must hold, and what then finds the places; its first group is to be hidden."""
+"""What a text must contain, and the pattern that then finds it; its first group is masked."""
 
 
 class KnownSecrets:
-    """Finds the secrets that it was told. May be used by several threads.
+    """A set of secrets that finds them in texts; thread-safe.
 
     Args:
-        also: Who else is told them.
-        most: How many texts are remembered.
-        forgets: Whether the oldest makes room for a new one; else the new one isn't taken.
+        also: Another set that gets every secret, too.
+        most: Maximum number of texts.
+        forgets: Whether a full set drops its oldest text for a new one, rather than reject it.
     """
 
     def __init__(
@@ -55,20 +55,20 @@ class KnownSecrets:
         self._lock = threading.Lock()
         self._sought: dict[str, _Sought] = {}
         self._index: Mapping[str, Sequence[_Sought]] | None = None
-        """By their first characters; None while it is not up to date."""
+        """By first characters; None while outdated."""
         self._size = 0
-        """Characters of all."""
+        """Total number of characters."""
         self._numeric = False
-        """Whether one of them could be in a number."""
+        """Whether a number could contain one of them."""
 
     def __bool__(self) -> bool:
         return bool(self._sought)
 
     def add(self, value: Any) -> bool:
-        """Remember a text or a number.
+        """Add a text or a number.
 
         Returns:
-            Whether it is looked for from now on: what is too short or too common is not.
+            Whether it is searched from now on: too short or too common secrets are not.
         """
         if isinstance(value, str) and value in self._sought:
             return True
@@ -78,21 +78,21 @@ class KnownSecrets:
         return bool(taken) and all(taken)
 
     def add_short(self, name: str, value: Any) -> None:
-        """Remember what is too short to be looked for; it is found beside its name only."""
-        said = written(value)
-        if not said or not name:
+        """Add a secret too short to search for; it is found next to its name only."""
+        text = written(value)
+        if not text or not name:
             return
         sign = r"\\?[\"']?\s{0,4}[=:]\s{0,4}\\?[\"']?"
-        pattern = rf"(?<![^\W_]){re.escape(name)}{sign}({re.escape(said)})(?!\w)"
+        pattern = rf"(?<![^\W_]){re.escape(name)}{sign}({re.escape(text)})(?!\w)"
         flags = re.IGNORECASE if isinstance(value, bool) else re.NOFLAG
-        self._remember(f"{name}={said}", (name, re.compile(pattern, flags)))
+        self._remember(f"{name}={text}", (name, re.compile(pattern, flags)))
 
     def are_in_number(self, number: float) -> bool:
-        """Whether a number is one of the secrets, or holds one."""
+        """Whether a number is or contains one of the secrets."""
         return self._numeric and next(self.spans(written(number)), None) is not None
 
     def spans(self, text: str) -> Iterator[Span]:
-        """Where the secrets begin and end in a text, in no order; they may overlap."""
+        """Yield the spans of secrets in a text, in no order; they may overlap."""
         for sought, pattern in self._candidates(text):
             if sought in text:
                 if pattern is None:
@@ -121,7 +121,7 @@ class KnownSecrets:
             return True
 
     def _candidates(self, text: str) -> Iterable[_Sought]:
-        """Those that may be in a text."""
+        """The secrets that may be in a text."""
         index = self._index or self._indexed()
         if len(self._sought) <= _FEW or len(text) > _LONG_TEXT:
             return chain.from_iterable(index.values())
@@ -139,16 +139,16 @@ class KnownSecrets:
 
 
 EVERY_RUN = KnownSecrets(most=2 * MOST, forgets=True)
-"""The latest secrets of all runs of this process: for the log and for crash reports."""
+"""The latest secrets of all runs of this process, for the log and crash reports."""
 
 
 def can_be_sought(value: Any) -> bool:
-    """Whether a text or number is long and rare enough to be looked for."""
+    """Whether a text or number is long and rare enough to search for."""
     return bool(_forms(value))
 
 
 def written(value: Any) -> str:
-    """A text or number as a text repeats it."""
+    """A text or number as it appears in a text."""
     if isinstance(value, bool) or value is None:
         return "null" if value is None else str(value).lower()
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
@@ -159,7 +159,7 @@ def written(value: Any) -> str:
 
 
 def _forms(value: Any) -> dict[str, _Sought]:
-    """How a value is repeated, by a key for each way; empty for one that can't be looked for."""
+    """The spellings of a value by key; empty if it cannot be searched for."""
     if isinstance(value, bool) or value is None:
         return {}
     if isinstance(value, int | float):
@@ -174,24 +174,24 @@ def _forms(value: Any) -> dict[str, _Sought]:
     return {form: (form, None) for part in parts for form in _spelt(part)}
 
 
-def _number_forms(said: str, value: float) -> dict[str, _Sought]:
-    said = said.removeprefix("-")
-    if sum(map(len, _NUMBER.findall(said.partition("e")[0].lstrip("0.")))) < SHORTEST:
+def _number_forms(text: str, value: float) -> dict[str, _Sought]:
+    text = text.removeprefix("-")
+    if sum(map(len, _NUMBER.findall(text.partition("e")[0].lstrip("0.")))) < SHORTEST:
         return {}
-    forms: dict[str, _Sought] = {said: (said, _alone(said))}
-    if said.isdigit() and isinstance(value, int) and len(said) < _LONGEST_GROUPED:
+    forms: dict[str, _Sought] = {text: (text, _alone(text))}
+    if text.isdigit() and isinstance(value, int) and len(text) < _LONGEST_GROUPED:
         grouped = f"{abs(value):,}"
         forms[grouped] = (grouped, _alone(grouped))
     return forms
 
 
 def _alone(number: str) -> re.Pattern[str]:
-    """A number where it is not a part of a longer one; zeros before it change nothing."""
+    """Matches a number that is not part of a longer one, with or without leading zeros."""
     return re.compile(rf"(?<!\d)0*+({re.escape(number)})(?!\d)")
 
 
 def _spelt(text: str) -> set[str]:
-    """A text as JSON, Python and URLs write it."""
+    """A text as spelled in JSON, Python and URLs."""
     if text.isascii() and text.isalnum():
         return {text}
     return {

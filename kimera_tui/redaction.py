@@ -1,4 +1,4 @@
-"""Secrets are hidden wherever values are shown or written down."""
+"""Masks secrets in values and texts before they are shown or stored."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = [
 MASK = "••••"
 
 SHORT_KEY = 16
-"""Characters up to which nobody takes a key for a URL or a token."""
+"""Keys up to this length are never URLs or tokens."""
 
-# These run over results of megabytes that somebody else wrote. So every repetition is bounded,
-# and what may begin at many places takes in no place where it could begin anew.
+# These search untrusted results of megabytes. So every repetition is bounded, and a pattern that
+# can start in many places never consumes another possible start.
 _LONGEST_PASSWORD = 1024
 _SCHEME = re.compile(r"\b[A-Za-z][\w+.-]*+\Z")
 _LONGEST_SCHEME = 31
@@ -46,17 +46,17 @@ _SECRET_TEXT = re.compile(
     r"(?:-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
     re.DOTALL,
 )
-"""What is known by its shape: tokens of services, keys, signed tokens."""
+"""Secrets recognised by their shape: tokens of services, keys, signed tokens."""
 _Span = tuple[int, int]
 
 
 def redact(value: Any, secret: Collection[str] = (), depth: int = DEEPEST) -> Any:
-    """A copy of the value with every secret in it hidden.
+    """A copy of the value with every secret masked.
 
     Args:
-        value: Anything that JSON can say, and mappings and sequences of it.
-        secret: Names of keys that are secret besides those whose name says so.
-        depth: How deep below it members are kept.
+        value: Any JSON value, and mappings and sequences of such.
+        secret: Names of secret keys, in addition to those recognised by their names.
+        depth: Number of levels to keep.
     """
     if isinstance(value, str):
         return redact_text(value)
@@ -75,16 +75,16 @@ def redact(value: Any, secret: Collection[str] = (), depth: int = DEEPEST) -> An
 
 
 def _shown_key(key: Any) -> Any:
-    """A key, which may be a URL or a token; short ones are neither."""
+    """A key, masked if it is a URL or a token; short keys are neither."""
     return redact_text(key) if isinstance(key, str) and len(key) > SHORT_KEY else key
 
 
 def redact_text(text: str, known: KnownSecrets | None = None) -> str:
-    """The text without secrets: those known, and those that their names or shapes give away.
+    """The text with secrets masked: known ones, and those recognised by their names or shapes.
 
     Args:
         text: Any text.
-        known: Finds the secrets of a run, or of every run of this process.
+        known: Finds the secrets of one run, or of all runs of this process.
     """
     found = _secrets(text, known)
     return _masked(text, found) if found else text
@@ -108,7 +108,7 @@ def _secrets(text: str, known: KnownSecrets | None) -> list[_Span]:
 
 
 def _masked(text: str, secrets: list[_Span]) -> str:
-    """The text with a mask in place of each span; those that overlap get one."""
+    """The text with a mask in place of each span; overlapping spans share one."""
     parts: list[str] = []
     done = 0
     for start, end in sorted(secrets):
@@ -119,9 +119,9 @@ def _masked(text: str, secrets: list[_Span]) -> str:
 
 
 def _passwords(text: str) -> Iterator[tuple[int, int]]:
-    """Where passwords begin and end: after ``scheme://user:``, before the last @ in reach.
+    """Spans of passwords: after ``scheme://user:``, before the last @ in reach.
 
-    No part of the text is looked through again for each of the many users that may precede it.
+    No part of the text is searched again for each user that may precede it.
     """
     done = skip = at = 0
     for user in _USER.finditer(text):
@@ -147,5 +147,5 @@ def _passwords(text: str) -> Iterator[tuple[int, int]]:
 
 
 def by_place(args: Sequence[Any]) -> dict[str, Any]:
-    """Arguments by their positions, which is what ``secret`` calls them."""
+    """Arguments by position, as named in ``secret``."""
     return {str(at): value for at, value in enumerate(args)}

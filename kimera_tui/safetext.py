@@ -1,4 +1,4 @@
-"""Outside text made safe: what a terminal would act on becomes a visible picture of itself."""
+"""Makes untrusted text safe: characters that a terminal would act on become visible."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from kimera_tui.depth import TOO_DEEP, is_too_deep
 
 LIMIT = 4096
-"""The most characters of one outside text on screen."""
+"""Maximum characters of one untrusted text on screen."""
 
 PAGE = 65_536
-"""The most characters of a payload that is opened whole."""
+"""Maximum characters of a payload opened in full."""
 
 # Bidirectional controls, zero-width characters, tags and separators: printable to str, but they
-# move, hide or reorder what stands around them.
+# move, hide or reorder the text around them.
 _INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200c\u200e\u200f\u2028\u2029"
     "\u202a-\u202e\u2060-\u2064\u2066-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
@@ -36,12 +36,12 @@ def _picture(match: re.Match[str]) -> str:
 
 
 def safe(value: object, limit: int = LIMIT, *, lines: bool = False) -> str:
-    """The value as text that no terminal acts on.
+    """The value as text without characters that a terminal acts on.
 
     Args:
-        value: Anything; what isn't text is shown with ``str``.
-        limit: The most characters kept; the rest is counted.
-        lines: Keep line ends and tabs (as spaces), for panes that show several lines.
+        value: Anything; converted with ``str``.
+        limit: Maximum number of characters; the rest is counted.
+        lines: Whether to keep line ends, and tabs as spaces, for panes with several lines.
     """
     text = value if isinstance(value, str) else str(value)
     cut = len(text) - limit
@@ -54,18 +54,18 @@ def safe(value: object, limit: int = LIMIT, *, lines: bool = False) -> str:
 
 
 def safe_in_place(text: str) -> str:
-    """The text with every unsafe character replaced by one other: for fields with a cursor."""
+    """The text with each unsafe character replaced by a single one, for fields with a cursor."""
     return _UNSAFE.sub(lambda match: _picture(match) if ord(match[0]) < 0x80 else "\ufffd", text)
 
 
 def trimmed(value: Any, items: int = 64, characters: int = 2000, depth: int = 8) -> Any:
-    """A small copy of a value that may be huge, for a glimpse of it; the rest is counted.
+    """A shortened copy of a value that may be huge; what is left out is counted.
 
     Args:
-        value: Anything that JSON can say.
-        items: The most members kept of a list or mapping.
-        characters: The most characters kept of a text.
-        depth: How deep below it members are kept.
+        value: Any JSON value.
+        items: Maximum members of each list or mapping.
+        characters: Maximum characters of each text.
+        depth: Number of levels to keep.
     """
     if isinstance(value, str):
         cut = len(value) - characters
@@ -88,12 +88,12 @@ def trimmed(value: Any, items: int = 64, characters: int = 2000, depth: int = 8)
 
 
 def compact(value: Any, limit: int = 120) -> str:
-    """A value on one line, as JSON where it is JSON."""
+    """A value on one line, as JSON if possible."""
     return safe(_json(value, None), limit)
 
 
 def pretty(value: Any, limit: int = PAGE) -> list[str]:
-    """A value on as many lines as it needs, indented, each line safe."""
+    """A value on several indented lines, each safe."""
     return safe(_json(value, 2), limit, lines=True).split("\n")
 
 

@@ -1,4 +1,4 @@
-"""Secrets that a text gives with their names: ``password=x``, ``"token": "x"``, ``Cookie: x``."""
+"""Finds secrets next to their names: ``password=x``, ``"token": "x"``, ``Cookie: x``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kimera_tui.secret_names import is_secret_name
 Span = tuple[int, int]
 
 _LONGEST_NAME = 80
-"""Characters before the sign that are looked at."""
+"""Characters searched before the sign."""
 _IN_NAMES = string.ascii_letters + string.digits + "_-."
 _QUOTES = "\"'"
 _QUOTED = frozenset(_QUOTES)
@@ -26,11 +26,11 @@ _IN_JSON = re.compile(r"[^\s,}\]]*+")
 _LINE = re.compile(r"[^\r\n]*+")
 _HOW_SENT = re.compile(r"(?i)\s{0,8}(?:(?:basic|bearer|token|apikey)\s{1,8})?")
 _HEADERS = frozenset({"authorization", "cookie"})
-"""Names of headers that have no dash; those that have one are known by that."""
+"""Header names without a dash; others are recognised by their dash."""
 
 
 def assigned_secrets(text: str) -> Iterator[Span]:
-    """Where values begin and end that stand beside a name which says that they are secret."""
+    """Yield the spans of values next to a name that marks them as secret."""
     yield from _after_equals(text)
     yield from _after_colons(text)
 
@@ -68,7 +68,7 @@ def _after_colons(text: str) -> Iterator[Span]:
             start, done = _value(text, _skipped(text, at), _IN_JSON)
         elif "-" in name or name.lower() in _HEADERS:
             start, done = _header(text, at, name)
-        else:  # in prose: "invalid token: it has expired"
+        else:  # prose, such as "invalid token: it has expired"
             continue
         if done > start:
             yield start, done
@@ -79,24 +79,24 @@ def _name_at_the_end(head: str) -> str:
 
 
 def _skipped(text: str, at: int) -> int:
-    """Behind the white space at a place."""
+    """The position after white space."""
     while at < len(text) and text[at] in " \t\r\n":
         at += 1
     return at
 
 
 def _value(text: str, start: int, bare: re.Pattern[str]) -> Span:
-    """The value that begins at a place: within quotes, or as far as it goes without."""
+    """The span of the value at a position, quoted or bare."""
     if opening := _OPENING.match(text, start):
         start, quote = opening.end(), opening[1]
-        if len(quote) > 1:  # quoted within a quotation
+        if len(quote) > 1:  # escaped quotes inside a quoted text
             end = text.find(quote, start)
             return start, len(text) if end < 0 else end
         return start, _end(_CLOSED[quote], text, start)
     if template := _TEMPLATE.match(text, start):
         start = template.end()
     elif text[start : start + 1] in ("{", "["):
-        return start, start  # what is in it has names of its own
+        return start, start  # its members have their own names
     return start, _end(bare, text, start)
 
 

@@ -1,4 +1,4 @@
-"""Names that say their value is a secret, however their words are put together."""
+"""Recognises names of secrets, however their words are joined."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from functools import lru_cache
 from itertools import pairwise
 
 _LONGEST_NAME = 256
-"""Characters; of a longer name only the end is looked at."""
+"""Characters; only the end of a longer name is checked."""
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-"""``dbPassword``, ``DB_PASSWORD`` and ``db-password`` have the same two; digits are left out."""
+"""``dbPassword``, ``DB_PASSWORD`` and ``db-password`` have the same words; digits are skipped."""
 
 _SAY_SO = frozenset({"auth", "authorization", "bearer", "cookies", "dsn", "session"})
 _GLUED = (
@@ -18,7 +18,7 @@ _GLUED = (
     "signingkey", "encryptionkey", "credential", "credentials", "cookie", "sessionid", "dbpass",
     "userpass", "smtppass",
 )  # fmt: skip
-"""Words that say so also where others are glued before them: ``PGPASSWORD``, ``accesstoken``."""
+"""Words that count even when others are glued to them: ``PGPASSWORD``, ``accesstoken``."""
 _OF_A_KEY = frozenset(
     {"api", "access", "private", "secret", "auth", "signing", "encryption", "master"}
 )
@@ -31,10 +31,10 @@ _AMOUNTS = frozenset({"max", "min", "total", "num"})
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a name says that its value is a secret.
+    """Whether a name marks its value as a secret.
 
-    Words are told apart by case, digits and punctuation; some are also found glued to others.
-    A name that says how many or how long, such as ``token_count``, is none.
+    Words are separated by case, digits and punctuation; some are also found glued to others.
+    A name of a count or length, such as ``token_count``, is not a secret.
     """
     return _says_secret(name if len(name) <= _LONGEST_NAME else name[-_LONGEST_NAME:])
 

@@ -1,1 +1,1 @@
-"""What the workers and the broker tell about themselves."""
+"""Observes the broker and its workers."""

@@ -1,4 +1,4 @@
-"""How many messages wait in queues, asked by Celery's own connection on a thread."""
+"""Counts the messages that wait in queues, on Celery's own connection and a thread."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class QueueDepths:
         self._thread = CallThread("kimera-depths")
 
     async def look(self, queues: Collection[str]) -> Mapping[str, int]:
-        """Messages by queue; queues of which nobody could tell are left out. Never raises."""
+        """Return messages by queue, without queues that cannot be counted. Never raises."""
         asked = self._thread.call(self._ask, sorted(queues))
         try:
             return await asyncio.wait_for(asked, ANSWER_SECONDS)
@@ -36,13 +36,12 @@ class QueueDepths:
         self._thread.close()
 
     def _ask(self, queues: Collection[str]) -> dict[str, int]:
-        from kimera_tui.process.redis.endpoint import CONNECT_SECONDS, SOCKET_SECONDS
+        from kimera_tui.process.redis.endpoint import TIMEOUTS
 
-        timeouts = {"socket_timeout": SOCKET_SECONDS, "socket_connect_timeout": CONNECT_SECONDS}
         found: dict[str, int] = {}
-        with contextlib.suppress(Exception):  # the probe says what is wrong with the broker
+        with contextlib.suppress(Exception):  # the probe reports what is wrong with the broker
             redis = self._app.conf.broker_url.startswith(("redis", "rediss", "sentinel"))
-            options = timeouts if redis else {}
+            options = TIMEOUTS if redis else {}
             with self._app.connection_for_read(transport_options=options) as connection:
                 for queue in queues:
                     found[queue] = _depth(connection, queue)
@@ -50,7 +49,7 @@ class QueueDepths:
 
 
 def _depth(connection: Any, queue: str) -> int:
-    """Messages in one queue; one that isn't there is empty: Redis has no others."""
+    """Messages in one queue; a missing queue counts as empty, as Redis removes empty ones."""
     channel = connection.channel()
     try:
         return int(channel.queue_declare(queue, passive=True).message_count)

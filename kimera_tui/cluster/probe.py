@@ -1,4 +1,4 @@
-"""Is the broker there, is the result backend: one short question to each."""
+"""Checks whether broker and result backend are available."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from kimera_tui.process.loop.call_thread import CallThread
 from kimera_tui.redaction import redact_text
 
 PROBE_SECONDS = 8.0
-"""The longest that both questions together may take."""
+"""The longest that both checks together may take."""
 
 
 class Probe:
-    """Asks broker and result backend of one Celery app, on a thread of its own."""
+    """Checks broker and result backend of one Celery app, on its own thread."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
         self._thread = CallThread("kimera-probe")
 
     async def look(self) -> BrokerUnavailable | None:
-        """Why nothing can be sent now, or None."""
+        """Return the error if one of them is unavailable, or None."""
         try:
-            return await asyncio.wait_for(self._thread.call(self._ask), PROBE_SECONDS)
+            return await asyncio.wait_for(self._thread.call(self._check), PROBE_SECONDS)
         except TimeoutError:
             return BrokerUnavailable("The broker did not answer in time.")
 
@@ -32,24 +32,24 @@ class Probe:
         """Let the thread end."""
         self._thread.close()
 
-    def _ask(self) -> BrokerUnavailable | None:
+    def _check(self) -> BrokerUnavailable | None:
         conf = self._app.conf
-        return _asked(self._ask_broker, "broker", conf.broker_write_url) or _asked(
-            self._ask_backend, "result backend", conf.result_backend
+        return _error_of(self._check_broker, "broker", conf.broker_write_url) or _error_of(
+            self._check_backend, "result backend", conf.result_backend
         )
 
-    def _ask_broker(self) -> None:
+    def _check_broker(self) -> None:
         with self._app.connection_for_write(connect_timeout=3) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
             channel = connection.default_channel
             if client := getattr(channel, "client", None):
                 client.ping()
 
-    def _ask_backend(self) -> None:
-        """Only Redis backends can be asked for nothing; others tell when they are used."""
+    def _check_backend(self) -> None:
+        """Ping a Redis backend; others cannot be checked without using them."""
         backend = self._app.backend
         if type(backend).__module__ == "celery.backends.redis":
-            # Not the backend's own client, whose retries go on for minutes.
+            # Not the backend's own client, which retries for minutes.
             from redis import ConnectionPool, Redis
             from redis.backoff import NoBackoff
             from redis.retry import Retry
@@ -63,14 +63,14 @@ class Probe:
                 once.disconnect()
 
 
-def _asked(question: Any, what: str, url: Any) -> BrokerUnavailable | None:
+def _error_of(check: Any, what: str, url: Any) -> BrokerUnavailable | None:
     try:
-        question()
-    except Exception as error:  # noqa: BLE001 - whatever it is, it stands against sending
+        check()
+    except Exception as error:  # noqa: BLE001 - any error means unavailable
         failure = broker_failure(error)
-        said = failure.message if failure is not None else f"The broker cannot be used: {error}."
+        message = failure.message if failure is not None else f"The broker cannot be used: {error}."
         where = _where(str(url or ""))
-        return BrokerUnavailable(said.replace("The broker", f"The {what}{where}", 1))
+        return BrokerUnavailable(message.replace("The broker", f"The {what}{where}", 1))
     return None
 
 

@@ -1,4 +1,4 @@
-"""The seed's bootstrap: what the environment and friends.yaml say, read once."""
+"""Bootstrap: the engine's configuration, read once from the environment and friends.yaml."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ class Bootstrap:
     """Configuration of the engine.
 
     Args:
-        environ: Where to read from; the process's environment when None.
-        friends: The friends, where they have been read already.
-        variables: What ``${NAME}`` in a friend's URL stands for; the environment when None.
+        environ: The variables to read; the process's environment if None.
+        friends: The friends, if already read.
+        variables: What ``${NAME}`` in a friend's URL stands for; the environment if None.
 
     Attributes:
-        celery_on: Whether Celery is used at all (``CELERY=1``).
+        celery_on: Whether Celery is on (``CELERY=1``).
         celery_broker: Broker URL (``BROKER_URL``).
-        celery_backend: Result backend URL (``RESULT_BACKEND``, else the broker when that is
-            Redis).
-        friends: The friends by name; empty when Celery is off.
+        celery_backend: Result backend URL (``RESULT_BACKEND``, else the broker if it is Redis).
+        friends: The friends by name; empty if Celery is off.
         variables: What ``${NAME}`` in a friend's URL stands for.
 
     Raises:
@@ -50,5 +49,5 @@ class Bootstrap:
 
 
 def _backend_beside(broker: str) -> str:
-    """A Redis broker also keeps the results; other brokers can't."""
+    """The default result backend: a Redis broker also stores results, other brokers cannot."""
     return broker if broker.startswith(("redis", "sentinel")) else DEFAULT_URL

@@ -1,4 +1,4 @@
-"""``.env`` of the working directory: settings for a program that chose its folder, else data."""
+"""Reads ``.env`` of the working directory: fully for the library, in part for the console."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ SETTINGS: Final = (
     "KIMERA_WORKFLOWS",
     "APP_PATH",
 )
-"""What the console and the commands take from the file. None of them names a program to run or a
-folder of Kimera's own, for anybody may have put the file there."""
+"""What the console and the commands read from the file. None of these names a program to run or a
+folder of Kimera's own, because anyone may have put the file there."""
 ENVIRONMENT_ONLY: Final = ("KIMERA_HOME", "KIMERA_REDIS_SERVER", "KIMERA_RUNTIME_DIR")
-"""Settings that count in the environment alone."""
+"""Settings that count in the environment only."""
 
 _from_file: set[str] = set()
 
 
 def load_env() -> None:
-    """Put what the file says into the environment, which wins where it says something itself.
+    """Add the file's variables to the environment; existing variables win.
 
-    For the library: the program that calls it chose its folder. Values are taken as they are
-    written, without ``${NAME}`` filled in.
+    For the library, whose calling program chose the working directory. Values are used as written,
+    without expanding ``${NAME}``.
 
     Raises:
-        ConfigError: the file can't be read.
+        ConfigError: the file cannot be read.
     """
     for name, value in _read():
         _set(name, value)
 
 
 def load_settings() -> list[str]:
-    """The same for the console and the commands, of ``SETTINGS`` only.
+    """Add the file's ``SETTINGS`` to the environment; for the console and the commands.
 
     Returns:
-        What the file sets that counts in the environment alone.
+        Names in the file that count in the environment only.
 
     Raises:
-        ConfigError: the file can't be read.
+        ConfigError: the file cannot be read.
     """
     ignored = []
     for name, value in _read():
@@ -61,14 +61,14 @@ def load_settings() -> list[str]:
 
 
 def is_from_env_file(name: str) -> bool:
-    """Whether ``load_settings`` set the variable, and not the operator."""
+    """Whether ``load_settings`` set the variable, rather than the operator."""
     return name in _from_file
 
 
 def _set(name: str, value: str) -> None:
     try:
         os.environ.setdefault(name, value)
-    except ValueError as error:  # a value that no environment can hold
+    except ValueError as error:  # a value that the environment cannot hold
         raise ConfigError(f"{ENV_FILE}: {name}: {error}.") from error
 
 

@@ -1,8 +1,7 @@
-"""What files that were merely found may read besides themselves, as their operator allowed it.
+"""Trust: what files found in the working directory may read, as allowed by their operator.
 
-A file that was named by an option or by the environment is trusted. One that just lies in the
-working directory is data: what it asks for beyond that is shown, and allowed once for this file
-and this request.
+A file named by an option or by the environment is trusted. A file that was merely found is data:
+anything else that it wants to read is shown, and allowed once, for this file and this request.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ from kimera_tui.errors import ConfigError
 from kimera_tui.files import replace_file
 
 _SHOWN = 20
-"""Requests that one error lists."""
+"""Requests listed in one error."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Access:
-    """Something outside a file that it wants to read."""
+    """Something outside a file that the file wants to read."""
 
     kind: Literal["variable", "file"]
     name: str
-    """The environment variable, or the path as it is written."""
+    """The environment variable, or the path as written."""
     to: str
-    """Where it goes, such as ``etl.load``; empty where it stays here."""
+    """Where it is sent, such as ``etl.load``; empty if it is not sent."""
 
     @property
     def source(self) -> str:
@@ -39,17 +38,17 @@ class Access:
 
     @property
     def sentence(self) -> str:
-        """What is read and where it goes, in words."""
+        """What is read and where it is sent, in a sentence."""
         goes = f"and sends it to {self.to}" if self.to else "and sends it nowhere"
         return f"Reads {self.source} {goes}."
 
 
 class NotTrusted(ConfigError):
-    """A file asks for something that its operator has not allowed.
+    """A file asks for something its operator has not allowed.
 
     Attributes:
         file: The file.
-        wanted: What it asks for.
+        wanted: What the file asks for.
     """
 
     def __init__(self, file: Path, wanted: Sequence[Access]) -> None:
@@ -65,20 +64,20 @@ class NotTrusted(ConfigError):
 
 
 class Trust:
-    """The permissions given so far, in a small file of the user's.
+    """The permissions given so far, in a file of the user's.
 
     Args:
-        path: The file; None for the usual place.
+        path: The file; None for the default.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path or config_dir() / "trust.json"
 
     def missing(self, file: Path, wanted: Sequence[Access]) -> list[Access]:
-        """What a file asks for and nobody has allowed.
+        """Return what a file asks for and has not been allowed.
 
         Raises:
-            ConfigError: the permissions can't be read.
+            ConfigError: the permissions cannot be read.
         """
         if not wanted:
             return []
@@ -86,18 +85,18 @@ class Trust:
         return [access for access in wanted if access not in allowed]
 
     def allow(self, file: Path, wanted: Sequence[Access]) -> None:
-        """Let a file have what it asks for now, and nothing that it was allowed before.
+        """Allow what a file asks for now, in place of what it was allowed before.
 
         Raises:
-            ConfigError: the permissions can't be read or written.
+            ConfigError: the permissions cannot be read or written.
         """
         self._write({**self._read(), _key(file): sorted(set(wanted))})
 
     def forget(self, file: Path) -> bool:
-        """Take all permissions of a file back; returns whether it had any.
+        """Revoke all permissions of a file; return whether it had any.
 
         Raises:
-            ConfigError: the permissions can't be read or written.
+            ConfigError: the permissions cannot be read or written.
         """
         known = dict(self._read())
         had = known.pop(_key(file), None) is not None
@@ -106,10 +105,10 @@ class Trust:
         return had
 
     def files(self) -> Mapping[str, Sequence[Access]]:
-        """Every file that was allowed something, by its absolute path.
+        """Return the permissions of each file, by absolute path.
 
         Raises:
-            ConfigError: the permissions can't be read.
+            ConfigError: the permissions cannot be read.
         """
         return self._read()
 
@@ -127,7 +126,7 @@ class Trust:
             }
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(
-                f"{self._path}: is damaged.", hint="Remove it, and trust the files again."
+                f"{self._path}: is damaged.", hint="Remove it and trust the files again."
             ) from error
 
     def _write(self, known: Mapping[str, Sequence[Access]]) -> None:

@@ -1,4 +1,4 @@
-"""Broker and result-backend URLs, checked before any library sees them."""
+"""Checks broker and result backend URLs before any library sees them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _ESCAPED = {"#": "%23", "/": "%2F", "?": "%3F"}
 
 
 def check_broker_url(url: str) -> str:
-    """Return the broker URL as Celery wants it, or raise ConfigError with a plain sentence."""
+    """Return the broker URL in Celery's form, or raise ConfigError."""
     return _checked(url, "Broker URL", BROKER_SCHEMES)
 
 
 def check_backend_url(url: str) -> str:
-    """Return the result backend's URL as Celery wants it, or raise ConfigError."""
+    """Return the result backend URL in Celery's form, or raise ConfigError."""
     return _checked(url, "Result backend URL", BACKEND_SCHEMES)
 
 
@@ -39,7 +39,7 @@ def _checked_part(url: str, what: str, schemes: tuple[str, ...]) -> str:
         raise ConfigError(
             f"{what}: no scheme before `//`; it should look like redis://host:6379/0."
         )
-    # Servers that speak the Redis protocol under their own name; Celery knows only one name.
+    # Servers that speak the Redis protocol; Celery knows only this name.
     scheme = {"valkey": "redis", "valkeys": "rediss"}.get(scheme, scheme)
     if scheme.split("+")[0] not in {known.split("+")[0] for known in schemes}:
         raise ConfigError(f"{what}: scheme `{scheme}` is not one of {', '.join(schemes)}.")
@@ -67,4 +67,4 @@ def _check_port(rest: str, what: str) -> None:
     if not port.isdecimal():
         raise ConfigError(f"{what}: the port must be a number.")
     if int(port) > 65535:
-        raise ConfigError(f"{what}: port {port} is over 65535.")
+        raise ConfigError(f"{what}: port {port} is greater than 65535.")

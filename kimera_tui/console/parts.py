@@ -218,10 +218,7 @@ class Parts(DetachParts, FilterParts):
         for friend, task_id in unheard:
             by_friend[friend].append(task_id)
         said = await asyncio.gather(
-            *(
-                manager.insistence.keep_revoking(manager.friends, friend, ids)
-                for friend, ids in by_friend.items()
-            )
+            *(manager.revoke_until_acked(friend, ids) for friend, ids in by_friend.items())
         )
         return " ".join(dict.fromkeys(said))
 

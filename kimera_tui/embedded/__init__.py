@@ -1,1 +1,1 @@
-"""A private server and demo workers for who has no broker yet; nothing heavy is loaded here."""
+"""A private server and demo worker for users without a broker."""

@@ -1,4 +1,4 @@
-"""The console's side of the embedded broker: start or share one, and let go of it."""
+"""The console's side of the embedded broker: start or share it, and release it."""
 
 from __future__ import annotations
 
@@ -39,33 +39,38 @@ class EmbeddedInfo:
     """A running embedded broker."""
 
     url: str
-    """For broker and result backend; there is no password in it."""
+    """For broker and result backend; contains no password."""
     server: str
     """Name and version, such as ``valkey 9.1.2``."""
     instance: str
     supervisor_pid: int
     server_pid: int
-    """Of the server that was running when this console came; it is replaced when it dies."""
+    """Of the server that ran when this console attached; a server that dies is replaced."""
     directory: Path
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedStatus:
-    """What the supervisor says about its children now."""
+    """The state of the supervisor's children."""
 
     server_pid: int | None
     worker_pid: int | None
-    """None while there is none, or while it waits to be started again."""
+    """None if there is no worker, or while it waits to be restarted."""
     worker_starts: int
     worker_failures: int
     """How many times in a row it ended soon after its start."""
 
 
 class EmbeddedBroker:
-    """A private server and demo worker that live as long as some console holds on to them.
+    """A private server and demo worker that live as long as a console holds a lease on them.
 
-    Consoles that use the same instance name share one; the options of the first one count.
-    Everything blocks, prints nothing and may be called from any thread.
+    Consoles with the same instance name share them; the options of the first console count.
+    All methods block, print nothing and may be called from any thread.
+
+    Args:
+        instance: Name of the instance.
+        worker: Whether to start the demo worker.
+        concurrency: Number of the worker's processes.
     """
 
     def __init__(
@@ -79,13 +84,16 @@ class EmbeddedBroker:
         self._reaper: threading.Thread | None = None
         self._info: EmbeddedInfo | None = None
         self._given_up = threading.Event()
-        """Somebody wants to stop what is still starting."""
+        """Set by ``stop`` while ``start`` is in progress."""
 
     def start(self, timeout: float = 15.0) -> EmbeddedInfo:
-        """Attach to the running instance of that name, or start it; waits up to ``timeout`` s.
+        """Attach to the running instance of that name, or start it.
+
+        Args:
+            timeout: Seconds to wait.
 
         Raises:
-            EmbeddedError: no server program was found, or it didn't start.
+            EmbeddedError: no server program was found, or it did not start.
         """
         with self._lock:
             if self._lease is not None and self._info is not None:
@@ -93,30 +101,22 @@ class EmbeddedBroker:
             deadline = time.monotonic() + timeout
             while (info := self._hold(deadline)) is None:
                 if self._given_up.is_set():
-                    raise EmbeddedError("The embedded broker is not needed any more.")
+                    raise EmbeddedError("The embedded broker was stopped while it was starting.")
                 if time.monotonic() > deadline:
                     raise EmbeddedError(
-                        f"The embedded broker {self._instance!r} is being started or ended by"
+                        f"The embedded broker {self._instance!r} is being started or stopped by"
                         f" another process and did not answer within {timeout:g} s."
                     )
                 time.sleep(_RETRY_SECONDS)
             return info
 
-    def restart_worker(self) -> None:
-        """Have the supervisor end the demo worker and start a new one; doesn't wait for it.
-
-        Raises:
-            EmbeddedError: the broker isn't running.
-        """
-        self._ask("restart-worker")
-
     def status(self) -> EmbeddedStatus:
-        """Ask the supervisor how its children are.
+        """Ask the supervisor for the state of its children.
 
         Raises:
-            EmbeddedError: the broker isn't running.
+            EmbeddedError: the broker is not running.
         """
-        answer = self._ask("status")
+        answer = self._request("status")
         return EmbeddedStatus(
             answer["server_pid"],
             answer["worker_pid"],
@@ -124,14 +124,12 @@ class EmbeddedBroker:
             answer["worker_failures"],
         )
 
-    def worker_log(self, lines: int = 20) -> str:
-        """The last lines that the demo worker wrote, or an empty string."""
-        with self._lock:
-            info = self._info
-        return supervisor.tail(info.directory / "worker.log", lines) if info else ""
-
     def stop(self, wait: float = 10.0) -> None:
-        """Let go; if nobody else holds on, everything ends, and we wait up to ``wait`` s for it."""
+        """Release the lease; the last lease ends server and worker.
+
+        Args:
+            wait: Seconds to wait for that end.
+        """
         self._given_up.set()
         with self._lock:
             self._given_up.clear()
@@ -141,8 +139,8 @@ class EmbeddedBroker:
                 return
             deadline = time.monotonic() + wait
             try:
-                lease.say({"do": "bye"})
-                alone = lease.hear(time.monotonic() + _REQUEST_SECONDS)["left"] == 0
+                lease.send({"do": "bye"})
+                alone = lease.receive(time.monotonic() + _REQUEST_SECONDS)["left"] == 0
                 if alone:
                     lease.wait_until_closed(deadline)
             except (OSError, KeyError):
@@ -166,18 +164,18 @@ class EmbeddedBroker:
     ) -> None:
         self.stop()
 
-    def _ask(self, request: str) -> dict[str, Any]:
+    def _request(self, request: str) -> dict[str, Any]:
         with self._lock:
             if self._lease is None:
                 raise EmbeddedError("The embedded broker is not running.")
             try:
-                self._lease.say({"do": request})
-                return self._lease.hear(time.monotonic() + _REQUEST_SECONDS)
+                self._lease.send({"do": request})
+                return self._lease.receive(time.monotonic() + _REQUEST_SECONDS)
             except OSError as error:
                 raise EmbeddedError("The embedded broker's supervisor is gone.") from error
 
     def _hold(self, deadline: float) -> EmbeddedInfo | None:
-        """Attach or start; None while another process is busy starting or ending it."""
+        """Attach or start; None while another process is starting or stopping the instance."""
         directory = instance_dir(self._instance)
         info = self._attach(directory, deadline)
         if info is not None:
@@ -191,19 +189,19 @@ class EmbeddedBroker:
             os.close(lock)
 
     def _attach(self, directory: Path, deadline: float) -> EmbeddedInfo | None:
-        """Take a lease from a running supervisor; None when there is none."""
+        """Take a lease from a running supervisor; None if there is none."""
         try:
             lease = Lease.take(directory / LEASE_NAME, deadline)
         except OSError:
             return None
         try:
-            return self._adopt(lease, directory, lease.hear(deadline))
+            return self._adopt(lease, directory, lease.receive(deadline))
         except OSError:
             lease.close()
             return None
 
     def _launch(self, directory: Path, lock: int, deadline: float) -> EmbeddedInfo:
-        """Start a supervisor that inherits the lock and holds our lease from its first moment."""
+        """Start a supervisor that inherits the lock and holds our lease from its start."""
         prepare(directory)
         sweep_siblings(directory)
         try:
@@ -213,24 +211,24 @@ class EmbeddedBroker:
             discard(directory)
             if isinstance(error, EmbeddedError):
                 raise
-            raise EmbeddedError(f"The embedded broker can't be started: {error}") from error
+            raise EmbeddedError(f"The embedded broker cannot be started: {error}") from error
         try:
-            lease.say(plan)
-            answer = lease.hear(deadline)
+            lease.send(plan)
+            answer = lease.receive(deadline)
         except OSError as error:
-            said = supervisor.tail(directory / "supervisor.log", 3)
+            log = supervisor.tail(directory / "supervisor.log", 3)
             lease.close()
             raise EmbeddedError(
-                f"The embedded broker's supervisor ended or did not answer in time. {said}".strip()
+                f"The embedded broker's supervisor ended or did not answer in time. {log}".strip()
             ) from error
         if "error" in answer:
             lease.wait_until_closed(deadline)
             lease.close()
-            raise EmbeddedError(f"The embedded server didn't start: {answer['error']}")
+            raise EmbeddedError(f"The embedded server did not start: {answer['error']}")
         return self._adopt(lease, directory, answer)
 
     def _spawn(self, directory: Path, lock: int) -> socket.socket:
-        """Start the supervisor's process, in a session of its own; returns our end of its lease."""
+        """Start the supervisor in its own session; return our end of its lease."""
         ours, theirs = socket.socketpair()
         with theirs, open(directory / "supervisor.log", "ab", opener=open_private) as log:
             process = subprocess.Popen(
@@ -241,7 +239,7 @@ class EmbeddedBroker:
                 start_new_session=True,
                 pass_fds=(lock,),
             )
-        # Somebody has to take its exit code, or its entry stays in the process table.
+        # Its exit code must be collected, or it stays in the process table.
         self._reaper = threading.Thread(target=process.wait, name="embedded-reaper", daemon=True)
         self._reaper.start()
         return ours
@@ -259,7 +257,7 @@ class EmbeddedBroker:
         return info
 
     def _plan(self, directory: Path) -> dict[str, Any]:
-        """All that the supervisor has to know, since it imports nothing of ours."""
+        """All settings of the supervisor, which imports nothing of ours."""
         server = find_server()
         path = directory / SOCKET_NAME
         url = f"redis+socket://{quote(str(path))}"
@@ -285,5 +283,5 @@ class EmbeddedBroker:
 
 
 def _worker_environment() -> dict[str, str]:
-    """Ours without what Celery would let win over what the worker is told."""
+    """Our environment without Celery's variables, which would override the worker's options."""
     return {name: text for name, text in os.environ.items() if not name.startswith("CELERY")}

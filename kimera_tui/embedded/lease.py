@@ -1,4 +1,4 @@
-"""A console's hold on the supervisor: a Unix socket that carries one JSON object a line."""
+"""A console's lease on the supervisor: a Unix socket that carries one JSON object per line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LEAST_SECONDS = 0.05
 
 
 class Lease:
-    """Counts as held until it is closed; the kernel closes it when the process dies."""
+    """Held until it is closed; the kernel closes it when the process dies."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -21,10 +21,10 @@ class Lease:
 
     @classmethod
     def take(cls, path: Path, deadline: float) -> Self:
-        """A lease from the supervisor that listens there.
+        """Take a lease from the supervisor that listens on a socket.
 
         Raises:
-            OSError: nobody listens.
+            OSError: no supervisor listens.
         """
         connection = socket.socket(socket.AF_UNIX)
         try:
@@ -35,7 +35,7 @@ class Lease:
             raise
         return cls(connection)
 
-    def say(self, message: dict[str, Any]) -> None:
+    def send(self, message: dict[str, Any]) -> None:
         """Send one message.
 
         Raises:
@@ -43,11 +43,11 @@ class Lease:
         """
         self._connection.sendall(json.dumps(message).encode() + b"\n")
 
-    def hear(self, deadline: float) -> dict[str, Any]:
-        """The next message; the deadline is of the monotonic clock.
+    def receive(self, deadline: float) -> dict[str, Any]:
+        """Receive the next message; the deadline is on the monotonic clock.
 
         Raises:
-            OSError: the supervisor is gone, or silent until the deadline.
+            OSError: the supervisor is gone or silent until the deadline.
         """
         self._connection.settimeout(_until(deadline))
         line = self._reader.readline()
@@ -57,14 +57,14 @@ class Lease:
         return message
 
     def wait_until_closed(self, deadline: float) -> None:
-        """Wait until the supervisor's process has ended, or until the deadline."""
+        """Wait until the supervisor has ended, or until the deadline."""
         with contextlib.suppress(OSError):
             self._connection.settimeout(_until(deadline))
             while self._reader.read(1):
                 pass
 
     def close(self) -> None:
-        """Let go."""
+        """Release the lease."""
         self._reader.close()
         self._connection.close()
 

@@ -1,4 +1,4 @@
-"""Clear away what a supervisor that was killed could not clear away itself."""
+"""Removes what a killed supervisor could not remove itself."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _ORPHAN_SECONDS = 2.0
 
 
 def prepare(directory: Path) -> None:
-    """Make a locked directory ready for a new supervisor."""
+    """Prepare a locked directory for a new supervisor."""
     _end_orphan(directory / SOCKET_NAME)
     clear(directory)
 
 
 def discard(directory: Path) -> None:
-    """Remove a locked directory in which nothing runs; files that aren't ours stay."""
+    """Remove a locked directory in which nothing runs; foreign files stay."""
     clear(directory)
     for place in (directory, *own_base(directory)):
         with contextlib.suppress(OSError):
@@ -28,7 +28,7 @@ def discard(directory: Path) -> None:
 
 
 def sweep(directory: Path) -> None:
-    """Remove the directory unless a supervisor is in it; files that aren't ours stay."""
+    """Remove the directory unless a supervisor uses it; foreign files stay."""
     with contextlib.suppress(OSError):
         lock = try_lock(directory)
         if lock is None:
@@ -41,7 +41,7 @@ def sweep(directory: Path) -> None:
 
 
 def sweep_siblings(directory: Path) -> None:
-    """Remove what dead instances of other names left beside this one."""
+    """Remove what dead instances with other names left behind."""
     with contextlib.suppress(OSError):
         for log in directory.parent.glob("*/supervisor.log"):
             if log.parent != directory and log.lstat().st_uid == os.getuid():
@@ -49,7 +49,7 @@ def sweep_siblings(directory: Path) -> None:
 
 
 def _end_orphan(path: Path) -> None:
-    """End a server that outlived its supervisor, where the kernel doesn't do that (macOS)."""
+    """End a server that outlived its supervisor, where the kernel does not (macOS)."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_ORPHAN_SECONDS)
         connection.connect(str(path))

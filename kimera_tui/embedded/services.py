@@ -1,7 +1,7 @@
-"""The demo friends' tasks: small, harmless, and one for everything that a console has to show.
+"""The demo friends' tasks: small, harmless, and one for each thing that a console shows.
 
-A chain feeds a step with the result of the one before: a dict as keywords, a list as positional
-arguments, anything else as ``payload``. Tasks that make sense behind others take what comes.
+A chain feeds a step with the previous result: a dict as keywords, a list as positional arguments,
+anything else as ``payload``. Tasks that make sense after others accept all three.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 from celery import Task, shared_task
 
 QUEUES: Final = ("calculator", "echo", "reports", "flaky")
-"""One queue per friend, of the friend's name."""
+"""One queue per friend, with the friend's name."""
 
 Number = int | float
 
@@ -29,7 +29,7 @@ HOSTILE: Final = {
 
 
 def _flat(value: Any) -> list[Number]:
-    """All numbers in nested lists, in order; None is no number and nothing else will do."""
+    """All numbers in nested lists, in order; None is skipped, anything else is an error."""
     if value is None:
         return []
     if isinstance(value, list | tuple):
@@ -48,13 +48,13 @@ def _some(*values: Any) -> list[Number]:
 
 @shared_task(name="calculator.add")
 def add(a: Number | None = None, b: Number | None = None, payload: Any = None) -> Number:
-    """Add two numbers, and the result of the step before."""
+    """Add two numbers and the previous result."""
     return sum(_some(a, b, payload))
 
 
 @shared_task(name="calculator.multiply")
 def multiply(a: Number | None = None, b: Number | None = None, payload: Any = None) -> Number:
-    """Multiply two numbers, and the result of the step before."""
+    """Multiply two numbers and the previous result."""
     product: Number = 1
     for number in _some(a, b, payload):
         product *= number
@@ -63,19 +63,19 @@ def multiply(a: Number | None = None, b: Number | None = None, payload: Any = No
 
 @shared_task(name="calculator.divide")
 def divide(a: Number | None = None, b: Number = 1, payload: Any = None) -> float:
-    """Divide a, or else the result of the step before, by b; fails when b is 0."""
+    """Divide a, or else the previous result, by b; fails if b is 0."""
     return _some(payload if a is None else a)[0] / b
 
 
 @shared_task(name="calculator.total")
 def total(*args: Any, numbers: Any = None, payload: Any = None) -> Number:
-    """The sum of all numbers, however they come."""
+    """Sum all numbers, however they are passed."""
     return sum(_some(args, numbers, payload))
 
 
 @shared_task(name="calculator.stats")
 def stats(*args: Any, numbers: Any = None, payload: Any = None) -> dict[str, Number]:
-    """Count, smallest, largest, sum and mean of the numbers."""
+    """Return count, smallest, largest, sum and mean of the numbers."""
     found = _some(args, numbers, payload)
     return {
         "count": len(found),
@@ -88,7 +88,7 @@ def stats(*args: Any, numbers: Any = None, payload: Any = None) -> dict[str, Num
 
 @shared_task(name="echo.value")
 def value(payload: Any = None, *args: Any, **fed: Any) -> Any:
-    """Give back what came: the payload, or everything when there is more than that."""
+    """Return the payload, or all arguments if there are more."""
     if not args and not fed:
         return payload
     return {"args": [payload, *args], **fed}
@@ -96,30 +96,30 @@ def value(payload: Any = None, *args: Any, **fed: Any) -> Any:
 
 @shared_task(name="echo.a_dict")
 def a_dict(*args: Any, **fed: Any) -> dict[str, Any]:
-    """A small dict; the next step gets its keys as keywords."""
+    """Return a small dict; the next step gets its keys as keywords."""
     return {"city": "Lisbon", "visitors": 1290, **fed}
 
 
 @shared_task(name="echo.a_list")
 def a_list(*args: Any, **fed: Any) -> list[Any]:
-    """A list of three numbers; the next step gets them as positional arguments."""
+    """Return three numbers; the next step gets them as positional arguments."""
     return [3, 5, 8]
 
 
 @shared_task(name="echo.a_scalar")
 def a_scalar(*args: Any, number: Number = 42, **fed: Any) -> Number:
-    """One number; the next step gets it as ``payload``."""
+    """Return one number; the next step gets it as ``payload``."""
     return number
 
 
 @shared_task(name="echo.nothing")
 def nothing(*args: Any, **fed: Any) -> None:
-    """No result at all; the next step is fed nothing."""
+    """Return nothing; the next step is fed nothing."""
 
 
 @shared_task(name="echo.big")
 def big(size_kb: int = 1024, *args: Any, **fed: Any) -> str:
-    """Text of that many kilobytes, in numbered lines."""
+    """Return text of that many kilobytes, in numbered lines."""
     if not 0 <= size_kb <= 65_536:
         raise ValueError("size_kb must be between 0 and 65536")
     lines = (f"{number:07d} the quick brown fox jumps over the lazy dog" for number in range(10**7))
@@ -134,7 +134,7 @@ def big(size_kb: int = 1024, *args: Any, **fed: Any) -> str:
 
 @shared_task(name="reports.fetch")
 def fetch(day: str = "", count: int = 3, payload: Any = None, **fed: Any) -> dict[str, Any]:
-    """The rows of a day, today's when none is named."""
+    """Return the rows of a day, by default today's."""
     cities = ("Lisbon", "Nairobi", "Osaka", "Quito", "Oslo")
     rows = [
         {"city": cities[number % len(cities)], "amount": 100 + 37 * number}
@@ -156,7 +156,7 @@ def render(
     token: str | None = None,
     **fed: Any,
 ) -> dict[str, Any]:
-    """Render a document page by page, telling its progress."""
+    """Render a document page by page, reporting progress."""
     for page in range(1, pages + 1):
         time.sleep(seconds / pages)
         self.update_state(state="PROGRESS", meta={"current": page, "total": pages})
@@ -177,7 +177,7 @@ def summarise(
     payload: Any = None,
     **fed: Any,
 ) -> str:
-    """One sentence about the rows of a day."""
+    """Return a sentence about the rows of a day."""
     rows = rows or []
     amount = sum(row.get("amount", 0) for row in rows if isinstance(row, dict))
     where = f" in {document}" if document else ""
@@ -195,7 +195,7 @@ def fail(message: str = "this task always fails", *args: Any, **fed: Any) -> Non
 def retry(
     self: Task[..., Any], /, times: int = 2, wait: float = 1.0, *args: Any, **fed: Any
 ) -> dict[str, int]:
-    """Fail that many times, waiting some seconds before each new attempt, then succeed."""
+    """Fail that many times, waiting some seconds before each retry, then succeed."""
     done = self.request.retries or 0
     if done < times:
         raise self.retry(
@@ -208,7 +208,7 @@ def retry(
 
 @shared_task(name="flaky.sleep")
 def sleep(seconds: float = 10.0, *args: Any, **fed: Any) -> float:
-    """Do nothing for some seconds: something to wait for, cancel or terminate."""
+    """Sleep for some seconds: something to wait for, cancel or terminate."""
     time.sleep(seconds)
     return seconds
 
@@ -223,5 +223,5 @@ def hostile(kind: str = "all", *args: Any, **fed: Any) -> str:
 
 @shared_task(name="flaky.crash")
 def crash(code: int = 1, *args: Any, **fed: Any) -> None:
-    """End the worker's pool process in the middle of the task."""
+    """Kill the worker's pool process in the middle of the task."""
     os._exit(code)

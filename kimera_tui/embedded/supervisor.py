@@ -1,7 +1,7 @@
 """The process that owns the embedded server and worker, and ends with the last console.
 
-Started as a script with ``-I -S``: it uses the standard library only and imports nothing of ours.
-Its standard input is the first console's lease: a socket that carries one JSON object a line,
+Started as a script with ``-I -S``: it uses only the standard library and imports nothing of ours.
+Its standard input is the first console's lease: a socket that carries one JSON object per line,
 first the plan, then requests. The kernel closes it when that console dies, however it dies.
 """
 
@@ -23,15 +23,14 @@ from typing import Any, Final
 
 LOGS: Final = ("server.log", "worker.log", "supervisor.log")
 FILES: Final = (*LOGS, "lease.sock", "broker.sock", "dump.rdb")
-"""All that an instance keeps in its directory."""
+"""All files in an instance's directory."""
 
 LOG_LIMIT: Final = 4_000_000
-"""Bytes; a log that grows beyond is emptied."""
+"""Bytes; a larger log is truncated to nothing."""
 
 _TICK = 1.0
 _SERVER_SECONDS = 10.0
 _PING_SECONDS = 0.003
-_WARM_SECONDS = 2.0
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 15.0
 _STEADY_SECONDS = 20.0
@@ -40,7 +39,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Child:
-    """A process that is started again when it dies, after a pause that doubles."""
+    """A process that is restarted when it dies, after a pause that doubles."""
 
     def __init__(self, name: str, start: Callable[[int], subprocess.Popen[bytes]]) -> None:
         self.name = name
@@ -50,7 +49,6 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
         self._due = 0.0
-        self._kill_at: float | None = None
 
     @property
     def pid(self) -> int | None:
@@ -59,11 +57,9 @@ class Child:
         return process.pid if process is not None and process.poll() is None else None
 
     def tick(self, now: float) -> float | None:
-        """Do what is due; returns seconds until it wants to be called again, if it does."""
-        if self.pid is not None and self._kill_at is None:
+        """Start or restart the process if due; return seconds until the next call, if needed."""
+        if self.pid is not None:
             return None
-        if self.pid is not None and self._kill_at is not None and now < self._kill_at:
-            return self._kill_at - now
         if self._process is not None:
             self._bury(self._process, now)
         if now < self._due:
@@ -73,19 +69,11 @@ class Child:
         self._started = now
         return None
 
-    def restart(self, now: float) -> None:
-        """End it, gently for a moment, and start it again at once."""
-        self.failures = 0
-        self._due = now
-        if self._process is not None:
-            self._process.terminate()
-            self._kill_at = now + _WARM_SECONDS
-
     def kill(self) -> None:
-        """End it and everything that it started, now."""
+        """Kill the process and everything it started."""
         if self._process is None:
             return
-        # Its children are in its group and outlive it when they are busy.
+        # Its children are in its process group and outlive it while they are busy.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -93,13 +81,10 @@ class Child:
 
     def _bury(self, process: subprocess.Popen[bytes], now: float) -> None:
         self.kill()
-        wanted, self._kill_at = self._kill_at is not None, None
-        if wanted:
-            return
         self.failures = 1 if now - self._started > _STEADY_SECONDS else self.failures + 1
         pause = min(_FIRST_PAUSE * 2 ** (self.failures - 1), _LONGEST_PAUSE)
         self._due = now + pause
-        _log(f"the {self.name} ended (code {process.returncode}); it starts again in {pause:g} s")
+        _log(f"the {self.name} ended (code {process.returncode}); restarting in {pause:g} s")
 
 
 class Supervisor:
@@ -119,10 +104,10 @@ class Supervisor:
         self._children = [child for child in (self._server, self._worker) if child is not None]
 
     def run(self) -> None:
-        """Serve until the last lease is gone, then leave nothing behind."""
+        """Serve until the last lease is closed, then remove everything."""
         try:
             wake = self._catch_signals()
-            # The worker's imports take the longest, so it doesn't wait for the server.
+            # The worker imports for longest, so it does not wait for the server.
             self._due()
             if self._server_answers():
                 self._serve(wake)
@@ -133,7 +118,7 @@ class Supervisor:
             self._end()
 
     def _catch_signals(self) -> socket.socket:
-        """Turn signals into something that the selector sees."""
+        """Make signals readable by the selector."""
         wake, bell = socket.socketpair()
         bell.setblocking(False)
         signal.set_wakeup_fd(bell.detach(), warn_on_full_buffer=False)
@@ -160,7 +145,7 @@ class Supervisor:
         return process
 
     def _start_worker(self, starts: int) -> subprocess.Popen[bytes]:
-        # We hold the pipe's other end and never write: it closes when we die, on any system.
+        # We hold the pipe's other end and never write: on any system it closes when we die.
         argv = [*self._plan["worker_argv"], "--lifeline", str(self._lifeline[0])]
         if starts:
             argv.append("--restore")
@@ -178,7 +163,7 @@ class Supervisor:
             )
 
     def _server_answers(self) -> bool:
-        """Wait for the server's first answer; tells the console when there is none."""
+        """Wait for the server's first answer; report to the console if there is none."""
         deadline, why = time.monotonic() + _SERVER_SECONDS, "did not answer in time"
         while time.monotonic() < deadline and not self._ending:
             if _ping(self._plan["socket"]):
@@ -187,17 +172,17 @@ class Supervisor:
                 why = "ended at once"
                 break
             time.sleep(_PING_SECONDS)
-        said = tail(self._directory / "server.log", 5)
-        _send(self._first, {"error": f"{self._plan['server']} {why}. {said}".strip()})
+        log = tail(self._directory / "server.log", 5)
+        _send(self._first, {"error": f"{self._plan['server']} {why}. {log}".strip()})
         return False
 
     def _serve(self, wake: socket.socket) -> None:
         self._listener = listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(self._directory / "lease.sock"))
         listener.listen(16)
-        for ear in (wake, listener, self._first):
-            ear.setblocking(False)
-            self._selector.register(ear, selectors.EVENT_READ, ear)
+        for source in (wake, listener, self._first):
+            source.setblocking(False)
+            self._selector.register(source, selectors.EVENT_READ, source)
         _send(self._first, self._state())
         while self._leases and not self._ending:
             for key, _ in self._selector.select(self._due()):
@@ -206,14 +191,14 @@ class Supervisor:
                 elif key.data is listener:
                     self._accept(listener)
                 else:
-                    self._hear(key.data)
+                    self._receive(key.data)
 
     def _due(self) -> float:
-        """Look after the children; returns seconds until that is to be done again."""
+        """Check the children and logs; return seconds until the next check."""
         now = time.monotonic()
         waits = [child.tick(now) for child in self._children]
         if self._server.failures > _SERVER_TRIES:
-            _log("the server keeps ending: giving up")
+            _log("the server keeps dying: giving up")
             self._ending = True
         for log in map(self._directory.joinpath, LOGS):
             with contextlib.suppress(OSError):
@@ -229,7 +214,7 @@ class Supervisor:
             self._selector.register(lease, selectors.EVENT_READ, lease)
             _send(lease, self._state())
 
-    def _hear(self, lease: socket.socket) -> None:
+    def _receive(self, lease: socket.socket) -> None:
         data = b""
         with contextlib.suppress(OSError):
             data = lease.recv(4096)
@@ -243,13 +228,11 @@ class Supervisor:
             self._leases[lease] = rest
         for line in lines:
             with contextlib.suppress(ValueError, AttributeError):
-                self._obey(lease, json.loads(line).get("do"))
+                self._handle(lease, json.loads(line).get("do"))
 
-    def _obey(self, lease: socket.socket, request: object) -> None:
-        if request == "restart-worker" and self._worker is not None:
-            self._worker.restart(time.monotonic())
-        elif request == "bye":
-            # No lease any more, but kept open: the console waits for it to close when we are gone.
+    def _handle(self, lease: socket.socket, request: object) -> None:
+        if request == "bye":
+            # Released, but kept open: the console waits for it to close when we end.
             self._leases.pop(lease, None)
             self._ending = self._ending or not self._leases
         _send(lease, self._state())
@@ -270,7 +253,7 @@ class Supervisor:
         if self._listener is not None:
             self._listener.close()
         for child in self._children:
-            child.kill()  # nothing of the demo is kept, so there is nothing to end gently
+            child.kill()  # the demo keeps no data, so a graceful end is not needed
         clear(self._directory)
         for directory in (self._directory, *map(Path, self._plan["remove_if_empty"])):
             with contextlib.suppress(OSError):
@@ -278,14 +261,14 @@ class Supervisor:
 
 
 def clear(directory: Path) -> None:
-    """Remove an instance's files; what isn't ours stays."""
+    """Remove an instance's files; foreign files stay."""
     for name in FILES:
         with contextlib.suppress(OSError):
             (directory / name).unlink()
 
 
 def tail(file: Path, lines: int) -> str:
-    """The last lines of a log, or an empty string when there is none."""
+    """The last lines of a log; empty if there is none."""
     try:
         with file.open("rb") as log:
             log.seek(max(0, file.stat().st_size - 65_536))
@@ -306,13 +289,13 @@ def _ping(path: str) -> bool:
 
 
 def _send(lease: socket.socket, message: dict[str, Any]) -> None:
-    """One line to a console; one that is gone or doesn't listen is left to its own."""
+    """Send a message to a console; ignore one that is gone or does not listen."""
     with contextlib.suppress(OSError):
         lease.send(json.dumps(message).encode() + b"\n")
 
 
 def _die_with_parent() -> Callable[[], None] | None:
-    """For a child: have the kernel kill it when we die; only Linux can do that."""
+    """For ``preexec_fn``: make the kernel kill the child when we die (Linux only)."""
     if not sys.platform.startswith("linux"):
         return None
     libc = ctypes.CDLL(None)
@@ -335,7 +318,7 @@ def main() -> None:
     os.umask(0o077)
     os.chdir("/")
     lease = socket.socket(fileno=os.dup(0))
-    # The console asks nothing before it has its answer, so nothing is lost in this buffer.
+    # The console sends no request before our answer, so this buffer holds nothing else.
     plan = lease.makefile("rb").readline()
     quiet = os.open(os.devnull, os.O_RDWR)
     os.dup2(quiet, 0)

@@ -1,7 +1,7 @@
 """The demo worker: real Celery with prefork, started without Celery's command line.
 
-That halves the time to the first task: the command line loads a shell, and the start-up handshake
-with other workers waits a second for them.
+This halves the time to the first task: the command line loads a shell, and the start-up handshake
+waits a second for other workers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 if __name__ == "__main__":
-    # Runs from a source tree too. The script's own folder must not be searched for modules.
+    # For a source tree. The script's own folder must not be on the module path.
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from celery import Celery
@@ -32,7 +32,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def make_app(url: str) -> Celery:
-    """The Celery app of the demo services, on the broker at that URL."""
+    """Create the Celery app of the demo services for the broker at a URL."""
     app = Celery("kimera-demo", broker=url, backend=url)
     app.conf.update(
         accept_content=["json"],
@@ -43,11 +43,11 @@ def make_app(url: str) -> Celery:
         task_send_sent_event=False,
         result_extended=True,
         worker_send_task_events=True,
-        # Without this, queues look empty while their tasks wait inside the worker.
+        # Otherwise queues look empty while their tasks wait inside the worker.
         worker_prefetch_multiplier=1,
         worker_pool_restarts=True,
         worker_redirect_stdouts=False,
-        # The worker starts beside its server and may be first.
+        # The worker starts together with its server and may be first.
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
     )
@@ -57,9 +57,9 @@ def make_app(url: str) -> Celery:
 
 
 def restore_unacked(app: Celery) -> None:
-    """Put back what a killed worker had taken and not finished, unless another one is at work.
+    """Requeue the unfinished tasks of a killed worker, unless another worker is running.
 
-    kombu would only do so after the visibility timeout, an hour.
+    kombu would do this only after the visibility timeout of one hour.
     """
     if app.control.ping(timeout=_OTHER_WORKERS_SECONDS):
         return
@@ -71,7 +71,7 @@ def restore_unacked(app: Celery) -> None:
 
 
 def end_with(lifeline: int) -> None:
-    """End this process, and its group if it leads one, when the pipe's other end is closed."""
+    """End this process, and the group it leads, when the pipe's other end closes."""
 
     def wait() -> None:
         while os.read(lifeline, 1):
@@ -84,7 +84,7 @@ def end_with(lifeline: int) -> None:
 
 
 def bind_pool_to(parent: int, lifeline: int) -> None:
-    """Have every pool process end with the worker: a busy one wouldn't notice by itself."""
+    """End every pool process with the worker: a busy one would not notice by itself."""
 
     def bind(**_: object) -> None:
         if sys.platform.startswith("linux"):
@@ -97,12 +97,12 @@ def bind_pool_to(parent: int, lifeline: int) -> None:
 
 
 def main() -> None:
-    """Run the worker until it is told to stop or its supervisor is gone."""
+    """Run the worker until it is stopped or its supervisor is gone."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
     parser.add_argument("--concurrency", type=int, default=2)
     parser.add_argument("--lifeline", type=int, help="descriptor of the supervisor's pipe")
-    parser.add_argument("--restore", action="store_true", help="put unfinished tasks back first")
+    parser.add_argument("--restore", action="store_true", help="requeue unfinished tasks first")
     options = parser.parse_args()
     if options.lifeline is not None:
         end_with(options.lifeline)

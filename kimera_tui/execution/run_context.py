@@ -9,7 +9,7 @@ from typing import Any
 
 from kimera_tui.config.friends import secret_params
 from kimera_tui.errors import BrokerUnavailable, JournalError, KimeraError
-from kimera_tui.process.callables import Callback
+from kimera_tui.process.call import Callback
 from kimera_tui.process.engine import Receipt
 from kimera_tui.process.events import Noticed, Refused
 from kimera_tui.process.loop.bus import Emitter
@@ -60,7 +60,7 @@ class RunContext:
         if self.journal is None:
             return
         try:
-            server = await self.manager.adoption.server(self.manager.friends, task.friend)
+            server = await self.manager.adoption.server(task.friend)
         except BrokerUnavailable:
             server = ""  # the publish will say so
         try:

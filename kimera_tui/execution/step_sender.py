@@ -84,7 +84,6 @@ class StepSender:
             timeout = max(LEAST_WAIT, timeout - (now - sent))
         with self._flying(node, task):
             handle = await manager.adoption.adopt(
-                manager.friends,
                 task.friend,
                 task.task_name,
                 task.task_id,

@@ -1,4 +1,4 @@
-"""The engine: TaskManager, TaskParams and what they raise and announce; knows no screen."""
+"""The engine: TaskManager, TaskParams, their errors and events. Independent of the screen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One call as its caller gave it, checked before anything of it is sent."""
+"""One call as its caller passed it, validated before anything is sent."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from kimera_tui.errors import UsageError
-from kimera_tui.process.arguments import PROBLEMS, refused
-from kimera_tui.process.callables import Callback
-from kimera_tui.process.options import check_options
+from kimera_tui.process.validation import ARGUMENTS, check_options, refused
 
+Callback = Callable[[Any], Awaitable[Any]]
+"""Awaited with a task's result."""
 Overtime = Callable[[], Awaitable[float]]
-"""Says, when a wait's time is over, how many seconds more there are; 0 ends the wait."""
+"""Called when a timeout is over; returns how many seconds to wait longer, 0 to stop waiting."""
 
 POLL_START, MAX_POLL = 0.1, 1.0
 """Seconds before the first poll, and the longest wait between two."""
@@ -20,7 +20,7 @@ POLL_START, MAX_POLL = 0.1, 1.0
 
 @dataclass(slots=True)
 class Call:
-    """A task to send, and what shall happen when it ends; see ``TaskManager.send_async``."""
+    """A task to send, and what to do when it ends; see ``TaskManager.send_async``."""
 
     task_name: str
     friend: str
@@ -38,7 +38,7 @@ class Call:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def check(self) -> None:
-        """Raise UsageError for the first argument that is wrong, naming it."""
+        """Raise UsageError for the first wrong argument, naming it."""
         for name, problem_with, default in _CHECKS:
             value = getattr(self, name)
             if value is not default and (problem := problem_with(value)):
@@ -50,5 +50,5 @@ class Call:
 
 
 _DEFAULTS = {each.name: each.default for each in fields(Call)}
-_CHECKS = tuple((name, problem_with, _DEFAULTS[name]) for name, problem_with in PROBLEMS.items())
-"""What to look at and how; defaults are right, and most calls leave most of them."""
+_CHECKS = tuple((name, problem_with, _DEFAULTS[name]) for name, problem_with in ARGUMENTS.items())
+"""Name, check and default of each argument; defaults need no check."""

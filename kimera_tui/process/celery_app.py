@@ -1,4 +1,4 @@
-"""The Celery app that Kimera sends with: JSON only, and no wait without a limit."""
+"""The Celery app that Kimera sends with: JSON only, and every wait has a timeout."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def make_app(broker: str, backend: str) -> Any:
         backend: Result backend URL, already checked.
 
     Raises:
-        ConfigError: a Sentinel URL doesn't name its master.
+        ConfigError: a Sentinel URL does not name its master.
     """
     from celery import Celery
 
@@ -36,8 +36,8 @@ def make_app(broker: str, backend: str) -> Any:
     broker, broker_master = _without_master(_with_certificate_check(broker))
     backend, backend_master = _without_master(_with_certificate_check(backend))
     app = Celery("kimera", broker=broker, backend=backend, set_as_current=False)
-    # Celery lets CELERY_BROKER_URL and CELERY_RESULT_BACKEND of the environment win over what it
-    # was told; these two ways of telling it are stronger.
+    # CELERY_BROKER_URL and CELERY_RESULT_BACKEND of the environment override the arguments; these
+    # settings override the environment.
     app.backend_cls = backend
     app.conf.update(
         broker_read_url=broker,
@@ -51,7 +51,7 @@ def make_app(broker: str, backend: str) -> Any:
         redis_socket_timeout=SOCKET_SECONDS,
         redis_socket_connect_timeout=CONNECT_SECONDS,
         redis_backend_health_check_interval=25,
-        # A publish whose reply got lost must not be offered twice behind our back.
+        # Celery must not repeat a publish on its own when the reply is lost.
         task_publish_retry=False,
         result_backend_transport_options={
             "retry_policy": {"timeout": SOCKET_SECONDS},
@@ -62,14 +62,14 @@ def make_app(broker: str, backend: str) -> Any:
 
 
 def _with_certificate_check(url: str) -> str:
-    """Celery refuses a rediss URL that doesn't say how to check certificates: check them."""
+    """Require a certificate check where a rediss URL does not say; Celery refuses such URLs."""
     if url.startswith("rediss://") and "ssl_cert_reqs" not in url:
         return f"{url}{'&' if '?' in url else '?'}ssl_cert_reqs=required"
     return url
 
 
 def _without_master(url: str) -> tuple[str, dict[str, Any]]:
-    """A Sentinel URL without its ``?master_name=``, and what Celery wants to know besides."""
+    """Split a Sentinel URL into the URL without ``?master_name=`` and Celery's options for it."""
     if not url.startswith("sentinel"):
         return url, {}
     master = ""
@@ -88,13 +88,13 @@ def _without_master(url: str) -> tuple[str, dict[str, Any]]:
     sentinels = {
         "socket_timeout": SENTINEL_SECONDS,
         "socket_connect_timeout": SENTINEL_SECONDS,
-        "retry": Retry(NoBackoff(), 0),  # the next Sentinel is the better try
+        "retry": Retry(NoBackoff(), 0),  # rather try the next Sentinel
     }
     return ";".join(parts), {"master_name": master, "sentinel_kwargs": sentinels}
 
 
 def is_plain_celery(app: Any) -> bool:
-    """A real app, and nobody has put a ``send_task`` of their own into its place."""
+    """Whether the app is a Celery app whose ``send_task`` was not replaced."""
     celery = sys.modules.get("celery")
     return (
         celery is not None

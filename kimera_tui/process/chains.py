@@ -1,13 +1,13 @@
-"""What the chains have in common: they are checked whole, and every error names its step."""
+"""Shared parts of both chains: checks before anything is sent, errors that name their step."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from kimera_tui.config.friends import find_friend
 from kimera_tui.errors import KimeraError, UsageError
+from kimera_tui.process.engines import Engines
 from kimera_tui.process.events import ChainAdvanced
 from kimera_tui.process.loop.bus import Emitter
 from kimera_tui.process.task_params import TaskParams, call_of
@@ -15,28 +15,32 @@ from kimera_tui.process.task_params import TaskParams, call_of
 E = TypeVar("E", bound=BaseException)
 
 
-def checked_chain(tasks: Sequence[TaskParams], friends: Mapping[str, Any]) -> list[TaskParams]:
-    """The chain as a list, or the error that keeps all of it from being sent."""
+def checked_chain(tasks: Sequence[TaskParams], engines: Engines) -> list[TaskParams]:
+    """Return the chain as a list.
+
+    Raises:
+        UsageError: fewer than two tasks, an unknown friend or a wrong argument; nothing was sent.
+    """
     steps = list(tasks)
     if len(steps) < 2:
         raise UsageError("A chain needs at least two tasks; nothing was sent.")
     for position, params in enumerate(steps):
         try:
             call_of(params, "").check()
-            find_friend(friends, params.friend)
+            engines.friend(params.friend)
         except KimeraError as error:
             raise placed(error, position, steps) from None
     return steps
 
 
 def place(position: int, steps: Sequence[TaskParams]) -> str:
-    """Where in the chain, in words."""
+    """A step's place in the chain, in words."""
     params = steps[position]
     return f"step {position + 1} of {len(steps)} ({params.friend}.{params.task_name})"
 
 
 def placed(error: E, position: int, steps: Sequence[TaskParams]) -> E:
-    """The same error, saying at which step it happened; what it says already stays."""
+    """Add the step's place to an error, unless it has one, and return the error."""
     if isinstance(error, KimeraError):
         error.place = error.place or place(position, steps)
     else:
@@ -45,17 +49,17 @@ def placed(error: E, position: int, steps: Sequence[TaskParams]) -> E:
 
 
 def place_failure(handle: asyncio.Task[Any], position: int, steps: Sequence[TaskParams]) -> None:
-    """Have the error of a step's handle say at which step it happened."""
+    """Add the step's place to the error of its handle."""
 
     def ended(done: asyncio.Task[Any]) -> None:
-        # Nobody holds the later handles: their errors are told as events.
+        # Nobody awaits the later handles: their errors are events.
         if not done.cancelled() and (error := done.exception()) is not None:
             placed(error, position, steps)
 
     handle.add_done_callback(ended)
 
 
-def advanced(
+def emit_advanced(
     emitter: Emitter, ids: Sequence[str], position: int, steps: Sequence[TaskParams]
 ) -> None:
     """Announce that a step's result goes into the next one."""

@@ -1,53 +1,49 @@
-"""From a call to a published message that is being watched, and from there to its end."""
+"""Dispatches calls: watches the task, publishes its message, and waits for its end."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from kimera_tui.config.friends import find_friend, secret_params
+from kimera_tui.config.friends import secret_params
 from kimera_tui.errors import KimeraError, PublishUncertain, TimeoutException
-from kimera_tui.process.arguments import check_revoke, id_problem, refused
-from kimera_tui.process.await_result import Followed, Follower
+from kimera_tui.process.await_result import PendingTask, ResultWaiter
 from kimera_tui.process.call import Call
 from kimera_tui.process.engine import Engine, Message, Receipt
-from kimera_tui.process.engines import EngineRoom
+from kimera_tui.process.engines import Engines
 from kimera_tui.process.events import Adopted, Dispatched, Refused, RevokeSent, Sending
 from kimera_tui.process.loop.bus import Emitter
 from kimera_tui.process.payload import check_depth
+from kimera_tui.process.validation import check_revoke, id_problem, refused
 
-SHORTEST_POLL = 0.01
-"""Seconds; a poll that is due at once, again and again, would keep a processor busy."""
-MOST_LEFT_RUNNING = 10_000
-"""How many tasks that nobody waits for any more can still be found to be revoked."""
-MOST_SPENT = 10_000
-"""How many ids of tasks that nobody waits for any more are known, so that none is used twice."""
-_Home = tuple[str, Mapping[str, Any]]
-"""A task's friend and what is configured for it."""
-_NOWHERE: _Home = ("", {})
-"""The home of a task of which nothing has been sent yet."""
+MIN_POLL = 0.01
+"""Seconds; shorter waits between polls would keep a processor busy."""
+MAX_LEFT_RUNNING = 10_000
+"""Tasks left running after their wait ended whose friend is remembered, for a later revoke."""
+MAX_USED_IDS = 10_000
+"""Ids of ended tasks that are remembered, so that none is used twice."""
 
 
 class Dispatcher:
-    """Publishes calls and keeps count of what is in flight."""
+    """Publishes calls and keeps track of the tasks in flight."""
 
-    def __init__(self, room: EngineRoom, emitter: Emitter, follower: Follower) -> None:
-        self._room = room
+    def __init__(self, engines: Engines, emitter: Emitter, waiter: ResultWaiter) -> None:
+        self._engines = engines
         self._emitter = emitter
-        self._follower = follower
-        self._in_flight: dict[str, _Home] = {}
-        self._left_running: dict[str, _Home] = {}
-        self._spent: OrderedDict[str, None] = OrderedDict()
-        self._homes: dict[str, _Home] = {}
+        self._waiter = waiter
+        self._in_flight: dict[str, str | None] = {}
+        """The friend of each task; None before anything of it is sent."""
+        self._left_running: dict[str, str] = {}
+        self._used_ids: OrderedDict[str, None] = OrderedDict()
 
     async def revoke(self, task_id: str, terminate: bool, signal: str) -> Sequence[Receipt]:
-        """Revoke a task where it is in flight or was left to run, else at the default broker."""
+        """Revoke a task at its friend's broker if known, else at the default broker."""
         check_revoke(task_id, terminate, signal)
-        home = self._in_flight.get(task_id) or self._left_running.get(task_id) or _NOWHERE
-        engine = await self._room.engine(*home)
+        friend = self._in_flight.get(task_id, self._left_running.get(task_id))
+        engine = await self._engines.engine(friend)
         receipts = await engine.releaser.revoke([task_id], terminate=terminate, signal=signal)
         emitter = self._emitter
         emitter.emit(
@@ -58,98 +54,91 @@ class Dispatcher:
         )  # fmt: skip
         return receipts
 
-    async def dispatch(self, friends: Mapping[str, Any], call: Call) -> Followed:
-        """Publish a call that is watched from before its publish; return once acknowledged.
-
-        Args:
-            friends: The configured friends.
-            call: What to send.
+    async def dispatch(self, call: Call) -> PendingTask:
+        """Watch a call's task, publish the call, and return once the broker acknowledged it.
 
         Raises:
             UsageError: the call is wrong, its id has been used, or another loop has the engine.
             KimeraError: it could not be sent.
         """
-        self._room.attach()
+        self._engines.attach()
         task_id = call.task_id
         if problem := id_problem(task_id):
             raise refused("task_id", problem)
-        if task_id in self._in_flight or task_id in self._spent:
-            # Told to the caller only: as an event it would be about the task that has the id.
+        if task_id in self._in_flight or task_id in self._used_ids:
+            # No event: it would be about the other task with this id.
             raise refused("task_id", f"{task_id!r} has been used: give each task an id of its own")
-        self._in_flight[task_id] = _NOWHERE
+        self._in_flight[task_id] = None
         try:
-            return await self._send(friends, call)
+            return await self._send(call)
         except BaseException as error:
-            home = self._in_flight.pop(task_id, _NOWHERE)
+            friend = self._in_flight.pop(task_id, None)
             doubtful = isinstance(error, asyncio.CancelledError | PublishUncertain)
-            if doubtful and home is not _NOWHERE:
-                self._leave_running(task_id, home)
+            if doubtful and friend is not None:
+                self._leave_running(task_id, friend)
             raise
 
-    async def _send(self, friends: Mapping[str, Any], call: Call) -> Followed:
+    async def _send(self, call: Call) -> PendingTask:
         task_id, friend = call.task_id, call.friend
         try:
-            self._room.require_celery()
+            self._engines.require_celery()
             call.check()
-            entry = find_friend(friends, friend)
-            engine = await self._room.engine(friend, entry)
+            entry = self._engines.friend(friend)
+            engine = await self._engines.engine(friend)
         except KimeraError as error:
             self._refused(task_id, error)
             raise
         message = Message(
             task_id=task_id,
-            # Thousands in flight share the few names there are.
+            # Share one string among thousands of tasks in flight.
             name=sys.intern(f"{entry['route']}.{call.task_name}"),
             args=call.args or (),
             kwargs=dict(call.kwargs) if call.kwargs else {},
             options={"queue": entry["queue"], **call.options},
             patience=call.patience,
         )
-        self._in_flight[task_id] = home = self._home(friend, entry)
+        self._in_flight[task_id] = friend
         outcome = engine.watcher.watch(
-            task_id, max(call.poll_start, SHORTEST_POLL), max(call.max_poll, SHORTEST_POLL)
+            task_id, max(call.poll_start, MIN_POLL), max(call.max_poll, MIN_POLL)
         )
         try:
-            await self._publish(engine, message, home, call)
+            await self._publish(engine, message, entry, call)
         except BaseException:
             engine.watcher.unwatch(task_id)
             raise
-        return Followed(
+        return PendingTask(
             task_id, message.name, friend, outcome, engine,
             call.callback, call.func, call.timeout, call.overtime, patience=call.patience,
         )  # fmt: skip
 
-    async def adopt(
-        self, friends: Mapping[str, Any], friend: str, task_name: str, task_id: str
-    ) -> Followed:
-        """Watch a task that has been published before."""
-        self._room.require_celery()
-        entry = find_friend(friends, friend)
-        engine = await self._room.engine(friend, entry)
-        outcome = engine.watcher.watch(task_id, SHORTEST_POLL, 1)
-        self._in_flight[task_id] = (friend, entry)
+    async def adopt(self, friend: str, task_name: str, task_id: str) -> PendingTask:
+        """Watch a task that was published earlier."""
+        engine = await self._engines.engine(friend)
+        entry = self._engines.friend(friend)
+        outcome = engine.watcher.watch(task_id, MIN_POLL, 1)
+        self._in_flight[task_id] = friend
         self._emitter.emit(Adopted(at=self._emitter.now(), task_id=task_id))
         task = f"{entry['route']}.{task_name}"
-        return Followed(task_id, task, friend, outcome, engine, adopted=True)
+        return PendingTask(task_id, task, friend, outcome, engine, adopted=True)
 
-    async def follow(self, followed: Followed) -> Any:
-        """Wait inline for the end of a dispatched call and return its result."""
+    async def wait(self, pending: PendingTask) -> Any:
+        """Wait for the end of a dispatched call and return its result."""
         try:
-            result = await self._follower.follow(followed)
+            result = await self._waiter.wait(pending)
         except BaseException as error:
-            self._let_go(followed, error)
+            self._let_go(pending, error)
             raise
-        self._let_go(followed)
+        self._let_go(pending)
         return result
 
-    def follow_in_task(self, followed: Followed) -> asyncio.Task[Any]:
-        """The same as a background task."""
+    def wait_in_task(self, pending: PendingTask) -> asyncio.Task[Any]:
+        """Start a background task that waits."""
         handle = asyncio.get_running_loop().create_task(
-            self.follow(followed), name=f"kimera {followed.task_id}"
+            self.wait(pending), name=f"kimera {pending.task_id}"
         )
-        # A task cancelled before its first step never runs the coroutine's own clean-up.
-        followed.let_go = self._let_go
-        handle.add_done_callback(followed.ended)
+        # A task cancelled before its first step never runs its coroutine's clean-up.
+        pending.on_done = self._let_go
+        handle.add_done_callback(pending.done)
         return handle
 
     def _refused(self, task_id: str, error: Exception) -> None:
@@ -162,45 +151,32 @@ class Dispatcher:
             )
         )
 
-    def _let_go(self, followed: Followed, error: BaseException | None = None) -> None:
-        home = self._in_flight.pop(followed.task_id, None)
-        if home is None:  # let go already
+    def _let_go(self, pending: PendingTask, error: BaseException | None = None) -> None:
+        friend = self._in_flight.pop(pending.task_id, None)
+        if friend is None:  # already let go
             return
-        self._spend(followed.task_id)
+        self._note_used(pending.task_id)
         if isinstance(error, asyncio.CancelledError | TimeoutException):
-            self._leave_running(followed.task_id, home)
+            self._leave_running(pending.task_id, friend)
         if isinstance(error, asyncio.CancelledError):
-            self._follower.stopped(followed)
+            self._waiter.stop(pending)
 
-    def _spend(self, task_id: str) -> None:
-        """Remember that the id has been used: what is known of its task would be taken for ours."""
-        self._spent[task_id] = None
-        if len(self._spent) > MOST_SPENT:
-            self._spent.popitem(last=False)
+    def _note_used(self, task_id: str) -> None:
+        """Remember a used id: a second task with it would get the first one's result."""
+        self._used_ids[task_id] = None
+        if len(self._used_ids) > MAX_USED_IDS:
+            self._used_ids.popitem(last=False)
 
-    def _home(self, friend: str, entry: Mapping[str, Any]) -> _Home:
-        home = self._homes.get(friend)
-        if home is None or home[1] is not entry:
-            home = self._homes[friend] = (friend, entry)
-        return home
-
-    def _leave_running(self, task_id: str, home: _Home) -> None:
-        """Remember where the task is: it may still be revoked."""
-        if len(self._left_running) >= MOST_LEFT_RUNNING:
+    def _leave_running(self, task_id: str, friend: str) -> None:
+        """Remember the friend of a task that may still be revoked."""
+        if len(self._left_running) >= MAX_LEFT_RUNNING:
             del self._left_running[next(iter(self._left_running))]
-        self._left_running[task_id] = home
+        self._left_running[task_id] = friend
 
-    async def _publish(
-        self,
-        engine: Engine,
-        message: Message,
-        home: _Home,
-        call: Call,
-    ) -> None:
-        friend, entry = home
-        emitter, task_id = self._emitter, message.task_id
+    async def _publish(self, engine: Engine, message: Message, entry: Any, call: Call) -> None:
+        emitter, task_id, friend = self._emitter, message.task_id, call.friend
         queue = str(message.options["queue"])
-        if emitter.heard:
+        if emitter.has_listeners:
             emitter.emit(
                 Sending(
                     at=emitter.now(),
@@ -219,7 +195,7 @@ class Dispatcher:
         except Exception as error:
             self._refused(task_id, error)
             raise
-        if emitter.heard:
+        if emitter.has_listeners:
             emitter.emit(
                 Dispatched(
                     at=emitter.now(), task_id=task_id, task=message.name, friend=friend, queue=queue

@@ -1,4 +1,4 @@
-"""The three parts every engine has, as protocols: publish a message, watch it, let it go."""
+"""The parts of an engine, as protocols: publisher, watcher, releaser and optional lookups."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from kimera_tui.process.outages import Outages
 from kimera_tui.process.outcome import Outcome
@@ -14,7 +14,7 @@ from kimera_tui.process.outcome import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One task message, in the words of Celery's ``send_task``."""
+    """One task message, with the terms of Celery's ``send_task``."""
 
     task_id: str
     name: str
@@ -24,12 +24,12 @@ class Message:
     options: Mapping[str, Any] = field(default_factory=dict)
     """``queue``, ``countdown``, ``priority``, ... as ``apply_async`` names them."""
     patience: float | None = None
-    """Seconds to wait for a broker that was there before and is away; None for a few."""
+    """Seconds to wait for a broker that was up before and is unavailable; None for a few."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What one worker answered to a revoke."""
+    """One worker's answer to a revoke."""
 
     worker: str
     answer: str
@@ -37,50 +37,50 @@ class Receipt:
 
 
 class Publisher(Protocol):
-    """Brings messages to the broker."""
+    """Publishes messages to the broker."""
 
     async def publish(self, message: Message) -> None:
         """Return once the broker acknowledged the message.
 
         Raises:
-            NotSerialisable: the arguments can't be written; nothing was sent.
-            BrokerUnavailable: the broker refused or didn't answer; nothing was sent.
-            PublishUncertain: the connection was lost halfway.
+            NotSerialisable: an argument cannot be serialised; nothing was sent.
+            BrokerUnavailable: the broker refused or did not answer; nothing was sent.
+            PublishUncertain: the connection was lost while publishing.
         """
 
 
 class Watcher(Protocol):
-    """Notices how tasks end."""
+    """Learns how tasks end."""
 
     def watch(self, task_id: str, poll_start: float, max_poll: float) -> asyncio.Future[Outcome]:
-        """Return a future that gets the task's outcome; called before the publish.
+        """Return a future for the task's outcome; call this before the publish.
 
         Args:
             task_id: The task to watch.
-            poll_start: Seconds before the first poll; each later one waits twice as long.
+            poll_start: Seconds before the first poll; the wait doubles with each poll.
             max_poll: The longest wait between two polls, in seconds.
         """
 
     def unwatch(self, task_id: str) -> None:
-        """Stop watching; the future is cancelled if it hasn't got its outcome.
+        """Stop watching; the future is cancelled if it has no outcome yet.
 
-        After the outcome: let go of what is kept for a release that will not come.
+        After the outcome: free what is kept for a release that will not happen.
         """
 
 
 class Releaser(Protocol):
-    """Frees what finished tasks hold, and revokes."""
+    """Releases finished tasks and revokes tasks."""
 
     def release(self, task_id: str) -> None:
-        """Have the finished task revoked, then its result forgotten, in the next batch."""
+        """Revoke a finished task, then forget its result, in the next batch."""
 
     async def revoke(
         self, task_ids: Sequence[str], *, terminate: bool = False, signal: str = "SIGTERM"
     ) -> Sequence[Receipt]:
-        """Revoke now and return which workers acknowledged; empty when none answered."""
+        """Revoke now and return the acknowledgements; empty if no worker answered."""
 
     async def settle(self) -> None:
-        """Return once everything handed to ``release`` so far is released."""
+        """Return once every task passed to ``release`` so far is released."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,72 +91,96 @@ class Engine:
     watcher: Watcher
     releaser: Releaser
     close: Closer
-    newcomers: TellsNewcomers | None = None
-    """None where a worker that starts can't be told."""
+    new_worker_revoker: NewWorkerRevoker | None = None
+    """None where workers that start cannot be told."""
     locator: Locator | None = None
-    """None where nobody can tell where a message is."""
+    """None where messages cannot be located."""
     outages: Outages = field(default_factory=Outages)
-    """When broker or result backend were away."""
+    """How long broker or result backend were unavailable."""
 
 
-class TellsNewcomers(Protocol):
-    """Tells workers that start what is revoked."""
+class NewWorkerRevoker(Protocol):
+    """Tells workers which tasks are revoked while they start."""
 
-    def told(
-        self, task_ids: Collection[str], heard: Callable[[str], None]
+    def revoking(
+        self, task_ids: Collection[str], on_told: Callable[[str], None]
     ) -> AbstractContextManager[None]:
-        """Tell those that start meanwhile; ``heard`` is called with the name of each."""
+        """Tell workers that start meanwhile; ``on_told`` gets the name of each."""
 
 
 class Locator(Protocol):
-    """Finds where tasks are that have not ended."""
+    """Finds tasks that have not ended."""
 
     async def queued(self, queue: str, task_ids: Collection[str]) -> Queued:
-        """Which of the tasks are in a queue; raises BrokerUnavailable."""
+        """Find the tasks that are in a queue; raises BrokerUnavailable."""
 
     async def held(self, task_ids: Collection[str]) -> Mapping[str, float]:
-        """When those come back whose messages are taken and not acknowledged.
+        """When taken, unacknowledged messages are redelivered, in seconds since the epoch.
 
-        In seconds since the epoch, should nobody acknowledge them. Raises BrokerUnavailable.
+        Raises:
+            BrokerUnavailable: the broker is not available.
         """
 
     async def workers(self, task_ids: Collection[str]) -> Holders:
-        """Which of the tasks workers have; raises BrokerUnavailable."""
+        """Find the tasks that workers hold; raises BrokerUnavailable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """What was found in a queue."""
+    """Tasks found in a queue."""
 
     before: Mapping[str, int]
-    """How many messages are before each task that was found."""
+    """How many messages precede each task."""
     complete: bool = True
-    """Whether all of the queue was looked at."""
+    """Whether the whole queue was read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holders:
-    """What workers answered when they were asked for tasks."""
+    """Tasks held by workers."""
 
     by_task: Mapping[str, tuple[str, bool]]
-    """Worker, and whether it runs the task now rather than keeping it for later."""
+    """The worker, and whether it is running the task rather than reserving it."""
     answered: int
     expected: int
-    """How many workers should have answered."""
+    """Number of workers that should have answered."""
 
 
 class Closer(Protocol):
-    """Ends an engine's connections and threads."""
+    """Closes an engine's connections and threads."""
 
     def __call__(self) -> None:
-        """Close without waiting, and cancel what is watched.
+        """Close without waiting, and cancel all watches.
 
-        Safe to call from another loop, and when the engine's own is gone.
+        Safe to call from another loop, and after the engine's own loop has ended.
+        """
+
+
+@runtime_checkable
+class PublishRecord(Protocol):
+    """A publisher that knows what it has published."""
+
+    async def published(self, task_ids: Sequence[str]) -> Mapping[str, bool]:
+        """Whether each task was published; raises BrokerUnavailable."""
+
+    async def server(self) -> str:
+        """The run id of the broker's server; raises BrokerUnavailable."""
+
+
+@runtime_checkable
+class ResultLookup(Protocol):
+    """A watcher that can read results of tasks that it does not watch."""
+
+    async def look_up(self, task_ids: Sequence[str]) -> Mapping[str, Outcome | None]:
+        """What is stored for each task, None for nothing; raises BrokerUnavailable.
+
+        Afterwards these tasks can be watched, although this engine did not send them, except for
+        those missing from the answer.
         """
 
 
 def read_receipts(reply: Any) -> list[Receipt]:
-    """The receipts in one broadcast reply, ``{worker: {"ok": text}}`` or ``{"error": text}``."""
+    """The receipts in one broadcast reply: ``{worker: {"ok": text}}`` or ``{"error": text}``."""
     receipts = []
     for worker, answer in reply.items() if isinstance(reply, dict) else ():
         ok = isinstance(answer, dict) and "ok" in answer

@@ -1,4 +1,4 @@
-"""Which engine a friend's tasks go through: one for each broker and result backend."""
+"""The friends and their engines: one for each broker and result backend."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from kimera_tui.config.friends import expand
+from kimera_tui.config.friends import expand, find_friend
 from kimera_tui.config.urls import check_backend_url, check_broker_url
 from kimera_tui.errors import CeleryDisabled, UsageError
 from kimera_tui.process.celery_app import is_plain_celery, make_app
@@ -19,18 +19,30 @@ SCHEMES = ("redis://", "rediss://", "redis+socket://")
 _BACKEND_SCHEMES = (*SCHEMES, "socket://")
 
 
-class EngineRoom:
-    """Builds Celery apps and engines when they are first needed, for the loop that needs them."""
+class Engines:
+    """Knows the friends; builds Celery apps and engines on first use, for the loop that asks.
+
+    Args:
+        enabled: Whether Celery is on.
+        broker: URL of the default broker.
+        backend: URL of the default result backend.
+        friends: Each friend's configuration, by name.
+        emitter: Where the engines emit their events.
+        variables: What ``${NAME}`` in a friend's own URL stands for.
+    """
 
     def __init__(
         self,
         enabled: bool,
         broker: str,
         backend: str,
+        friends: dict[str, Any],
         emitter: Emitter,
         variables: Mapping[str, str],
     ) -> None:
         self._default = (broker, backend)
+        self.friends = friends
+        """Each friend's configuration, by name."""
         self._variables = variables
         self._emitter = emitter
         self._enabled = enabled
@@ -58,10 +70,10 @@ class EngineRoom:
             raise CeleryDisabled
 
     def attach(self) -> None:
-        """Make the running loop the one that the engines are for.
+        """Bind the engines to the running loop.
 
         Raises:
-            UsageError: another running loop has them.
+            UsageError: another running loop uses them.
         """
         loop = asyncio.get_running_loop()
         if self._loop is loop or not self._enabled:
@@ -72,33 +84,42 @@ class EngineRoom:
             self._loop = loop
 
     def check_loop(self) -> None:
-        """Raise UsageError if another running loop has the engines: it would pay for this one."""
-        has = self._loop
-        if has is not None and has is not asyncio.get_running_loop() and has.is_running():
+        """Raise UsageError if another running loop uses the engines."""
+        loop = self._loop
+        if loop is not None and loop is not asyncio.get_running_loop() and loop.is_running():
             raise UsageError(
                 "TaskManager is in use on another running event loop, and works on one at a time;"
                 " nothing was sent.",
                 hint="Call it there, by asyncio.run_coroutine_threadsafe, or once that loop ended.",
             )
 
-    async def engine(self, friend: str = "", entry: Mapping[str, Any] | None = None) -> Engine:
-        """The engine of a friend, or the default one.
+    def friend(self, name: str) -> Any:
+        """A friend's configuration, as a mapping.
+
+        Raises:
+            UnknownFriend: no friend of that name is configured.
+        """
+        return find_friend(self.friends, name)
+
+    async def engine(self, friend: str | None = None) -> Engine:
+        """Return the engine of a friend, or the default one.
 
         Raises:
             CeleryDisabled: Celery is off.
+            UnknownFriend: no friend of that name is configured.
             ConfigError: the friend's own broker or backend URL is wrong.
-            UsageError: another running loop has the engines.
+            UsageError: another running loop uses the engines.
         """
         self.require_celery()
         self.attach()
-        route = self._route(friend, entry or {})
+        route = self._default if friend is None else self._route(friend)
         if route not in self._engines:
             await self._open(route)
-        # Closed while it was opened: what was asked for belongs to another app or loop now.
-        return self._engines.get(route) or await self.engine(friend, entry)
+        # Closed while opening: the engine must be built for the current app and loop.
+        return self._engines.get(route) or await self.engine(friend)
 
     async def _open(self, route: tuple[str, str]) -> None:
-        """Build an engine, once for all who wait for it."""
+        """Build an engine, once for all waiting callers."""
         opening = self._opening.get(route)
         if opening is None:
             # Importing celery and redis takes most of a second: not on the loop.
@@ -114,14 +135,14 @@ class EngineRoom:
             self._engines[route] = engine
 
     async def settle(self) -> None:
-        """Return once everything that has ended is released; raises as ``attach`` does."""
+        """Return once every ended task is released; raises like ``attach``."""
         self.check_loop()
         if self._loop is asyncio.get_running_loop():
             for engine in list(self._engines.values()):
                 await engine.releaser.settle()
 
     def close(self) -> None:
-        """Close all engines; the next use makes new ones."""
+        """Close all engines; the next use builds new ones."""
         for engine in self._engines.values():
             engine.close()
         self._engines.clear()
@@ -137,8 +158,9 @@ class EngineRoom:
     def _engine(self, route: tuple[str, str]) -> Engine:
         return engine_for(self._app(route), self._emitter)
 
-    def _route(self, friend: str, entry: Mapping[str, Any]) -> tuple[str, str]:
-        """Broker and backend URL; a friend's own Redis broker keeps its results too."""
+    def _route(self, friend: str) -> tuple[str, str]:
+        """Broker and backend URL; a friend's own Redis broker also stores its results."""
+        entry = self.friend(friend)
         own_broker, own_backend = entry.get("broker"), entry.get("backend")
         if not own_broker and not own_backend:
             return self._default
@@ -152,24 +174,24 @@ class EngineRoom:
 
 
 def engine_for(app: Any, emitter: Emitter) -> Engine:
-    """The fastest engine that is right for the app: Redis where it can be, else the thread."""
+    """Build the fastest engine for the app: the Redis engine if possible, else the threaded one."""
     return redis_engine(app, emitter) or thread_engine(app, emitter)
 
 
 def redis_engine(app: Any, emitter: Emitter) -> Engine | None:
-    """An engine for the app, or None when it needs the thread engine.
+    """Build a Redis engine for the app, or return None if it needs the threaded engine.
 
-    Does no I/O: connections open on first use, on the loop that is running then, and the engine
-    belongs to that loop. None for a stand-in, for brokers and backends other than one Redis
-    server each, and for results that aren't plain JSON.
+    Does no I/O: connections open on first use, on the loop running then, and the engine belongs to
+    that loop. None for a stand-in, for brokers and backends other than one Redis server each, and
+    for results that are not plain JSON.
 
     Args:
-        app: A Celery app, or something that is used like one.
-        emitter: Where the engine says what happens.
+        app: A Celery app or a stand-in.
+        emitter: Where the engine emits its events.
     """
     if not is_plain_celery(app) or not _is_plain_redis(app):
         return None
-    # Only here: these import celery and redis, which this module's importers may not need.
+    # Imported late: celery and redis take long to import and may not be needed.
     from kimera_tui.process.redis.engine import build
 
     return build(app, emitter)

@@ -1,4 +1,4 @@
-"""What the engine says happened: frozen facts, each with its time; everything else folds them."""
+"""Events of the engine: frozen facts with a time, from which all other state is computed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Dispatched(TaskEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused(TaskEvent):
-    """The message wasn't published, or nobody can say whether it was."""
+    """The message was not published, or it is unknown whether it was."""
 
     reason: str
     uncertain: bool = False
@@ -58,43 +58,43 @@ class Refused(TaskEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noticed(TaskEvent):
-    """What is known of the task besides: where it is, or that nobody consumes its queue."""
+    """Other knowledge of the task: where it is, or that no worker consumes its queue."""
 
     text: str
     against: bool = True
-    """Whether it speaks against the task's success."""
+    """Whether it endangers the task's success."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resent(TaskEvent):
-    """The acknowledgement got lost, so the same message was offered again; it is queued once."""
+    """The acknowledgement was lost, so the message was published again; it is queued once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adopted(TaskEvent):
-    """A task that was sent before is watched again."""
+    """A task sent earlier is watched again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polled(TaskEvent):
-    """The result backend was asked."""
+    """The result backend was polled."""
 
     attempt: int
     """Counts from 1."""
     state: str
-    """What the backend stores, or an empty string for nothing yet."""
+    """The stored state; empty for nothing yet."""
     next_delay: float
-    """Seconds until the next poll; 0 when there will be none."""
+    """Seconds until the next poll; 0 if there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateSeen(TaskEvent):
-    """A state on the way: RECEIVED, STARTED, RETRY, or a custom one such as PROGRESS."""
+    """An intermediate state: RECEIVED, STARTED, RETRY, or a custom one such as PROGRESS."""
 
     state: str
     meta: Any = None
     source: str = "backend"
-    """Who said so: the result ``backend``, a worker's ``event``, or ``inspect``."""
+    """Its source: the result ``backend``, a worker's ``event``, or ``inspect``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class Succeeded(TaskEvent):
 
     result: Any
     done_at: float | None = None
-    """When the worker ended it, by its clock; told of adopted tasks, which nobody watched."""
+    """When the worker finished it, by the worker's clock; set for adopted tasks only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,28 +114,28 @@ class Failed(TaskEvent):
     error_message: str
     traceback: str = ""
     done_at: float | None = None
-    """When the worker ended it, by its clock; told of adopted tasks, which nobody watched."""
+    """When the worker finished it, by the worker's clock; set for adopted tasks only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemotelyRevoked(TaskEvent):
-    """Somebody revoked the task before it finished."""
+    """The task was revoked before it finished."""
 
     reason: str = ""
     done_at: float | None = None
-    """When the worker ended it, by its clock; told of adopted tasks, which nobody watched."""
+    """When the worker finished it, by the worker's clock; set for adopted tasks only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedOut(TaskEvent):
-    """The wait is over; the task may still be running."""
+    """The wait timed out; the task may still be running."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedLate(TaskEvent):
-    """A task whose wait had timed out ended after all."""
+    """A task ended after its wait had timed out."""
 
     state: str
     result: Any = None
@@ -144,12 +144,12 @@ class FinishedLate(TaskEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchStopped(TaskEvent):
-    """The waiting asyncio.Task was cancelled; the remote task goes on."""
+    """The waiting asyncio.Task was cancelled; the remote task continues."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackStarted(TaskEvent):
-    """A callback begins with the result."""
+    """A callback was called with the result."""
 
     callback: str
 
@@ -176,27 +176,29 @@ class Forgotten(TaskEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevokeSent(TaskEvent):
-    """The task was revoked: part of its release, or asked for."""
+    """A revoke was broadcast: as part of the task's release, or on request."""
 
     terminate: bool = False
     receipts: Sequence[Receipt] = ()
     """Which workers acknowledged."""
     asked: bool = False
-    """True when somebody asked for it, False when it belongs to a finished task's release."""
+    """True if requested, False for the release of a finished task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainAdvanced(TaskEvent):
-    """A chain's result was fed into its next task; ``task_id`` is the finished one."""
+    """A result was fed into the chain's next task; ``task_id`` is the finished task."""
 
     next_task_id: str
     next_task: str
+    """Name of the next task, without its friend's route."""
     place: str
+    """The next step's place in the chain, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionLost(Event):
-    """The broker or the result backend stopped answering."""
+    """The broker or the result backend became unavailable."""
 
     which: str
     """``broker`` or ``result backend``."""
@@ -205,6 +207,6 @@ class ConnectionLost(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionBack(Event):
-    """It answers again."""
+    """The broker or the result backend is available again."""
 
     which: str

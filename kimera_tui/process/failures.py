@@ -1,4 +1,4 @@
-"""What a broker's or backend's exception means, in one sentence for people."""
+"""Exceptions of broker and result backend as one readable sentence."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _BY_TEXT = (
     ("Connection reset", "closed the connection"),
     ("Connection lost", "closed the connection"),
 )
-_PASSWORD_MATTERS = ("wants a password", "refused the password", "does not permit")
+_AUTH_FAILURES = ("wants a password", "refused the password", "does not permit")
 _SILENT = ("timed out", "Timeout", "timeout")
 _CONNECTION_ERRORS = {
     "OperationalError", "ConnectionError", "TimeoutError", "AuthenticationError", "AccessRefused",
@@ -45,27 +45,27 @@ _CONNECTION_ERRORS = {
 def broker_failure(
     error: BaseException, where: str = "", *, what: str = "broker"
 ) -> BrokerUnavailable | None:
-    """The error to raise for a connection's exception, or None when it isn't one.
+    """The error to raise for a connection's exception, or None for any other exception.
 
     Args:
-        error: What the client library raised; exceptions it was raised from count too.
+        error: Raised by the client library; the exceptions it was raised from count too.
         where: The server's URL; its password is hidden.
         what: ``broker`` or ``result backend``.
     """
     chain: list[BaseException] = []
-    link: BaseException | None = error
-    while link is not None and link not in chain:
-        chain.append(link)
-        link = link.__cause__ or link.__context__
-    if not any(_is_connection_error(link) for link in chain):
+    cause: BaseException | None = error
+    while cause is not None and cause not in chain:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    if not any(_is_connection_error(each) for each in chain):
         return None
     at = f" at {redact_text(where)}" if where else ""
-    return BrokerUnavailable(f"The {what}{at} {_what(chain)}.")
+    return BrokerUnavailable(f"The {what}{at} {_meaning(chain)}.")
 
 
-def is_password_matter(said: str) -> bool:
-    """Whether a failure is about who we are, which waiting doesn't cure."""
-    return any(words in said for words in _PASSWORD_MATTERS)
+def is_auth_failure(message: str) -> bool:
+    """Whether a failure is about our credentials, which waiting does not cure."""
+    return any(words in message for words in _AUTH_FAILURES)
 
 
 def _is_connection_error(error: BaseException) -> bool:
@@ -73,8 +73,8 @@ def _is_connection_error(error: BaseException) -> bool:
     return isinstance(error, OSError | socket.timeout) or bool(names & _CONNECTION_ERRORS)
 
 
-def _what(chain: list[BaseException]) -> str:
-    text = " | ".join(f"{type(link).__name__} {link}" for link in chain)
+def _meaning(chain: list[BaseException]) -> str:
+    text = " | ".join(f"{type(each).__name__} {each}" for each in chain)
     for mark, meaning in _BY_TEXT:
         if mark in text:
             return meaning

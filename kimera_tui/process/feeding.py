@@ -1,4 +1,4 @@
-"""The feeding rule: how one task's result goes into the next task's arguments."""
+"""The feeding rule: how one task's result becomes the next task's arguments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 def feed(
     args: Sequence[Any], kwargs: Mapping[str, Any], result: Any
 ) -> tuple[list[Any], dict[str, Any]]:
-    """Return new args and kwargs with the result fed in; the given ones stay as they are.
+    """Return new args and kwargs with the result fed in; the given ones are not changed.
 
     A dict is merged into kwargs and wins over the task's own keys, a list is appended to args,
     any other value becomes ``kwargs["payload"]``, and None feeds nothing.
@@ -25,7 +25,7 @@ def feed(
 
 
 def describe_feed(result: Any) -> str:
-    """What the rule does with a result, in words."""
+    """Describe what the rule does with a result."""
     if isinstance(result, Mapping):
         return f"merged into kwargs: {', '.join(map(str, result)) or 'nothing'}"
     if isinstance(result, list):

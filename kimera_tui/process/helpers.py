@@ -1,4 +1,4 @@
-"""The seed's helpers."""
+"""Helpers of the original system."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _MOST_OF_A_TEXT = 1 << 16
 
 
 class Helpers:
-    """Small services of the original system, kept under their names."""
+    """Helpers of the original system, under their original names."""
 
     @staticmethod
     def sysPrint(*values: object) -> None:  # noqa: N802 - the name is a contract
-        """Write a glimpse of values to the log, without secrets; never onto the screen."""
+        """Log shortened values with secrets masked; never writes to the screen."""
         _log.info(" ".join(str(_glimpse(value)) for value in values))
 
 
 def _glimpse(value: object) -> object:
-    """A small copy of a value; a secret is looked for before its text is cut in two."""
+    """A shortened copy of a value; secrets are masked before texts are cut."""
     return trimmed(redact(trimmed(value, characters=_MOST_OF_A_TEXT)))

@@ -1,4 +1,4 @@
-"""How long the servers of one engine have been away: time in which no task can be heard of."""
+"""How long an engine's servers were unavailable: time in which no result can arrive."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 
 class Outages:
-    """Adds up the seconds in which at least one server was away.
+    """Adds up the seconds in which at least one server was unavailable.
 
     Args:
-        monotonic: Gives the time in seconds.
+        monotonic: Returns monotonic seconds.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -21,17 +21,17 @@ class Outages:
 
     @property
     def seconds(self) -> float:
-        """Seconds in all, those of an outage that goes on included."""
+        """Seconds in total, including the current outage."""
         return self._over + (self._monotonic() - self._since if self._away else 0.0)
 
     def begin(self, server: object) -> None:
-        """A server is away."""
+        """Note that a server is unavailable."""
         if not self._away:
             self._since = self._monotonic()
         self._away.add(server)
 
     def end(self, server: object) -> None:
-        """A server is back, or won't come back by waiting."""
+        """Note that a server is back, or that waiting will not bring it back."""
         if server in self._away:
             self._away.discard(server)
             if not self._away:

@@ -1,4 +1,4 @@
-"""How a task ended, read from what the result backend stores, whatever shape that has."""
+"""A task's outcome, read from what the result backend stores, whatever its shape."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ TOO_DEEP = f"the stored result is nested deeper than {DEEPEST} levels"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One look at a task's stored state; final when ``ready``."""
+    """A task's stored state; final if ``ready``."""
 
     state: str
-    """Celery's word: SUCCESS, FAILURE, REVOKED, STARTED, RETRY or a custom state."""
+    """SUCCESS, FAILURE, REVOKED, STARTED, RETRY or a custom state."""
     result: Any = None
     """The task's result, or the meta of a custom state."""
     error_type: str = ""
     error_message: str = ""
     traceback: str = ""
     date_done: Any = field(default=None, compare=False)
-    """What Celery stores under that name: when the worker ended it, by the worker's clock."""
+    """As stored by Celery: when the worker finished the task, by the worker's clock."""
 
     @property
     def done_at(self) -> float | None:
-        """When the worker ended it, in seconds since the epoch; None if nobody wrote it down."""
+        """When the worker finished it, in seconds since the epoch; None if not stored."""
         date = self.date_done
         try:
             date = datetime.fromisoformat(date) if isinstance(date, str) else date
@@ -50,19 +50,19 @@ class Outcome:
 
 
 def unreadable(why: str) -> Outcome:
-    """An ended task whose stored result can't be read: a failure that says why."""
+    """The outcome of a task whose stored result cannot be read: a failure with the reason."""
     return Outcome(FAILURE, error_type="UnreadableResult", error_message=why)
 
 
 def read_meta(raw: bytes | str) -> Outcome:
     """Read a JSON result meta as Celery stores it; never raises, imports no exception class.
 
-    Dates, decimals, UUIDs and bytes come back as what they were, as with Celery's own ``get``.
+    Dates, decimals, UUIDs and bytes keep their types, as with Celery's own ``get``.
     """
     text = raw.decode(errors="replace") if isinstance(raw, bytes) else raw
     try:
         meta = json.loads(text, object_hook=_typed if '"__type__"' in text else None)
-    except RecursionError:  # far deeper than what is counted below
+    except RecursionError:  # far deeper than the limit below
         return unreadable(TOO_DEEP)
     except ValueError as error:
         return unreadable(f"the stored result is not JSON ({type(error).__name__})")
@@ -72,7 +72,7 @@ def read_meta(raw: bytes | str) -> Outcome:
 
 
 def read_decoded(meta: Mapping[str, Any]) -> Outcome:
-    """The outcome in a meta that Celery has decoded."""
+    """The outcome in a meta decoded by Celery."""
     return unreadable(TOO_DEEP) if is_too_deep(meta, DEEPEST + 1) else outcome_of(meta)
 
 
@@ -84,12 +84,12 @@ def _typed(stored: dict[str, Any]) -> Any:
 
     try:
         return object_hook(stored)
-    except Exception:  # noqa: BLE001 - a type that we don't know, or a value that isn't one
+    except Exception:  # noqa: BLE001 - an unknown type, or an invalid value
         return stored
 
 
 def outcome_of(meta: object) -> Outcome:
-    """The outcome a decoded result meta tells."""
+    """The outcome in a decoded result meta."""
     if not isinstance(meta, Mapping):
         return unreadable("the stored result is not a JSON object")
     state = meta.get("status")

@@ -1,4 +1,4 @@
-"""Why a task's arguments can't be sent, in a sentence that names the place."""
+"""Explains in a sentence why a task's arguments cannot be sent, naming the value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from kimera_tui.depth import DEEPEST, TOO_DEEP, is_too_deep
 from kimera_tui.errors import NotSerialisable
 
-# What kombu's JSON writes, besides JSON's own types.
+# Types that kombu's JSON encoder can write.
 _WRITABLE = (
     str, int, float, bool, type(None), bytes, datetime.datetime, datetime.date, datetime.time,
     decimal.Decimal, uuid.UUID, enum.Enum,
@@ -21,12 +21,12 @@ _KEYS = (str, int, float, bool, type(None))
 
 
 def not_serialisable(args: Sequence[Any], kwargs: Mapping[str, Any], why: str) -> NotSerialisable:
-    """The error for arguments that the serializer refused, naming the value that it can't write.
+    """The error for arguments that the serializer refused, naming the value it cannot write.
 
     Args:
         args: The positional arguments.
         kwargs: The named arguments.
-        why: What the serializer said, used when no single value can be named.
+        why: The serializer's message, used when no single value can be named.
     """
     for place, value in _places(args, kwargs):
         if culprit := _culprit(value, place):
@@ -35,7 +35,7 @@ def not_serialisable(args: Sequence[Any], kwargs: Mapping[str, Any], why: str) -
 
 
 def check_depth(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    """Raise NotSerialisable for values that are nested deeper than ``DEEPEST`` levels."""
+    """Raise NotSerialisable for values nested deeper than ``DEEPEST`` levels."""
     for place, value in _places(args, kwargs):
         if is_too_deep(value):
             raise NotSerialisable(f"{_culprit(value, place)}; nothing was sent.")
@@ -47,7 +47,7 @@ def _places(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[tuple[st
 
 
 class _TooDeep(Exception):
-    """A value can't be looked through to its end."""
+    """A value is nested too deep to search."""
 
 
 def _culprit(value: Any, place: str) -> str:

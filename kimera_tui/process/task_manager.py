@@ -1,4 +1,4 @@
-"""TaskManager: the seed's one door to Celery, on the event loop that it shares with the screen."""
+"""TaskManager: sends tasks to friends through Celery, without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -10,52 +10,51 @@ from typing import Any, ClassVar
 from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.env_file import load_env
 from kimera_tui.process.adoption import Adoption
-from kimera_tui.process.arguments import refused
-from kimera_tui.process.await_result import Follower
-from kimera_tui.process.call import MAX_POLL, POLL_START, Call, Overtime
-from kimera_tui.process.callables import Callback, gather_problem, is_async_callable
-from kimera_tui.process.chains import advanced, checked_chain, place, place_failure, placed
-from kimera_tui.process.chords import Joining
+from kimera_tui.process.await_result import ResultWaiter
+from kimera_tui.process.call import MAX_POLL, POLL_START, Call, Callback, Overtime
+from kimera_tui.process.chains import checked_chain, emit_advanced, place, place_failure, placed
+from kimera_tui.process.chords import Chords
 from kimera_tui.process.dispatch import Dispatcher
 from kimera_tui.process.engine import Receipt
-from kimera_tui.process.engines import EngineRoom
+from kimera_tui.process.engines import Engines
 from kimera_tui.process.feeding import feed
 from kimera_tui.process.helpers import Helpers
 from kimera_tui.process.loop.bus import Emitter, EventBus
 from kimera_tui.process.loop.clock import Clock, SystemClock, new_id
 from kimera_tui.process.loop.gather import gather_in_order, start_in_slices
-from kimera_tui.process.revoke_until_acked import Insistence
+from kimera_tui.process.revoke_until_acked import RETRY_EVERY, RETRY_LIMIT, revoke_until_acked
 from kimera_tui.process.task_params import TaskParams, call_of, checked_tasks
+from kimera_tui.process.validation import gather_problem, is_async_callable, refused
 
 CallbackBuilder = Callable[[Sequence[TaskParams], Sequence[str], int], Callback]
-"""Builds the callback of a chain's step from the chain, the ids of its tasks and the position."""
+"""Builds a step's callback from the chain, the ids of its tasks and the step's position."""
 
 
 class TaskManager:
-    """Sends tasks to friends and tells how they end.
+    """Sends tasks to friends, returns their results and announces what happens as events.
 
-    A singleton: ``TaskManager() is TaskManager()``, from whichever thread. Making it reads the
-    configuration and does no network I/O. It works from whichever event loop calls it, one running
-    loop at a time: a second one gets a UsageError.
+    A singleton: ``TaskManager() is TaskManager()``, on any thread. Constructing it reads the
+    configuration and does no network I/O. It works on the event loop that calls it, one running
+    loop at a time: a second running loop gets a UsageError.
     """
 
     events: ClassVar[EventBus] = EventBus()
-    """Everything that happens, as frozen dataclasses of ``kimera_tui.process.events``."""
+    """Everything that happens, as frozen dataclasses from ``kimera_tui.process.events``."""
 
     _instance: ClassVar[TaskManager | None] = None
-    _making: ClassVar[threading.RLock] = threading.RLock()
-    _start_from: ClassVar[tuple[Bootstrap | None, Clock, Callable[[], str]]] = (
+    _lock: ClassVar[threading.RLock] = threading.RLock()
+    _defaults: ClassVar[tuple[Bootstrap | None, Clock, Callable[[], str]]] = (
         None,
         SystemClock(),
         new_id,
     )
 
     def __new__(cls) -> TaskManager:
-        """Return the singleton, made at the first call."""
-        with cls._making:
+        """Return the singleton, created on the first call."""
+        with cls._lock:
             if cls._instance is None:
                 manager = super().__new__(cls)
-                manager._set_up(*cls._start_from)
+                manager._set_up(*cls._defaults)
                 cls._instance = manager
             return cls._instance
 
@@ -70,43 +69,49 @@ class TaskManager:
         """Forget the singleton; the next ``TaskManager()`` starts from the given configuration.
 
         Args:
-            bootstrap: What to start from; None reads ``.env`` and the environment again.
-            clock: Where the time comes from.
-            new_id: Makes task ids.
+            bootstrap: The configuration; None reads ``.env`` and the environment again.
+            clock: Source of the events' times; the system clock if None.
+            new_id: Returns a new task id.
         """
-        with cls._making:
+        with cls._lock:
             if cls._instance is not None:
-                cls._instance._room.close()
+                cls._instance._engines.close()
             cls._instance = None
-            cls._start_from = (bootstrap, clock or SystemClock(), new_id)
+            cls._defaults = (bootstrap, clock or SystemClock(), new_id)
 
     def _set_up(self, bootstrap: Bootstrap | None, clock: Clock, new_id: Callable[[], str]) -> None:
         if bootstrap is None:
             load_env()
             bootstrap = Bootstrap()
-        self.friends: dict[str, Any] = {
-            name: friend.as_mapping() for name, friend in bootstrap.friends.items()
-        }
+        friends = {name: friend.as_mapping() for name, friend in bootstrap.friends.items()}
         self._emitter = Emitter(self.events, clock)
         self._new_id = new_id
-        self._follower = Follower(self._emitter)
+        self._waiter = ResultWaiter(self._emitter)
         broker, backend = bootstrap.celery_broker, bootstrap.celery_backend
-        self._room = EngineRoom(
-            bootstrap.celery_on, broker, backend, self._emitter, bootstrap.variables
+        self._engines = Engines(
+            bootstrap.celery_on, broker, backend, friends, self._emitter, bootstrap.variables
         )
-        self._dispatcher = Dispatcher(self._room, self._emitter, self._follower)
-        self.adoption = Adoption(self._room, self._dispatcher)
-        self.joining = Joining(self._room)
-        self.insistence = Insistence(self._room, self._emitter)
+        self._dispatcher = Dispatcher(self._engines, self._emitter, self._waiter)
+        self.adoption = Adoption(self._engines, self._dispatcher)
+        self.chords = Chords(self._engines)
+
+    @property
+    def friends(self) -> dict[str, Any]:
+        """Each friend's configuration, a mapping such as ``{"route": ..., "queue": ...}``."""
+        return self._engines.friends
+
+    @friends.setter
+    def friends(self, friends: dict[str, Any]) -> None:
+        self._engines.friends = friends
 
     @property
     def celery_app(self) -> Any:
-        """The Celery app, or None when Celery is off. Can be set, to a stand-in too."""
-        return self._room.app
+        """The Celery app, or None if Celery is off. Can be set, also to a stand-in."""
+        return self._engines.app
 
     @celery_app.setter
     def celery_app(self, app: Any) -> None:
-        self._room.app = app
+        self._engines.app = app
 
     async def send_async(
         self,
@@ -126,7 +131,7 @@ class TaskManager:
         secret: frozenset[str] = frozenset(),
         **options: Any,
     ) -> asyncio.Task[Any]:
-        """Publish a task and return the background task that waits for its end.
+        """Publish a task; return the background task that waits for its end.
 
         Args:
             task_name: Function on the friend, without the friend's route.
@@ -137,30 +142,30 @@ class TaskManager:
             func: Plain callable, called with the result after the callback.
             poll_start: Seconds before the first poll of the result.
             max_poll: The longest wait between two polls, in seconds.
-            task_id: The task's id, which no other task may have; a new one when None.
-            timeout: Seconds to wait for the end; None waits without a limit.
-            overtime: Asked when the time is over: how many seconds more.
-            patience: Seconds of an outage that end neither the publish nor the wait.
-            secret: Names in kwargs that are never shown, besides those of the friend's
-                configuration.
+            task_id: The task's id, unique among all tasks; None for a new one.
+            timeout: Seconds to wait for the end; None for no limit.
+            overtime: Called when the timeout is over; returns seconds to wait longer, 0 to stop.
+            patience: Seconds of an outage that neither the publish nor the wait counts.
+            secret: Names in kwargs that are never shown, in addition to those declared in
+                friends.yaml.
             **options: ``queue``, ``countdown``, ``eta``, ``expires``, ``priority``, ... as
                 Celery's ``apply_async`` names them.
 
         Raises:
             CeleryDisabled: Celery is off.
             UnknownFriend: no friend of that name is configured.
-            UsageError: an argument is wrong, the id has been used, or another loop is running
-                with the TaskManager; nothing was sent.
+            UsageError: an argument is wrong, the id was used before, or another running loop
+                uses the TaskManager; nothing was sent.
             BrokerUnavailable: the broker did not take the message.
+            PublishUncertain: the connection was lost while publishing.
         """
-        followed = await self._dispatcher.dispatch(
-            self.friends,
+        pending = await self._dispatcher.dispatch(
             Call(
                 task_name, friend, self._id(task_id), args, kwargs, callback, func,
                 poll_start, max_poll, timeout, overtime, patience, secret, options,
             ),
         )  # fmt: skip
-        return self._dispatcher.follow_in_task(followed)
+        return self._dispatcher.wait_in_task(pending)
 
     async def send_await(
         self,
@@ -177,8 +182,8 @@ class TaskManager:
     ) -> Any:
         """Publish a task, wait for its end and return its result.
 
-        The arguments are those of ``send_async``. After ``timeout`` seconds the remote task is
-        left to run, and its end is still announced.
+        The arguments are those of ``send_async``. After ``timeout`` seconds the remote task
+        continues, and its end is still announced.
 
         Raises:
             TaskFailed: the task raised.
@@ -186,14 +191,13 @@ class TaskManager:
             TimeoutException: it did not end in time.
             KimeraError: what ``send_async`` raises.
         """
-        followed = await self._dispatcher.dispatch(
-            self.friends,
+        pending = await self._dispatcher.dispatch(
             Call(
                 task_name, friend, self._id(task_id), args, kwargs,
                 poll_start=poll_start, max_poll=max_poll, timeout=timeout, options=options,
             ),
         )  # fmt: skip
-        return await self._dispatcher.follow(followed)
+        return await self._dispatcher.wait(pending)
 
     async def paraSyncTasks(self, taskList: Sequence[TaskParams]) -> list[Any]:
         """Send all at once; return results or exceptions, in the order given.
@@ -212,9 +216,9 @@ class TaskManager:
         """Send all at once, each with its own callback.
 
         Returns:
-            With an async ``gather_callback`` the list of handles, at once: it is scheduled with
-            the list of results or exceptions when all have ended. Otherwise that list, awaited,
-            which a plain function gets too. What either raises is an event.
+            With an async ``gather_callback``, the list of handles, at once; the callback gets the
+            list of results or exceptions when all have ended. Otherwise that list, which a plain
+            ``gather_callback`` gets, too. An error of the callback becomes an event.
 
         Raises:
             UsageError: an argument is wrong; nothing was sent.
@@ -226,20 +230,21 @@ class TaskManager:
         if gather_callback is None:
             return await gather_in_order(handles)
         if is_async_callable(gather_callback):
-            self._follower.call_when_ended(handles, gather_callback)
+            self._waiter.call_when_ended(handles, gather_callback)
             return list(handles)
         results = await gather_in_order(handles)
-        await self._follower.hand_over(results, gather_callback)
+        await self._waiter.hand_over(results, gather_callback)
         return results
 
     async def chainSyncTasks(self, taskList: Sequence[TaskParams]) -> Any:
-        """Send one after the other, each fed with the result before it; return the last result.
+        """Send one after the other, each fed with the previous result; return the last result.
 
         Raises:
-            UsageError: fewer than two tasks, an unknown friend or a wrong argument: none was sent.
+            UsageError: fewer than two tasks, an unknown friend or a wrong argument; nothing was
+                sent.
             KimeraError: a step failed; the message names its place.
         """
-        steps = checked_chain(self._checked(taskList), self.friends)
+        steps = checked_chain(self._checked(taskList), self._engines)
         ids = [self._new_id() for _ in steps]
         result: Any = None
         for position, params in enumerate(steps):
@@ -250,25 +255,29 @@ class TaskManager:
                 raise placed(error, position, steps) from None
             Helpers.sysPrint(f"{place(position, steps)} returned", result)
             if position + 1 < len(steps):
-                advanced(self._emitter, ids, position, steps)
+                emit_advanced(self._emitter, ids, position, steps)
         return result
 
     async def chainTasks(self, taskList: Sequence[TaskParams]) -> asyncio.Task[Any]:
-        """The same without waiting: callbacks carry each result to the next task.
+        """Like ``chainSyncTasks``, without waiting: callbacks pass each result to the next task.
 
         Returns:
             The handle of the first task, at once. A failing step ends the chain; its error is an
-            event and is raised from the handle of that step.
+            event and is raised from that step's handle.
 
         Raises:
-            UsageError: fewer than two tasks, an unknown friend or a wrong argument: none was sent.
+            UsageError: fewer than two tasks, an unknown friend or a wrong argument; nothing was
+                sent.
         """
-        steps = checked_chain(self._checked(taskList), self.friends)
+        steps = checked_chain(self._checked(taskList), self._engines)
         ids = [self._new_id() for _ in steps]
         return await self._send_step(steps, ids, 0, None)
 
     def _get_callback_wrapper(self) -> CallbackBuilder:
-        """What builds a chain's callbacks: each awaits its step's own one and sends the next."""
+        """Return the builder of a chain's callbacks.
+
+        Each callback awaits its step's own callback and sends the next task.
+        """
 
         def build(steps: Sequence[TaskParams], ids: Sequence[str], position: int) -> Callback:
             params = steps[position]
@@ -277,7 +286,7 @@ class TaskManager:
                 if params.callback is not None:
                     await params.callback(result)
                 if position + 1 < len(steps):
-                    advanced(self._emitter, ids, position, steps)
+                    emit_advanced(self._emitter, ids, position, steps)
                     await self._send_step(steps, ids, position + 1, result)
 
             carry_on.__qualname__ = f"chain {place(position, steps)}"
@@ -288,11 +297,11 @@ class TaskManager:
     async def revoke(
         self, task_id: str, terminate: bool = False, signal: str = "SIGTERM"
     ) -> Sequence[Receipt]:
-        """Revoke a task, and with ``terminate`` end it while it runs.
+        """Revoke a task; with ``terminate``, also end it while it runs.
 
         Returns:
-            Which workers acknowledged; empty when none answered. An acknowledgement doesn't say
-            that the task was theirs.
+            The acknowledgements; empty if no worker answered. An acknowledgement does not mean
+            that the worker had the task.
 
         Raises:
             UsageError: an argument is wrong; nothing was sent.
@@ -300,14 +309,42 @@ class TaskManager:
         """
         return await self._dispatcher.revoke(task_id, terminate, signal)
 
+    async def revoke_until_acked(
+        self,
+        friend: str,
+        task_ids: Sequence[str],
+        *,
+        every: float = RETRY_EVERY,
+        limit: float = RETRY_LIMIT,
+    ) -> str:
+        """Revoke tasks until a worker acknowledged, or all have ended, or the limit is reached.
+
+        Workers that start meanwhile are told before they take a message, where the broker allows.
+
+        Args:
+            friend: Name of the friend whose tasks these are.
+            task_ids: Their ids.
+            every: Seconds between two tries.
+            limit: Seconds in all.
+
+        Returns:
+            How it ended, in a sentence.
+
+        Raises:
+            CeleryDisabled: Celery is off.
+            UnknownFriend: no friend of that name is configured.
+        """
+        engine = await self._engines.engine(friend)
+        return await revoke_until_acked(engine, self._emitter, task_ids, every=every, limit=limit)
+
     async def settle(self) -> None:
-        """Return once everything that has ended is released."""
-        await self._room.settle()
+        """Return once every ended task is released."""
+        await self._engines.settle()
 
     async def aclose(self) -> None:
-        """Release what is pending and close all connections; the next call opens them again."""
-        await self._room.settle()
-        self._room.close()
+        """Release ended tasks and close all connections; the next call opens them again."""
+        await self._engines.settle()
+        self._engines.close()
 
     async def _perform(
         self,
@@ -317,10 +354,9 @@ class TaskManager:
         task_id: str | None = None,
     ) -> Any:
         """Send one TaskParams, wait for its end, return its result."""
-        followed = await self._dispatcher.dispatch(
-            self.friends, call_of(params, self._id(task_id), args, kwargs)
-        )
-        return await self._dispatcher.follow(followed)
+        call = call_of(params, self._id(task_id), args, kwargs)
+        pending = await self._dispatcher.dispatch(call)
+        return await self._dispatcher.wait(pending)
 
     async def _send_step(
         self, steps: Sequence[TaskParams], ids: Sequence[str], position: int, result: Any
@@ -343,8 +379,8 @@ class TaskManager:
         return handle
 
     def _checked(self, tasks: Sequence[TaskParams]) -> list[TaskParams]:
-        self._room.require_celery()
-        self._room.attach()
+        self._engines.require_celery()
+        self._engines.attach()
         return checked_tasks(tasks)
 
     def _id(self, task_id: str | None) -> str:

@@ -1,4 +1,4 @@
-"""TaskParams: one task invocation, validated when it is made."""
+"""TaskParams: one task invocation, validated when it is constructed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
-from kimera_tui.process.arguments import PROBLEMS, refused
-from kimera_tui.process.call import Call
-from kimera_tui.process.callables import Callback
+from kimera_tui.process.call import Call, Callback
+from kimera_tui.process.validation import ARGUMENTS, refused
 
 
 class _Checked(BaseModel):
-    """What the fields must be: what any call takes, and of that only lists, dicts and a timeout."""
+    """Checks the fields: like any call's arguments, but only lists, dicts and a timeout."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -27,7 +26,7 @@ class _Checked(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _right(cls, value: object, info: ValidationInfo) -> object:
-        if problem := PROBLEMS[str(info.field_name)](value):
+        if problem := ARGUMENTS[str(info.field_name)](value):
             raise ValueError(problem)
         return value
 
@@ -36,12 +35,12 @@ class TaskParams:
     """Describes one task invocation; nothing in the engine ever changes it.
 
     Attributes:
-        friend: Name of the friend; it must be configured when the task is sent.
+        friend: Name of the friend, which must be configured when the task is sent.
         task_name: Function registered on the friend, without the friend's route.
         callback: Async callable, awaited with the result when the task succeeds, or None.
         args: Positional arguments, any JSON-serialisable values.
         kwargs: Named arguments.
-        timeout: Seconds to wait before the task counts as failed.
+        timeout: Seconds to wait before the task counts as failed; greater than 0.
 
     Raises:
         pydantic.ValidationError: a value has the wrong type; the message names the field.
@@ -84,14 +83,14 @@ class TaskParams:
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
 
-    __hash__ = None  # type: ignore[assignment]  # args and kwargs can change
+    __hash__ = None  # type: ignore[assignment]  # args and kwargs are mutable
 
 
 def checked_tasks(tasks: Iterable[TaskParams]) -> list[TaskParams]:
-    """The tasks as a list.
+    """Return the tasks as a list.
 
     Raises:
-        UsageError: these are no TaskParams.
+        UsageError: these are not TaskParams.
     """
     if not isinstance(tasks, Iterable):
         raise refused("taskList", "must be a list of TaskParams")
@@ -108,7 +107,7 @@ def call_of(
     args: Sequence[Any] | None = None,
     kwargs: Mapping[str, Any] | None = None,
 ) -> Call:
-    """The call that sends a task, with arguments of its own or with others."""
+    """The call that sends a task, with its own arguments or the given ones."""
     return Call(
         params.task_name,
         params.friend,

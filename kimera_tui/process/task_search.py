@@ -1,4 +1,4 @@
-"""Where tasks are that have not ended: looked for in their queue, among workers, and once more."""
+"""Locates tasks that have not ended: in their queue, with workers, and once more after a pause."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from kimera_tui.errors import BrokerUnavailable
 from kimera_tui.process.engine import Holders, Locator
 
 LOOK_AGAIN = 2.0
-"""Seconds between two looks: a message leaves its queue before it is noted who took it."""
+"""Seconds between two looks: a message leaves its queue before its taker is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class InQueue:
-    """Nobody has taken it yet."""
+    """Waiting in a queue."""
 
     queue: str
     before: int
-    """How many messages are taken before it."""
+    """How many messages come first."""
 
 
 @dataclass(frozen=True, slots=True)
 class WithWorker:
-    """A worker has it."""
+    """Held by a worker."""
 
     worker: str
     runs: bool
-    """Whether it runs now rather than being kept for later."""
+    """Whether it is running rather than reserved."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A worker took it, and none that answered has it."""
+    """Taken by a worker, but held by none that answered."""
 
     back_at: float
-    """When it is queued again, in seconds since the epoch."""
+    """When it is redelivered, in seconds since the epoch."""
     gone: bool
-    """Whether all workers answered, so that the one that took it is there no more."""
+    """Whether all workers answered, so that the taker must be gone."""
 
 
 Place = InQueue | WithWorker | Held
@@ -47,18 +47,18 @@ Place = InQueue | WithWorker | Held
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """What a search found."""
+    """The result of a search."""
 
     places: Mapping[str, Place] = field(default_factory=dict)
-    """Where each task is that was found."""
+    """The place of each task found."""
     ended: AbstractSet[str] = frozenset()
-    """Those whose result came meanwhile."""
+    """Tasks whose result arrived meanwhile."""
     doubt: str = ""
-    """Why the others may be somewhere all the same; empty when they are nowhere."""
+    """Why the others may still exist; empty if they do not."""
 
 
 Ended = Callable[[Sequence[str]], Awaitable[AbstractSet[str]]]
-"""Which of some tasks have a result."""
+"""Returns which of some tasks have a result."""
 
 
 async def search(
@@ -68,15 +68,15 @@ async def search(
     task_ids: Sequence[str],
     look_again: float = LOOK_AGAIN,
 ) -> Whereabouts:
-    """Look for tasks; twice for those that seem to be nowhere.
+    """Look for tasks; twice for those not found at once.
 
-    A broker that goes away meanwhile is a doubt, not an error.
+    A broker that becomes unavailable is a doubt, not an error.
 
     Args:
-        locator: Looks at the broker and asks the workers.
-        ended: Asked after each look, for what has moved on while it lasted.
-        queues: Where the tasks may have been sent to.
-        task_ids: Their ids.
+        locator: Searches the broker and asks the workers.
+        ended: Called after each look, for tasks that ended meanwhile.
+        queues: Queues the tasks may have been sent to.
+        task_ids: Ids of the tasks.
         look_again: Seconds between the two looks.
     """
     places: dict[str, Place] = {}
@@ -101,9 +101,9 @@ async def search(
 async def _look(
     locator: Locator, queues: Collection[str], task_ids: Collection[str]
 ) -> tuple[dict[str, Place], str]:
-    """Where tasks are, and what may have hidden the others.
+    """The places of tasks, and the reason why others may have been missed.
 
-    In the order that a task goes through, so that one which moves on is met further along.
+    Looks in the order of a task's life, so that a task that moves is met at its next place.
     """
     places: dict[str, Place] = {}
     taken, too_long = list(task_ids), ""
@@ -123,7 +123,7 @@ async def _look(
 
 def _doubt(too_long: str, holders: Holders) -> str:
     if too_long:
-        return f"queue {too_long} is too long to be looked through"
+        return f"queue {too_long} is too long to search"
     if not holders.answered:
         return "no worker answered"
     if (silent := holders.expected - holders.answered) > 0:

@@ -173,7 +173,7 @@ async def search_for(
     """Where a friend's tasks are; None where nobody can search."""
     queues = {step.queue for step in sought if step.queue}
     ids = [step.task_id for step in sought]
-    return await manager.adoption.search(manager.friends, friend, ids, queues)
+    return await manager.adoption.search(friend, ids, queues)
 
 
 def _may_be_somewhere(step: StepState, traces: Traces) -> bool:
@@ -186,7 +186,7 @@ async def traces_of(manager: TaskManager, friend: str, task_ids: Sequence[str]) 
     """What is still known of a friend's tasks; waits for a broker that is away."""
     while True:
         try:
-            return await manager.adoption.traces(manager.friends, friend, task_ids)
+            return await manager.adoption.traces(friend, task_ids)
         except BrokerUnavailable:
             await asyncio.sleep(ASK_AGAIN)
 

@@ -44,7 +44,7 @@ def test_result_backends_have_schemes_of_their_own(url: str) -> None:
         ("redis://:s3cr/et@h/0", "Broker URL: a password with / must be written %2F."),
         ("redis//h", "Broker URL: no scheme before `//`"),
         ("localhost:6379", "Broker URL: no scheme before `//`"),
-        ("redis://h:99999/0", "Broker URL: port 99999 is over 65535."),
+        ("redis://h:99999/0", "Broker URL: port 99999 is greater than 65535."),
         ("redis://h:six/0", "Broker URL: the port must be a number."),
         ("foo://h", "Broker URL: scheme `foo` is not one of redis, rediss,"),
     ],

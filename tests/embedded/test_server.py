@@ -83,7 +83,7 @@ def test_none_at_all(bare: Path, runtime: Path) -> None:
 
 def test_server_that_ends_at_once(bare: Path, runtime: Path) -> None:
     program(bare, "redis-server", said("Redis", "7.0.15"))
-    with pytest.raises(EmbeddedError, match=r"didn't start: redis 7\.0\.15 ended at once"):
+    with pytest.raises(EmbeddedError, match=r"did not start: redis 7\.0\.15 ended at once"):
         EmbeddedBroker("ends", worker=False).start()
     assert list(runtime.iterdir()) == []
 

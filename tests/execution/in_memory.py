@@ -163,9 +163,9 @@ async def console(path: Path, broker: Broker, *, asks: bool = False) -> AsyncIte
     environ = {"CELERY": "1", "BROKER_URL": "redis://fake", "RESULT_BACKEND": "redis://fake"}
     TaskManager.reset(Bootstrap(environ, {"lab": Friend(route="lab", queue="q")}))
     manager, clock = TaskManager(), SystemClock()
-    room = manager._room
-    room._engines[room._default] = _Engine(broker).engine
-    room._loop = asyncio.get_running_loop()
+    engines = manager._engines
+    engines._engines[engines._default] = _Engine(broker).engine
+    engines._loop = asyncio.get_running_loop()
     journal = Journal(path, clock)
     journal.follow(manager.events)
     await journal.open()

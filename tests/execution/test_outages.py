@@ -115,7 +115,7 @@ async def test_a_step_is_sent_when_the_broker_is_back(lab: Lab) -> None:
 async def test_a_reply_that_gets_lost_before_an_outage_doubles_nothing(lab: Lab) -> None:
     await begun(lab)
     lab.proxy.lose_reply_to, lab.proxy.refuse = b"EVAL", True
-    run = await away_for_a_while(lab, lab.start(*ADDS), "It may be queued; Kimera asks again")
+    run = await away_for_a_while(lab, lab.start(*ADDS), "It may be queued; Kimera checks")
     assert run.status == "done"
     assert lab.executions(run) == [1, 1]
 

@@ -166,7 +166,7 @@ async def test_a_wrong_argument_sends_nothing_and_is_named(
         await call(manager, **{name: wrong})
     assert app.sent == []
     assert listener.of(Sending) == []
-    engine = await manager._room.engine()
+    engine = await manager._engines.engine()
     assert engine.watcher._watches == {}
 
 
@@ -288,7 +288,7 @@ async def test_a_wrong_argument_is_told_of_its_task(listener: Listener) -> None:
     with pytest.raises(UsageError):
         await call(manager, task_id="id-1", timeout=0)
     refused = listener.of(Refused, "id-1")[0]
-    assert refused.reason == "`timeout` must be over 0 and finite; nothing was sent."
+    assert refused.reason == "`timeout` must be greater than 0 and finite; nothing was sent."
 
 
 # ---- options
@@ -309,12 +309,12 @@ async def test_a_wrong_argument_is_told_of_its_task(listener: Listener) -> None:
 async def test_a_misspelt_option_is_refused(name: str, meant: str) -> None:
     manager, app = manager_with()
     for door in (manager.send_async, manager.send_await):
-        with pytest.raises(UsageError, match=f"^`{name}` is no option; did you mean `{meant}`"):
+        with pytest.raises(UsageError, match=f"^`{name}` is not an option; did you mean `{meant}`"):
             await door("load", "etl", **{name: 1})  # type: ignore[operator]
     assert app.sent == []
 
 
-@pytest.mark.parametrize("name", ["callback", "func", "overtime", "secret"])
+@pytest.mark.parametrize("name", ["callback", "func", "overtime", "patience", "secret"])
 async def test_send_await_says_what_is_for_send_async(name: str) -> None:
     manager, app = manager_with()
     with pytest.raises(UsageError, match=f"^`{name}` is for `send_async`"):

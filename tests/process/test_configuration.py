@@ -65,7 +65,7 @@ def test_the_backend_defaults_to_a_redis_broker(environ: dict[str, str], backend
     ("url", "sentence"),
     [
         ("redis//h", "Broker URL: no scheme before `//`"),
-        ("redis://h:99999/0", "Broker URL: port 99999 is over 65535."),
+        ("redis://h:99999/0", "Broker URL: port 99999 is greater than 65535."),
         ("redis://h:six/0", "Broker URL: the port must be a number."),
         ("foo://h", "Broker URL: scheme `foo` is not one of redis, rediss,"),
         ("redis://:s3cr#et@h/0", "Broker URL: a password with # must be written %23."),

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from kimera_tui.process import engines
-from kimera_tui.process.engines import EngineRoom
+from kimera_tui.process.engines import Engines
 from kimera_tui.process.loop.bus import Emitter, EventBus
 from kimera_tui.process.loop.clock import SystemClock
 
 from .stand_in import FakeApp
 
-Counted = tuple[EngineRoom, list[Any]]
+Counted = tuple[Engines, list[Any]]
 """A room, and the apps for which it has built engines."""
 
 
@@ -30,7 +30,7 @@ def room(monkeypatch: pytest.MonkeyPatch) -> Counted:
         return build(app, emitter)
 
     monkeypatch.setattr(engines, "engine_for", counted)
-    made = EngineRoom(True, "memory://", "cache+memory://", Emitter(EventBus(), SystemClock()), {})
+    made = Engines(True, "memory://", "cache+memory://", {}, Emitter(EventBus(), SystemClock()), {})
     made.app = FakeApp()
     return made, built
 

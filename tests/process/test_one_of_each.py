@@ -11,7 +11,7 @@ import pytest
 
 from kimera_tui.errors import BrokerUnavailable, ConfigError, PublishUncertain, UsageError
 from kimera_tui.process import TaskManager, TaskParams, dispatch
-from kimera_tui.process.engines import EngineRoom
+from kimera_tui.process.engines import Engines
 from kimera_tui.process.events import Dispatched, Refused
 
 from .listening import SECONDS, Held, Listener, until
@@ -106,7 +106,7 @@ IN_USE = "TaskManager is in use on another running event loop"
         lambda manager: manager.revoke("id-1"),
         lambda manager: manager.settle(),
         lambda manager: manager.aclose(),
-        lambda manager: manager.adoption.server(manager.friends, "etl"),
+        lambda manager: manager.adoption.server("etl"),
     ],
 )
 async def test_a_second_running_loop_is_refused_and_the_first_goes_on(
@@ -116,7 +116,7 @@ async def test_a_second_running_loop_is_refused_and_the_first_goes_on(
     manager, app = manager_with(held)
     mine = asyncio.ensure_future(manager.send_await("load", "etl", task_id="id-1", **QUICK))
     with OtherLoop() as other:
-        await until(lambda: manager._room._loop is not None)
+        await until(lambda: manager._engines._loop is not None)
         with pytest.raises(UsageError, match=IN_USE) as caught:
             await asyncio.to_thread(other.call, use(manager))
     assert "run_coroutine_threadsafe" in caught.value.hint
@@ -129,13 +129,13 @@ async def test_a_second_running_loop_is_refused_and_the_first_goes_on(
 
 def test_of_loops_that_begin_at_once_one_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     manager, app = manager_with(lambda sent: Soon("done", 10))
-    close = EngineRoom.close
+    close = Engines.close
 
-    def slow(self: EngineRoom) -> None:
+    def slow(self: Engines) -> None:
         close(self)
         threading.Event().wait(0.1)
 
-    monkeypatch.setattr(EngineRoom, "close", slow)
+    monkeypatch.setattr(Engines, "close", slow)
 
     def work() -> Any:
         return asyncio.run(manager.send_await("load", "etl", poll_start=0.1, max_poll=0.1))
@@ -240,7 +240,7 @@ async def test_after_an_uncertain_publish_the_same_id_may_be_sent_again() -> Non
 async def test_how_many_used_ids_are_known_is_limited(
     monkeypatch: pytest.MonkeyPatch, listener: Listener
 ) -> None:
-    monkeypatch.setattr(dispatch, "MOST_SPENT", 2)
+    monkeypatch.setattr(dispatch, "MAX_USED_IDS", 2)
     manager, _ = manager_with(lambda sent: "done")
     for task_id in ("a", "b", "c", "a"):
         await manager.send_await("load", "etl", task_id=task_id, **QUICK)

@@ -447,7 +447,7 @@ async def test_a_late_end_is_told_of_a_task_that_is_watched_again_too(listener: 
     manager, app = manager_with(lambda sent: NEVER)
     with pytest.raises(TimeoutException):
         await manager.send_await("load", "etl", timeout=0.1, task_id="id-1", **QUICK)
-    handle = await manager.adoption.adopt(manager.friends, "etl", "load", "id-1")
+    handle = await manager.adoption.adopt("etl", "load", "id-1")
     app.results[0].value, app.results[0].polls_left = "late", 0
     assert await ended(handle) == "late"
     assert (await listener.hear(FinishedLate)).result == "late"
@@ -594,7 +594,7 @@ async def test_setting_no_app_turns_celery_off() -> None:
 
 
 async def test_nobody_listening_changes_nothing() -> None:
-    assert not TaskManager.events.heard
+    assert not TaskManager.events.has_listeners
     manager, app = manager_with(lambda sent: Soon("done", 2))
     assert await manager.send_await("load", "etl", **QUICK) == "done"
     await manager.settle()

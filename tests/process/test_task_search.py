@@ -89,7 +89,7 @@ async def test_the_second_look_is_for_what_the_first_did_not_find() -> None:
 @pytest.mark.parametrize(
     ("told", "doubt"),
     [
-        (Told([Queued({}, complete=False)]), "queue q is too long to be looked through"),
+        (Told([Queued({}, complete=False)]), "queue q is too long to search"),
         (Told(answers=[Holders({}, 1, 3)]), "2 of 3 workers did not answer"),
         (Told(answers=[Holders({}, 0, 2)]), "no worker answered"),
         (Told(answers=[Holders({}, 0, 0)]), "no worker answered"),
@@ -130,4 +130,4 @@ async def test_every_queue_is_looked_in_for_what_was_not_found_yet() -> None:
 async def test_of_several_queues_the_one_that_hides_something_is_named() -> None:
     told = TwoQueues()
     found = await search(told, told.ended, ["new", "old"], ["c"], look_again=0.0)
-    assert found.doubt == "queue new is too long to be looked through"
+    assert found.doubt == "queue new is too long to search"

@@ -85,7 +85,7 @@ class FakeEngine:
         if (watch := self._broker.watches.pop(task_id, None)) is not None:
             watch.cancel()
 
-    async def look(self, task_ids: Sequence[str]) -> dict[str, Outcome | None]:
+    async def look_up(self, task_ids: Sequence[str]) -> dict[str, Outcome | None]:
         return {task_id: self._broker.results.get(task_id) for task_id in task_ids}
 
     def release(self, task_id: str) -> None:

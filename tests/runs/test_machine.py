@@ -61,9 +61,9 @@ class Console:
         environ = {"CELERY": "1", "BROKER_URL": "redis://fake", "RESULT_BACKEND": "redis://fake"}
         TaskManager.reset(Bootstrap(environ, {"lab": Friend(route="lab", queue="q")}))
         manager = TaskManager()
-        room = manager._room
-        room._engines[room._default] = FakeEngine(broker).engine
-        room._loop = asyncio.get_running_loop()
+        engines = manager._engines
+        engines._engines[engines._default] = FakeEngine(broker).engine
+        engines._loop = asyncio.get_running_loop()
         clock = SystemClock()
         self.journal = Journal(path, clock)
         self.journal._writing._thread = self.journal._reader = Inline()  # type: ignore[assignment]

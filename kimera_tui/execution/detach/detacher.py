@@ -38,10 +38,8 @@ async def stops_of(
     Raises:
         KimeraError: the broker can't be used.
     """
-    found = stops(plan, Ground(manager.friends, await manager.joining.can()), known)
-    return found or await _unseen(
-        rest_of(plan, known), partial(manager.adoption.traces, manager.friends)
-    )
+    found = stops(plan, Ground(manager.friends, await manager.chords.supported()), known)
+    return found or await _unseen(rest_of(plan, known), manager.adoption.traces)
 
 
 async def hand_over(executor: Executor, manager: TaskManager) -> Handover:
@@ -109,7 +107,7 @@ async def _prepared(
     if not rest.items:
         raise UsageError("Every step has been sent: nothing is left for the workers to go on with.")
     roots = compiled(rest, manager.friends, executor.scope, executor.run_id)
-    handover = Handover(root_paths(rest), lambda: roots, manager.joining, fresh=True)
+    handover = Handover(root_paths(rest), lambda: roots, manager.chords, fresh=True)
     return handover, _behind(rest, handover)
 
 
@@ -133,7 +131,7 @@ async def resume_detached(
     def compile_roots() -> dict[str, Root]:
         return compiled(rest, manager.friends, executor.scope, executor.run_id)
 
-    handover = Handover(detached.paths, compile_roots, manager.joining, fresh=False)
+    handover = Handover(detached.paths, compile_roots, manager.chords, fresh=False)
     executor.hand_over(handover, _behind(rest, handover))
     with contextlib.suppress(KimeraError):  # such as a friend no more configured: its step tells
         await _unseen(rest, partial(traces_of, manager))

@@ -10,7 +10,7 @@ from typing import Any
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.detach.blockers import Stop
 from kimera_tui.execution.detach.canvas import Root
-from kimera_tui.process.chords import Joining
+from kimera_tui.process.chords import Chords
 
 
 class CannotDetach(UsageError):
@@ -35,7 +35,7 @@ class Handover:
     Args:
         paths: The steps that are published from here.
         compile_roots: Makes their messages, by path; raises UsageError where that can't be.
-        joining: Tells the result backend what the workers will join.
+        chords: Tells the result backend what the workers will join.
         fresh: Whether it begins only now, which is to be written down first.
     """
 
@@ -43,14 +43,14 @@ class Handover:
         self,
         paths: Collection[str],
         compile_roots: Callable[[], Mapping[str, Root]],
-        joining: Joining,
+        chords: Chords,
         *,
         fresh: bool,
     ) -> None:
         self.paths: Collection[str] = dict.fromkeys(paths).keys()
         self.fresh = fresh
         self._compile = compile_roots
-        self._joining = joining
+        self._chords = chords
         self._told: set[str] = set()
         self._telling = asyncio.Lock()
         self._unsent = set(paths)
@@ -73,7 +73,7 @@ class Handover:
         async with self._telling:
             new = {name: size for name, size in root.joins.items() if name not in self._told}
             if new:
-                await self._joining.expect(new)
+                await self._chords.set_sizes(new)
                 self._told.update(new)
         return root
 

@@ -1,1 +1,1 @@
-"""What sharing one asyncio loop with a screen needs: clock, deadlines, delivery in portions."""
+"""Tools for sharing one asyncio loop with a screen: clock, deadlines, delivery in portions."""

@@ -1,4 +1,4 @@
-"""The event bus: publishers never wait, listeners have bounded mailboxes and count their losses."""
+"""The event bus: publishers never wait, listeners have bounded mailboxes that count losses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAILBOX_SIZE = 20_000
 
 
 class Mailbox:
-    """One listener's events, oldest first; when full the oldest fall out and are counted.
+    """One listener's events, oldest first; a full mailbox drops and counts its oldest events.
 
     A context manager: leaving it ends the subscription.
     """
@@ -24,20 +24,20 @@ class Mailbox:
         self._events: deque[Any] = deque(maxlen=size)
         self._ready = asyncio.Event()
         self.dropped = 0
-        """How many events this listener has lost so far."""
+        """Number of events dropped so far."""
 
     def offer(self, event: object) -> None:
-        """Put an event in; never blocks."""
+        """Add an event; never blocks."""
         if len(self._events) == self._events.maxlen:
             self.dropped += 1
         self._events.append(event)
         self._ready.set()
 
     def drain(self, most: int | None = None) -> list[Any]:
-        """Take everything out, or the oldest few.
+        """Remove and return the events, oldest first.
 
         Args:
-            most: How many at most; None for all.
+            most: The maximum number; None for all.
         """
         if most is not None and most < len(self._events):
             return [self._events.popleft() for _ in range(most)]
@@ -47,7 +47,7 @@ class Mailbox:
         return events
 
     async def wait(self) -> None:
-        """Return as soon as there is something to drain."""
+        """Return as soon as there are events to drain."""
         await self._ready.wait()
 
     def close(self) -> None:
@@ -67,48 +67,48 @@ class Mailbox:
 
 
 class EventBus:
-    """Hands each event to every mailbox. Used from one event loop's thread."""
+    """Hands each event to every mailbox. For use on the event loop's thread only."""
 
     def __init__(self) -> None:
         self._mailboxes: list[Mailbox] = []
 
     @property
-    def heard(self) -> bool:
-        """Whether anybody listens: hot paths don't even build an event when nobody does."""
+    def has_listeners(self) -> bool:
+        """Whether anybody listens; hot paths build no event otherwise."""
         return bool(self._mailboxes)
 
     def subscribe(self, size: int = MAILBOX_SIZE) -> Mailbox:
-        """Open a mailbox for all events from now on.
+        """Open a mailbox that receives all events from now on.
 
         Args:
-            size: The most events it holds before it loses its oldest.
+            size: The number of events it holds before it drops the oldest.
         """
         mailbox = Mailbox(self, size)
         self._mailboxes.append(mailbox)
         return mailbox
 
     def unsubscribe(self, mailbox: Mailbox) -> None:
-        """Close a mailbox; closing twice is fine."""
+        """Close a mailbox; closing it twice is fine."""
         if mailbox in self._mailboxes:
             self._mailboxes.remove(mailbox)
 
     def publish(self, event: object) -> None:
-        """Hand an event to everybody who listens."""
+        """Hand an event to every listener."""
         for mailbox in self._mailboxes:
             mailbox.offer(event)
 
 
 class Emitter:
-    """Puts events on the bus; ``heard`` spares hot paths the building of unheard ones."""
+    """Puts events on the bus and supplies their time."""
 
     def __init__(self, bus: EventBus, clock: Clock) -> None:
         self.bus = bus
         self.clock = clock
 
     @property
-    def heard(self) -> bool:
+    def has_listeners(self) -> bool:
         """Whether anybody listens."""
-        return self.bus.heard
+        return self.bus.has_listeners
 
     def now(self) -> float:
         """Seconds since the epoch, for the events' ``at``."""

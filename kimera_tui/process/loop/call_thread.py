@@ -1,4 +1,4 @@
-"""One daemon thread for blocking calls, and futures for what they return."""
+"""A daemon thread for blocking calls, with futures for their results."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ T = TypeVar("T")
 _Job = tuple[Callable[[], Any], asyncio.Future[Any]]
 
 BETWEEN_SECONDS = 0.02
-"""The longest that a new call waits for what the thread does between calls."""
+"""The longest that a new call waits for the work between calls."""
 LAST_SECONDS = 3.0
-"""How long the interpreter's end waits for calls that are under way."""
+"""How long the interpreter waits at exit for calls in progress."""
 
 _all: weakref.WeakSet[CallThread] = weakref.WeakSet()
 
 
 class CallThread:
-    """Runs calls one after the other on a thread of its own.
+    """Runs calls one after the other on its own thread.
 
-    The thread is a daemon: a call that never returns can't keep the process alive.
+    The thread is a daemon: a call that never returns cannot keep the process alive.
 
     Args:
         name: The thread's name.
-        between: What to do between calls: works for up to the seconds it is given and says
-            whether there will be more to do. Mustn't raise.
+        between: Work to do between calls: gets the seconds it may take and returns whether there
+            will be more to do. Must not raise.
         at_end: Called when the thread ends.
     """
 
@@ -49,15 +49,15 @@ class CallThread:
         _all.add(self)
 
     def call(self, function: Callable[..., T], *args: Any) -> asyncio.Future[T]:
-        """Have ``function(*args)`` called on the thread; must be called from a running loop.
+        """Call ``function(*args)`` on the thread; requires a running loop.
 
-        Cancelling the future before its turn has come takes the call back. After ``close`` the
-        future fails at once with a RuntimeError.
+        Cancelling the future before the call starts withdraws the call. After ``close`` the future
+        fails at once with a RuntimeError.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         if self._closed:
             future.set_exception(RuntimeError(f"{self._name} is closed"))
-            future.exception()  # not all who call wait for an answer
+            future.exception()  # not every caller awaits the future
             return future
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
@@ -66,19 +66,19 @@ class CallThread:
         return future
 
     def close(self) -> None:
-        """Let the thread end after the calls it already has."""
+        """Let the thread end after the calls already queued."""
         self._closed = True
         self._jobs.put(None)
 
     def join(self, seconds: float) -> None:
-        """Wait until the thread has ended, for up to so many seconds."""
+        """Wait for the thread to end, up to ``seconds``."""
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(seconds)
 
     def _run(self) -> None:
         while (job := self._next()) is not None:
             _do(*job)
-            del job  # what it holds is let go here, not when the next one comes
+            del job  # release what it holds now, not when the next job comes
         self._at_end()
 
     def _next(self) -> _Job | None:
@@ -91,7 +91,7 @@ class CallThread:
 
 
 def end_all(seconds: float) -> None:
-    """Let all these threads end, and wait for them for up to so many seconds together."""
+    """Let all call threads end, and wait for them up to ``seconds`` in total."""
     until = time.monotonic() + seconds
     threads = list(_all)
     for each in threads:
@@ -102,7 +102,7 @@ def end_all(seconds: float) -> None:
 
 @atexit.register
 def _at_exit() -> None:
-    # A thread within a C library, such as OpenSSL, crashes the process that takes it apart.
+    # A thread inside a C library, such as OpenSSL, crashes an interpreter that shuts down.
     end_all(LAST_SECONDS)
 
 
@@ -113,15 +113,15 @@ def _do(function: Callable[[], Any], future: asyncio.Future[Any]) -> None:
     error: BaseException | None = None
     try:
         value = function()
-    except StopIteration as raised:  # a future can't carry one
+    except StopIteration as raised:  # a future cannot hold one
         error = RuntimeError(f"StopIteration: {raised}")
-    except Exception as raised:  # noqa: BLE001 - handed to whoever awaits the future
+    except Exception as raised:  # noqa: BLE001 - raised from the future
         error = raised
-    except BaseException as raised:  # noqa: BLE001 - a stored SystemExit mustn't end us
+    except BaseException as raised:  # noqa: BLE001 - a stored SystemExit must not end us
         error = RuntimeError(f"{type(raised).__name__}: {raised}")
     try:
         future.get_loop().call_soon_threadsafe(_resolve, future, value, error)
-    except RuntimeError:  # the loop that asked is closed: nobody waits any more
+    except RuntimeError:  # the calling loop is closed
         return
 
 

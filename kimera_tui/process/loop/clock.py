@@ -1,4 +1,4 @@
-"""Time and ids, handed in from outside so that tests and pictures are exact."""
+"""Time and ids, injected so that tests and pictures are reproducible."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _AT_ONCE = 256
 
 
 class RandomIds:
-    """Texts of random UUIDs (version 4), one per call."""
+    """Random UUIDs (version 4) as text, one per call."""
 
     __slots__ = ("_left",)
 
     def __init__(self) -> None:
         self._left: list[str] = []
-        # A child that draws on must not draw what its parent draws.
+        # A forked child must not draw the same ids as its parent.
         os.register_at_fork(after_in_child=self._forget)
 
     def __call__(self) -> str:
-        """The next one."""
+        """Return the next id."""
         try:
             return self._left.pop()
         except IndexError:
@@ -43,17 +43,17 @@ draw_id = RandomIds()
 
 
 class Clock(Protocol):
-    """Where the time comes from."""
+    """A source of time."""
 
     def now(self) -> float:
-        """Seconds since the epoch, for what people read."""
+        """Seconds since the epoch, for display."""
 
     def monotonic(self) -> float:
-        """Seconds that never go back, for durations."""
+        """Monotonic seconds, for durations."""
 
 
 class SystemClock:
-    """The machine's clocks."""
+    """The system's clocks."""
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -65,5 +65,5 @@ class SystemClock:
 
 
 def new_id() -> str:
-    """A fresh task id, of the form Celery uses."""
+    """A new task id, in Celery's format."""
     return draw_id()

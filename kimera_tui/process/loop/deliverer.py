@@ -1,4 +1,4 @@
-"""Wakes those who wait, as many per loop turn as the loop can bear."""
+"""Resolves futures in portions, as many per turn as the loop can bear."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ FEWEST, MOST = 8, 256
 class Deliverer(Generic[T]):
     """Sets the results of futures in portions.
 
-    A portion's cost is what its callbacks do, and only the next turn's time shows that: a turn
-    over ``LONG_TURN`` seconds halves the portion, one under ``SHORT_TURN`` lets it grow.
+    A portion costs what its callbacks do, which only the next turn's duration shows: a turn over
+    ``LONG_TURN`` seconds halves the portion, one under ``SHORT_TURN`` lets it grow.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Deliverer(Generic[T]):
         self._counting = False
 
     def deliver(self, future: asyncio.Future[T], value: T) -> None:
-        """Have the future get its value; at once while this turn's portion lasts."""
+        """Set the future's result; immediately while this turn's portion lasts."""
         if not self._counting:
             self._counting = True
             self._next_turn()

@@ -8,15 +8,15 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 SLICE = 64
-"""How many tasks one turn of the loop starts, so that the screen keeps breathing."""
+"""Tasks started per turn of the loop, so that the screen stays responsive."""
 GATHER_SLICE = 2000
-"""How many results one turn of the loop collects."""
+"""Results collected per turn of the loop."""
 
 
 async def start_in_slices(
     perform: Callable[[T], Coroutine[Any, Any, Any]], items: Sequence[T]
 ) -> list[asyncio.Task[Any]]:
-    """Start ``perform(item)`` for every item as a task of its own."""
+    """Start ``perform(item)`` for each item as a separate task."""
     loop = asyncio.get_running_loop()
     tasks = []
     for count, item in enumerate(items, 1):
@@ -27,11 +27,11 @@ async def start_in_slices(
 
 
 async def gather_in_order(tasks: Sequence[asyncio.Task[Any]]) -> list[Any]:
-    """Results or exceptions of all tasks, in the order given; cancelling cancels them all."""
+    """Return results or exceptions in the order given; cancelling cancels all tasks."""
     results = []
     try:
         for count, task in enumerate(tasks, 1):
-            # Awaiting what has ended doesn't give the loop a turn.
+            # Awaiting a finished task does not yield to the loop.
             results.append(await _result_of(task))
             if count % GATHER_SLICE == 0:
                 await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Keeps the garbage collector from stopping the loop while thousands of tasks come and go."""
+"""Keeps full garbage collections out of times when thousands of tasks come and go."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from collections.abc import Sized
 THRESHOLDS = (700, 5, 5000)
 """Small young generations, collected in 2 ms; a full collection after some 17 million objects."""
 BUSY = 300
-"""So many tasks in one ``WINDOW``, or in flight, begin the truce or let it go on."""
+"""Tasks in one ``WINDOW``, or in flight, that begin or prolong the truce."""
 WINDOW = 1.0
 
 
 class GcTruce:
-    """Puts off full collections, which stop everything for 40 to 140 ms each.
+    """Postpones full collections, which block the loop for 40 to 140 ms each.
 
-    Nearly all that a full collection walks through are modules and classes that live as long as
-    the process. The first truce takes them out of its sight, once and for all; nothing that comes
-    later is, so nothing later can leak that way.
+    A full collection mostly walks through modules and classes that live as long as the process.
+    The first truce freezes those, once; objects created later are not frozen, so none can leak.
 
     Args:
         in_flight: The tasks in flight.
@@ -33,7 +32,7 @@ class GcTruce:
         self._timer: asyncio.TimerHandle | None = None
 
     def note_task(self) -> None:
-        """Take note of one more task."""
+        """Count one more task."""
         self._count += 1
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(WINDOW, self._look)
@@ -41,7 +40,7 @@ class GcTruce:
             self._begin()
 
     def end(self) -> None:
-        """Go back to what was before."""
+        """Restore the previous thresholds."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,4 +1,4 @@
-"""Work that is awaited to its end whatever happens to who awaits it."""
+"""Awaits work to its end even if the awaiting task is cancelled."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 async def shielded(work: Coroutine[Any, Any, T]) -> T:
-    """Await something to its end, even when who awaits it is cancelled meanwhile."""
+    """Await work to its end; a cancellation is raised afterwards."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():

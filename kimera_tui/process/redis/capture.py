@@ -1,4 +1,4 @@
-"""The Redis commands of a task's message, taken from Celery's own ``send_task`` without sending."""
+"""Renders a task message to Redis commands through Celery's ``send_task``, without sending."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ Commands = tuple[Command, ...]
 
 
 class NeedsServer(Exception):
-    """Only the server knows to which queues this exchange is bound."""
+    """Only the server knows which queues are bound to this exchange."""
 
 
 class Capture:
-    """Renders messages by way of kombu's Redis transport, whose client only takes notes.
+    """Renders messages through kombu's Redis transport with a client that only records.
 
     Routes, headers, serializer, priority, signals and sent-events are Celery's own. Not for use
-    from two threads at once.
+    by two threads at once.
 
     Args:
         app: The Celery app.
-        ask_server: Whether bindings of an explicit exchange may be read from the server, which
+        ask_server: Whether to read the bindings of an explicit exchange from the server, which
             blocks; otherwise such a message raises ``NeedsServer``.
     """
 
@@ -44,29 +44,29 @@ class Capture:
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where the broker is."""
+        """The broker's endpoint."""
         pool = self._channel.pool
         return endpoint_of(pool.connection_class, pool.connection_kwargs)
 
     @property
     def key_prefix(self) -> str:
-        """What comes before every key of the broker."""
+        """The prefix of every key of the broker."""
         return str(self._channel.global_keyprefix)
 
     @property
     def separator(self) -> str:
-        """What parts the fields of a binding."""
+        """Separates the fields of a binding."""
         return str(self._channel.sep)
 
     def render(self, message: Message) -> Commands:
-        """The commands that ``send_task`` would have sent.
+        """The commands that ``send_task`` would send.
 
         Raises:
-            NeedsServer: see above.
-            Exception: whatever ``send_task`` raises for such a call.
+            NeedsServer: the message has an explicit exchange, and ``ask_server`` is False.
+            Exception: whatever ``send_task`` raises.
         """
-        notes = self._channel.notes
-        notes.clear()
+        recorded = self._channel.recorded
+        recorded.clear()
         with _no_subscription(self._app.backend):
             self._app.send_task(
                 message.name,
@@ -84,12 +84,12 @@ class Capture:
         prefix = self.key_prefix
         return tuple(
             (verb, f"{prefix}{key}".encode(), value if isinstance(value, bytes) else value.encode())
-            for verb, key, value in notes
+            for verb, key, value in recorded
         )
 
 
 class _Unwatched(SimpleNamespace):
-    """Stands in for the AsyncResult, whose clean-up talks to the backend."""
+    """Replaces AsyncResult, whose clean-up calls the backend."""
 
     def __init__(self, task_id: str) -> None:
         super().__init__(id=task_id)
@@ -97,7 +97,7 @@ class _Unwatched(SimpleNamespace):
 
 @contextmanager
 def _no_subscription(backend: Any) -> Iterator[None]:
-    """Keep ``send_task`` from subscribing to the result: the watcher does that, without waiting."""
+    """Keep ``send_task`` from subscribing to the result: the watcher does that without blocking."""
     backend.on_task_call = lambda producer, task_id: None
     try:
         yield
@@ -105,19 +105,19 @@ def _no_subscription(backend: Any) -> Iterator[None]:
         del backend.on_task_call
 
 
-class _NotingClient:
-    """What the channel takes for its Redis client and pipelines: notes writes, knows nothing."""
+class _RecordingClient:
+    """The channel's Redis client and pipeline: records writes and reads nothing."""
 
     def __init__(self, channel: _CapturingChannel) -> None:
         self._channel = channel
 
-    def __enter__(self) -> _NotingClient:
+    def __enter__(self) -> _RecordingClient:
         return self
 
     def __exit__(self, *exc: object) -> None:
         return None
 
-    def pipeline(self, **kwargs: Any) -> _NotingClient:
+    def pipeline(self, **kwargs: Any) -> _RecordingClient:
         return self
 
     def ping(self) -> bool:
@@ -126,20 +126,20 @@ class _NotingClient:
     def execute(self) -> list[Any]:
         return []
 
-    def llen(self, key: str) -> _NotingClient:
+    def llen(self, key: str) -> _RecordingClient:
         return self
 
     def lpush(self, key: str, value: str) -> None:
-        self._channel.notes.append((b"LPUSH", key, value))
+        self._channel.recorded.append((b"LPUSH", key, value))
 
     def publish(self, topic: str, value: str) -> None:
-        self._channel.notes.append((b"PUBLISH", topic, value))
+        self._channel.recorded.append((b"PUBLISH", topic, value))
 
     def sadd(self, key: str, member: str) -> None:
-        self._channel.notes.append((b"SADD", key, member))
+        self._channel.recorded.append((b"SADD", key, member))
 
-    def pexpire(self, key: str, milliseconds: int) -> _NotingClient:
-        self._channel.notes.append((b"PEXPIRE", key, str(milliseconds)))
+    def pexpire(self, key: str, milliseconds: int) -> _RecordingClient:
+        self._channel.recorded.append((b"PEXPIRE", key, str(milliseconds)))
         return self
 
     def smembers(self, key: str) -> Any:
@@ -148,7 +148,7 @@ class _NotingClient:
         return self._channel.real_client().smembers(key)
 
     def register_script(self, script: str) -> Any:
-        """Bindings that expire are refreshed by those who consume: nothing to note."""
+        """Consumers refresh bindings that expire: nothing to record."""
         return lambda **kwargs: None
 
 
@@ -156,11 +156,11 @@ class _CapturingChannel(kombu_redis.Channel):
     ask_server = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.notes: list[tuple[bytes, str, str]] = []
+        self.recorded: list[tuple[bytes, str, str]] = []
         super().__init__(*args, **kwargs)
 
     def _create_client(self, asynchronous: bool = False) -> Any:
-        return _NotingClient(self)
+        return _RecordingClient(self)
 
     def real_client(self) -> Any:
         return super()._create_client()  # type: ignore[misc]

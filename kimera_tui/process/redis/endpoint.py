@@ -1,4 +1,4 @@
-"""Where a Redis server is and how to log in there: what Celery would use, opened by redis-py."""
+"""A Redis server's address and login, as Celery would use them, opened by redis-py."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from kimera_tui.process.redis.wire import Push, Wire
 
 CONNECT_SECONDS = 3.0
 SOCKET_SECONDS = 5.0
+TIMEOUTS = {"socket_timeout": SOCKET_SECONDS, "socket_connect_timeout": CONNECT_SECONDS}
+"""Transport options for Celery's own blocking connections."""
 _KEPT = {"host", "port", "path", "db", "username", "password", "credential_provider", "client_name"}
 _SSL_KEPT = {
     "ssl_keyfile", "ssl_certfile", "ssl_cert_reqs", "ssl_ca_certs", "ssl_ca_data", "ssl_ca_path",
@@ -38,7 +40,7 @@ class Endpoint:
 
         Raises:
             redis.RedisError: the server refused.
-            OSError: nobody is there; ``TimeoutError`` after ``CONNECT_SECONDS``.
+            OSError: the server cannot be reached; ``TimeoutError`` after ``CONNECT_SECONDS``.
         """
         connection = self.kind(**self.options)
         opening: Any = connection
@@ -54,8 +56,8 @@ class Endpoint:
 def _taken_from(connection: asyncio_redis.AbstractConnection) -> asyncio.StreamWriter:
     """The writer of a connection, which no longer owns it.
 
-    redis-py's reader costs 58 µs a message, most of it for a time-out object per reply; ours
-    takes over behind its handshake. The two attributes are the only private ones we touch.
+    redis-py's reader costs 58 µs a message, most of it for one timeout object per reply; ours
+    takes over after its handshake. The two attributes are the only private ones that we touch.
     """
     writer = connection._writer
     if writer is None:
@@ -65,7 +67,7 @@ def _taken_from(connection: asyncio_redis.AbstractConnection) -> asyncio.StreamW
 
 
 def endpoint_of(connection_class: type, options: Mapping[str, Any]) -> Endpoint:
-    """The asyncio twin of a connection that redis-py's blocking client would make."""
+    """The asyncio counterpart of a connection made by redis-py's blocking client."""
     if issubclass(connection_class, redis.UnixDomainSocketConnection):
         kind: type[asyncio_redis.AbstractConnection] = asyncio_redis.UnixDomainSocketConnection
         kept, where = _KEPT - {"host", "port"}, str(options.get("path"))
@@ -83,7 +85,7 @@ def endpoint_of(connection_class: type, options: Mapping[str, Any]) -> Endpoint:
 
 
 def backend_endpoint(app: Celery) -> Endpoint:
-    """Where the app's results are."""
+    """The endpoint of the app's result backend."""
     backend: Any = app.backend
     options = backend.connparams
     return endpoint_of(options.get("connection_class", redis.Connection), options)

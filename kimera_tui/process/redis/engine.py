@@ -1,4 +1,4 @@
-"""Puts the parts of the Redis engine together."""
+"""Assembles the Redis engine."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from kimera_tui.process.redis.known_workers import KnownWorkers
 from kimera_tui.process.redis.publish_script import MARKER
 from kimera_tui.process.redis.publisher import RedisPublisher
 from kimera_tui.process.redis.queue_locator import RedisLocator
-from kimera_tui.process.redis.reconnecting import Health, Link
+from kimera_tui.process.redis.reconnecting import RedisConnection, ServerHealth
 from kimera_tui.process.redis.releaser import RedisReleaser
-from kimera_tui.process.redis.rendering import Rendering
-from kimera_tui.process.redis.revoke_new_workers import Newcomers
+from kimera_tui.process.redis.rendering import Renderer
+from kimera_tui.process.redis.revoke_new_workers import RedisNewWorkerRevoker
 from kimera_tui.process.redis.revoker import Revoker
 from kimera_tui.process.redis.watcher import RedisWatcher
 from kimera_tui.process.redis.wire import Wire, pack
 
 
 def build(app: Celery, emitter: Emitter) -> Engine:
-    """An engine for an app whose broker and result backend are one Redis server each."""
+    """Build the engine of an app whose broker and result backend are one Redis server each."""
     return _Parts(app, emitter).engine
 
 
 class _Parts:
-    """The parts of one engine and how they hold together."""
+    """The parts of one engine and their wiring."""
 
     def __init__(self, app: Celery, emitter: Emitter) -> None:
         capture = Capture(app)
@@ -40,17 +40,17 @@ class _Parts:
         control: Any = app.control
         key_prefix: bytes = backend.task_keyprefix
         outages = Outages()
-        health = Health("result backend", emitter, outages)
-        broker_health = Health("broker", emitter, outages)
-        self._broker = Link(capture.endpoint, broker_health, on_open=_ask_for_run_id)
+        health = ServerHealth("result backend", emitter, outages)
+        broker_health = ServerHealth("broker", emitter, outages)
+        self._broker = RedisConnection(capture.endpoint, broker_health, on_open=_ask_for_run_id)
         results = backend_endpoint(app)
-        self._backend = Link(results, health)
+        self._backend = RedisConnection(results, health)
         self._watcher = RedisWatcher(
             results, self._backend, health, key_prefix, emitter, lambda: self._releaser.start()
         )
         self._publisher = RedisPublisher(
             self._broker,
-            Rendering(app, capture),
+            Renderer(app, capture),
             lambda: Capture(app, ask_server=True),
             f"{prefix}{MARKER}",
             emitter,
@@ -76,13 +76,13 @@ class _Parts:
             self._watcher,
             self._releaser,
             self._close,
-            newcomers=Newcomers(app),
+            new_worker_revoker=RedisNewWorkerRevoker(app),
             locator=self._locator,
             outages=outages,
         )
 
     def _close(self) -> None:
-        """Close from wherever: on the engine's own loop, on another one, or after its end."""
+        """Close from the engine's own loop, from another loop, or after its loop has ended."""
         loop = self._releaser.loop
         if loop is None or loop.is_closed():
             self._end_threads()
@@ -91,7 +91,7 @@ class _Parts:
             loop.call_soon_threadsafe(self._releaser.cancel)
 
     async def _ended(self) -> None:
-        """On the engine's loop, after the last release."""
+        """Close the connections; runs on the engine's loop after the last release."""
         self._publisher.close()
         self._end_threads()
         await self._watcher.close()
@@ -106,7 +106,7 @@ class _Parts:
 
 async def _ask_for_run_id(wire: Wire) -> None:
     reply: Any = (await wire.call(pack(b"INFO", b"server")))[0]
-    if isinstance(reply, bytes):  # a user without the right to ask stays without an answer
+    if isinstance(reply, bytes):  # a user may lack the right to ask
         for line in reply.splitlines():
             if line.startswith(b"run_id:"):
                 wire.server = line[7:]

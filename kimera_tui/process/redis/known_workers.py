@@ -1,4 +1,4 @@
-"""Which workers should answer a broadcast: those bound to it, less those found silent."""
+"""Which workers should answer a broadcast: those bound to it, except those known to be silent."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 from kimera_tui.process.redis.wire import Wire, pack
 
 SILENCE_REMEMBERED = 60.0
-"""Seconds for which a worker that did not answer isn't waited for."""
+"""Seconds for which a worker that did not answer is not waited for."""
 
 
 class KnownWorkers:
     """Counts the answers that a broadcast waits for.
 
-    kombu keeps a table of who is bound to the control exchange. A worker that was killed stays in
-    it for a while, so names that keep silent don't count for a minute.
+    kombu keeps a table of the workers bound to the control exchange. A killed worker stays in it
+    for a while, so a worker that stays silent is not counted for a minute.
 
     Args:
         table: Key of that table.
-        separator: What parts the fields of a binding.
-        suffix: What follows a worker's name in the name of its queue.
+        separator: Separates the fields of a binding.
+        suffix: What follows the worker's name in its queue's name.
     """
 
     def __init__(self, table: bytes, separator: str, suffix: str) -> None:
@@ -34,7 +34,7 @@ class KnownWorkers:
         """Names of the workers that should answer now.
 
         Raises:
-            WireLost: the connection went.
+            WireLost: the connection was lost.
         """
         bound, now = await self.bound(wire), time.monotonic()
         self._silent = {name: until for name, until in self._silent.items() if until > now}
@@ -44,14 +44,14 @@ class KnownWorkers:
         """Names of all workers in the table, silent or not.
 
         Raises:
-            WireLost: the connection went.
+            WireLost: the connection was lost.
         """
         members: Any = (await wire.call(pack(b"SMEMBERS", self._table)))[0]
         names = map(self._name, members) if isinstance(members, list) else ()
         return {name for name in names if name}
 
     def answered(self, expected: Iterable[str], names: Sequence[str]) -> None:
-        """Remember who did not answer."""
+        """Remember the workers that did not answer."""
         until = time.monotonic() + SILENCE_REMEMBERED
         for name in expected:
             if name not in names:

@@ -1,4 +1,4 @@
-"""Message templates: for a call of a shape seen before, only what differs is filled in."""
+"""Message templates: a message of a known shape is rendered by filling in what differs."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _quote = json.encoder.encode_basestring_ascii
 
 
 class NotTemplatable(Exception):
-    """The message hasn't the layout that a template can fill in."""
+    """The message does not have the layout that a template can fill in."""
 
 
-class Template:
-    """One captured message, cut where ids, arguments and their representations stand.
+class MessageTemplate:
+    """One captured message, cut at its ids, arguments and their representations.
 
     Args:
         app: The Celery app.
-        capture: Renders a message the genuine way.
+        capture: Renders a message through Celery.
         name: Full task name.
         options: The shape's options.
 
     Raises:
-        NotTemplatable: the captured message looks different from what is known.
+        NotTemplatable: the captured message has an unknown layout.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Template:
         """The commands for a message of this shape.
 
         Raises:
-            TypeError: an argument that JSON can't write, or arguments that aren't a list.
+            TypeError: an argument is not JSON-serialisable, or the arguments are not a list.
         """
         args, kwargs = message.args or (), message.kwargs or {}
         if not isinstance(args, list | tuple) or not isinstance(kwargs, Mapping):
@@ -83,7 +83,7 @@ class Template:
 
 
 def _after_arguments(envelope: Mapping[str, Any]) -> str:
-    """What follows args and kwargs in the body."""
+    """The part of the body after args and kwargs."""
     if envelope.get("content-type") != "application/json":
         raise NotTemplatable("serializer")
     if envelope["properties"].get("body_encoding") != "base64" or (
@@ -117,7 +117,7 @@ def _cut(envelope: Mapping[str, Any]) -> str:
 
 
 def represent_args(args: Sequence[Any], longest: int, levels: int) -> str:
-    """``saferepr`` of positional arguments; 20 times faster for a few plain short values."""
+    """``saferepr`` of positional arguments; 20 times faster for a few short plain values."""
     if type(args) in (list, tuple) and len(args) < 10:
         parts = [_plain(value) for value in args]
         if None not in parts:

@@ -1,4 +1,4 @@
-"""One message on its way to a Redis broker, and what its sender is told when it doesn't arrive."""
+"""One message on its way to a Redis broker, and the error its sender gets if it fails."""
 
 from __future__ import annotations
 
@@ -11,61 +11,61 @@ from kimera_tui.process.redis.capture import Commands
 
 
 class Outgoing:
-    """A message that its sender waits for.
+    """A message whose sender is waiting.
 
     Args:
         message: The message.
-        done: Gets None once the broker acknowledged it, or what kept it from that.
+        done: Resolved when the broker acknowledged the message; gets the error if it failed.
     """
 
-    __slots__ = ("_told", "commands", "done", "lost", "message", "offers", "server", "since")
+    __slots__ = ("_notice", "attempts", "commands", "done", "lost", "message", "server", "since")
 
     def __init__(self, message: Message, done: asyncio.Future[None]) -> None:
         self.message = message
         self.done = done
         self.commands: Commands = ()
         self.since = time.monotonic()
-        self.offers = 0
+        self.attempts = 0
         self.server = b""
-        """The run id of the server that got the first offer."""
+        """Run id of the server that got the first attempt."""
         self.lost: BaseException | None = None
-        """Why an earlier offer's reply got lost."""
-        self._told = ""
+        """Why the reply to an earlier attempt was lost."""
+        self._notice = ""
 
     @property
     def in_doubt(self) -> bool:
-        """Whether it may be queued: an offer was made, and its reply got lost."""
+        """Whether it may be queued: an attempt was made, and its reply was lost."""
         return self.lost is not None
 
-    def waits_for(self, away: BrokerUnavailable) -> str:
-        """What it waits for, in a sentence; empty where that was said before."""
-        if self._told == away.message:
+    def waiting_notice(self, error: BrokerUnavailable) -> str:
+        """A sentence that says what it waits for; empty if unchanged since the last call."""
+        if self._notice == error.message:
             return ""
-        self._told = away.message
+        self._notice = error.message
         what = (
-            "It may be queued; Kimera asks again" if self.in_doubt else "Not sent yet: it is sent"
+            "It may be queued; Kimera checks" if self.in_doubt else "Not sent yet: Kimera sends it"
         )
-        return f"{what} when the broker answers. {away.message}"
+        return f"{what} when the broker answers. {error.message}"
 
-    def give_up(self, away: BrokerUnavailable) -> None:
-        """Tell the sender that the broker can't be used."""
-        self.refuse(uncertain(away.message) if self.in_doubt else away)
+    def give_up(self, error: BrokerUnavailable) -> None:
+        """Fail: the broker is not available."""
+        self.refuse(uncertain(error.message) if self.in_doubt else error)
 
     def close(self) -> None:
-        """Tell the sender that nobody goes on trying."""
-        if self.offers:
+        """Fail: the engine closes."""
+        if self.attempts:
             self.refuse(uncertain("the engine was closed"))
         else:
-            self.refuse(BrokerUnavailable("The engine was closed: nothing was sent."))
+            self.refuse(BrokerUnavailable("The engine was closed; nothing was sent."))
 
     def refuse(self, error: BrokerUnavailable) -> None:
-        """Have the sender get an error of its own, unless it has its answer."""
+        """Give the sender its own copy of an error, unless it has its answer."""
         if not self.done.done():
             self.done.set_exception(type(error)(error.message, hint=error.hint))
 
 
 def uncertain(why: str) -> PublishUncertain:
-    """Nobody knows what became of a publish."""
+    """The error for a publish whose outcome is unknown."""
     return PublishUncertain(
         f"The connection to the broker was lost while publishing ({why.rstrip('.')}):"
         " the task may or may not be queued."

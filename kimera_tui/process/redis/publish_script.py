@@ -1,4 +1,4 @@
-"""What makes a publish safe to repeat: a marker per task, set in one go with the push."""
+"""Makes a publish safe to repeat: one marker per task, set atomically with the push."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from kimera_tui.process.redis.capture import Commands
 from kimera_tui.process.redis.wire import Wire, WireLost, pack, refusal_in
 
 MARKER = "kimera:pub:"
-"""Prefix of the key that says a task id has been published; the broker's key prefix precedes it."""
+"""Prefix of marker keys, after the broker's own key prefix."""
 MARKER_SECONDS = 7 * 86_400
 
-# For each marker in KEYS: set it, and only if it was new carry out the task's commands.
+# For each marker in KEYS: set it, and run the task's commands only if it is new.
 # ARGV: seconds, then per task the number of its commands and verb, key, value of each.
-# Answers per task 1 (published), 0 (had been published before) or what the server refused.
+# Returns per task 1 (published), 0 (already published) or the server's error.
 _SCRIPT = b"""
 local at, answers = 2, {}
 for task, marker in ipairs(KEYS) do
@@ -51,16 +51,16 @@ _TRIES = 5
 _PUSHES = (b"LPUSH", b"PUBLISH")
 _SECONDS = b"%d" % MARKER_SECONDS
 
-Offer = tuple[bytes, Commands]
-"""A marker's key and the commands that it guards."""
+GuardedCommands = tuple[bytes, Commands]
+"""A marker's key and the commands it guards."""
 
 
-def scripted(offers: Sequence[Offer]) -> bytes:
-    """The EVAL command for a slice of tasks; its reply has one answer per task."""
-    parts = [b"EVAL", _SCRIPT, b"%d" % len(offers)]
-    parts += [marker for marker, _ in offers]
+def publish_command(tasks: Sequence[GuardedCommands]) -> bytes:
+    """The EVAL command for a slice of tasks; the reply has one answer per task."""
+    parts = [b"EVAL", _SCRIPT, b"%d" % len(tasks)]
+    parts += [marker for marker, _ in tasks]
     parts.append(_SECONDS)
-    for _, commands in offers:
+    for _, commands in tasks:
         parts.append(b"%d" % len(commands))
         for command in commands:
             parts += command
@@ -68,50 +68,50 @@ def scripted(offers: Sequence[Offer]) -> bytes:
 
 
 def forbids_scripts(refusal: ResponseError) -> bool:
-    """Whether the server refused EVAL itself, so that nothing of it was carried out."""
+    """Whether the server refused EVAL itself, so that nothing was executed."""
     text = str(refusal).lower()
     return "eval" in text and ("noperm" in text or "no permissions" in text or "unknown" in text)
 
 
-async def by_transaction(wire: Wire, offers: Sequence[Offer]) -> list[Any]:
-    """The same answers as the script's, with WATCH and MULTI, in two round trips.
+async def publish_by_transaction(wire: Wire, tasks: Sequence[GuardedCommands]) -> list[Any]:
+    """Do the script's work with WATCH and MULTI, in two round trips; same answers.
 
     Nothing else may use WATCH on this wire meanwhile.
 
     Raises:
-        WireLost: the connection went; the tasks may or may not be published.
-        ResponseError: the server doesn't say what is published; it got nothing more.
+        WireLost: the connection was lost; the tasks may or may not be published.
+        ResponseError: the server refused before anything was published.
     """
-    markers = [marker for marker, _ in offers]
+    markers = [marker for marker, _ in tasks]
     for _ in range(_TRIES):
-        look = pack(b"WATCH", *markers) + b"".join(pack(b"EXISTS", each) for each in markers)
-        _, *exist = looked = await wire.call(look, 1 + len(markers))
-        if (refusal := refusal_in(looked)) is not None:
+        checks = pack(b"WATCH", *markers) + b"".join(pack(b"EXISTS", each) for each in markers)
+        _, *exist = replies = await wire.call(checks, 1 + len(markers))
+        if (refusal := refusal_in(replies)) is not None:
             await wire.call(pack(b"UNWATCH"))
             raise refusal
-        fresh = [offer for offer, found in zip(offers, exist, strict=True) if found == 0]
+        fresh = [task for task, found in zip(tasks, exist, strict=True) if found == 0]
         if not fresh:
             await wire.call(pack(b"UNWATCH"))
-            return [0] * len(offers)
-        payload, replies = _transaction(fresh)
-        queued = await wire.call(payload, replies)
+            return [0] * len(tasks)
+        payload, count = _transaction(fresh)
+        queued = await wire.call(payload, count)
         done = queued[-1]
         if isinstance(done, ResponseError):
             why = next(reply for reply in queued if isinstance(reply, ResponseError))
-            return [str(why).encode()] * len(offers)
+            return [str(why).encode()] * len(tasks)
         if done is not None:
             answers = dict(zip((marker for marker, _ in fresh), _answers(fresh, done), strict=True))
             if failed := [marker for marker, answer in answers.items() if answer != 1]:
                 await wire.call(pack(b"DEL", *failed))
             return [answers.get(marker, 0) for marker in markers]
-    raise WireLost("somebody else kept publishing the same tasks")
+    raise WireLost("another client keeps publishing the same tasks")
 
 
-def _answers(offers: Sequence[Offer], done: Sequence[Any]) -> list[Any]:
-    """Per task 1, or why its push was refused, from what EXEC returned."""
+def _answers(tasks: Sequence[GuardedCommands], done: Sequence[Any]) -> list[Any]:
+    """Per task 1 or the error of its push, from the reply to EXEC."""
     answers: list[Any] = []
     replies = iter(done)
-    for _, commands in offers:
+    for _, commands in tasks:
         answer: Any = 1
         next(replies)  # the marker's
         for verb, _, _ in commands:
@@ -122,9 +122,9 @@ def _answers(offers: Sequence[Offer], done: Sequence[Any]) -> list[Any]:
     return answers
 
 
-def _transaction(offers: Sequence[Offer]) -> tuple[bytes, int]:
+def _transaction(tasks: Sequence[GuardedCommands]) -> tuple[bytes, int]:
     chunks = [pack(b"MULTI")]
-    for marker, commands in offers:
+    for marker, commands in tasks:
         chunks.append(pack(b"SET", marker, b"1", b"NX", b"EX", _SECONDS))
         chunks += [pack(*command) for command in commands]
     chunks.append(pack(b"EXEC"))

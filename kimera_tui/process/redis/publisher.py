@@ -1,4 +1,4 @@
-"""Brings task messages to a Redis broker: an outbox, written in slices, safe to repeat."""
+"""Publishes task messages to a Redis broker from an outbox, in slices that are safe to repeat."""
 
 from __future__ import annotations
 
@@ -21,52 +21,57 @@ from kimera_tui.process.loop.deliverer import Deliverer
 from kimera_tui.process.payload import not_serialisable
 from kimera_tui.process.redis.capture import Capture, Commands, NeedsServer
 from kimera_tui.process.redis.outgoing import Outgoing, uncertain
-from kimera_tui.process.redis.publish_script import Offer, by_transaction, forbids_scripts, scripted
-from kimera_tui.process.redis.reconnecting import Link, as_unavailable
-from kimera_tui.process.redis.rendering import Rendering
+from kimera_tui.process.redis.publish_script import (
+    GuardedCommands,
+    forbids_scripts,
+    publish_by_transaction,
+    publish_command,
+)
+from kimera_tui.process.redis.reconnecting import RedisConnection, as_unavailable
+from kimera_tui.process.redis.rendering import Renderer
 from kimera_tui.process.redis.wire import Wire, pack, refusal_in
 
 logger = logging.getLogger(__name__)
 
 SLICE_SECONDS = 0.0015
-"""The most time that one loop turn spends on rendering."""
+"""The longest that one turn of the loop spends rendering."""
 SLICE_BYTES = 512 * 1024
 PATIENCE = 4.0
-"""Seconds for which a message without patience of its own waits for a broker that was there."""
+"""Seconds that a message without its own ``patience`` waits for a broker that was up before."""
 DOUBT_SECONDS = 6.0
-"""The same once a reply got lost: so long it tries to learn what became of the publish."""
+"""The same after a lost reply, to find out whether the message was published."""
 LOOK_SECONDS = 1.0
-"""Seconds between two looks at how long messages have waited for a broker that is away."""
+"""Seconds between two checks of how long messages have waited for an unavailable broker."""
 _LOADING_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
-"""Seconds between two offers of a message whose replies keep getting lost."""
+"""Seconds between two attempts when replies keep getting lost."""
 
 
 class RedisPublisher:
     """Publishes what Celery's ``send_task`` would publish.
 
     Args:
-        link: The connection to the broker.
-        rendering: Renders without the server, faster where it can.
-        late_capture: Makes the capture that may ask the server, for use on a thread.
-        marker_prefix: What comes before a task id in its marker's key.
-        emitter: Where re-sent messages are told.
+        broker: The connection to the broker.
+        renderer: Renders messages without asking the server.
+        blocking_capture: Creates the capture that may ask the server; used on a thread.
+        marker_prefix: Prefix of marker keys, before the task id.
+        emitter: Where resent messages are announced.
         before_write: Called before messages are written.
     """
 
     def __init__(
         self,
-        link: Link,
-        rendering: Rendering,
-        late_capture: Callable[[], Capture],
+        broker: RedisConnection,
+        renderer: Renderer,
+        blocking_capture: Callable[[], Capture],
         marker_prefix: str,
         emitter: Emitter,
         before_write: Callable[[], None],
     ) -> None:
-        self._link = link
-        self._rendering = rendering
-        self._late_capture = late_capture
-        self._late: Capture | None = None
+        self._broker = broker
+        self._renderer = renderer
+        self._blocking_capture = blocking_capture
+        self._capture: Capture | None = None
         self._marker_prefix = marker_prefix
         self._emitter = emitter
         self._before_write = before_write
@@ -74,10 +79,10 @@ class RedisPublisher:
         self._flushing = False
         self._background: set[asyncio.Task[None]] = set()
         self.thread = CallThread("kimera-render")
-        """Where messages are rendered that only the server knows how to route."""
+        """Renders messages that only the server knows how to route."""
         self._acknowledged: Deliverer[None] = Deliverer()
         self._scripts = True
-        self._one_at_a_time = asyncio.Lock()
+        self._transacting = asyncio.Lock()
 
     async def publish(self, message: Message) -> None:
         """Return once the broker acknowledged the message; see ``engine.Publisher``."""
@@ -87,35 +92,35 @@ class RedisPublisher:
         await done
 
     async def published(self, task_ids: Sequence[str]) -> dict[str, bool]:
-        """Which of these tasks have been published in the last seven days and not released.
+        """Which of these tasks were published in the last seven days and not released.
 
         Raises:
-            BrokerUnavailable: the broker can't be asked now.
+            BrokerUnavailable: the broker is not available.
         """
-        wire = await self._link.connected(PATIENCE)
+        wire = await self._broker.connected(PATIENCE)
         asked = b"".join(pack(b"EXISTS", self.marker(task_id)) for task_id in task_ids)
         try:
             found = await wire.call(asked, len(task_ids)) if task_ids else []
         except ConnectionError as error:
-            raise as_unavailable(error, self._link.endpoint) from error
-        if (refusal := refusal_in(found)) is not None:  # that isn't a "no"
-            raise as_unavailable(refusal, self._link.endpoint)
+            raise as_unavailable(error, self._broker.endpoint) from error
+        if (refusal := refusal_in(found)) is not None:  # an error is not a "no"
+            raise as_unavailable(refusal, self._broker.endpoint)
         return {task_id: reply == 1 for task_id, reply in zip(task_ids, found, strict=True)}
 
     async def server(self) -> str:
-        """The run id of the broker's server, which changes when that is restarted.
+        """The run id of the broker's server, which changes with every restart.
 
         Raises:
-            BrokerUnavailable: there is no connection now.
+            BrokerUnavailable: there is no connection.
         """
-        return (await self._link.connected(PATIENCE)).server.decode(errors="replace")
+        return (await self._broker.connected(PATIENCE)).server.decode(errors="replace")
 
     def marker(self, task_id: str) -> bytes:
-        """The key that says the task has been published."""
+        """The key that marks the task as published."""
         return f"{self._marker_prefix}{task_id}".encode()
 
     def close(self) -> None:
-        """Refuse what is still waiting; on the engine's loop."""
+        """Refuse pending messages; call on the engine's loop."""
         waiting, self._outbox = list(self._outbox), deque()
         for entry in waiting:
             entry.close()
@@ -128,52 +133,52 @@ class RedisPublisher:
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
-        """Render and write one slice; the rest has its turn after the loop had one."""
+        """Render and write one slice; the rest follows in later turns of the loop."""
         if not self._outbox:
             self._flushing = False
             return None
-        wire = self._link.wire
+        wire = self._broker.wire
         if wire is None or not wire.has_room:
             return self._spawn(self._flush_when_possible())
-        if entries := self._rendered_entries():
-            self._offer(wire, entries)
+        if entries := self._render_slice():
+            self._write(wire, entries)
         asyncio.get_running_loop().call_soon(self._flush)
         return None
 
     async def _flush_when_possible(self) -> None:
         try:
-            wire = await self._link.connected(LOOK_SECONDS)
+            wire = await self._broker.connected(LOOK_SECONDS)
             await wire.wait_for_room()
-        except BrokerUnavailable as away:
+        except BrokerUnavailable as error:
             waiting, self._outbox = list(self._outbox), deque()
-            self._outbox.extend(entry for entry in waiting if self._may_wait(entry, away))
+            self._outbox.extend(entry for entry in waiting if self._may_wait(entry, error))
         except BaseException:
             self._flushing = False
             raise
         self._flush()
 
-    def _may_wait(self, entry: Outgoing, away: BrokerUnavailable) -> bool:
-        """Say what a message waits for, or refuse one that has waited for long enough."""
-        if self._is_over(entry) or self._link.hopeless:
-            entry.give_up(away)
-        elif (text := entry.waits_for(away)) and self._emitter.heard:
+    def _may_wait(self, entry: Outgoing, error: BrokerUnavailable) -> bool:
+        """Announce what a message waits for, or refuse it after its ``patience``."""
+        if self._out_of_patience(entry) or self._broker.hopeless:
+            entry.give_up(error)
+        elif (text := entry.waiting_notice(error)) and self._emitter.has_listeners:
             at, task_id = self._emitter.now(), entry.message.task_id
             self._emitter.emit(Noticed(at=at, task_id=task_id, text=text))
         return not entry.done.done()
 
-    def _is_over(self, entry: Outgoing) -> bool:
+    def _out_of_patience(self, entry: Outgoing) -> bool:
         patience = entry.message.patience
         if patience is None:
             patience = DOUBT_SECONDS if entry.in_doubt else PATIENCE
         return time.monotonic() - entry.since >= patience
 
-    def _rendered_entries(self) -> list[Outgoing]:
+    def _render_slice(self) -> list[Outgoing]:
         until, size = time.perf_counter() + SLICE_SECONDS, 0
         entries: list[Outgoing] = []
-        self._rendering.look_around()
+        self._renderer.refresh()
         while self._outbox:
             entry = self._outbox.popleft()
-            if entry.done.done():  # nobody waits for it any more
+            if entry.done.done():  # its sender gave up
                 continue
             if entry.commands or self._render(entry):
                 entries.append(entry)
@@ -184,17 +189,17 @@ class RedisPublisher:
 
     def _render(self, entry: Outgoing) -> bool:
         try:
-            entry.commands = self._rendering.render(entry.message)
+            entry.commands = self._renderer.render(entry.message)
         except NeedsServer:
             self._spawn(self._render_on_thread(entry))
-        except Exception as error:  # noqa: BLE001 - whatever send_task says belongs to its caller
+        except Exception as error:  # noqa: BLE001 - errors of send_task belong to the caller
             self._fail(entry, error)
         return bool(entry.commands)
 
     async def _render_on_thread(self, entry: Outgoing) -> None:
         def render() -> Commands:
-            self._late = self._late or self._late_capture()
-            return self._late.render(entry.message)
+            self._capture = self._capture or self._blocking_capture()
+            return self._capture.render(entry.message)
 
         try:
             entry.commands = await self.thread.call(render)
@@ -205,134 +210,134 @@ class RedisPublisher:
         self._outbox.append(entry)
         return self._flush_soon()
 
-    def _offer(self, wire: Wire, entries: Sequence[Outgoing]) -> None:
+    def _write(self, wire: Wire, entries: Sequence[Outgoing]) -> None:
         if moved := [each for each in entries if each.in_doubt and each.server != wire.server]:
-            self._spawn(self._look_after_restart(wire, moved), moved)
+            self._spawn(self._check_after_restart(wire, moved), moved)
         if not (known := [each for each in entries if each not in moved]):
             return None
         for entry in known:
-            entry.server, entry.offers = entry.server or wire.server, entry.offers + 1
+            entry.server, entry.attempts = entry.server or wire.server, entry.attempts + 1
         self._before_write()
         if not self._scripts:
-            return self._spawn(self._offer_by_transaction(wire, known), known)
-        reply = wire.call(scripted(self._offers(known)))
+            return self._spawn(self._write_by_transaction(wire, known), known)
+        reply = wire.call(publish_command(self._guarded(known)))
         reply.add_done_callback(partial(self._answered, known))
         return None
 
-    def _offers(self, entries: Sequence[Outgoing]) -> list[Offer]:
+    def _guarded(self, entries: Sequence[Outgoing]) -> list[GuardedCommands]:
         return [(self.marker(entry.message.task_id), entry.commands) for entry in entries]
 
     def _answered(self, entries: Sequence[Outgoing], reply: asyncio.Future[list[Any]]) -> None:
         if reply.cancelled():
             return None
         if (lost := reply.exception()) is not None:
-            return self._offer_again(entries, lost)
+            return self._retry(entries, lost)
         answer = reply.result()[0]
         if isinstance(answer, ResponseError):
             return self._refused(entries, answer)
-        return self._settle(entries, answer)
+        return self._acknowledge(entries, answer)
 
-    async def _offer_by_transaction(self, wire: Wire, entries: Sequence[Outgoing]) -> None:
+    async def _write_by_transaction(self, wire: Wire, entries: Sequence[Outgoing]) -> None:
         try:
-            async with self._one_at_a_time:
-                answers = await by_transaction(wire, self._offers(entries))
+            async with self._transacting:
+                answers = await publish_by_transaction(wire, self._guarded(entries))
         except ConnectionError as lost:
-            self._offer_again(entries, lost)
+            self._retry(entries, lost)
         except ResponseError as refusal:
-            self._declined(entries, refusal)
+            self._reject_all(entries, refusal)
         else:
-            self._settle(entries, answers)
+            self._acknowledge(entries, answers)
 
-    def _settle(self, entries: Sequence[Outgoing], answers: Sequence[Any]) -> None:
+    def _acknowledge(self, entries: Sequence[Outgoing], answers: Sequence[Any]) -> None:
         for entry, answer in zip(entries, answers, strict=True):
             if isinstance(answer, bytes):
-                self._decline(entry, ResponseError(answer.decode(errors="replace")))
+                self._reject(entry, ResponseError(answer.decode(errors="replace")))
                 continue
-            if entry.in_doubt and self._emitter.heard:
+            if entry.in_doubt and self._emitter.has_listeners:
                 at = self._emitter.now()
                 self._emitter.emit(Resent(at=at, task_id=entry.message.task_id))
             self._acknowledged.deliver(entry.done, None)
 
     def _refused(self, entries: Sequence[Outgoing], refusal: ResponseError) -> None:
         if not forbids_scripts(refusal):
-            return self._declined(entries, refusal)
+            return self._reject_all(entries, refusal)
         if self._scripts:
-            logger.warning("The broker permits no EVAL: publishing with WATCH and MULTI.")
+            logger.warning("The broker does not permit EVAL: publishing with WATCH and MULTI.")
         self._scripts = False
-        return self._back_to_front(entries)
+        return self._requeue(entries)
 
-    def _declined(self, entries: Sequence[Outgoing], refusal: ResponseError) -> None:
+    def _reject_all(self, entries: Sequence[Outgoing], refusal: ResponseError) -> None:
         if _loading(refusal):
-            away = as_unavailable(refusal, self._link.endpoint)
-            return self._spawn(self._offer_later(entries, away, _LOADING_PAUSE), entries)
+            error = as_unavailable(refusal, self._broker.endpoint)
+            return self._spawn(self._retry_later(entries, error, _LOADING_PAUSE), entries)
         for entry in entries:
-            self._decline(entry, refusal)
+            self._reject(entry, refusal)
         return None
 
-    def _decline(self, entry: Outgoing, refusal: ResponseError) -> None:
-        if entry.in_doubt:  # it may say nothing of the first offer
-            entry.give_up(as_unavailable(refusal, self._link.endpoint))
+    def _reject(self, entry: Outgoing, refusal: ResponseError) -> None:
+        if entry.in_doubt:  # the error may not concern the first attempt
+            entry.give_up(as_unavailable(refusal, self._broker.endpoint))
         else:
             self._fail(entry, refusal)
 
-    def _offer_again(self, entries: Sequence[Outgoing], lost: BaseException) -> None:
-        """Offer once more what got no reply; its markers see to it that it is queued once."""
+    def _retry(self, entries: Sequence[Outgoing], lost: BaseException) -> None:
+        """Publish again what got no reply; the markers ensure that it is queued once."""
         for entry in entries:
             entry.lost = lost
-        if (offers := max(entry.offers for entry in entries)) < 2:
-            return self._back_to_front(entries)
-        pause = min(_LOADING_PAUSE * 2 ** min(offers - 2, 8), _LONGEST_PAUSE)
-        away = as_unavailable(lost, self._link.endpoint)
-        return self._spawn(self._offer_later(entries, away, pause), entries)
+        if (attempts := max(entry.attempts for entry in entries)) < 2:
+            return self._requeue(entries)
+        pause = min(_LOADING_PAUSE * 2 ** min(attempts - 2, 8), _LONGEST_PAUSE)
+        error = as_unavailable(lost, self._broker.endpoint)
+        return self._spawn(self._retry_later(entries, error, pause), entries)
 
-    async def _offer_later(
-        self, entries: Sequence[Outgoing], away: BrokerUnavailable, pause: float
+    async def _retry_later(
+        self, entries: Sequence[Outgoing], error: BrokerUnavailable, pause: float
     ) -> None:
         await asyncio.sleep(pause)
-        self._back_to_front([each for each in entries if self._may_wait(each, away)])
+        self._requeue([each for each in entries if self._may_wait(each, error)])
 
-    def _back_to_front(self, entries: Sequence[Outgoing]) -> None:
+    def _requeue(self, entries: Sequence[Outgoing]) -> None:
         self._outbox.extendleft(reversed(entries))
         self._flush_soon()
 
-    async def _look_after_restart(self, wire: Wire, entries: Sequence[Outgoing]) -> None:
-        """Another server, or the same one restarted, may have forgotten markers and queues.
+    async def _check_after_restart(self, wire: Wire, entries: Sequence[Outgoing]) -> None:
+        """Check messages in doubt: a restarted server may have lost markers and queues.
 
-        A marker that is there proves the publish; without one nobody knows.
+        An existing marker proves the publish; a missing one proves nothing.
         """
         look = b"".join(pack(b"EXISTS", self.marker(each.message.task_id)) for each in entries)
         try:
             found = await wire.call(look, len(entries))
         except ConnectionError as lost:
-            return self._offer_again(entries, lost)
+            return self._retry(entries, lost)
         if _loading(refusal_in(found)):
-            where = self._link.endpoint.where
-            away = BrokerUnavailable(f"The broker at {where} was restarted and loads its data.")
-            return await self._offer_later(entries, away, _LOADING_PAUSE)
+            where = self._broker.endpoint.where
+            error = BrokerUnavailable(f"The broker at {where} restarted and is loading its data.")
+            return await self._retry_later(entries, error, _LOADING_PAUSE)
         for entry, known in zip(entries, found, strict=True):
             if known == 1:
-                self._settle([entry], [0])
+                self._acknowledge([entry], [0])
             else:
                 entry.refuse(uncertain(f"the broker was restarted ({entry.lost})"))
         return None
 
     def _fail(self, entry: Outgoing, error: Exception) -> None:
         if not entry.done.done():
-            entry.done.set_exception(self._as_ours(entry.message, error))
+            entry.done.set_exception(self._translated(entry.message, error))
 
-    def _as_ours(self, message: Message, error: Exception) -> Exception:
+    def _translated(self, message: Message, error: Exception) -> Exception:
         if isinstance(error, KimeraError):
             return error
         if type(error).__name__ in ("EncodeError", "SerializationError"):
             return not_serialisable(message.args, message.kwargs, str(error))
         if isinstance(error, OSError | ResponseError):
-            return as_unavailable(error, self._link.endpoint)
+            return as_unavailable(error, self._broker.endpoint)
         return error
 
     def _spawn(
         self, coroutine: Coroutine[Any, Any, None], entries: Sequence[Outgoing] = ()
     ) -> None:
-        """Do something beside; ``entries`` are refused if that is cancelled."""
+        """Run work in the background; refuse ``entries`` if it is cancelled."""
 
         def ended(task: asyncio.Task[None]) -> None:
             self._background.discard(task)

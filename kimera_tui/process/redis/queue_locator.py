@@ -1,4 +1,4 @@
-"""Finds where tasks are on a Redis broker: in a queue, held without an answer, or with a worker."""
+"""Finds tasks on a Redis broker: in a queue, taken but unacknowledged, or with a worker."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from kombu.transport import redis as kombu_redis
 
 from kimera_tui.process.engine import Holders, Queued
 from kimera_tui.process.loop.call_thread import CallThread
-from kimera_tui.process.redis.endpoint import CONNECT_SECONDS, SOCKET_SECONDS
+from kimera_tui.process.redis.endpoint import TIMEOUTS
 from kimera_tui.process.redis.known_workers import KnownWorkers
-from kimera_tui.process.redis.reconnecting import Link, as_unavailable
+from kimera_tui.process.redis.reconnecting import RedisConnection, as_unavailable
 from kimera_tui.process.redis.wire import pack, refusal_in
 
 MOST_MESSAGES = 100_000
-"""How many messages of a queue are looked at, the next to be taken before the others."""
+"""Messages of a queue that are read, those next in line first."""
 LOOK_SECONDS = 3.0
-"""The longest look through one queue."""
+"""The longest search through one queue."""
 PER_READ = 1000
 READ_BYTES = 512 * 1024
-"""What a read should bring at most; one message may be longer."""
+"""Target size of one read; a single message may be longer."""
 ANSWER_SECONDS = 1.0
 """The longest wait for a worker's answer."""
 PATIENCE = 4.0
@@ -37,7 +37,7 @@ _ID = re.compile(_ID_KEY + rb'\s*:\s*"([^"\\]*)"')
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How kombu names the keys of a broker, and when it gives messages back."""
+    """How kombu names a broker's keys, and when it redelivers messages."""
 
     prefix: str
     separator: str
@@ -45,11 +45,11 @@ class Layout:
     unacked: bytes
     unacked_index: bytes
     visibility: float
-    """Seconds after which a message that nobody acknowledged is queued again."""
+    """Seconds after which an unacknowledged message is queued again."""
 
     @classmethod
     def of(cls, app: Celery) -> Layout:
-        """The layout that an app's transport options ask for."""
+        """The layout set by an app's transport options."""
         conf: Any = app.conf
         options: Mapping[str, Any] = conf.broker_transport_options
 
@@ -67,34 +67,34 @@ class Layout:
         )
 
     def lists(self, queue: str) -> list[bytes]:
-        """The keys of a queue's lists, one for each priority, in the order they are emptied."""
+        """The keys of a queue's lists, one per priority, in the order they are consumed."""
         whole = f"{self.prefix}{queue}"
         return [f"{whole}{self.separator}{step}".encode() if step else whole.encode()
                 for step in self.steps]  # fmt: skip
 
 
 class RedisLocator:
-    """Looks where tasks are.
+    """Locates tasks.
 
     Args:
         app: The Celery app.
-        link: The connection to the broker.
-        workers: Who should answer.
-        most: How many messages of a queue are looked at.
+        broker: The connection to the broker.
+        workers: The workers that should answer.
+        most: Maximum number of messages of a queue to read.
     """
 
     def __init__(
-        self, app: Celery, link: Link, workers: KnownWorkers, most: int = MOST_MESSAGES
+        self, app: Celery, broker: RedisConnection, workers: KnownWorkers, most: int = MOST_MESSAGES
     ) -> None:
         self._app = app
-        self._link = link
+        self._broker = broker
         self._workers = workers
         self._most = most
         self._layout = Layout.of(app)
         self._thread = CallThread("kimera-locate")
 
     async def queued(self, queue: str, task_ids: Collection[str]) -> Queued:
-        """Which of the tasks are in a queue; see ``engine.Locator``."""
+        """Find the tasks that are in a queue; see ``engine.Locator``."""
         wanted = _by_bytes(task_ids)
         lists = self._layout.lists(queue)
         lengths = await self._call(*(pack(b"LLEN", key) for key in lists))
@@ -112,7 +112,7 @@ class RedisLocator:
         return Queued(before, complete)
 
     async def held(self, task_ids: Collection[str]) -> dict[str, float]:
-        """When those come back that are taken and not acknowledged; see ``engine.Locator``."""
+        """When unacknowledged messages are redelivered; see ``engine.Locator``."""
         wanted = _by_bytes(task_ids)
         back_at: dict[str, float] = {}
         cursor = b""
@@ -128,14 +128,14 @@ class RedisLocator:
         return back_at
 
     async def workers(self, task_ids: Collection[str]) -> Holders:
-        """Which of the tasks workers have; see ``engine.Locator``."""
-        wire = await self._link.connected(PATIENCE)
+        """Find the tasks that workers hold; see ``engine.Locator``."""
+        wire = await self._broker.connected(PATIENCE)
         try:
             bound = await self._workers.bound(wire)
             expected = await self._workers.expected(wire)
             replies = await self._thread.call(self._ask, list(task_ids), len(expected))
         except Exception as error:
-            raise as_unavailable(error, self._link.endpoint) from error
+            raise as_unavailable(error, self._broker.endpoint) from error
         answers = {name: tasks for name, tasks in replies.items() if "error" not in tasks}
         self._workers.answered(expected, list(answers))
         return Holders(_holders(answers), len(answers), len(bound | answers.keys()))
@@ -145,7 +145,7 @@ class RedisLocator:
         self._thread.close()
 
     async def _back_at(self, tags: Mapping[str, bytes]) -> dict[str, float]:
-        """When each message comes back, by the tag under which it was taken."""
+        """When each message is redelivered, by its delivery tag."""
         index = self._layout.unacked_index
         taken = await self._call(*(pack(b"ZSCORE", index, tag) for tag in tags.values()))
         return {
@@ -157,10 +157,10 @@ class RedisLocator:
     async def _in_list(
         self, key: bytes, start: int, wanted: Mapping[bytes, str], until: float
     ) -> tuple[dict[str, int], bool]:
-        """How many messages of a list are before each task's, and whether all were looked at.
+        """How many messages precede each task's in a list, and whether the whole list was read.
 
         Messages are pushed at the list's head, where its indices begin, and taken from its end:
-        none of those that stay can slip past a look that goes from head to end.
+        a message that stays cannot slip past a read from head to end.
         """
         before: dict[str, int] = {}
         count = _FIRST_READ
@@ -175,27 +175,26 @@ class RedisLocator:
             if len(messages) < count:
                 return before, True
             start += count
-            # At most doubled: short messages say little about those behind them.
+            # At most doubled: short messages say little about the next ones.
             fitting = READ_BYTES * count // max(1, sum(map(len, messages)))
             count = max(1, min(PER_READ, 2 * count, fitting))
         return before, False
 
     async def _call(self, *commands: bytes) -> list[Any]:
-        """The replies to packed commands; raises BrokerUnavailable for a refusal too."""
-        wire = await self._link.connected(PATIENCE)
+        """The replies to packed commands; raises BrokerUnavailable for an error reply too."""
+        wire = await self._broker.connected(PATIENCE)
         try:
             replies = await wire.call(b"".join(commands), len(commands)) if commands else []
         except ConnectionError as error:
-            raise as_unavailable(error, self._link.endpoint) from error
+            raise as_unavailable(error, self._broker.endpoint) from error
         if (refusal := refusal_in(replies)) is not None:
-            raise as_unavailable(refusal, self._link.endpoint)
+            raise as_unavailable(refusal, self._broker.endpoint)
         return replies
 
     def _ask(self, task_ids: list[str], limit: int) -> dict[str, Any]:
-        """On the thread; without anybody to expect it takes the whole time."""
-        timeouts = {"socket_timeout": SOCKET_SECONDS, "socket_connect_timeout": CONNECT_SECONDS}
+        """Runs on the thread; takes the full ``ANSWER_SECONDS`` if no worker is expected."""
         control: Any = self._app.control
-        with self._app.connection_for_write(transport_options=timeouts) as connection:
+        with self._app.connection_for_write(transport_options=TIMEOUTS) as connection:
             inspect = control.inspect(
                 timeout=ANSWER_SECONDS, limit=limit or None, connection=connection
             )
@@ -207,9 +206,9 @@ def _by_bytes(task_ids: Collection[str]) -> dict[bytes, str]:
 
 
 def _id_of(message: bytes) -> bytes:
-    """A message's task id, without reading the rest: its properties are the last thing in it.
+    """A message's task id, found without parsing: its properties come last.
 
-    No text inside a message can look like it, for quotes in there are escaped.
+    No text inside a message can look like it, because quotes there are escaped.
     """
     at = message.rfind(_ID_KEY)
     found = _ID.match(message, at) if at >= 0 else None
@@ -217,7 +216,7 @@ def _id_of(message: bytes) -> bytes:
 
 
 def _holders(answers: Mapping[str, Mapping[str, Sequence[Any]]]) -> dict[str, tuple[str, bool]]:
-    """Who has each task; who runs it counts before who keeps it."""
+    """The worker that holds each task; running it counts before reserving it."""
     by_task: dict[str, tuple[str, bool]] = {}
     for worker, tasks in answers.items():
         for task_id, (state, *_) in tasks.items():

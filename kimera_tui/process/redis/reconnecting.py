@@ -1,4 +1,4 @@
-"""A connection that comes back: opened on first use, re-opened with a growing pause."""
+"""A connection that reconnects: opened on first use, reopened with a growing pause."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from kimera_tui.errors import BrokerUnavailable
 from kimera_tui.process.events import ConnectionBack, ConnectionLost
-from kimera_tui.process.failures import broker_failure, is_password_matter
+from kimera_tui.process.failures import broker_failure, is_auth_failure
 from kimera_tui.process.loop.bus import Emitter
 from kimera_tui.process.outages import Outages
 from kimera_tui.process.redis.endpoint import Endpoint
@@ -18,32 +18,33 @@ from kimera_tui.process.redis.wire import Push, Wire, pack, refusal_in
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
-_LAST_WORDS = 0.2
+_CLOSE_SECONDS = 0.2
+"""The longest that ``close`` waits for the connecting task to end."""
 _LOADING = "is loading its data"
 
 
-class Health:
-    """Tells when a server is lost and when it is back, however many connections it has.
+class ServerHealth:
+    """Emits ``ConnectionLost`` and ``ConnectionBack`` for a server with several connections.
 
     Args:
         which: ``broker`` or ``result backend``.
-        emitter: Where to tell.
-        outages: Adds up the time for which it is away.
+        emitter: Where the events go.
+        outages: Adds up the time for which the server is away.
     """
 
     def __init__(self, which: str, emitter: Emitter, outages: Outages | None = None) -> None:
         self._which = which
         self._emitter = emitter
         self._outages = outages or Outages()
-        self._down: set[Link] = set()
+        self._down: set[RedisConnection] = set()
         self._refused = False
-        """Whether it refuses our password, which waiting doesn't cure."""
+        """Whether it rejects our credentials, which waiting does not cure."""
 
-    def lost(self, link: Link, reason: str) -> None:
-        """A connection is gone or couldn't be made."""
+    def lost(self, connection: RedisConnection, reason: str) -> None:
+        """A connection was lost or could not be opened."""
         first = not self._down
-        self._down.add(link)
-        refused = is_password_matter(reason)
+        self._down.add(connection)
+        refused = is_auth_failure(reason)
         if refused:
             self._outages.end(self)
         elif not self._refused:
@@ -53,10 +54,10 @@ class Health:
             at = self._emitter.now()
             self._emitter.emit(ConnectionLost(at=at, which=self._which, reason=reason))
 
-    def back(self, link: Link) -> None:
+    def back(self, connection: RedisConnection) -> None:
         """A server answered a command on a new connection."""
-        if link in self._down:
-            self._down.discard(link)
+        if connection in self._down:
+            self._down.discard(connection)
             if not self._down:
                 self._refused = False
                 self._outages.end(self)
@@ -64,22 +65,22 @@ class Health:
                 self._emitter.emit(ConnectionBack(at=at, which=self._which))
 
 
-class Link:
-    """Keeps one connection to an endpoint.
+class RedisConnection:
+    """Keeps one connection to an endpoint open.
 
     Args:
         endpoint: Where to connect.
-        health: Whom to tell of losses.
-        on_push: Makes it a subscription; gets what is pushed.
-        on_open: Awaited with each new wire before anybody else gets it.
-        expects: Whether the server is expected to push something; a connection that it closes
-            while it owes nothing is opened again without a word.
+        health: Gets losses and recoveries.
+        on_push: Makes this a subscription; gets every pushed reply.
+        on_open: Awaited with each new wire before it is used.
+        expects: Whether the server is expected to push something. A connection that the server
+            closes while it owes nothing is reopened silently.
     """
 
     def __init__(
         self,
         endpoint: Endpoint,
-        health: Health,
+        health: ServerHealth,
         *,
         on_push: Push | None = None,
         on_open: Callable[[Wire], Awaitable[None]] | None = None,
@@ -103,17 +104,17 @@ class Link:
         return self._wire
 
     def open(self) -> None:
-        """Start connecting, unless that is done or under way."""
+        """Start connecting, unless connected or connecting."""
         if self._wire is None and self._opening is None and not self._closed:
             loop = asyncio.get_running_loop()
-            self._opening = loop.create_task(self._keep_trying(), name="kimera link")
+            self._opening = loop.create_task(self._keep_trying(), name="kimera connection")
 
     async def connected(self, patience: float) -> Wire:
         """Return the open connection.
 
         Args:
-            patience: Seconds to go on trying, unless the link is ``hopeless``; otherwise the
-                first failure is final.
+            patience: Seconds to keep trying, unless the connection is ``hopeless``: then the first
+                failure is final.
 
         Raises:
             BrokerUnavailable: with the last reason.
@@ -130,22 +131,22 @@ class Link:
         return self._wire
 
     async def close(self) -> None:
-        """Close for good; waits for nobody but our own task."""
+        """Close for good; waits for our own task only."""
         self._closed = True
         if self._wire is not None:
             wire, self._wire = self._wire, None
             wire.close()
         if (opening := self._opening) is not None:
             opening.cancel()
-            await asyncio.wait({opening}, timeout=_LAST_WORDS)
+            await asyncio.wait({opening}, timeout=_CLOSE_SECONDS)
 
     @property
     def hopeless(self) -> bool:
-        """Whether waiting is in vain: it never answered, or refuses our password."""
+        """Whether waiting is pointless: the server never answered or rejects our credentials."""
         if self._closed or self._failure is None:  # without a failure it is still being opened
             return self._closed
-        said = self._failure.message
-        return is_password_matter(said) or not (self._was_open or _LOADING in said)
+        message = self._failure.message
+        return is_auth_failure(message) or not (self._was_open or _LOADING in message)
 
     @property
     def failure(self) -> BrokerUnavailable:
@@ -174,7 +175,7 @@ class Link:
         wire = await self.endpoint.connect(self._lost, self._on_push)
         try:
             if self._on_push is None:
-                await _see_it_serves(wire)
+                await _check_serves(wire)
             if self._on_open is not None:
                 await self._on_open(wire)
         except BaseException:
@@ -198,29 +199,29 @@ class Link:
         if attempt is not None and not attempt.done():
             attempt.set_result(None)
 
-    def _lost(self, wire: Wire, why: Exception) -> None:
+    def _lost(self, wire: Wire, error: Exception) -> None:
         if self._closed or wire is not self._wire:
             return
         self._wire = None
         if wire.owed or self._expects():
-            self._health.lost(self, _reason(as_unavailable(why, self.endpoint)))
+            self._health.lost(self, _reason(as_unavailable(error, self.endpoint)))
         self.open()
 
 
-async def _see_it_serves(wire: Wire) -> None:
-    """Return once a command succeeded; a server may be there and carry out none."""
+async def _check_serves(wire: Wire) -> None:
+    """Return once a command succeeded; a server may accept connections and execute nothing."""
     refusal = refusal_in(await wire.call(pack(b"PING")))
-    if refusal is not None and serves_not(refusal):
+    if refusal is not None and refuses_connection(refusal):
         raise refusal
 
 
-def serves_not(refusal: Exception) -> bool:
-    """Whether a refusal is about the whole connection, and not about one command of a user."""
+def refuses_connection(refusal: Exception) -> bool:
+    """Whether an error concerns the whole connection, not one command or the user's rights."""
     return not str(refusal).startswith(("NOPERM", "ERR unknown command"))
 
 
 def as_unavailable(error: BaseException, endpoint: Endpoint) -> BrokerUnavailable:
-    """What a connection's exception means, in one sentence."""
+    """A connection's exception as one sentence."""
     failure = broker_failure(error, endpoint.where)
     return failure or BrokerUnavailable(f"The broker at {endpoint.where} cannot be used: {error}.")
 

@@ -1,4 +1,4 @@
-"""Lets finished tasks go: revoked first, acknowledged, and only then forgotten; in batches."""
+"""Releases finished tasks in batches: revoke, wait for acknowledgements, then forget."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from kimera_tui.errors import BrokerUnavailable
 from kimera_tui.process.engine import Receipt
 from kimera_tui.process.events import Forgotten, RevokeSent
 from kimera_tui.process.loop.bus import Emitter
-from kimera_tui.process.redis.reconnecting import Link
+from kimera_tui.process.redis.reconnecting import RedisConnection
 from kimera_tui.process.redis.results import unlink
 from kimera_tui.process.redis.revoker import ANSWER_SECONDS, Revoker
 
 logger = logging.getLogger(__name__)
 
 WINDOW = 0.25
-"""Seconds for which released tasks are collected."""
+"""Seconds in which released tasks are collected into one batch."""
 PER_BROADCAST = 200
-"""Ids of one revoke: a worker's main loop spends up to 0.2 ms on each."""
+"""Ids per revoke broadcast: a worker's main loop spends up to 0.2 ms on each."""
 LAST_SECONDS = 1.0
-"""The longest that the end of the loop is held up for what is still to be released."""
+"""The longest that the end of the loop is delayed by pending releases."""
 _PATIENCE = 4.0
 _TRIES = 3
-_TOLD_AT_ONCE = 500
+_EVENTS_PER_TURN = 500
 
 
 class RedisReleaser:
     """Releases finished tasks.
 
-    The order matters: a worker that gets a revoke for an id whose result is already gone stores
-    a REVOKED result for it, which then stays for a day.
+    The order matters: a worker that receives a revoke after the result is gone stores a REVOKED
+    result in its place, which stays for a day.
 
     Args:
         revoker: Sends the revokes.
-        broker: Where the publish markers are.
-        backend: Where the results are.
-        marker: Gives a task's marker key.
-        key_prefix: What comes before a task id in its result's key.
-        emitter: Where releases are told.
+        broker: The connection to the publish markers.
+        backend: The connection to the results.
+        marker: Returns a task's marker key.
+        key_prefix: Prefix of result keys, before the task id.
+        emitter: Where releases are announced.
         on_end: Awaited when the loop ends, after the last release.
     """
 
     def __init__(
         self,
         revoker: Revoker,
-        broker: Link,
-        backend: Link,
+        broker: RedisConnection,
+        backend: RedisConnection,
         marker: Callable[[str], bytes],
         key_prefix: bytes,
         emitter: Emitter,
@@ -70,13 +70,13 @@ class RedisReleaser:
         """The loop of the background work; None before its start."""
 
     def start(self) -> None:
-        """Begin the background work, which a loop that ends cancels: then the rest goes quickly."""
+        """Start the background work; a loop that ends cancels it and releases the rest quickly."""
         if self._task is None or self._task.done():
             self.loop = asyncio.get_running_loop()
             self._task = self.loop.create_task(self._run(), name="kimera releaser")
 
     def release(self, task_id: str) -> None:
-        """Put the task into the next batch; see ``engine.Releaser``."""
+        """Add the task to the next batch; see ``engine.Releaser``."""
         self._pending.append(task_id)
         self._idle.clear()
         self._work.set()
@@ -85,17 +85,17 @@ class RedisReleaser:
     async def revoke(
         self, task_ids: Sequence[str], *, terminate: bool = False, signal: str = "SIGTERM"
     ) -> Sequence[Receipt]:
-        """Revoke now and return who acknowledged; see ``engine.Releaser``."""
+        """Revoke now and return the acknowledgements; see ``engine.Releaser``."""
         return await self._revoker.revoke(task_ids, terminate=terminate, signal=signal)
 
     async def settle(self) -> None:
-        """Return once everything handed over so far is released, or given up."""
+        """Return once every task passed to ``release`` so far is released, or given up."""
         if not self._idle.is_set():
             self._hurry.set()
         await self._idle.wait()
 
     def cancel(self) -> None:
-        """End the background work, after one last short effort; on its own loop."""
+        """End the background work after one last short try; call on its own loop."""
         if self._task is not None:
             self._task.cancel()
 
@@ -151,7 +151,7 @@ class RedisReleaser:
         except asyncio.CancelledError:
             self._pending[:0] = batch
             raise
-        await self._tell(batch, receipts)
+        await self._emit_released(batch, receipts)
 
     async def _forget(self, batch: Sequence[str], patience: float) -> None:
         results = [self._key_prefix + task_id.encode() for task_id in batch]
@@ -159,7 +159,7 @@ class RedisReleaser:
         await unlink(self._broker, [self._marker(task_id) for task_id in batch], patience)
 
     async def _release_last(self) -> None:
-        """The loop is ending: one short effort for everything that is left."""
+        """The loop is ending: one short try for everything that is left."""
         batch, self._pending = self._pending, []
         if not batch:
             return
@@ -170,12 +170,12 @@ class RedisReleaser:
         except TimeoutError:
             logger.warning("%d tasks were not released before the end.", len(batch))
 
-    async def _tell(self, batch: Sequence[str], receipts: Sequence[Receipt]) -> None:
-        if not self._emitter.heard:
+    async def _emit_released(self, batch: Sequence[str], receipts: Sequence[Receipt]) -> None:
+        if not self._emitter.has_listeners:
             return
         at, receipts = self._emitter.now(), tuple(receipts)
-        for start in range(0, len(batch), _TOLD_AT_ONCE):
-            for task_id in batch[start : start + _TOLD_AT_ONCE]:
+        for start in range(0, len(batch), _EVENTS_PER_TURN):
+            for task_id in batch[start : start + _EVENTS_PER_TURN]:
                 self._emitter.emit(RevokeSent(at=at, task_id=task_id, receipts=receipts))
                 self._emitter.emit(Forgotten(at=at, task_id=task_id))
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""How a message becomes Redis commands: the genuine way, or by a template that equals it."""
+"""Renders messages to Redis commands: through Celery, or by a template proven equal."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from celery.app.routes import MapRoute
 
 from kimera_tui.process.engine import Message
 from kimera_tui.process.redis.capture import Capture, Commands
-from kimera_tui.process.redis.message_templates import NotTemplatable, Template
+from kimera_tui.process.redis.message_templates import MessageTemplate, NotTemplatable
 
 TRUST_SECONDS = 10.0
-"""How long a template is used before it is compared with the genuine path again."""
+"""How long a template is used before it is compared with Celery's message again."""
 _MOST_TEMPLATES = 500
 _FIXED_OPTIONS = frozenset(
     {"queue", "priority", "time_limit", "soft_time_limit", "serializer", "ignore_result", "shadow"}
 )
-"""Options that put the same text into every message."""
+"""Options that add the same text to every message."""
 
 
 class _Shape:
-    """What is known about one task name with one set of options."""
+    """What is known of one task name with one set of options."""
 
     __slots__ = ("seen", "template", "until")
 
     def __init__(self) -> None:
         self.seen = False
-        self.template: Template | None = None
+        self.template: MessageTemplate | None = None
         self.until = 0.0
 
 
-class Rendering:
-    """Renders messages; a shape's second message makes a template, checked against it.
+class Renderer:
+    """Renders messages; the second message of a shape builds a template, checked against it.
 
-    Used from one thread.
+    For use by one thread.
     """
 
     def __init__(self, app: Celery, capture: Capture) -> None:
@@ -47,14 +47,14 @@ class Rendering:
         self._original = _is_celerys_own(app)
         self._may_use_templates = False
 
-    def look_around(self) -> None:
-        """Find out whether anything but the arguments decides what a message looks like.
+    def refresh(self) -> None:
+        """Check whether a message depends on anything but its arguments.
 
-        To be called before every slice: somebody may have connected a signal meanwhile.
+        Call this before every slice: a signal may have been connected meanwhile.
         """
         try:
             self._may_use_templates = self._original and self._is_plain()
-        except Exception:  # noqa: BLE001 - the genuine path tells the caller what is wrong
+        except Exception:  # noqa: BLE001 - Celery's own path raises the error
             self._may_use_templates = False
 
     def _is_plain(self) -> bool:
@@ -82,9 +82,9 @@ class Rendering:
                 return shape.template.fill(message)
             except (TypeError, ValueError):
                 return self._capture.render(message)
-        return self._genuine(message, shape)
+        return self._render_by_celery(message, shape)
 
-    def _genuine(self, message: Message, shape: _Shape) -> Commands:
+    def _render_by_celery(self, message: Message, shape: _Shape) -> Commands:
         commands = self._capture.render(message)
         if not shape.seen:
             shape.seen = True
@@ -93,9 +93,11 @@ class Rendering:
             shape.template = self._checked_template(message, commands)
         return commands
 
-    def _checked_template(self, message: Message, genuine: Commands) -> Template | None:
+    def _checked_template(self, message: Message, genuine: Commands) -> MessageTemplate | None:
         try:
-            template = Template(self._app, self._capture.render, message.name, message.options)
+            template = MessageTemplate(
+                self._app, self._capture.render, message.name, message.options
+            )
             filled = template.fill(message)
         except (NotTemplatable, TypeError, ValueError, KeyError):
             return None
@@ -103,7 +105,7 @@ class Rendering:
 
 
 def _is_celerys_own(app: Celery) -> bool:
-    """False when somebody has put a ``send_task`` of their own in front of Celery's."""
+    """False if the app's ``send_task`` is not Celery's own."""
     send_task: Any = app.send_task
     function = getattr(send_task, "__func__", None)
     return getattr(function, "__module__", "") == "celery.app.base" and not hasattr(
@@ -112,7 +114,7 @@ def _is_celerys_own(app: Celery) -> bool:
 
 
 def _shape_of(message: Message) -> Hashable | None:
-    """What messages have in common that differ only in id and arguments; None for one-offs."""
+    """A key shared by messages that differ only in id and arguments; None for one-offs."""
     options = message.options
     if not options:
         return message.name
@@ -125,7 +127,7 @@ def _shape_of(message: Message) -> Hashable | None:
 
 
 def _same(one: Commands, other: Commands) -> bool:
-    """Whether two renderings of one message differ in their delivery tag at most."""
+    """Whether two renderings of a message differ at most in their delivery tag."""
     if len(one) != 1 or len(other) != 1 or one[0][:2] != other[0][:2]:
         return False
     parsed = [json.loads(commands[0][2]) for commands in (one, other)]

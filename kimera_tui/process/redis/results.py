@@ -1,4 +1,4 @@
-"""Reads and removes stored results by their keys, many in one round trip, none that is too big."""
+"""Reads and removes stored results by key, many in one round trip; skips those too large."""
 
 from __future__ import annotations
 
@@ -8,48 +8,48 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from kimera_tui.process.outcome import FAILURE, Outcome, read_meta, unreadable
-from kimera_tui.process.redis.reconnecting import Link
+from kimera_tui.process.redis.reconnecting import RedisConnection
 from kimera_tui.process.redis.wire import Wire, pack
 
 PER_COMMAND = 250
 LARGEST = 8 * 1024 * 1024
-"""Bytes of the largest stored result that is read."""
+"""The largest stored result that is read, in bytes."""
 _MOST_AT_ONCE = 4 * LARGEST
 
 
 def too_large(size: int, key: bytes) -> Outcome:
-    """The outcome of a task whose result isn't read because of its size.
+    """The outcome of a task whose result is too large to read.
 
-    A failure, so that nobody takes a part for the whole and nobody removes it: the result stays
-    in the backend until it expires there.
+    It is a failure, so that nothing mistakes a part for the whole and nothing removes it: the
+    result stays in the backend until it expires.
     """
     return Outcome(
         FAILURE,
         error_type="ResultTooLarge",
-        error_message=f"the stored result is {size / 2**20:.1f} MiB, the most that is read is"
+        error_message=f"the stored result is {size / 2**20:.1f} MiB, the limit is"
         f" {LARGEST // 2**20} MiB; it stays in the result backend under {key.decode()}",
     )
 
 
 def read_result(key: bytes, raw: bytes) -> Outcome:
-    """What a stored result tells; never raises."""
+    """The outcome in a stored result; never raises."""
     if len(raw) > LARGEST:
         return too_large(len(raw), key)
     try:
         return read_meta(raw)
-    except Exception as error:  # noqa: BLE001 - whatever was stored, the watcher lives on
+    except Exception as error:  # noqa: BLE001 - no stored value may stop the watcher
         return unreadable(f"the stored result cannot be read ({type(error).__name__})")
 
 
 async def look_up(wire: Wire, keys: Sequence[bytes]) -> list[Outcome | None]:
     """What is stored under each key; None for nothing yet.
 
-    Sizes are asked first, so a task that hasn't ended costs a few bytes, and a result of
-    gigabytes costs no more.
+    Sizes are read first, so a task that has not ended costs a few bytes, and so does a result of
+    gigabytes.
 
     Raises:
-        WireLost: the connection went.
-        ResponseError: the server doesn't say, such as one that is loading its data.
+        WireLost: the connection was lost.
+        ResponseError: the server refuses, for example while it loads its data.
     """
     found: list[Outcome | None] = [None] * len(keys)
     sizes = await wire.call(b"".join(pack(b"STRLEN", key) for key in keys), len(keys))
@@ -58,7 +58,7 @@ async def look_up(wire: Wire, keys: Sequence[bytes]) -> list[Outcome | None]:
         if isinstance(size, ResponseError):
             if "WRONGTYPE" not in str(size):
                 raise size
-            found[at] = unreadable("what is stored in place of the result is not a string")
+            found[at] = unreadable("the stored result is not a string")
         elif size > LARGEST:
             found[at] = too_large(size, keys[at])
         elif size > 0:
@@ -73,7 +73,7 @@ async def look_up(wire: Wire, keys: Sequence[bytes]) -> list[Outcome | None]:
 
 
 def _portions(wanted: Sequence[int], sizes: Sequence[Any]) -> Iterator[list[int]]:
-    """Parts of what is wanted, each of a bearable size."""
+    """The wanted keys in portions of bounded size."""
     portion: list[int] = []
     total = 0
     for at in wanted:
@@ -86,14 +86,14 @@ def _portions(wanted: Sequence[int], sizes: Sequence[Any]) -> Iterator[list[int]
         yield portion
 
 
-async def unlink(link: Link, keys: Sequence[bytes], patience: float) -> None:
-    """Remove keys, a few hundred per command.
+async def unlink(connection: RedisConnection, keys: Sequence[bytes], patience: float) -> None:
+    """Remove keys, some hundred per command.
 
     Raises:
         BrokerUnavailable: there is no connection within ``patience`` seconds.
-        WireLost: the connection went.
+        WireLost: the connection was lost.
     """
-    wire = await link.connected(patience)
+    wire = await connection.connected(patience)
     calls = [
         wire.call(pack(b"UNLINK", *keys[start : start + PER_COMMAND]))
         for start in range(0, len(keys), PER_COMMAND)

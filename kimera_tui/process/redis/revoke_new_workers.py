@@ -1,4 +1,4 @@
-"""Tells workers what is revoked while they start: before they take their first message."""
+"""Tells workers which tasks are revoked while they start, before they take a message."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from typing import Any
 from kombu.utils.json import loads
 
 from kimera_tui.process.loop.call_thread import CallThread
-from kimera_tui.process.redis.endpoint import CONNECT_SECONDS, SOCKET_SECONDS
+from kimera_tui.process.redis.endpoint import TIMEOUTS
 
 LISTEN_SECONDS = 0.5
-"""How soon it ends once it is to end."""
+"""The longest that the thread takes to notice that it should end."""
 TRY_AGAIN = 1.0
 
 
-class Newcomers:
+class RedisNewWorkerRevoker:
     """Answers the question that a worker asks its neighbours when it starts.
 
-    A broadcast reaches only workers that listen already, and one that starts takes its first
-    message at once. But it asks before: what has been revoked? (Celery calls that mingling, and
+    A broadcast reaches only workers that already listen, and a worker that starts takes its first
+    message at once. But before that it asks what has been revoked. (Celery calls this mingling;
     ``--without-mingle`` turns it off.) For Redis brokers.
 
     Args:
@@ -37,21 +37,21 @@ class Newcomers:
         self._name = f"kimera-{os.getpid()}@{socket.gethostname()}"
 
     @contextlib.contextmanager
-    def told(self, task_ids: Collection[str], heard: Callable[[str], None]) -> Iterator[None]:
+    def revoking(self, task_ids: Collection[str], on_told: Callable[[str], None]) -> Iterator[None]:
         """Tell every worker that starts meanwhile that these tasks are revoked.
 
         Args:
-            task_ids: Read anew for each worker, so it may change.
-            heard: Called on the loop with the name of each that was told.
+            task_ids: Read again for each worker, so it may change.
+            on_told: Called on the loop with the name of each worker that was told.
         """
         loop, end = asyncio.get_running_loop(), threading.Event()
-        thread = CallThread("kimera-newcomers")
+        thread = CallThread("kimera-new-workers")
 
-        def tell(worker: str) -> None:
+        def report(worker: str) -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(heard, worker)
+                loop.call_soon_threadsafe(on_told, worker)
 
-        answering = thread.call(self._keep_answering, task_ids, tell, end)
+        answering = thread.call(self._keep_answering, task_ids, report, end)
         try:
             yield
         finally:
@@ -60,25 +60,24 @@ class Newcomers:
             thread.close()
 
     def _keep_answering(
-        self, task_ids: Collection[str], tell: Callable[[str], None], end: threading.Event
+        self, task_ids: Collection[str], report: Callable[[str], None], end: threading.Event
     ) -> None:
-        """On the thread, as long as it takes; a broker that is away is tried again."""
+        """On the thread, until ``end`` is set; a broker that is away is tried again."""
         while not end.is_set():
             try:
-                self._answer(task_ids, tell, end)
-            except Exception:  # noqa: BLE001 - whatever it was, the next try may have more luck
+                self._answer(task_ids, report, end)
+            except Exception:  # noqa: BLE001 - whatever it was, the next try may succeed
                 end.wait(TRY_AGAIN)
 
     def _answer(
-        self, task_ids: Collection[str], tell: Callable[[str], None], end: threading.Event
+        self, task_ids: Collection[str], report: Callable[[str], None], end: threading.Event
     ) -> None:
-        timeouts = {"socket_timeout": SOCKET_SECONDS, "socket_connect_timeout": CONNECT_SECONDS}
-        with self._app.connection_for_write(transport_options=timeouts) as connection:
+        with self._app.connection_for_write(transport_options=TIMEOUTS) as connection:
             channel: Any = connection.default_channel
             mailbox: Any = self._app.control.mailbox(connection)
 
             def hello(state: object, from_node: str = "", **rest: object) -> dict[str, object]:
-                tell(from_node)
+                report(from_node)
                 now = time.time()
                 revoked = dict.fromkeys(tuple(task_ids), now)
                 return {"revoked": revoked, "clock": self._app.clock.forward()}

@@ -1,4 +1,4 @@
-"""Sends revokes on a thread of its own and collects who acknowledged them."""
+"""Sends revokes on a thread of its own and collects the acknowledgements."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from celery import Celery
 
 from kimera_tui.process.engine import Receipt, read_receipts
 from kimera_tui.process.loop.call_thread import CallThread
-from kimera_tui.process.redis.endpoint import CONNECT_SECONDS, SOCKET_SECONDS
+from kimera_tui.process.redis.endpoint import TIMEOUTS
 from kimera_tui.process.redis.known_workers import KnownWorkers
-from kimera_tui.process.redis.reconnecting import Link, as_unavailable
+from kimera_tui.process.redis.reconnecting import RedisConnection, as_unavailable
 
 ANSWER_SECONDS = 1.0
 """The longest wait for a worker's acknowledgement."""
@@ -21,17 +21,17 @@ PATIENCE = 4.0
 
 
 class Revoker:
-    """Broadcasts revokes by Celery's own remote control.
+    """Broadcasts revokes through Celery's remote control.
 
     Args:
         app: The Celery app.
-        link: The connection to the broker, asked who is listening.
-        workers: Who should answer.
+        broker: The connection that lists the listening workers.
+        workers: The workers that should answer.
     """
 
-    def __init__(self, app: Celery, link: Link, workers: KnownWorkers) -> None:
+    def __init__(self, app: Celery, broker: RedisConnection, workers: KnownWorkers) -> None:
         self._app = app
-        self._link = link
+        self._broker = broker
         self._workers = workers
         self._thread = CallThread("kimera-control")
         self._connection: Any = None
@@ -45,12 +45,12 @@ class Revoker:
         answer_seconds: float = ANSWER_SECONDS,
         patience: float = PATIENCE,
     ) -> list[Receipt]:
-        """Revoke and return who acknowledged within ``answer_seconds``.
+        """Revoke and return the acknowledgements received within ``answer_seconds``.
 
         Raises:
             BrokerUnavailable: nothing was revoked.
         """
-        wire = await self._link.connected(patience)
+        wire = await self._broker.connected(patience)
         try:
             expected = await self._workers.expected(wire)
             job = self._thread.call(
@@ -60,7 +60,7 @@ class Revoker:
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            raise as_unavailable(error, self._link.endpoint) from error
+            raise as_unavailable(error, self._broker.endpoint) from error
         receipts = [
             _shortened(receipt, len(task_ids))
             for reply in replies
@@ -72,21 +72,16 @@ class Revoker:
     def close(self) -> None:
         """Close the connection and let the thread end; never waits."""
         if self._connection is not None:
-            with contextlib.suppress(RuntimeError):  # no loop any more: the collector closes it
+            with contextlib.suppress(RuntimeError):  # no running loop: the collector closes it
                 self._thread.call(self._disconnect)
         self._thread.close()
 
     def _broadcast(
         self, task_ids: list[str], terminate: bool, signal: str, limit: int, seconds: float
     ) -> list[Any]:
-        """On the thread. Without anybody to wait for, the broadcast goes out all the same."""
+        """Runs on the thread. Broadcasts even if no worker is expected to answer."""
         if self._connection is None:
-            self._connection = self._app.connection_for_write(
-                transport_options={
-                    "socket_timeout": SOCKET_SECONDS,
-                    "socket_connect_timeout": CONNECT_SECONDS,
-                }
-            )
+            self._connection = self._app.connection_for_write(transport_options=TIMEOUTS)
         waiting: dict[str, Any] = (
             {"reply": True, "timeout": seconds, "limit": limit} if limit else {"reply": False}
         )
@@ -110,7 +105,7 @@ class Revoker:
 
 
 def _shortened(receipt: Receipt, count: int) -> Receipt:
-    """Workers repeat all ids, 8 KB for a batch; a count says as much."""
+    """Workers repeat all ids, 8 KB for a batch; a count says the same."""
     if count == 1 or not receipt.ok:
         return receipt
     return Receipt(receipt.worker, f"{count} tasks flagged as revoked", receipt.ok)

@@ -1,4 +1,4 @@
-"""One connection subscribed to the result channels of exactly the tasks that are watched."""
+"""One connection subscribed to the result channels of the watched tasks, and no others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import hiredis
 from redis.exceptions import ResponseError
 
 from kimera_tui.process.redis.endpoint import Endpoint
-from kimera_tui.process.redis.reconnecting import Health, Link, serves_not
+from kimera_tui.process.redis.reconnecting import RedisConnection, ServerHealth, refuses_connection
 from kimera_tui.process.redis.wire import Wire, pack
 
 logger = logging.getLogger(__name__)
@@ -28,17 +28,17 @@ class Subscriptions:
 
     Args:
         endpoint: Where the results are.
-        health: Whom to tell of losses.
-        watched: All keys that are to be subscribed; whoever adds one to it calls ``add``.
-        on_message: Gets key and stored result.
-        on_ready: Called once the server confirmed everything after a connect: what happened
-            before that has to be read.
+        health: Gets losses and recoveries.
+        watched: All keys to subscribe to; call ``add`` for each key added to it.
+        on_message: Gets the key and the stored result.
+        on_ready: Called when the server has confirmed every subscription after a reconnect:
+            results stored before that must be read.
     """
 
     def __init__(
         self,
         endpoint: Endpoint,
-        health: Health,
+        health: ServerHealth,
         watched: Collection[bytes],
         on_message: Callable[[bytes, bytes], None],
         on_ready: Callable[[], None],
@@ -46,7 +46,7 @@ class Subscriptions:
         self._watched = watched
         self._on_message = on_message
         self._on_ready = on_ready
-        self._link = Link(
+        self._connection = RedisConnection(
             endpoint,
             health,
             on_push=self._pushed,
@@ -56,7 +56,7 @@ class Subscriptions:
         self._wire: Wire | None = None
         self._refused = False
         self._failure: ResponseError | None = None
-        """Why the server carries out nothing on this connection."""
+        """Why the server executes nothing on this connection."""
         self._unconfirmed = 0
         self._confirmed = asyncio.Event()
         self._fresh: list[bytes] = []
@@ -67,24 +67,24 @@ class Subscriptions:
     @property
     def healthy(self) -> bool:
         """Whether every watched task is known to be subscribed."""
-        return self._link.wire is not None and not self._refused
+        return self._connection.wire is not None and not self._refused
 
     def add(self, key: bytes) -> None:
-        """Subscribe to the key, with the next ``flush`` at the latest."""
+        """Subscribe to the key by the next ``flush``."""
         if not self._fresh:
-            self._link.open()
+            self._connection.open()
             asyncio.get_running_loop().call_soon(self.flush)
         self._fresh.append(key)
 
     def remove(self, key: bytes) -> None:
-        """Unsubscribe from the key, some time soon."""
+        """Unsubscribe from the key soon."""
         self._stale.append(key)
         if self._leaving is None:
             loop = asyncio.get_running_loop()
             self._leaving = loop.call_later(_LINGER_SECONDS, self._leave)
 
     def flush(self) -> None:
-        """Write the subscriptions that are still waiting."""
+        """Write pending subscriptions."""
         fresh, self._fresh = self._fresh, []
         if self._wire is not None:  # otherwise the next connect subscribes to everything watched
             self._write(self._wire, b"SUBSCRIBE", fresh)
@@ -95,11 +95,11 @@ class Subscriptions:
             if timer is not None:
                 timer.cancel()
         self._wire = None
-        await self._link.close()
+        await self._connection.close()
 
     def _leave(self) -> None:
         self._leaving = None
-        # A task that is watched again meanwhile stays subscribed.
+        # A task watched again meanwhile stays subscribed.
         stale = [key for key in self._stale if key not in self._watched]
         self._stale.clear()
         if self._wire is not None:
@@ -110,10 +110,10 @@ class Subscriptions:
             wire.send(pack(command, *keys[start : start + PER_COMMAND]))
 
     async def _opened(self, wire: Wire) -> None:
-        """Subscribe to everything and wait until the server has confirmed it.
+        """Subscribe to everything and wait for the server's confirmation.
 
         Raises:
-            ResponseError: it carries out nothing, such as one that wants a password.
+            ResponseError: the server executes nothing, for example because it wants a password.
         """
         keys = list(self._watched)
         self._fresh.clear()
@@ -125,7 +125,7 @@ class Subscriptions:
             wire.send(pack(b"SUBSCRIBE", *keys[start : start + PER_COMMAND]))
             await asyncio.sleep(0)
         wire.send(pack(b"PING"))
-        wire.expect_answer()
+        wire.expect_reply()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._confirmed.wait(), CONFIRM_SECONDS)
         if self._failure is not None:
@@ -142,23 +142,23 @@ class Subscriptions:
             if self._unconfirmed == 0:
                 self._confirmed.set()
         elif isinstance(reply, hiredis.ReplyError):
-            self._declined(reply)
+            self._refused_by(reply)
 
-    def _declined(self, refusal: hiredis.ReplyError) -> None:
-        if serves_not(refusal):
+    def _refused_by(self, refusal: hiredis.ReplyError) -> None:
+        if refuses_connection(refusal):
             self._failure = ResponseError(str(refusal))
         elif not self._refused:
-            # A user without the right to these channels: the polls have to do, at their full rate.
-            logger.warning("The result backend permits no subscription: %s", refusal)
+            # The user may not use these channels: poll at the full rate instead.
+            logger.warning("The result backend does not permit subscriptions: %s", refusal)
             self._refused = True
         self._confirmed.set()
 
     def _beat(self) -> None:
-        """Make a dead connection show itself."""
+        """Ping, so that a dead connection is noticed."""
         if self._heart is not None:
             self._heart.cancel()
         if self._wire is not None and self._wire.open:
             self._wire.send(pack(b"PING"))
-            self._wire.expect_answer()
+            self._wire.expect_reply()
             loop = asyncio.get_running_loop()
             self._heart = loop.call_later(HEARTBEAT_SECONDS, self._beat)

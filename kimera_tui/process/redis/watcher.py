@@ -1,4 +1,4 @@
-"""Notices how tasks end, on a Redis result backend: pushed at once, polled to be sure."""
+"""Learns how tasks end from a Redis result backend: by pushes at once, by polls as a safety net."""
 
 from __future__ import annotations
 
@@ -17,24 +17,26 @@ from kimera_tui.process.loop.gc_truce import GcTruce
 from kimera_tui.process.loop.wheel import TimerWheel
 from kimera_tui.process.outcome import Outcome
 from kimera_tui.process.redis.endpoint import Endpoint
-from kimera_tui.process.redis.reconnecting import Health, Link, as_unavailable
+from kimera_tui.process.redis.reconnecting import RedisConnection, ServerHealth, as_unavailable
 from kimera_tui.process.redis.results import PER_COMMAND, look_up, read_result
 from kimera_tui.process.redis.subscriptions import Subscriptions
 
 POLLS_PER_SECOND = 2000
-"""Ids asked per second when so many are in flight that each task's own back-off would ask more."""
+"""Upper limit of ids polled per second when more than ``CROWD`` tasks are in flight."""
 CROWD = 1000
-"""Up to this many in flight, each task's own back-off is kept to the letter."""
+"""Up to this many tasks in flight, each task's own back-off is kept exactly."""
+POLL_TICK = 0.05
+"""Seconds that polls may share; a poll is up to this much late, never early."""
 LONGEST_STRETCH = 30.0
 READ_SECONDS = 0.003
 PATIENCE = 30.0
 _AWAY_PAUSE = 0.5
-_Look = tuple[str, Any]
+_Seen = tuple[str, Any]
 """A state and its meta."""
 
 
 class _Watch:
-    """One task that somebody waits for."""
+    """One watched task."""
 
     __slots__ = ("attempt", "delay", "future", "key", "max_poll", "seen")
 
@@ -46,43 +48,43 @@ class _Watch:
         self.delay = delay
         self.max_poll = max_poll
         self.attempt = 0
-        self.seen: _Look | None = None
+        self.seen: _Seen | None = None
 
 
 class RedisWatcher:
     """Watches tasks by the keys under which their results are stored and announced.
 
     Args:
-        endpoint: Where the results are.
-        link: The connection for reading results.
-        health: Whom to tell when the subscription is lost.
-        key_prefix: What comes before a task id in its result's key.
-        emitter: Where polls and states are told.
+        endpoint: Address of the result backend.
+        backend: The connection that reads results.
+        health: Gets losses and recoveries of the subscription.
+        key_prefix: Prefix of result keys, before the task id.
+        emitter: Where polls and states are announced.
         on_use: Called with each new watch.
     """
 
     def __init__(
         self,
         endpoint: Endpoint,
-        link: Link,
-        health: Health,
+        backend: RedisConnection,
+        health: ServerHealth,
         key_prefix: bytes,
         emitter: Emitter,
         on_use: Callable[[], None],
     ) -> None:
-        self._link = link
+        self._backend = backend
         self._on_use = on_use
         self._prefix = key_prefix
         self._emitter = emitter
         self._watches: dict[bytes, _Watch] = {}
-        self._wheel: TimerWheel[_Watch] = TimerWheel()
+        self._wheel: TimerWheel[list[_Watch]] = TimerWheel(POLL_TICK, list)
         self._deliverer: Deliverer[Outcome] = Deliverer()
         self._truce = GcTruce(self._watches)
         self._subscriptions = Subscriptions(
             endpoint, health, self._watches, self._pushed, self._read_all_soon
         )
         self._timer: asyncio.TimerHandle | None = None
-        # Flags of their own: with an eager task factory a task can end before it has a name here.
+        # Separate flags: with an eager task factory a task can end before it is assigned.
         self._polling = False
         self._reading = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -99,7 +101,7 @@ class RedisWatcher:
         self._on_use()
         self._truce.note_task()
         self._subscriptions.add(key)
-        self._link.open()
+        self._backend.open()
         self._schedule(watch)
         return watch.future
 
@@ -110,25 +112,25 @@ class RedisWatcher:
             watch.future.cancel()
             self._drop(watch)
 
-    async def look(self, task_ids: Sequence[str]) -> dict[str, Outcome | None]:
-        """What is stored of tasks now, whether they are watched or not; None for nothing.
+    async def look_up(self, task_ids: Sequence[str]) -> dict[str, Outcome | None]:
+        """What is stored for tasks now, whether watched or not; None for nothing.
 
         Raises:
-            BrokerUnavailable: the result backend can't be asked now.
+            BrokerUnavailable: the result backend is not available.
         """
         found: dict[str, Outcome | None] = {}
         for start in range(0, len(task_ids), PER_COMMAND):
             portion = task_ids[start : start + PER_COMMAND]
             keys = [self._prefix + task_id.encode() for task_id in portion]
-            found.update(zip(portion, await self._look_up(keys), strict=True))
+            found.update(zip(portion, await self._read(keys), strict=True))
         return found
 
     def flush(self) -> None:
-        """Write what is still to be subscribed; the publisher calls this before it writes."""
+        """Write pending subscriptions; the publisher calls this before it writes."""
         self._subscriptions.flush()
 
     def cancel(self) -> None:
-        """Cancel the futures of all that is still watched."""
+        """Cancel the futures of all watched tasks."""
         for watch in self._watches.values():
             watch.future.cancel()
 
@@ -157,10 +159,10 @@ class RedisWatcher:
             self._drop(watch)
             self._deliverer.deliver(watch.future, outcome)
             return
-        look = (outcome.state, outcome.result)
-        if look != watch.seen:
-            watch.seen = look
-            if self._emitter.heard:
+        seen = (outcome.state, outcome.result)
+        if seen != watch.seen:
+            watch.seen = seen
+            if self._emitter.has_listeners:
                 self._emitter.emit(
                     StateSeen(
                         at=self._emitter.now(),
@@ -174,11 +176,11 @@ class RedisWatcher:
         return watch.key[len(self._prefix) :].decode()
 
     def _schedule(self, watch: _Watch) -> None:
-        """Put the next poll into the wheel, after the watch's delay."""
+        """Schedule the next poll after the watch's delay."""
         crowd = len(self._watches)
         if crowd > CROWD and self._subscriptions.healthy:
             watch.delay = max(watch.delay, min(crowd / POLLS_PER_SECOND, LONGEST_STRETCH))
-        self._wheel.add(asyncio.get_running_loop().time() + watch.delay, watch)
+        self._wheel.bucket(asyncio.get_running_loop().time() + watch.delay).append(watch)
         self._set_timer()
 
     def _set_timer(self) -> None:
@@ -199,8 +201,12 @@ class RedisWatcher:
     async def _poll_due(self) -> None:
         try:
             now = asyncio.get_running_loop().time()
-            due = [each for each in self._wheel.take_due(now) if not each.future.done()]
-            due = [each for each in due if each.key in self._watches]
+            due = [
+                watch
+                for bucket in self._wheel.take_due(now)
+                for watch in bucket
+                if not watch.future.done() and watch.key in self._watches
+            ]
             for start in range(0, len(due), PER_COMMAND):
                 await self._poll(due[start : start + PER_COMMAND])
         finally:
@@ -210,9 +216,9 @@ class RedisWatcher:
     async def _poll(self, watches: Sequence[_Watch]) -> None:
         seen = [watch.seen for watch in watches]
         try:
-            found = await self._look_up([watch.key for watch in watches])
+            found = await self._read([watch.key for watch in watches])
         except BrokerUnavailable:
-            # No wait ends because of an outage: the same poll is due again.
+            # An outage ends no wait: repeat the same poll.
             await asyncio.sleep(_AWAY_PAUSE)
             for watch in watches:
                 self._schedule(watch)
@@ -225,14 +231,14 @@ class RedisWatcher:
                 await asyncio.sleep(0)
                 until = time.perf_counter() + READ_SECONDS
 
-    def _polled(self, watch: _Watch, before: _Look | None, outcome: Outcome | None) -> None:
+    def _polled(self, watch: _Watch, before: _Seen | None, outcome: Outcome | None) -> None:
         watch.attempt += 1
         if outcome is not None and outcome.ready:
             watch.delay = 0.0
         else:
             watch.delay = min(watch.delay * 2, watch.max_poll)
             self._schedule(watch)
-        if self._emitter.heard:
+        if self._emitter.has_listeners:
             self._emitter.emit(
                 Polled(
                     at=self._emitter.now(),
@@ -242,10 +248,10 @@ class RedisWatcher:
                     next_delay=watch.delay,
                 )
             )
-        self._answered(watch, before, outcome)
+        self._take_answer(watch, before, outcome)
 
-    def _answered(self, watch: _Watch, before: _Look | None, outcome: Outcome | None) -> None:
-        """Take an answer in, unless a later state was pushed since it was asked for."""
+    def _take_answer(self, watch: _Watch, before: _Seen | None, outcome: Outcome | None) -> None:
+        """Use a poll's answer, unless a later state was pushed since the poll."""
         if outcome is not None and (outcome.ready or watch.seen is before):
             self._seen(watch, outcome)
 
@@ -255,19 +261,19 @@ class RedisWatcher:
             self._spawn(self._read_all())
 
     async def _read_all(self) -> None:
-        """Read everything watched: who was deaf for a while has to look."""
+        """Read all watched results: pushes were missed while disconnected."""
         try:
             watches = list(self._watches.values())
             for start in range(0, len(watches), PER_COMMAND):
                 portion = watches[start : start + PER_COMMAND]
                 seen = [watch.seen for watch in portion]
-                found = await self._look_up([watch.key for watch in portion])
+                found = await self._read([watch.key for watch in portion])
                 for watch, before, outcome in zip(portion, seen, found, strict=True):
                     if watch.key in self._watches:
-                        self._answered(watch, before, outcome)
+                        self._take_answer(watch, before, outcome)
                 await asyncio.sleep(0)
         except BrokerUnavailable:
-            return  # the polls will do it
+            return  # the polls will read them
         finally:
             self._reading = False
 
@@ -276,12 +282,12 @@ class RedisWatcher:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _look_up(self, keys: Sequence[bytes]) -> list[Outcome | None]:
-        wire = await self._link.connected(PATIENCE)
+    async def _read(self, keys: Sequence[bytes]) -> list[Outcome | None]:
+        wire = await self._backend.connected(PATIENCE)
         try:
             return await look_up(wire, keys)
         except (ConnectionError, ResponseError) as error:
-            raise as_unavailable(error, self._link.endpoint) from error
+            raise as_unavailable(error, self._backend.endpoint) from error
 
 
 def _meta_of(outcome: Outcome) -> Any:

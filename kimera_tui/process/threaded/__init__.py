@@ -1,1 +1,1 @@
-"""The engine for every other broker and result backend: public Celery calls on threads."""
+"""The engine for all other brokers and result backends: public Celery calls on threads."""

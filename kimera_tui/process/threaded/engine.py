@@ -1,4 +1,4 @@
-"""The engine for every Celery app: public calls only, none of them on the event loop."""
+"""Assembles the threaded engine: public Celery calls only, none of them on the event loop."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from kimera_tui.process.outcome import Outcome
 from kimera_tui.process.threaded.publisher import ThreadPublisher
 from kimera_tui.process.threaded.pushes import Pushed, Pushes, only_pushes
 from kimera_tui.process.threaded.releaser import ThreadReleaser
-from kimera_tui.process.threaded.result_reader import look, look_by_meta
+from kimera_tui.process.threaded.result_reader import read, read_meta_of
 from kimera_tui.process.threaded.sender import Sender
 from kimera_tui.process.threaded.watcher import ThreadWatcher
 
-MOST_LEFT = 1000
-"""How many results of stand-ins that nobody waits for any more can still be revoked."""
+MAX_ABANDONED = 1000
+"""Result objects of stand-ins kept for a late revoke after the wait has ended."""
 
 
 def thread_engine(app: Any, emitter: Emitter) -> Engine:
-    """An engine for any Celery app, or a stand-in for one with a ``send_task``."""
+    """Build an engine for any Celery app, or a stand-in with a ``send_task``."""
     return _Parts(app, emitter).engine
 
 
 class _Parts:
-    """The parts of one engine: one thread sends and reads results, another one revokes."""
+    """The parts of one engine: one thread sends and reads results, another revokes."""
 
     def __init__(self, app: Any, emitter: Emitter) -> None:
         self._handles: dict[str, Any] = {}
         self._pushes = Pushes(self._pushed, self._reachable)
-        self._left: dict[str, Any] = {}
+        self._abandoned: dict[str, Any] = {}
         self._plain, self._celery = is_plain_celery(app), _is_celery(app)
         self._sender = Sender(app, self._plain, self._handles, self._pushes)
         self._thread = CallThread("kimera-celery", self._pushes.between, self._end)
@@ -44,7 +44,7 @@ class _Parts:
         self._watcher = ThreadWatcher(
             self._thread,
             self._handles,
-            self._look,
+            self._read_result,
             self._sender.adopt,
             self._dispose,
             emitter,
@@ -63,7 +63,7 @@ class _Parts:
         )
 
     def _close(self) -> None:
-        """Close from wherever: on the engine's own loop, on another one, or after its end."""
+        """Close from the engine's own loop, from another loop, or after its loop has ended."""
         if not self._on_loop(self._stop):
             self._end_threads()
 
@@ -78,22 +78,22 @@ class _Parts:
 
     # On the thread
 
-    def _look(self, handle: Any) -> Outcome | None:
+    def _read_result(self, handle: Any) -> Outcome | None:
         if not self._plain:
-            return look(handle)
-        return None if only_pushes(handle) else look_by_meta(handle)
+            return read(handle)
+        return None if only_pushes(handle) else read_meta_of(handle)
 
     def _dispose(self, task_id: str) -> None:
         self._pushes.drop(task_id)
         handle = self._handles.get(task_id)
-        if handle is not None and not self._celery:  # Celery revokes by id, a stand-in can't
-            self._left[task_id] = handle
-            if len(self._left) > MOST_LEFT:
-                del self._left[next(iter(self._left))]
+        if handle is not None and not self._celery:  # Celery revokes by id, a stand-in cannot
+            self._abandoned[task_id] = handle
+            if len(self._abandoned) > MAX_ABANDONED:
+                del self._abandoned[next(iter(self._abandoned))]
         self._handles.pop(task_id, None)
 
     def _find(self, task_id: str) -> Any:
-        return self._handles.get(task_id) or self._left.get(task_id)
+        return self._handles.get(task_id) or self._abandoned.get(task_id)
 
     def _end(self) -> None:
         self._pushes.end()
@@ -102,8 +102,8 @@ class _Parts:
     def _pushed(self, arrived: Pushed) -> None:
         self._on_loop(self._watcher.pushed, arrived)
 
-    def _reachable(self, away: BrokerUnavailable | None) -> None:
-        self._on_loop(self._watcher.reachable, away)
+    def _reachable(self, error: BrokerUnavailable | None) -> None:
+        self._on_loop(self._watcher.reachable, error)
 
     def _on_loop(self, function: Callable[..., None], *args: Any) -> bool:
         loop = self._watcher.loop

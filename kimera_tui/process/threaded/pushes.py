@@ -1,4 +1,4 @@
-"""What a result backend pushes, read on the thread that sent the tasks, between its calls."""
+"""Reads results that the backend pushes, on the thread that sent the tasks, between its calls."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from kimera_tui.process.outcome import Outcome
 from kimera_tui.process.threaded.result_reader import of_decoded_meta
 
 DRAIN_SECONDS = 0.02
-"""The longest that pushed results keep calls waiting."""
+"""The longest that pushed results delay calls."""
 RECONNECT_PAUSE = 1.0
 _AT_ONCE = 0.001
-_GIVEN_UP = "Retry limit exceeded"
+_GAVE_UP = "Retry limit exceeded"
 
 Pushed = list[tuple[str, Outcome]]
 
@@ -24,21 +24,21 @@ Pushed = list[tuple[str, Outcome]]
 class Pushes:
     """Reads the results that Celery's asynchronous backends (rpc, Redis) push.
 
-    They arrive only on the thread and the connection that sent the tasks. Everything here runs on
-    that thread.
+    They arrive only on the thread and connection that sent the tasks. Everything here runs on that
+    thread.
 
     Args:
-        take: Gets what was pushed.
-        tell: Gets why the backend's connection is lost, and None when it is back.
+        on_results: Gets pushed results.
+        on_connection: Gets the error when the backend's connection is lost, None when it is back.
     """
 
     def __init__(
         self,
-        take: Callable[[Pushed], None],
-        tell: Callable[[BrokerUnavailable | None], None],
+        on_results: Callable[[Pushed], None],
+        on_connection: Callable[[BrokerUnavailable | None], None],
     ) -> None:
-        self._take = take
-        self._tell = tell
+        self._on_results = on_results
+        self._on_connection = on_connection
         self._consumer: Any = None
         self._watched: dict[str, Any] = {}
         self._arrived: Pushed = []
@@ -46,29 +46,29 @@ class Pushes:
         self._lost = False
 
     def add(self, handle: Any) -> None:
-        """Read what is pushed for a task; without effect on backends that push nothing."""
+        """Read pushed results of a task; no effect on backends that do not push."""
         backend: Any = getattr(handle, "backend", None)
         if not _pushes(backend):
             return
         consumer = backend.result_consumer
         if self._consumer is not consumer:
             self._consumer = consumer
-            consumer.on_message = self._arrive
+            consumer.on_message = self._receive
         self._watched[handle.id] = handle
         try:
             backend.add_pending_result(handle, weak=True)
-        except Exception as error:  # noqa: BLE001 - it is sent all the same; polls remain
+        except Exception as error:  # noqa: BLE001 - the task is sent; polls remain
             self._broke(error)
 
     def drop(self, task_id: str) -> None:
-        """Nobody waits for the task any more."""
+        """Stop reading results of a task."""
         handle = self._watched.pop(task_id, None)
         if handle is not None:
             with contextlib.suppress(Exception):
                 handle.backend.remove_pending_result(handle)
 
     def between(self, seconds: float) -> bool:
-        """Read for up to ``seconds``, or ``DRAIN_SECONDS`` while something arrives."""
+        """Read for up to ``seconds``, or ``DRAIN_SECONDS`` while results arrive."""
         if not self._watched:
             return False
         if not self._lost:
@@ -79,7 +79,7 @@ class Pushes:
             self._reconnect()
         if self._arrived:
             arrived, self._arrived = self._arrived, []
-            self._take(arrived)
+            self._on_results(arrived)
         return True
 
     def end(self) -> None:
@@ -91,7 +91,7 @@ class Pushes:
     def _drain(self, seconds: float) -> None:
         until = time.monotonic() + DRAIN_SECONDS
         before = -1
-        # Redis says nothing when there is nothing, rpc raises.
+        # Without results Redis returns nothing, rpc raises.
         while before < len(self._arrived) and (before < 0 or time.monotonic() < until):
             before = len(self._arrived)
             try:
@@ -103,27 +103,28 @@ class Pushes:
             seconds = 0.0
 
     def _reconnect(self) -> None:
-        # Celery's own way gives up for good after some tries, or comes back without consuming.
+        # Celery's own reconnect gives up after some tries, or comes back without consuming.
         try:
             self._consumer._reconnect()
             for task_id in self._watched:
                 self._consumer.consume_from(task_id)
-        except Exception as error:  # noqa: BLE001 - tried again
+        except Exception as error:  # noqa: BLE001 - the next call tries again
             self._broke(error)
         else:
             self._lost = False
-            self._tell(None)
+            self._on_connection(None)
 
     def _broke(self, error: Exception) -> None:
-        away = broker_failure(error, what="result backend")
-        if away is None and _GIVEN_UP not in str(error):
+        failure = broker_failure(error, what="result backend")
+        if failure is None and _GAVE_UP not in str(error):
             return
         self._lost_until = time.monotonic() + RECONNECT_PAUSE
         if not self._lost:
             self._lost = True
-            self._tell(away or BrokerUnavailable(f"The result backend cannot be used: {error}."))
+            message = f"The result backend cannot be used: {error}."
+            self._on_connection(failure or BrokerUnavailable(message))
 
-    def _arrive(self, meta: Any) -> None:
+    def _receive(self, meta: Any) -> None:
         task_id = meta.get("task_id") if isinstance(meta, Mapping) else None
         if task_id in self._watched:
             outcome = of_decoded_meta(meta)
@@ -139,5 +140,5 @@ def _pushes(backend: Any) -> bool:
 
 
 def only_pushes(handle: Any) -> bool:
-    """Whether the backend can't be asked: each question to rpc:// costs a millisecond or two."""
+    """Whether results must not be polled: each poll of rpc:// costs a millisecond or two."""
     return type(getattr(handle, "backend", None)).__name__ == "RPCBackend"

@@ -1,4 +1,4 @@
-"""Revokes and forgets finished tasks by way of threads, in batches."""
+"""Releases finished tasks in batches, on threads: revoke, then forget."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from kimera_tui.process.loop.bus import Emitter
 from kimera_tui.process.loop.call_thread import CallThread
 
 RELEASE_WINDOW = 0.2
-"""Seconds in which finished tasks are collected into one release."""
+"""Seconds in which finished tasks are collected into one batch."""
 REVOKE_SECONDS = 1.0
 CONNECT_SECONDS = 3.0
 PER_BROADCAST = 200
 
 
 class ThreadReleaser:
-    """Releases: revoked first, then forgotten.
+    """Releases finished tasks: revoke first, then forget.
 
-    Revokes wait for acknowledgements, so they have a thread of their own; results are forgotten on
-    the thread that owns the backend.
+    Revokes wait for acknowledgements, so they have their own thread; results are forgotten on the
+    thread that owns the backend.
 
     Args:
         app: A Celery app, or a stand-in.
-        is_celery: Whether it has Celery's remote control.
-        threads: The thread of the result backend, and the one for revokes.
-        find: Gives what ``send_task`` returned for a task id, or None.
-        dispose: Lets one of them go, on the first thread.
-        emitter: Where releases are told.
+        is_celery: Whether the app has Celery's remote control.
+        threads: The thread of the result backend, and the thread for revokes.
+        find: Returns a task's result object, or None.
+        dispose: Frees a task's result object, on the first thread.
+        emitter: Where releases are announced.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ThreadReleaser:
         self._task: asyncio.Task[None] | None = None
 
     def release(self, task_id: str) -> None:
-        """Put the task into the next batch."""
+        """Add the task to the next batch."""
         self._pending.append(task_id)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._later())
@@ -65,21 +65,21 @@ class ThreadReleaser:
     async def revoke(
         self, task_ids: Sequence[str], *, terminate: bool = False, signal: str = "SIGTERM"
     ) -> Sequence[Receipt]:
-        """Revoke now; a stand-in without ``control`` is asked through its results."""
+        """Revoke now; a stand-in without ``control`` revokes through its result objects."""
         try:
             return await self._control.call(self._revoke, list(task_ids), terminate, signal)
         except Exception as error:
-            if (away := broker_failure(error)) is not None:
-                raise away from error
+            if (failure := broker_failure(error)) is not None:
+                raise failure from error
             raise
 
     async def settle(self) -> None:
-        """Wait for the batch under way."""
+        """Wait for the current batch."""
         while self._task is not None and not self._task.done():
             await asyncio.wait({self._task})
 
     def disconnect(self) -> None:
-        """Give the connection for revokes up; on the revokes' thread."""
+        """Drop the connection for revokes; runs on the thread for revokes."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(Exception):
@@ -88,11 +88,11 @@ class ThreadReleaser:
     async def _later(self) -> None:
         try:
             await asyncio.sleep(RELEASE_WINDOW)
-        finally:  # a loop that ends cancels the sleep; what is pending is released all the same
+        finally:  # a loop that ends cancels the sleep; pending tasks are released anyway
             while self._pending:
                 ids = self._pending[:PER_BROADCAST]
                 del self._pending[:PER_BROADCAST]
-                with contextlib.suppress(Exception):  # results go by themselves when they expire
+                with contextlib.suppress(Exception):  # results expire by themselves
                     await self._release(ids)
 
     async def _release(self, ids: list[str]) -> None:
@@ -100,15 +100,15 @@ class ThreadReleaser:
         try:
             receipts = await self._control.call(self._revoke, ids, False, "SIGTERM")
         except Exception as error:
-            # A revoke that comes after its result is gone would leave a REVOKED result behind.
+            # A revoke that arrives after the result is gone would leave a REVOKED result behind.
             if broker_failure(error) is not None:
                 self._thread.call(self._dispose_all, ids)
                 raise
         await self._thread.call(self._forget, ids)
-        self._tell_released(ids, receipts)
+        self._emit_released(ids, receipts)
 
-    def _tell_released(self, ids: Sequence[str], receipts: Sequence[Receipt] | None) -> None:
-        if not self._emitter.heard:
+    def _emit_released(self, ids: Sequence[str], receipts: Sequence[Receipt] | None) -> None:
+        if not self._emitter.has_listeners:
             return
         at = self._emitter.now()
         for task_id in ids:
@@ -148,7 +148,7 @@ class ThreadReleaser:
                 signal=signal,
                 reply=True,
                 timeout=REVOKE_SECONDS,
-                # Without a number of answers to expect, every call waits its whole time-out.
+                # Without an expected number of answers, every call waits its full timeout.
                 limit=self._workers,
                 connection=self._connection,
             )
@@ -161,12 +161,12 @@ class ThreadReleaser:
 
 
 def _each(calls: Iterable[Callable[[], Any]]) -> None:
-    """Make all calls; the last error is raised afterwards, and one of the broker's at once."""
+    """Make all calls; raise the last error afterwards, but a broker's error at once."""
     failed: Exception | None = None
     for call in calls:
         try:
             call()
-        except Exception as error:  # noqa: BLE001 - one task's trouble isn't the others'
+        except Exception as error:  # noqa: BLE001 - one task's error must not affect the others
             failed = error
             if broker_failure(error) is not None:
                 break

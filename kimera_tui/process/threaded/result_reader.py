@@ -1,4 +1,4 @@
-"""What a Celery result object, or a stand-in for one, tells of its task by public calls."""
+"""Reads a task's outcome from a Celery result object, or a stand-in, by public calls."""
 
 from __future__ import annotations
 
@@ -18,66 +18,66 @@ from kimera_tui.process.outcome import (
     unreadable,
 )
 
-LOOK_SECONDS = 0.1
-"""The longest that one round of looking keeps a thread, but for a look that is slow by itself."""
+READ_SECONDS = 0.1
+"""The longest that one round of reads occupies the thread, unless a single read is slower."""
 
-Look = Callable[[Any], Outcome | None]
+ReadResult = Callable[[Any], Outcome | None]
 
 
-def look_all(
-    handles: Sequence[Any], look_at: Look
+def read_all(
+    handles: Sequence[Any], read_result: ReadResult
 ) -> tuple[list[Outcome | None], BrokerUnavailable | None]:
-    """Look at as many as there is time for, from the first on.
+    """Read as many results as there is time for, in order.
 
     Returns:
-        What was seen, None for nothing yet or no result object yet; and why the result backend
-        can't be asked, after which nothing more is looked at.
+        The outcomes, None for nothing yet or no result object yet; and the error if the result
+        backend is not available, which ends the round.
     """
-    until = time.monotonic() + LOOK_SECONDS
-    seen: list[Outcome | None] = []
+    until = time.monotonic() + READ_SECONDS
+    outcomes: list[Outcome | None] = []
     for handle in handles:
         try:
-            seen.append(None if handle is None else look_at(handle))
-        except BrokerUnavailable as away:
-            return seen + [None] * (len(handles) - len(seen)), away
+            outcomes.append(None if handle is None else read_result(handle))
+        except BrokerUnavailable as error:
+            return outcomes + [None] * (len(handles) - len(outcomes)), error
         if time.monotonic() > until:
             break
-    return seen, None
+    return outcomes, None
 
 
-def look_by_meta(handle: Any) -> Outcome | None:
-    """The same as ``look`` for Celery's own result objects, in one trip to the backend."""
-    return _looked(lambda: of_decoded_meta(handle.backend.get_task_meta(handle.id)))
+def read_meta_of(handle: Any) -> Outcome | None:
+    """Like ``read`` for Celery's own result objects, in one trip to the backend."""
+    return _guarded(lambda: of_decoded_meta(handle.backend.get_task_meta(handle.id)))
 
 
-def look(handle: Any) -> Outcome | None:
-    """What a result object tells of its task: None for nothing yet.
+def read(handle: Any) -> Outcome | None:
+    """Read the outcome from a result object; None for nothing yet.
 
     Args:
-        handle: What ``send_task`` returned.
+        handle: The return value of ``send_task``.
 
     Raises:
-        BrokerUnavailable: the result backend can't be asked now; nothing else is raised.
+        BrokerUnavailable: the result backend is not available; nothing else is raised.
     """
-    return _looked(lambda: _of_calls(handle))
+    return _guarded(lambda: _read_by_calls(handle))
 
 
-def _looked(ask: Callable[[], Outcome | None]) -> Outcome | None:
+def _guarded(call: Callable[[], Outcome | None]) -> Outcome | None:
     try:
-        return ask()
+        return call()
     except RecursionError:
         return unreadable(TOO_DEEP)
     except Exception as error:
-        if (away := broker_failure(error, what="result backend")) is not None:
-            raise away from error
+        if (failure := broker_failure(error, what="result backend")) is not None:
+            raise failure from error
         return unreadable(f"{type(error).__name__}: {error}")
     except BaseException as error:  # noqa: BLE001 - a task can store even a SystemExit
         return unreadable(f"{type(error).__name__}: {error}")
 
 
-def _of_calls(handle: Any) -> Outcome | None:
+def _read_by_calls(handle: Any) -> Outcome | None:
     state = SUCCESS if handle.successful() is True else getattr(handle, "state", None)
-    # Each of these asks the backend anew, so the task may have gone on between two of them.
+    # Each access asks the backend again, so the state may change between two of them.
     if state == SUCCESS:
         result = handle.result if hasattr(handle, "result") else handle.get(timeout=1)
         return Outcome(SUCCESS, result)
@@ -86,11 +86,11 @@ def _of_calls(handle: Any) -> Outcome | None:
     if state in READY:
         return _ended(state, handle.result, getattr(handle, "traceback", None))
     meta = getattr(handle, "info", None)
-    return Outcome(state, meta) if handle.state == state else _of_calls(handle)
+    return Outcome(state, meta) if handle.state == state else _read_by_calls(handle)
 
 
 def of_decoded_meta(meta: Mapping[str, Any]) -> Outcome | None:
-    """The outcome in a meta as Celery decodes it, exceptions included; None for PENDING."""
+    """The outcome in a meta decoded by Celery, exceptions included; None for PENDING."""
     state = meta.get("status")
     if state == "PENDING":
         return None

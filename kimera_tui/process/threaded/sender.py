@@ -1,4 +1,4 @@
-"""Sends messages by the app's own ``send_task``, on the one thread that does."""
+"""Sends messages with the app's ``send_task``, on a single thread."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ from kimera_tui.process.threaded.pushes import Pushes, only_pushes
 
 CONNECT_SECONDS = 3.0
 CONFIRM_SECONDS = 5.0
-"""How long a RabbitMQ broker may take to confirm one message."""
+"""Seconds that RabbitMQ may take to confirm one message."""
 _PEEK_SECONDS = 0.001
 _BROKEN = {"ConnectionError", "TimeoutError", "RecoverableConnectionError", "OSError"}
 _REFUSED = {"AuthenticationError", "AccessRefused", "ChannelError", "ResponseError"}
 
 
 @dataclass(slots=True)
-class Sending:
-    """One message on the thread; the thread writes, the loop reads when the slice is over."""
+class SendAttempt:
+    """One attempt to send a message; the thread writes to it, the loop reads it afterwards."""
 
     message: Message
     since: float = field(default_factory=time.monotonic)
-    begun: bool = False
-    """Whether anything of it may have reached the broker."""
-    told: str = ""
-    """What was said last of why it waits."""
+    waits_for: str = ""
+    """The reason for waiting that was announced last."""
+    started: bool = False
+    """Whether anything may have reached the broker."""
     sent: bool = False
     error: Exception | None = None
 
 
 @dataclass(slots=True)
-class Slice:
-    """Messages that go to the thread together."""
+class Batch:
+    """Messages passed to the thread together."""
 
-    entries: Sequence[Sending]
+    entries: Sequence[SendAttempt]
     abandoned: bool = field(default=False)
-    """Set by the loop when the thread has taken too long: what isn't begun is not to be sent."""
+    """Set by the loop when the thread takes too long: send nothing more."""
 
 
 class Sender:
-    """Sends; everything here runs on its thread.
+    """Sends messages; everything here runs on its thread.
 
     Args:
         app: A Celery app, or a stand-in with a ``send_task``.
-        own_producer: Whether the app is Celery's, so that it takes a producer of ours: one whose
-            connection asks RabbitMQ for confirms, is given up when it breaks, and isn't retried.
-        handles: Gets what ``send_task`` returned, by task id.
-        pushes: Is told of each handle.
+        own_producer: Whether the app is Celery's and accepts our producer, whose connection asks
+            RabbitMQ for confirms, is dropped when it breaks, and does not retry.
+        handles: Where result objects are stored, by task id.
+        pushes: Gets each result object.
     """
 
     def __init__(
@@ -65,29 +65,29 @@ class Sender:
         self._pushes = pushes
         self._connection: Any = None
         self._producer: Any = None
-        self.was_there = False
-        """Whether the broker has been reached before."""
+        self.was_connected = False
+        """Whether the broker was reached before."""
 
-    def send_all(self, portion: Slice) -> None:
-        """Send one after the other; what happens to each is written into it."""
-        away: BrokerUnavailable | None = None
-        for entry in portion.entries:
-            away = away or self._unready()
-            if away is not None:
-                entry.error = away
+    def send_all(self, batch: Batch) -> None:
+        """Send one message after the other; each attempt records its outcome."""
+        failure: BrokerUnavailable | None = None
+        for entry in batch.entries:
+            failure = failure or self._unready()
+            if failure is not None:
+                entry.error = failure
                 continue
-            entry.begun = True
-            if portion.abandoned:
+            entry.started = True
+            if batch.abandoned:
                 return
             self._try(entry)
 
-    def _try(self, entry: Sending) -> None:
+    def _try(self, entry: SendAttempt) -> None:
         task_id = entry.message.task_id
         try:
             handle = self._send(entry.message)
-        except StopIteration as error:  # a future can't carry one
+        except StopIteration as error:  # a future cannot hold one
             entry.error = RuntimeError(f"StopIteration: {error}")
-        except Exception as error:  # noqa: BLE001 - raised from the publish it belongs to
+        except Exception as error:  # noqa: BLE001 - raised from its publish
             entry.error = error
         else:
             self._handles[task_id] = handle
@@ -95,7 +95,7 @@ class Sender:
             self._pushes.add(handle)
 
     def adopt(self, task_ids: Sequence[str]) -> list[Any]:
-        """Result objects of tasks that others have sent; none where only their sender sees them."""
+        """Result objects of tasks sent by others; None where only the sender can see them."""
         for task_id in task_ids:
             if task_id not in self._handles and self._own_producer:
                 handle = self._app.AsyncResult(task_id)
@@ -104,26 +104,26 @@ class Sender:
         return [self._handles.get(task_id) for task_id in task_ids]
 
     def close(self) -> None:
-        """Give the connection up."""
+        """Drop the connection."""
         connection, self._connection, self._producer = self._connection, None, None
         if connection is not None:
             with contextlib.suppress(Exception):
                 connection.release()
 
     def _unready(self) -> BrokerUnavailable | None:
-        """Why nothing can be sent now; None when the connection is open."""
+        """The reason why nothing can be sent now; None if the connection is open."""
         if not self._own_producer:
             return None
         if self._connection is not None and not self._is_alive():
-            self.close()  # nothing of ours is on its way: another connection is as good
+            self.close()  # nothing is in flight on it: open another
         if self._connection is None:
             try:
                 self._open()
-            except Exception as error:  # noqa: BLE001 - told in a sentence
+            except Exception as error:  # noqa: BLE001 - becomes one sentence
                 self.close()
-                said = broker_failure(error, self._app.conf.broker_write_url or "")
-                return said or BrokerUnavailable(f"The broker cannot be used: {error}.")
-        self.was_there = True
+                failure = broker_failure(error, self._app.conf.broker_write_url or "")
+                return failure or BrokerUnavailable(f"The broker cannot be used: {error}.")
+        self.was_connected = True
         return None
 
     def _open(self) -> None:
@@ -138,7 +138,7 @@ class Sender:
         self._producer = self._app.amqp.Producer(connection, auto_declare=False)
 
     def _is_alive(self) -> bool:
-        """Whether the broker hasn't closed the connection meanwhile, as RabbitMQ tells."""
+        """Whether the connection is still open; RabbitMQ announces when it closes one."""
         connection = self._connection
         if connection.transport.driver_type != "amqp":
             return bool(connection.connected)
@@ -146,7 +146,7 @@ class Sender:
             connection.drain_events(timeout=_PEEK_SECONDS)
         except TimeoutError:
             return True
-        except Exception:  # noqa: BLE001 - whatever it is, the connection is of no use
+        except Exception:  # noqa: BLE001 - whatever it is, the connection is unusable
             return False
         return True
 
@@ -175,13 +175,13 @@ class Sender:
             raise
 
     def _failure(self, error: Exception) -> BrokerUnavailable | None:
-        """What an error of ``send_task`` means; a broken connection leaves the message in doubt."""
+        """Translate an error of ``send_task``; a broken connection leaves the message in doubt."""
         names = {base.__name__ for base in type(error).__mro__}
         if self._own_producer:
-            self.close()  # a channel that was refused something is closed, too
+            self.close()  # the broker closes a channel after a refusal, too
             if names & {"ChannelError", "MessageNacked"}:
-                said = str(error) or "not confirmed"
-                return BrokerUnavailable(f"The broker refused the message: {said}.")
+                reason = str(error) or "not confirmed"
+                return BrokerUnavailable(f"The broker refused the message: {reason}.")
         failure = broker_failure(error)
         if failure is None or not self._own_producer:
             return failure
@@ -195,9 +195,9 @@ class Sender:
 
 
 def _broke(error: BaseException) -> bool:
-    link: BaseException | None = error
+    cause: BaseException | None = error
     names: set[str] = set()
-    while link is not None:
-        names |= {base.__name__ for base in type(link).__mro__}
-        link = link.__cause__
+    while cause is not None:
+        names |= {base.__name__ for base in type(cause).__mro__}
+        cause = cause.__cause__
     return bool(names & _BROKEN) and not names & _REFUSED

@@ -1,4 +1,4 @@
-"""Notices how tasks end by way of a thread: pushed where the backend does that, polled besides."""
+"""Learns how tasks end on a thread: by pushes where the backend supports them, and by polls."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 
 from kimera_tui.errors import BrokerUnavailable
 from kimera_tui.process.events import ConnectionBack, ConnectionLost, Polled, StateSeen
-from kimera_tui.process.failures import is_password_matter
+from kimera_tui.process.failures import is_auth_failure
 from kimera_tui.process.loop.bus import Emitter
 from kimera_tui.process.loop.call_thread import CallThread
 from kimera_tui.process.outages import Outages
 from kimera_tui.process.outcome import SUCCESS, Outcome
 from kimera_tui.process.threaded.pushes import Pushed
-from kimera_tui.process.threaded.result_reader import Look, look_all
+from kimera_tui.process.threaded.result_reader import ReadResult, read_all
 
 POLLS_PER_CALL = 200
 
@@ -31,27 +31,27 @@ class _Watch:
     attempt: int = 0
     seen: tuple[str, Any] = ("", None)
     doubtful: bool = False
-    """Whether its result could not be read once; it may have been half written."""
+    """Whether its result was unreadable once; it may have been half written."""
 
 
 class ThreadWatcher:
-    """Polls each task with its own back-off; one trip to the thread serves all that are due.
+    """Polls each task with its own back-off; one trip to the thread serves all due polls.
 
     Args:
         thread: The thread that owns the result backend.
-        handles: What ``send_task`` returned, by task id.
-        look_at: Looks at one of them, on the thread.
-        adopt: Makes the same for tasks that others have sent, on the thread.
-        dispose: Lets one of them go, on the thread.
-        emitter: Where polls and states are told.
-        outages: Adds up the time for which the result backend is away.
+        handles: Result objects, by task id.
+        read_result: Reads one of them, on the thread.
+        adopt: Creates result objects of tasks sent by others, on the thread.
+        dispose: Frees a task's result object, on the thread.
+        emitter: Where polls and states are announced.
+        outages: Adds up the time for which the result backend is unavailable.
     """
 
     def __init__(
         self,
         thread: CallThread,
         handles: dict[str, Any],
-        look_at: Look,
+        read_result: ReadResult,
         adopt: Callable[[Sequence[str]], list[Any]],
         dispose: Callable[[str], None],
         emitter: Emitter,
@@ -60,7 +60,7 @@ class ThreadWatcher:
         self._outages = outages
         self._thread = thread
         self._handles = handles
-        self._look_at = look_at
+        self._read_result = read_result
         self._adopt = adopt
         self._dispose = dispose
         self._emitter = emitter
@@ -86,26 +86,26 @@ class ThreadWatcher:
             self._task = loop.create_task(self._run(), name="kimera watcher")
         return watch.future
 
-    async def look(self, task_ids: Sequence[str]) -> dict[str, Outcome | None]:
-        """What is stored of tasks that others have sent; from now on they can be watched.
+    async def look_up(self, task_ids: Sequence[str]) -> dict[str, Outcome | None]:
+        """What is stored for tasks sent by others; afterwards they can be watched.
 
         Raises:
-            BrokerUnavailable: the result backend can't be asked now.
+            BrokerUnavailable: the result backend is not available.
         """
         found: dict[str, Outcome | None] = {}
         handles = await self._thread.call(self._adopt, task_ids)
         known = [pair for pair in zip(task_ids, handles, strict=True) if pair[1] is not None]
         while known:
             portion = [handle for _, handle in known]
-            outcomes, away = await self._thread.call(look_all, portion, self._look_at)
-            if away is not None:
-                raise away
+            outcomes, error = await self._thread.call(read_all, portion, self._read_result)
+            if error is not None:
+                raise error
             found.update(zip([task_id for task_id, _ in known], outcomes, strict=False))
             known = known[len(outcomes) :]
         return found
 
     def unwatch(self, task_id: str) -> None:
-        """Stop polling the task and let go of what ``send_task`` returned."""
+        """Stop polling the task and free its result object."""
         watch = self._watches.pop(task_id, None)
         if watch is not None:
             watch.future.cancel()
@@ -113,7 +113,7 @@ class ThreadWatcher:
             self._thread.call(self._dispose, task_id)
 
     def close(self) -> None:
-        """Cancel what is still waited for; on the engine's loop."""
+        """Cancel all watches; call on the engine's loop."""
         for watch in self._watches.values():
             watch.future.cancel()
         self._watches.clear()
@@ -121,24 +121,24 @@ class ThreadWatcher:
             self._task.cancel()
 
     def pushed(self, arrived: Pushed) -> None:
-        """Take in what the backend pushed."""
+        """Use results that the backend pushed."""
         for task_id, outcome in arrived:
             if (watch := self._watches.get(task_id)) is not None:
                 self._seen(task_id, watch, outcome)
 
-    def reachable(self, away: BrokerUnavailable | None) -> None:
-        """Tell when the result backend is lost, and when it is back (None)."""
-        if self._away == (away is not None):
+    def reachable(self, error: BrokerUnavailable | None) -> None:
+        """Announce that the result backend is lost (an error) or back (None)."""
+        if self._away == (error is not None):
             return
-        self._away = away is not None
+        self._away = error is not None
         at, which = self._emitter.now(), "result backend"
-        if away is None:
+        if error is None:
             self._outages.end(self)
             self._emitter.emit(ConnectionBack(at=at, which=which))
         else:
-            if not is_password_matter(away.message):
+            if not is_auth_failure(error.message):
                 self._outages.begin(self)
-            reason = away.message.removeprefix("The result backend ")
+            reason = error.message.removeprefix("The result backend ")
             self._emitter.emit(ConnectionLost(at=at, which=which, reason=reason))
 
     def _schedule(self, task_id: str, watch: _Watch, *, now: bool = False) -> None:
@@ -165,19 +165,19 @@ class ThreadWatcher:
                 continue
             if task_id in self._handles:
                 ids.append(task_id)
-            else:  # still being published: nothing can be asked yet
+            else:  # still being published: nothing to read yet
                 self._schedule(task_id, watch)
         return ids
 
     async def _poll(self, ids: list[str]) -> None:
         handles = [self._handles.get(task_id) for task_id in ids]
-        outcomes, away = await self._thread.call(look_all, handles, self._look_at)
+        outcomes, error = await self._thread.call(read_all, handles, self._read_result)
         del handles
-        self.reachable(away)
+        self.reachable(error)
         for task_id, outcome in zip(ids, outcomes, strict=False):
             if (watch := self._watches.get(task_id)) is not None:
                 self._polled(task_id, watch, outcome)
-        for task_id in ids[len(outcomes) :]:  # there was no time for these
+        for task_id in ids[len(outcomes) :]:  # no time was left for these
             if (watch := self._watches.get(task_id)) is not None:
                 self._schedule(task_id, watch, now=True)
 
@@ -187,7 +187,7 @@ class ThreadWatcher:
         watch.attempt += 1
         ended = outcome is not None and outcome.ready
         watch.delay = 0.0 if ended else min(watch.delay * 2, watch.max_poll)
-        if self._emitter.heard:
+        if self._emitter.has_listeners:
             state = outcome.state if outcome else watch.seen[0]
             self._emitter.emit(
                 Polled(
@@ -206,7 +206,7 @@ class ThreadWatcher:
     def _seen(self, task_id: str, watch: _Watch, outcome: Outcome) -> None:
         if outcome.ready:
             del self._watches[task_id]
-            if outcome.state != SUCCESS:  # those that succeed are released by and by
+            if outcome.state != SUCCESS:  # successful tasks are released later
                 self._thread.call(self._dispose, task_id)
             if not watch.future.done():
                 watch.future.set_result(outcome)

@@ -42,4 +42,4 @@ async def test_a_wait_that_is_cancelled_leaves_the_future_alone() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert not future.done()
-    assert not any(deadlines._buckets.values())
+    assert not any(deadlines._wheel._buckets.values())

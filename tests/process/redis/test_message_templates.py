@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 from kimera_tui.process.engine import Message
 from kimera_tui.process.loop.clock import draw_id
 from kimera_tui.process.redis.capture import Capture
-from kimera_tui.process.redis.message_templates import Template, represent_args, represent_kwargs
-from kimera_tui.process.redis.rendering import Rendering
+from kimera_tui.process.redis.message_templates import (
+    MessageTemplate,
+    represent_args,
+    represent_kwargs,
+)
+from kimera_tui.process.redis.rendering import Renderer
 
 from .console import make_app
 
@@ -25,18 +29,18 @@ VALUES = st.recursive(
 )
 
 
-def rendering(**conf: Any) -> tuple[Rendering, Capture]:
+def rendering(**conf: Any) -> tuple[Renderer, Capture]:
     app = make_app("redis://127.0.0.1:1/0", **conf)
     capture = Capture(app)
-    return Rendering(app, capture), capture
+    return Renderer(app, capture), capture
 
 
-def render(found: Rendering, message: Message) -> Any:
-    found.look_around()
+def render(found: Renderer, message: Message) -> Any:
+    found.refresh()
     return found.render(message)
 
 
-def is_template(found: Rendering) -> bool:
+def is_template(found: Renderer) -> bool:
     return any(shape.template is not None for shape in found._shapes.values())
 
 
@@ -135,7 +139,7 @@ def test_a_replaced_send_task_is_asked_every_time(monkeypatch: pytest.MonkeyPatc
             return super().send_task(*args, **kwargs)
 
     app.__class__ = Traced
-    found = Rendering(app, Capture(app))
+    found = Renderer(app, Capture(app))
     for number in range(4):
         render(found, Message(f"id-{number}", "a.b", [number]))
     assert len(calls) == 4
@@ -145,7 +149,7 @@ def test_text_that_looks_like_a_format_stays_itself() -> None:
     app = make_app("redis://127.0.0.1:1/0")
     capture = Capture(app)
     capture.render(Message("first", "a.b", options={"queue": "%s"}))
-    template = Template(app, capture.render, "100%.s%d", {"queue": "%s"})
+    template = MessageTemplate(app, capture.render, "100%.s%d", {"queue": "%s"})
     ((_, key, text),) = template.fill(Message("%d", "100%.s%d", ["%s"], {"%": "%"}))
     envelope = json.loads(text)
     assert key == b"%s"

@@ -145,7 +145,7 @@ async def test_without_the_right_to_eval_transactions_do_it(
     for _ in range(2):
         await asyncio.gather(*(console.publish("a.b", 1, task_id=each, queue=FAR) for each in ids))
     assert client.llen(FAR) == 40
-    assert "permits no EVAL" in caplog.text
+    assert "does not permit EVAL" in caplog.text
     client.set("a-string", "x")
     with pytest.raises(BrokerUnavailable):
         await console.publish("a.b", 1, queue="a-string")

@@ -15,7 +15,7 @@ from kimera_tui.process.loop.clock import SystemClock, new_id
 from kimera_tui.process.redis.capture import Capture
 from kimera_tui.process.redis.known_workers import KnownWorkers
 from kimera_tui.process.redis.queue_locator import READ_BYTES, RedisLocator
-from kimera_tui.process.redis.reconnecting import Health, Link
+from kimera_tui.process.redis.reconnecting import RedisConnection, ServerHealth
 from kimera_tui.process.redis.wire import Wire
 from kimera_tui.process.task_search import InQueue, Whereabouts
 
@@ -35,9 +35,9 @@ def locator_of(console: Console) -> Locator:
 
 def small_locator(url: str, most: int) -> RedisLocator:
     app = make_app(url)
-    capture, health = Capture(app), Health("broker", Emitter(EventBus(), SystemClock()))
+    capture, health = Capture(app), ServerHealth("broker", Emitter(EventBus(), SystemClock()))
     workers = KnownWorkers(b"_kombu.binding.celery.pidbox", capture.separator, ".celery.pidbox")
-    return RedisLocator(app, Link(capture.endpoint, health), workers, most)
+    return RedisLocator(app, RedisConnection(capture.endpoint, health), workers, most)
 
 
 async def send_many(console: Console, count: int, queue: str = FAR, **options: Any) -> list[str]:
@@ -248,6 +248,6 @@ async def test_a_task_is_found_in_the_queue_that_its_friend_had_before(own_serve
     async with managing(own_server) as manager:
         task_id = new_id()
         handle = await manager.send_async("add", "lab", [1], task_id=task_id, queue=FAR)
-        found = await manager.adoption.search(manager.friends, "lab", [task_id], [FAR])
+        found = await manager.adoption.search("lab", [task_id], [FAR])
         assert found == Whereabouts({task_id: InQueue(FAR, 0)})
         handle.cancel()

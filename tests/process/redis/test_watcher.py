@@ -193,7 +193,7 @@ async def test_a_refusal_does_not_say_that_nothing_is_stored(
         store(server.client(4), task_id, success("there"), tell=False)
         proxy.answers = {command: b"-LOADING Redis is loading the dataset in memory\r\n"}
         with pytest.raises(BrokerUnavailable, match="is loading its data"):
-            await console.engine.watcher.look([task_id])
+            await console.engine.watcher.look_up([task_id])
         future = console.engine.watcher.watch(task_id, 0.05, 0.1)
         await until(lambda: proxy.answered > 2)
         assert not future.done()
@@ -253,4 +253,4 @@ async def test_without_the_right_to_subscribe_the_polls_do_it(
     await until(lambda: len(console.of(Polled)) == 2)
     store(own_server.client(), task_id, success("polled"))
     assert (await asyncio.wait_for(future, 3)).result == "polled"
-    assert "permits no subscription" in caplog.text
+    assert "does not permit subscriptions" in caplog.text

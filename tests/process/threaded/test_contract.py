@@ -31,7 +31,7 @@ async def inside(awaitable: Any) -> Any:
 
 
 async def test_it_goes_through_the_thread_engine(manager: TaskManager) -> None:
-    engine = await manager._room.engine()
+    engine = await manager._engines.engine()
     assert isinstance(engine.publisher, ThreadPublisher)
 
 
@@ -86,7 +86,7 @@ async def test_a_timeout_and_the_late_end(manager: TaskManager) -> None:
             await manager.send_await("sleep", "lab", [1.5], timeout=0.4, task_id=task_id)
         late = await listener.hear(FinishedLate, task_id)
     assert (late.state, late.result) == ("SUCCESS", 1.5)
-    engine = await manager._room.engine()
+    engine = await manager._engines.engine()
     await until(lambda: task_id not in engine.publisher._handles)
 
 
@@ -97,7 +97,7 @@ async def test_release_revokes_then_forgets_and_keeps_nothing(manager: TaskManag
         assert len(listener.of(Forgotten)) == 20
         assert len(listener.of(RevokeSent)) == 20
         assert all(event.receipts for event in listener.of(RevokeSent))
-    engine = await manager._room.engine()
+    engine = await manager._engines.engine()
     assert engine.publisher._handles == {}
     assert engine.watcher._watches == {}
 
@@ -133,7 +133,7 @@ async def test_a_cancelled_task_leaves_nothing(manager: TaskManager) -> None:
     handle.cancel()
     with pytest.raises(asyncio.CancelledError):
         await handle
-    engine = await manager._room.engine()
+    engine = await manager._engines.engine()
     await until(lambda: not engine.publisher._handles)
 
 
