@@ -7,7 +7,7 @@ from collections.abc import Set
 from typing import Any
 
 from kimera_tui.cli.json_output.events import news_of
-from kimera_tui.cluster.monitor import Lookout
+from kimera_tui.cluster.monitor import Monitor
 from kimera_tui.process.events import StateSeen, Succeeded
 from kimera_tui.process.loop.bus import EventBus
 from kimera_tui.process.loop.clock import SystemClock
@@ -48,19 +48,19 @@ class _Asked:
 
 async def _told_while_asked(meanwhile: object, in_flight: set[str]) -> list[Any]:
     bus = EventBus()
-    lookout = Lookout(
+    monitor = Monitor(
         None, bus, SystemClock(), lambda: in_flight, in_flight.__contains__, embedded=True
     )
-    lookout.inspector.close()
-    lookout.inspector = _Asked(bus, meanwhile)  # type: ignore[assignment]
+    monitor.inspector.close()
+    monitor.inspector = _Asked(bus, meanwhile)  # type: ignore[assignment]
     with bus.subscribe() as mailbox:
-        looking = asyncio.create_task(lookout._tell_who_runs())
+        looking = asyncio.create_task(monitor._publish_running())
         await asyncio.sleep(0)
         if isinstance(meanwhile, Succeeded):
             in_flight.discard(meanwhile.task_id)
         await looking
         told = [event for event in mailbox.drain() if isinstance(event, StateSeen)]
-    lookout.close()
+    monitor.close()
     return [(event.task_id, event.source) for event in told]
 
 

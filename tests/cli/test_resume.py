@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from kimera_tui.cli.resume import _resume
-from kimera_tui.console.parts import Parts
+from kimera_tui.console.runs import Runs
 from kimera_tui.execution import active_runs
 from kimera_tui.runs.plan import Node
 from kimera_tui.runs.recovery import Recovery
 from tests.cli.conftest import Run
-from tests.cli.test_guarded import left, task
 from tests.cli.test_run import begun, write
+from tests.console.test_guard import left, task
 
 SLOW = "  - {id: a, task: flaky.sleep, kwargs: {seconds: 2}}\n"
 
@@ -70,16 +70,16 @@ async def test_a_run_that_ended_long_before_the_others_is_told_as_it_ended(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(active_runs, "KEPT_SECONDS", 0.0)
-    recover = Parts.recover
+    recover = Runs.recover
 
-    async def long_recovery(parts: Parts) -> Recovery:
-        found = await recover(parts)
-        runner: Any = parts._runner
+    async def long_recovery(runs: Runs) -> Recovery:
+        found = await recover(runs)
+        runner: Any = runs._connection.started_runner
         while "r" in runner._active._tasks:  # noqa: ASYNC110 - as long as its result is kept
             await asyncio.sleep(0.01)
         return found
 
-    monkeypatch.setattr(Parts, "recover", long_recovery)
+    monkeypatch.setattr(Runs, "recover", long_recovery)
     async with left(tmp_path, monkeypatch, Node("chain", "", (task("0", "open"),)), broker_url):
         pass
     monkeypatch.setenv("BROKER_URL", broker_url)

@@ -83,7 +83,7 @@ def test_an_example_that_fails_leaves_with_1_and_says_how_to_go_on(
     assert "tidy_up" in done.stderr
     [row] = listed(run, home)
     assert row["status"] == "failed"
-    assert f"--from-failed {row['run'][:8]} goes on from there" in done.stderr
+    assert f"--from-failed {row['run'][:8]} continues from there" in done.stderr
     clean(done)
 
 
@@ -151,7 +151,7 @@ def test_inputs_come_from_the_command_line_over_those_of_a_file(
             ["-i", "day", "-i", "key=canary", "-i", "day=soon"],
             ["-i day: write it", "a secret doesn't belong", "day: write a date", "env:NAME"],
         ),
-        (["-i", "key=canary"], ["a secret doesn't belong on a command line", "env:NAME"]),
+        (["-i", "key=canary"], ["never put a secret on a command line", "env:NAME"]),
         (["-i", "day=2026-01-31"], ["key: the environment variable RUN_TEST_KEY is not set."]),
         (["--inputs", "nowhere.json"], ["nowhere.json: cannot be read (No such file"]),
         (["--inputs", "{tmp}/list.json"], ["must be a mapping of inputs to values"]),
@@ -310,7 +310,7 @@ def test_an_interrupt_on_a_broker_of_ones_own_says_that_what_was_sent_goes_on(
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=40)
     assert process.returncode == 130
-    assert "interrupted; what was sent goes on." in err
+    assert "interrupted; tasks already sent continue." in err
 
 
 def test_a_run_that_may_not_begin_is_not_to_be_gone_on_with(
@@ -322,7 +322,7 @@ def test_a_run_that_may_not_begin_is_not_to_be_gone_on_with(
     process, run_id = begun(where, runtime_dir, name)
     refused = run("run", name, **where)
     assert refused.returncode == 1
-    assert "goes on from there" not in refused.stderr
+    assert "continues from there" not in refused.stderr
     assert run("cancel", run_id, **where).returncode == 0
     process.communicate(timeout=40)
 
@@ -336,7 +336,7 @@ def test_a_wrong_word_in_the_middle_of_a_run_leaves_with_1(
     )
     done = run("run", write(tmp_path, steps), **where)
     assert done.returncode == 1, done.stderr
-    assert "goes on from there" in done.stderr
+    assert "continues from there" in done.stderr
 
 
 def test_a_broker_that_is_not_there_leaves_with_69(
@@ -431,7 +431,7 @@ def test_todays_file_goes_on_from_a_failed_run_and_reuses_what_is_done(
     assert "reused" not in {each["event"] for each in lines(done)}
     lost = run("run", name, "--from-failed", "nothing", **where)
     assert lost.returncode == 2
-    assert "No run's id begins with `nothing`" in lost.stderr
+    assert "No run's id starts with `nothing`" in lost.stderr
 
 
 def test_a_dry_run_from_a_failed_run_shows_only_what_would_run_again(

@@ -14,7 +14,7 @@ import pytest
 
 from kimera_tui.cli.program import event_loop
 from kimera_tui.cli.program.event_loop import run
-from kimera_tui.console.parts import Parts
+from kimera_tui.console.console import build_console
 from kimera_tui.process.loop.shield import shielded
 from tests.cli.conftest import environment
 
@@ -259,13 +259,13 @@ async def test_one_step_of_closing_that_fails_does_not_keep_the_others_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KIMERA_HOME", str(tmp_path))
-    parts = Parts({"KIMERA_FRIENDS": "friends.yaml"})
-    await parts.open_journal()
+    console = build_console({"KIMERA_FRIENDS": "friends.yaml"})
+    await console.connection.open_journal()
 
     class Broken:
         async def stop(self) -> None:
             raise ZeroDivisionError
 
-    monkeypatch.setattr(parts, "_runner", Broken())
-    await parts.close()
-    assert parts.journal._writing.store is None
+    monkeypatch.setattr(console, "_runner", Broken())
+    await console.close()
+    assert console.journal._writing.store is None

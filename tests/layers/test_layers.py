@@ -34,7 +34,7 @@ def test_the_floors_below_the_screen_load_no_screen(module: str) -> None:
 
 
 def test_the_first_frame_does_not_wait_for_celery() -> None:
-    loaded = loaded_by("import kimera_tui.ui.app, kimera_tui.console.parts")
+    loaded = loaded_by("import kimera_tui.ui.app, kimera_tui.console.console")
     assert not loaded & {"celery", "kombu"}
 
 
