@@ -273,6 +273,17 @@ def test_a_detached_run_and_one_that_is_not_over_when_the_watch_is(run: Run, whe
     assert watched["state"] not in ("done", "failed")
 
 
+def test_a_run_that_is_cancelled_by_another_console(run: Run, where: Where) -> None:
+    path = Path(where["KIMERA_WORKFLOWS"]) / "stays.kimera.yaml"
+    path.write_text(WORKFLOW.replace("calculator.add", "lost.value"))
+    (detached,) = checked(objects.Detached, run("run", str(path), "--detach", "--json", **where))
+    done = run("cancel", detached["run"][:8], "--json", **where)
+    (cancelled,) = checked(objects.CancelledRun, done)
+    assert (done.returncode, cancelled["run"], cancelled["ended"]) == (0, detached["run"], True)
+    assert cancelled["message"].startswith("Cancelled: 1 revoked")
+    assert (cancelled["workers"], cancelled["unacknowledged"]) == (["demo@kimera"], [])
+
+
 # What is listed
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from kimera_tui.cli.json_output.objects import RunReport
 from kimera_tui.cli.resume import _resume
 from kimera_tui.console.runs import Runs
 from kimera_tui.execution import active_runs
@@ -49,6 +50,17 @@ def test_a_failed_run_repeats_no_secret(
     assert done.returncode == 1
     assert "canary" not in done.stdout + done.stderr
     assert f"{run_id[:8]}  mine  failed: flaky.fail failed: ValueError: ••••" in done.stdout
+
+
+def test_a_resumed_run_is_one_object(
+    run: Run, where: dict[str, str], tmp_path: Path, runtime_dir: Path
+) -> None:
+    step = "  - {id: b, task: calculator.add, pass: none, kwargs: {a: 1, b: 2}}\n"
+    run_id = interrupted(where, runtime_dir, tmp_path, step)
+    done = run("resume", run_id, "--json", **where)
+    report = RunReport.model_validate_json(done.stdout)
+    assert (done.returncode, report.run, report.status) == (0, run_id, "done")
+    assert [step.result for step in report.steps][1:] == [3]
 
 
 def test_a_run_that_takes_too_long_is_told_so_and_leaves_with_3(

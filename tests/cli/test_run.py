@@ -149,7 +149,7 @@ def test_inputs_come_from_the_command_line_over_those_of_a_file(
         (["-i", "day"], ["-i day: write it as NAME=VALUE."]),
         (
             ["-i", "day", "-i", "key=canary", "-i", "day=soon"],
-            ["-i day: write it", "a secret doesn't belong", "day: write a date", "env:NAME"],
+            ["-i day: write it", "never put a secret", "day: write a date", "env:NAME"],
         ),
         (["-i", "key=canary"], ["never put a secret on a command line", "env:NAME"]),
         (["-i", "day=2026-01-31"], ["key: the environment variable RUN_TEST_KEY is not set."]),
@@ -185,7 +185,7 @@ def test_a_secret_that_is_asked_for_needs_a_terminal(
     name = write(tmp_path, "  - {id: a, task: echo.value}\n", "inputs: {key: {type: secret}}")
     done = run("run", name, **where)
     assert done.returncode == 2
-    assert "there is no terminal to ask at" in done.stderr
+    assert "but there is no terminal" in done.stderr
 
 
 def test_a_workflow_with_mistakes_leaves_with_2_and_tells_all(
@@ -280,7 +280,7 @@ def test_an_interrupt_leaves_with_130_and_the_run_can_be_resumed(
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=40)
     assert process.returncode == 130
-    assert "interrupted; what was sent ends with the private broker" in err
+    assert "interrupted; tasks already sent end with the private broker" in err
     assert "Traceback" not in err
     resumed = run("resume", run_id[:8], **where)
     assert resumed.returncode == 0, resumed.stderr

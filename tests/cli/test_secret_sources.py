@@ -168,7 +168,7 @@ def test_send_takes_secrets_without_a_word_of_them_on_the_command_line(
         assert CANARY not in done.stderr
         assert "list of processes" not in done.stderr
     seen = run("send", "echo", "value", "--kwargs", f'{{"payload": "{CANARY}"}}', **where)
-    assert "others on this machine can read payload in the list of processes" in seen.stderr
+    assert "other users can read payload in the list of processes" in seen.stderr
     missing = run("send", "echo", "value", **where)
     assert missing.returncode == 2
     assert "--secret payload=SOURCE takes it from env:NAME" in missing.stderr

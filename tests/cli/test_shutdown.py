@@ -266,6 +266,6 @@ async def test_one_step_of_closing_that_fails_does_not_keep_the_others_back(
         async def stop(self) -> None:
             raise ZeroDivisionError
 
-    monkeypatch.setattr(console, "_runner", Broken())
+    monkeypatch.setattr(console.connection, "started_runner", Broken())
     await console.close()
     assert console.journal._writing.store is None

@@ -226,7 +226,7 @@ def test_the_hint_after_a_timeout_says_what_is_looked_for_and_so_it_is(
     assert (
         f"kimera-tui run ... --from-failed {run_id} continues from there. Before it" in ended.stderr
     )
-    assert "looks for what may have run: a." in ended.stderr
+    assert "looks for them: a." in ended.stderr
     again = run("run", str(path), "--from-failed", run_id, **home)
     assert again.returncode == 2
     assert "Step `a` is not over (with worker " in again.stderr
