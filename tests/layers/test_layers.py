@@ -58,6 +58,16 @@ def test_a_file_has_one_idea(path: Path) -> None:
             assert lines <= 50, f"{node.name} is too long"
 
 
+CROWDED = {"documents": 30, "execution": 26}
+"""Folders with more files than the others may have, which must not grow."""
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in SOURCES}), ids=lambda f: f.name)
+def test_a_folder_has_one_subject(folder: Path) -> None:
+    files = {path.name for path in folder.glob("*.py")} - {"__init__.py"}
+    assert len(files) <= CROWDED.get(folder.name, 25)
+
+
 RAW_WIDGETS = {"Static", "Input", "TextArea", "Label", "Button", "OptionList", "Tree", "Select",
                "DataTable", "RichLog", "Log", "Markdown", "Checkbox", "SelectionList",
                "Collapsible", "TabPane", "RadioButton"}  # fmt: skip
