@@ -140,8 +140,8 @@ async def _detach(console: Console, call: _Call) -> int:
     document = Detached(event="detached", run=run_id, name=call.document.name)
     data(document if as_json else run_id, as_json=as_json)
     narrate(
-        f"The workers have it. kimera-tui resume {run_id[:8]} waits for its end, and so does the"
-        " console when it is opened."
+        f"Detached: the workers finish it. kimera-tui resume {run_id[:8]} waits for its end; so"
+        " does the console when it is opened."
     )
     return 0
 

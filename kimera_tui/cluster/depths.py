@@ -1,4 +1,4 @@
-"""How many messages wait in queues, asked by Celery's own connection on a thread."""
+"""Queue depths, read through Celery's own connection on a thread."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 from kimera_tui.process.loop.call_thread import CallThread
 
 ANSWER_SECONDS = 5.0
+"""Time limit for one reading of all queues."""
 
 
 class QueueDepths:
-    """Counts the messages that no worker has taken yet.
+    """Counts the ready messages of queues: those that no worker has reserved.
 
     Args:
         app: The Celery app.
@@ -24,7 +25,7 @@ class QueueDepths:
         self._thread = CallThread("kimera-depths")
 
     async def look(self, queues: Collection[str]) -> Mapping[str, int]:
-        """Messages by queue; queues of which nobody could tell are left out. Never raises."""
+        """Ready messages by queue; queues whose depth is unknown are left out. Never raises."""
         asked = self._thread.call(self._ask, sorted(queues))
         try:
             return await asyncio.wait_for(asked, ANSWER_SECONDS)
@@ -40,7 +41,7 @@ class QueueDepths:
 
         timeouts = {"socket_timeout": SOCKET_SECONDS, "socket_connect_timeout": CONNECT_SECONDS}
         found: dict[str, int] = {}
-        with contextlib.suppress(Exception):  # the probe says what is wrong with the broker
+        with contextlib.suppress(Exception):  # the probe reports problems of the broker
             redis = self._app.conf.broker_url.startswith(("redis", "rediss", "sentinel"))
             options = timeouts if redis else {}
             with self._app.connection_for_read(transport_options=options) as connection:
@@ -50,7 +51,7 @@ class QueueDepths:
 
 
 def _depth(connection: Any, queue: str) -> int:
-    """Messages in one queue; one that isn't there is empty: Redis has no others."""
+    """Ready messages of one queue; a missing one is empty, since Redis keeps no empty queues."""
     channel = connection.channel()
     try:
         return int(channel.queue_declare(queue, passive=True).message_count)

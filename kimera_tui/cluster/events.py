@@ -1,4 +1,4 @@
-"""What is seen of the broker and its workers."""
+"""Events about the broker and its workers."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from kimera_tui.process.events import Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerChanged(Event):
-    """The console's broker came into another phase."""
+    """The console's broker entered another phase."""
 
     phase: Literal["starting", "ready", "failed"]
     label: str
     """Which broker, without secrets."""
     message: str = ""
-    """What is wrong, when it failed."""
+    """What is wrong, if it failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSeen(Event):
-    """The workers were asked."""
+    """The workers were inspected."""
 
     view: ClusterView

@@ -1,4 +1,4 @@
-"""What workers tell of our tasks as it happens, where they send events at all."""
+"""The workers' events about our tasks, if they send any."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 from kimera_tui.process.events import StateSeen
 
 TRY_AGAIN = 2.0
-"""Seconds before a connection that went is tried again."""
+"""Seconds before a lost connection is retried."""
 QUIET_SECONDS = 1.0
-"""How soon the thread notices that it is to end."""
+"""Seconds within which the thread notices that it should stop."""
 MOST_WAITING = 20_000
-"""Events between two turns of the loop; of more than these the oldest are dropped."""
+"""Maximum number of events between two turns of the loop; older ones are dropped."""
 _STATES = {
     "task-received": "RECEIVED",
     "task-started": "STARTED",
@@ -24,30 +24,30 @@ _STATES = {
 
 
 class TaskFeed:
-    """Listens to the workers' task events, on a thread of its own.
+    """Receives the workers' task events, on its own thread.
 
-    Workers send them only with ``-E``; nobody is told to begin. Events can come late, twice or not
-    at all, so they tell where a task is on the way, and never how it ended.
+    Workers send them only with ``-E``; nobody switches them on. Events can be late, duplicated or
+    lost, so they are used for the progress of a task and never for its end.
 
     Args:
         app: The Celery app.
         is_ours: Whether a task was sent from here and has not ended; called on the thread.
-        tell: Called on the loop with each event.
+        publish: Called on the loop with each event.
     """
 
     def __init__(
-        self, app: Any, is_ours: Callable[[str], bool], tell: Callable[[StateSeen], None]
+        self, app: Any, is_ours: Callable[[str], bool], publish: Callable[[StateSeen], None]
     ) -> None:
         self._app = app
         self._is_ours = is_ours
-        self._tell = tell
+        self._publish = publish
         self._waiting: deque[StateSeen] = deque(maxlen=MOST_WAITING)
         self._end = threading.Event()
         self._receiver: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
-        """Begin to listen; to be called from a running loop."""
+        """Start to listen; call it from a running loop."""
         self._loop = asyncio.get_running_loop()
         threading.Thread(target=self._listen, name="kimera-feed", daemon=True).start()
 
@@ -59,19 +59,19 @@ class TaskFeed:
 
     def _listen(self) -> None:
         while not self._end.is_set():
-            with contextlib.suppress(Exception):  # a lost connection; the next one may hold
+            with contextlib.suppress(Exception):  # connection lost; the next one may last
                 self._receive()
             self._end.wait(TRY_AGAIN)
 
     def _receive(self) -> None:
         with self._app.connection_for_read(connect_timeout=QUIET_SECONDS * 3) as connection:
             self._receiver = self._app.events.Receiver(
-                connection, handlers=dict.fromkeys(_STATES, self._heard), routing_key="task.#"
+                connection, handlers=dict.fromkeys(_STATES, self._on_event), routing_key="task.#"
             )
             self._receiver.should_stop = self._end.is_set()
             self._receiver.capture(limit=None, timeout=None, wakeup=False)
 
-    def _heard(self, event: dict[str, Any]) -> None:
+    def _on_event(self, event: dict[str, Any]) -> None:
         task_id = event.get("uuid")
         if not isinstance(task_id, str) or not self._is_ours(task_id):
             return
@@ -92,4 +92,4 @@ class TaskFeed:
 
     def _hand_over(self) -> None:
         while self._waiting:
-            self._tell(self._waiting.popleft())
+            self._publish(self._waiting.popleft())

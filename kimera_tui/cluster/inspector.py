@@ -1,4 +1,4 @@
-"""Which workers are there, what they consume and what they know, asked with a deadline."""
+"""Inspects the workers: which are online, what they consume and which tasks they know."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from typing import Any
 from kimera_tui.process.loop.call_thread import CallThread
 
 ANSWER_SECONDS = 1.0
-"""Seconds that workers have for their answers."""
+"""Seconds that workers have to reply."""
 FULL_LOOK_EVERY = 4
+"""One inspection in so many waits for the deadline, to find new workers."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterView:
-    """What the workers answered at one moment; no answer is not the same as no worker."""
+    """The replies of the workers at one time; no reply does not mean no worker."""
 
     at: float
-    """When it was asked, in seconds since the epoch."""
+    """When they were asked, in seconds since the epoch."""
     queues: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Queues consumed, by worker."""
     tasks: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Registered tasks, by worker."""
     problem: str = ""
-    """Why nobody could be asked, or an empty string."""
+    """Why they could not be asked, or an empty string."""
 
     @property
     def workers(self) -> list[str]:
-        """Who answered."""
+        """The workers that replied."""
         return sorted(self.queues)
 
     def consumers(self, queue: str) -> list[str]:
@@ -38,13 +39,13 @@ class ClusterView:
         return sorted(worker for worker, consumed in self.queues.items() if queue in consumed)
 
     def knows(self, task: str) -> bool | None:
-        """Whether a worker has the task registered; None when no worker has told."""
+        """Whether a worker has the task registered; None if no worker said."""
         if not self.tasks:
             return None
         return any(task in known for known in self.tasks.values())
 
     def findings(self, queue: str, task: str) -> list[str]:
-        """What stands against sending a task now, in sentences."""
+        """Warnings about sending a task now, in sentences."""
         if self.problem:
             return [self.problem]
         if not self.queues:
@@ -59,7 +60,7 @@ class ClusterView:
 
 
 class Inspector:
-    """Asks the workers of one Celery app, on a thread of its own."""
+    """Inspects the workers of one Celery app, on its own thread."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -68,7 +69,7 @@ class Inspector:
         self._looks = 0
 
     async def look(self, deadline: float = ANSWER_SECONDS) -> ClusterView:
-        """Ask all workers; never raises, and returns soon after the deadline."""
+        """Inspect all workers; never raises, and returns soon after the deadline in seconds."""
         asked = self._thread.call(self._ask, deadline)
         try:
             return await asyncio.wait_for(asked, deadline * 2 + 10)
@@ -76,9 +77,9 @@ class Inspector:
             return ClusterView(at=time.time(), problem="The broker did not answer in time.")
 
     async def active(self, task_ids: Set[str], deadline: float = ANSWER_SECONDS) -> dict[str, str]:
-        """Which of the tasks a worker is running now, and which worker that is; never raises.
+        """Which of the tasks are running now, each with its worker; never raises.
 
-        A worker that runs nothing but tasks in its own process doesn't answer while it is busy.
+        A worker that runs its tasks in its own process doesn't reply while it is busy.
         """
         asked = self._thread.call(self._ask_active, frozenset(task_ids), deadline)
         try:
@@ -95,7 +96,7 @@ class Inspector:
                 for task in tasks
                 if str(task.get("id")) in task_ids
             }
-        except Exception:  # noqa: BLE001 - the next look says what is wrong
+        except Exception:  # noqa: BLE001 - the next inspection reports it
             return {}
 
     def close(self) -> None:
@@ -107,8 +108,8 @@ class Inspector:
 
         at = time.time()
         try:
-            # With the number of answers to expect an inspection ends with the last of them; every
-            # few looks one goes without, to find workers that are new.
+            # Given the number of replies to expect, an inspection ends with the last of them. Every
+            # few inspections one goes without it, to find new workers.
             limit = self._known if self._looks % FULL_LOOK_EVERY else None
             self._looks += 1
             inspect = self._app.control.inspect(timeout=deadline, limit=limit or None)
@@ -124,16 +125,16 @@ class Inspector:
                 worker: frozenset(name.split(" ", 1)[0] for name in names)
                 for worker, names in _lists_of(str, inspect.registered()).items()
             }
-        except Exception as error:  # noqa: BLE001 - whatever it is, the view says so
+        except Exception as error:  # noqa: BLE001 - the view reports any failure
             failure = broker_failure(error)
             return ClusterView(at=at, problem=str(failure or f"Cannot ask the workers: {error}"))
         return ClusterView(at=at, queues=queues, tasks=tasks)
 
 
 def _lists_of(kind: type, answers: Any) -> dict[str, list[Any]]:
-    """What each worker answered, without those that answered with an error instead of a list."""
+    """The reply of each worker, without those that replied with an error instead of a list."""
     return {
-        str(worker): said
-        for worker, said in (answers or {}).items()
-        if isinstance(said, list) and all(isinstance(each, kind) for each in said)
+        str(worker): reply
+        for worker, reply in (answers or {}).items()
+        if isinstance(reply, list) and all(isinstance(each, kind) for each in reply)
     }

@@ -1,4 +1,4 @@
-"""Is the broker there, is the result backend: one short question to each."""
+"""Probes whether the broker and the result backend can be reached."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from kimera_tui.process.loop.call_thread import CallThread
 from kimera_tui.redaction import redact_text
 
 PROBE_SECONDS = 8.0
-"""The longest that both questions together may take."""
+"""Time limit for both probes together."""
 
 
 class Probe:
-    """Asks broker and result backend of one Celery app, on a thread of its own."""
+    """Probes the broker and result backend of one Celery app, on its own thread."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
         self._thread = CallThread("kimera-probe")
 
     async def look(self) -> BrokerUnavailable | None:
-        """Why nothing can be sent now, or None."""
+        """Why nothing can be sent at the moment, or None."""
         try:
             return await asyncio.wait_for(self._thread.call(self._ask), PROBE_SECONDS)
         except TimeoutError:
@@ -34,7 +34,7 @@ class Probe:
 
     def _ask(self) -> BrokerUnavailable | None:
         conf = self._app.conf
-        return _asked(self._ask_broker, "broker", conf.broker_write_url) or _asked(
+        return _probed(self._ask_broker, "broker", conf.broker_write_url) or _probed(
             self._ask_backend, "result backend", conf.result_backend
         )
 
@@ -46,10 +46,10 @@ class Probe:
                 client.ping()
 
     def _ask_backend(self) -> None:
-        """Only Redis backends can be asked for nothing; others tell when they are used."""
+        """Only Redis backends can be probed; others fail when they are used."""
         backend = self._app.backend
         if type(backend).__module__ == "celery.backends.redis":
-            # Not the backend's own client, whose retries go on for minutes.
+            # Not the backend's own client, which retries for minutes.
             from redis import ConnectionPool, Redis
             from redis.backoff import NoBackoff
             from redis.retry import Retry
@@ -63,14 +63,14 @@ class Probe:
                 once.disconnect()
 
 
-def _asked(question: Any, what: str, url: Any) -> BrokerUnavailable | None:
+def _probed(probe: Any, what: str, url: Any) -> BrokerUnavailable | None:
     try:
-        question()
-    except Exception as error:  # noqa: BLE001 - whatever it is, it stands against sending
+        probe()
+    except Exception as error:  # noqa: BLE001 - any failure prevents sending
         failure = broker_failure(error)
-        said = failure.message if failure is not None else f"The broker cannot be used: {error}."
+        message = failure.message if failure is not None else f"The broker cannot be used: {error}."
         where = _where(str(url or ""))
-        return BrokerUnavailable(said.replace("The broker", f"The {what}{where}", 1))
+        return BrokerUnavailable(message.replace("The broker", f"The {what}{where}", 1))
     return None
 
 
