@@ -103,7 +103,7 @@ def test_clearing_up_has_a_limit() -> None:
     process.send_signal(signal.SIGTERM)
     code, printed, said = ended(process)
     assert (code, printed) == (143, "closing\n")
-    assert said == "kimera-tui: not everything was cleared up within 1 s.\n"
+    assert said == "kimera-tui: not everything was cleaned up within 1 s.\n"
 
 
 def test_a_loop_that_is_blocked_ends_too() -> None:

@@ -33,7 +33,7 @@ class LastKnown(Printed):
     cause: str | None
     """Why it was in that state."""
     source: str
-    """Who said so; see `source` of a step."""
+    """Where that is known from; see `source` of a step."""
     since: float
     """When it entered that state."""
     age: float
@@ -222,7 +222,7 @@ class ListedRun(Printed):
     error: str
     """Why it ended as it did; empty if it succeeded or has not ended."""
     parent: str
-    """The run that it replays; empty if it is no replay."""
+    """The run that it replays; empty if it is not a replay."""
 
 
 class Param(Printed):
