@@ -15,14 +15,11 @@ from textual._compositor import CompositorUpdate
 from benchmarks.ground import Ground, Lag, spread
 from kimera_tui import ui
 from kimera_tui.config.friends import Friend
-from kimera_tui.console.workflow_parts import WorkflowParts
 from kimera_tui.documents.document import MAX_STEPS, Document, all_steps
 from kimera_tui.documents.store import save
-from kimera_tui.process.loop.bus import EventBus
-from kimera_tui.process.loop.clock import SystemClock
-from kimera_tui.runs.recovery import Recovery
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.compose.screen import ComposeScreen
+from tests.ui.stage import Stage
 
 KEYS = {
     "down": "one step down",
@@ -67,38 +64,13 @@ def document_of(steps: int) -> Document:
     )
 
 
-class _Services:
-    """The parts behind the composer: one friend, and no past runs."""
-
-    friends_file = Path("friends.yaml")
-    friends_problem = journal_problem = journal_notice = ""
-    read_only = embedded = False
-
-    def __init__(self) -> None:
-        self.friends = {"work": Friend(route="work", queue="work")}
-        self.bus = EventBus()
-        self.clock = SystemClock()
-        self.workflows = WorkflowParts(self, Path())  # type: ignore[arg-type]
-
-    async def recover(self) -> Recovery:
-        return Recovery()
-
-    def __getattr__(self, name: str) -> Any:
-        """Whatever else is asked: nothing comes of it."""
-
-        async def nothing(*_: object, **__: object) -> tuple[()]:
-            return ()
-
-        return nothing
-
-
 class _Console(KimeraApp):
     """The console; headless, but each frame is rendered down to the terminal's characters."""
 
     CSS_PATH = Path(ui.__file__).parent / "kimera.tcss"
 
     def __init__(self) -> None:
-        super().__init__(_Services())  # type: ignore[arg-type]
+        super().__init__(Stage({"work": Friend(route="work", queue="work")}))
         self.painted = asyncio.Event()
 
     def _display(self, screen: Any, renderable: Any) -> None:

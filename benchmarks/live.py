@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,13 @@ from textual._compositor import CompositorUpdate
 
 from benchmarks.ground import Ground, Lag, Stopwatch, manager, stub_worker
 from kimera_tui import ui
-from kimera_tui.config.trust import Access
 from kimera_tui.documents.calls import Para, Task, Workflow
 from kimera_tui.execution.runner import Runner
 from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.process.task_params import TaskParams
-from kimera_tui.runs.recovery import Recovery
 from kimera_tui.ui.app import KimeraApp
+from tests.ui.stage import Stage
 
 SECONDS = 300.0
 
@@ -32,48 +30,6 @@ def run(place: Ground, scale: float) -> list[dict[str, Any]]:
             rows.append(asyncio.run(_measured(count, screen)))
             place.client().flushall()
     return rows
-
-
-class _Services:
-    """The parts behind the screen, without cluster and journal."""
-
-    friends_file = Path("friends.yaml")
-    friends_problem = journal_problem = ""
-
-    def __init__(self, console: TaskManager) -> None:
-        self.friends: dict[str, Any] = {}
-        self.bus = console.events
-        self.clock = SystemClock()
-        self.runner = Runner(console, self.clock)
-
-    async def start(self) -> None:
-        return
-
-    async def launch(self, workflow: Workflow) -> str:
-        return self.runner.start(workflow)
-
-    async def usual(self, friend: str, task_name: str) -> None:
-        return None
-
-    async def usual_of_run(self, name: str) -> None:
-        return None
-
-    async def recover(self) -> Recovery:
-        return Recovery()
-
-    def friends_want(self) -> Sequence[Access]:
-        return ()
-
-    def ask_workers(self) -> None:
-        return
-
-    def __getattr__(self, name: str) -> Any:
-        """Whatever else the screen may ask: nothing comes of it."""
-
-        async def nothing(*_: object, **__: object) -> tuple[()]:
-            return ()
-
-        return nothing
 
 
 class _Screen(KimeraApp):
@@ -91,14 +47,16 @@ class _Screen(KimeraApp):
 
 async def _measured(count: int, screen: bool) -> dict[str, Any]:
     console = manager()
-    services = _Services(console)
+    stage = Stage({})
+    stage.bus, stage.clock = console.events, SystemClock()
+    stage.runner = Runner(console, SystemClock())
     if not screen:
-        return await _run(services, count, None)
-    app = _Screen(services)  # type: ignore[arg-type]
+        return await _run(stage, count, None)
+    app = _Screen(stage)
     async with app.run_test(size=(120, 40)) as pilot:
         await app.switch_mode("live")
         await pilot.pause()
-        return await _run(services, count, app)
+        return await _run(stage, count, app)
 
 
 async def _seen(app: _Screen | None, run_id: str) -> None:
@@ -109,7 +67,7 @@ async def _seen(app: _Screen | None, run_id: str) -> None:
         await asyncio.sleep(0.01)
 
 
-async def _run(services: _Services, count: int, app: _Screen | None) -> dict[str, Any]:
+async def _run(stage: Stage, count: int, app: _Screen | None) -> dict[str, Any]:
     """The second of two runs: the first one warms everything up."""
     row: dict[str, Any] = {}
     for tasks in (min(count, 500), count):
@@ -118,8 +76,8 @@ async def _run(services: _Services, count: int, app: _Screen | None) -> dict[str
         before = app.frames if app else 0
         async with Lag() as lag:
             with Stopwatch() as watch:
-                run_id = await services.launch(workflow)
-                await asyncio.wait_for(services.runner.result(run_id), SECONDS)
+                run_id = await stage.runs.start(workflow)
+                await asyncio.wait_for(stage.runner.result(run_id), SECONDS)
                 async with asyncio.timeout(SECONDS):
                     await _seen(app, run_id)
             await asyncio.sleep(0.3)

@@ -8,7 +8,10 @@ import shutil
 import signal
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 # Textual reads these when it is imported.
 for name in list(os.environ):
@@ -38,3 +41,24 @@ REPO = Path(__file__).parent.parent
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: many tests wait for servers and workers."""
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.fixture(scope="session")
+def runtime_dir() -> Iterator[Path]:
+    """A runtime directory of the session's own, with a short path."""
+    directory = Path(tempfile.mkdtemp(prefix="kt-", dir="/tmp"))
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def broker_url(runtime_dir: Path) -> Iterator[str]:
+    """One embedded broker that stays up for the session; what tests start joins it."""
+    from kimera_tui.embedded.broker import EmbeddedBroker
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KIMERA_RUNTIME_DIR", str(runtime_dir))
+        broker = EmbeddedBroker()
+        info = broker.start(timeout=60)
+    yield info.url
+    broker.stop()

@@ -1,1 +1,1 @@
-"""The command line, the only place where the real parts are put together."""
+"""The command line, one file a command."""

@@ -1,4 +1,4 @@
-"""``kimera-tui compare``: two past runs, step by step, no screen."""
+"""``kimera-tui compare``: two runs, compared step by step."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import click
 
 from kimera_tui.cli.json_output import compare as objects
 from kimera_tui.cli.output import data, narrate, perform
-from kimera_tui.cli.runs import read_run
 
 if TYPE_CHECKING:
     from kimera_tui.runs.compare.comparison import Comparison, StepPair
     from kimera_tui.runs.compare.value_diff import Change
 
 DIFFERENT = 1
-"""Exit code for runs that differ, as diff has it."""
+"""Exit code for runs that differ, the same as diff's."""
 
 
 @click.command(short_help="Compare two runs step by step.")
@@ -26,22 +25,20 @@ DIFFERENT = 1
 def compare(one: str, other: str, as_json: bool) -> None:
     """Compare one RUN (an id or the beginning of one) with another, step by step.
 
-    Exit codes: 0 only timings differ, 1 something else does, 2 usage.
+    Exit codes: 0 only timings differ, 1 something else differs, 2 usage.
     """
     perform(_compare(one, other, as_json))
 
 
 async def _compare(one: str, other: str, as_json: bool) -> int:
-    from kimera_tui.console.parts import Parts
+    from kimera_tui.console.console import build_console
     from kimera_tui.runs.compare.comparison import compare as compared
     from kimera_tui.runs.compare.text import comparison_lines
 
-    parts = Parts(say=narrate)
-    await parts.open_journal()
-    try:
-        comparison = compared(await read_run(parts, one), await read_run(parts, other))
-    finally:
-        await parts.close()
+    async with build_console(say=narrate) as console:
+        await console.connection.open_journal()
+        rows = [await console.runs.find(prefix) for prefix in (one, other)]
+        comparison = compared(*[await console.journal.run(row.run_id) for row in rows])
     if as_json:
         data(_public(comparison), as_json=True)
     else:

@@ -1,4 +1,4 @@
-"""``kimera-tui demo``: the embedded broker alone, for trying the library against it."""
+"""``kimera-tui demo``: run the embedded broker alone, to try the library with it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import sys
 import click
 
 from kimera_tui.cli.output import narrate, perform
-from kimera_tui.console.friends_file import DEMO_FRIENDS
+from kimera_tui.console.friends import DEMO_FRIENDS
 
 
 @click.command(short_help="Run the embedded broker alone.")
 def demo() -> None:
     """Run the embedded broker and its demo workers until ctrl+c.
 
-    Prints what to export, so that programs of your own can use them.
+    Prints the variables to export for programs of your own.
     """
     perform(_demo())
 
@@ -29,7 +29,7 @@ async def _demo() -> int:
         info = await asyncio.to_thread(broker.start)
         click.echo(f"export CELERY=1 BROKER_URL={info.url} KIMERA_FRIENDS={DEMO_FRIENDS}")
         sys.stdout.flush()
-        narrate(f"{info.server} is up; ctrl+c ends it.")
+        narrate(f"{info.server} is up; press ctrl+c to stop it.")
         try:
             await asyncio.get_running_loop().create_future()
         except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""How runs ended: what is printed of it, and the exit code that says it."""
+"""How runs ended: the report of them and the exit code."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from kimera_tui.runs.state import StepState
 
 EXIT_CODES = {"done": 0, "revoked": 4, "timed out": 3, "interrupted": 130}
-"""How commands leave for a run's state; everything else is 1."""
+"""Exit codes by the state of a run; 1 for all others."""
 MAILBOX = 1_000_000
-"""Events of a run that a command keeps until it has ended."""
+"""Maximum number of a run's events that a command buffers until it has ended."""
 
 
 class NotEnded(KimeraError):
-    """A run has not ended in the time given to it."""
+    """A run has not ended within its time."""
 
     exit_code = 3
 
 
 def code_of(error: BaseException | None, status: str) -> int:
-    """The exit code for a run that was begun.
+    """The exit code for a run that was started.
 
     Args:
-        error: What ended it, or None where that isn't known any more, or nothing went wrong.
+        error: What ended it; None if it succeeded, or if that is no longer known.
         status: The state it ended in.
     """
-    # A wrong call says that nothing was sent, which is not so in the middle of a run.
+    # A usage error says that nothing was sent, which is wrong once the run has started.
     if isinstance(error, KimeraError) and not isinstance(error, UsageError) and error.exit_code > 1:
         return error.exit_code
     code = EXIT_CODES.get(status, 1)
@@ -47,7 +47,7 @@ def code_of(error: BaseException | None, status: str) -> int:
 
 
 async def errors_of(runner: Runner, run_ids: Iterable[str]) -> list[BaseException | None]:
-    """What ended each of these runs, once all have; None for those that ended well or long ago."""
+    """What ended each of these runs, once all have ended; None for success and long ago."""
     results = await asyncio.gather(*map(runner.result, run_ids), return_exceptions=True)
     return [
         each if isinstance(each, BaseException) and not isinstance(each, KeyError) else None
@@ -55,19 +55,19 @@ async def errors_of(runner: Runner, run_ids: Iterable[str]) -> list[BaseExceptio
     ]
 
 
-def report(state: RunState, as_json: bool) -> int:
-    """Print how a run ended; returns the exit code that says it."""
+def print_report(run: RunState, as_json: bool) -> int:
+    """Print how a run ended; returns its exit code."""
     if as_json:
-        data(RunReport(**told_of(state)), as_json=True)
+        data(RunReport(**report_of(run)), as_json=True)
     else:
-        for step in state.steps.values():
+        for step in run.steps.values():
             line = f"{step.status:<12} {step.name}  {_error_of(step)}"
             click.echo(safe(line.rstrip(), 500))
-    return code_of(None, state.status)
+    return code_of(None, run.status)
 
 
-def told_of(run: RunState) -> dict[str, Any]:
-    """A run with its steps, as ``--json`` tells it."""
+def report_of(run: RunState) -> dict[str, Any]:
+    """The fields of a run with its steps, for ``--json``."""
     return {
         "run": run.run_id,
         "name": run.name,

@@ -1,4 +1,4 @@
-"""``kimera-tui friends``: who there is to send to."""
+"""``kimera-tui friends``: list the friends and their tasks."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ friends:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 def friends(as_json: bool) -> None:
     """List the friends and their tasks."""
-    from kimera_tui.console.friends_file import which_friends
+    from kimera_tui.console.friends import read_friends
 
     try:
-        path, found = which_friends(os.environ)
+        path, configured = read_friends(os.environ)
     except KimeraError as error:
         fail(error)
-    if not found:
+    if not configured:
         fail(_none_in(path))
-    narrate(f"{len(found)} {'friend' if len(found) == 1 else 'friends'} in {path}")
-    for name, friend in found.items():
+    narrate(f"{len(configured)} {'friend' if len(configured) == 1 else 'friends'} in {path}")
+    for name, friend in configured.items():
         if as_json:
             data(_public(name, friend), as_json=True)
         else:
@@ -43,9 +43,9 @@ def friends(as_json: bool) -> None:
 
 
 def _none_in(path: Path) -> ConfigError:
-    """The error that says how to begin a friends.yaml."""
-    what = "does not exist" if is_missing(path) else "lists none"
-    return ConfigError(f"No friends: {path} {what}. To begin, write:", hint=FIRST_LINES)
+    """The error that shows how to start a friends.yaml."""
+    why = "does not exist" if is_missing(path) else "is empty"
+    return ConfigError(f"No friends: {path} {why}. Start with:", hint=FIRST_LINES)
 
 
 def _public(name: str, friend: Friend) -> ListedFriend:

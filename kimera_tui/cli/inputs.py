@@ -1,94 +1,79 @@
-"""The inputs of a run as they are given on a command line, in a file, or typed when asked for."""
+"""The inputs of a run, as words of the command line or from a file."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kimera_tui.cli.program.shutdown import way_out
+from kimera_tui.cli.secret_sources import elsewhere, secrets_for
 from kimera_tui.errors import UsageError
 from kimera_tui.safetext import safe
 
 if TYPE_CHECKING:
     from kimera_tui.documents.document import Document, Input
+    from kimera_tui.execution.run_setup import Given
+    from kimera_tui.runs.index import RunState
 
-SOURCES = "env:NAME, file:PATH, prompt, or - for stdin"
 INPUT = click.option("-i", "--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Input.")
 
 
 def inputs_of(document: Document, words: Sequence[str], file: str = "") -> dict[str, Any]:
-    """The inputs of the command line over those of a file.
+    """The inputs of the command line, added to those of a file.
 
     Raises:
-        UsageError: a word is no ``NAME=VALUE``, its value can't be read, or it is a secret; the
-            hint has the other words that are wrong.
+        UsageError: a word isn't ``NAME=VALUE``, its value is invalid, or it is a secret; the hint
+            lists the other invalid words.
     """
     values = dict(_from_file(file)) if file else {}
-    wrong: list[UsageError] = []
+    errors: list[UsageError] = []
     for word in words:
         try:
             name, text = _pair(word)
             values[name] = _value(name, document.inputs.get(name), text)
         except UsageError as error:
-            wrong.append(error)
-    if wrong:
-        others = [str(error) for error in wrong[1:]]
-        hints = dict.fromkeys(error.hint for error in wrong if error.hint)
-        raise UsageError(str(wrong[0]), hint="\n".join([*others, *hints]))
+            errors.append(error)
+    if errors:
+        others = [str(error) for error in errors[1:]]
+        hints = dict.fromkeys(error.hint for error in errors if error.hint)
+        raise UsageError(str(errors[0]), hint="\n".join([*others, *hints]))
     return values
 
 
-def ask_for_secrets(
-    document: Document, given: Mapping[str, str] = MappingProxyType({})
-) -> dict[str, str]:
-    """The secrets that a run asks for, typed at the terminal without being shown.
+def given_again(
+    run: RunState, inputs: Sequence[str], secrets: Sequence[str], *, dry_run: bool = False
+) -> Given:
+    """New inputs of a past run, and its secrets, which are not kept.
 
     Args:
-        document: What asks for them.
-        given: Secrets that are there already; they are part of what is returned.
+        run: The past run.
+        inputs: Words of ``-i``.
+        secrets: Words of ``--secret``.
+        dry_run: Whether no secret is needed.
 
     Raises:
-        UsageError: there is no terminal to ask at.
-        click.Abort: ctrl+c was pressed.
+        UsageError: an input or secret is invalid or unavailable.
+        click.Abort: ctrl+c was pressed at a prompt.
     """
-    prompted = dict(given)
-    for name, spec in document.inputs.items():
-        if name in prompted or spec.type != "secret" or (spec.from_ or "prompt") != "prompt":
-            continue
-        prompted[name] = ask(name)
-    return prompted
+    from kimera_tui.documents.header import document_from
+    from kimera_tui.execution.run_setup import Given
 
-
-def ask(name: str) -> str:
-    """A secret typed at the terminal without being shown.
-
-    Raises:
-        UsageError: there is no terminal to ask at.
-        click.Abort: ctrl+c was pressed.
-    """
-    if not sys.stdin.isatty():
-        raise UsageError(
-            f"{name}: it is asked for, and there is no terminal to ask at.", hint=_elsewhere(name)
-        )
-    with way_out.interruptible():
-        return str(click.prompt(name, hide_input=True, err=True))
-
-
-def _elsewhere(name: str) -> str:
-    """How a secret gets to a command without a terminal."""
-    return f"--secret {name}=SOURCE takes it from {SOURCES}; a workflow can say `from:`."
+    if not run.header:
+        if inputs or secrets:
+            raise UsageError("The run has no inputs: it was not started from a workflow.")
+        return Given()
+    document = document_from(run.header)
+    values = inputs_of(document, inputs)
+    return Given(values) if dry_run else Given(values, secrets_for(document, secrets))
 
 
 def overrides_of(words: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
-    """New arguments of steps, from ``STEP.NAME=JSON``; a bare word is a text.
+    """New arguments of steps, from ``STEP.NAME=JSON``; what isn't JSON is taken as text.
 
     Raises:
-        UsageError: a word is written in another way.
+        UsageError: a word has another form.
     """
     found: dict[str, dict[str, Any]] = {}
     for word in words:
@@ -120,11 +105,11 @@ def _value(name: str, spec: Input | None, text: str) -> Any:
     from kimera_tui.documents.inputs import parse_input
 
     if spec is None:
-        return text  # that there is no such input is told with the others that are wrong
+        return text  # an unknown input is reported together with the other invalid ones
     if spec.type == "secret":
         raise UsageError(
-            f"-i {name}: a secret doesn't belong on a command line, where others see it.",
-            hint=_elsewhere(name),
+            f"-i {name}: never put a secret on a command line, where other users can see it.",
+            hint=elsewhere(name),
         )
     return parse_input(name, spec, text)
 

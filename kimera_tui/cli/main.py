@@ -1,4 +1,4 @@
-"""The ``kimera-tui`` command: with nothing after it the console opens."""
+"""The ``kimera-tui`` command; without a subcommand it opens the console."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from kimera_tui.cli.program.shutdown import end_as_program, way_out
 from kimera_tui.cli.replay import replay
 from kimera_tui.cli.resume import resume
 from kimera_tui.cli.run import run
-from kimera_tui.cli.runs import runs, watch
+from kimera_tui.cli.runs import runs
 from kimera_tui.cli.send import send
 from kimera_tui.cli.trust import trust
+from kimera_tui.cli.watch import watch
 from kimera_tui.cli.workflow import workflow
 from kimera_tui.errors import ConfigError
 
 
 class _Program(click.Group):
-    """Commands that are the whole process when they are called like a function."""
+    """Commands; when called without arguments, they are the whole process."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if args or kwargs:
@@ -49,7 +50,7 @@ class _Program(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="kimera-tui")
-@click.option("--read-only", is_flag=True, help="Look only: nothing is sent, revoked, cancelled.")
+@click.option("--read-only", is_flag=True, help="Only look: send, revoke and cancel nothing.")
 @click.pass_context
 def main(context: click.Context, read_only: bool) -> None:
     """Operate Celery from the terminal.
@@ -60,13 +61,13 @@ def main(context: click.Context, read_only: bool) -> None:
     from kimera_tui.config.env_file import ENV_FILE, load_settings
 
     if read_only and context.invoked_subcommand is not None:
-        raise click.UsageError("--read-only is for the console.")
+        raise click.UsageError("--read-only applies to the console only.")
     try:
         ignored = load_settings()
     except ConfigError as error:
         fail(error)
     for name in ignored:
-        narrate(f"{ENV_FILE}: {name} is ignored: it counts in the environment only.")
+        narrate(f"{ENV_FILE}: {name} is ignored: set it in the environment instead.")
     log_to_file()
     if context.invoked_subcommand is None:
         from kimera_tui.cli.open_console import open_console
@@ -74,15 +75,7 @@ def main(context: click.Context, read_only: bool) -> None:
         open_console(read_only=read_only)
 
 
-main.add_command(send)
-main.add_command(friends)
-main.add_command(demo)
-main.add_command(runs)
-main.add_command(watch)
-main.add_command(replay)
-main.add_command(run)
-main.add_command(compare)
-main.add_command(cancel)
-main.add_command(resume)
-main.add_command(workflow)
-main.add_command(trust)
+for command in (
+    cancel, compare, demo, friends, replay, resume, run, runs, send, trust, watch, workflow
+):  # fmt: skip
+    main.add_command(command)

@@ -10,7 +10,7 @@ from kimera_tui.errors import UsageError
 
 
 def open_console(*, read_only: bool) -> None:
-    """Run the console on the real parts until the operator leaves it."""
+    """Run the console until the operator leaves it."""
     if not sys.stdin.isatty() or not sys.stdout.isatty():
         fail(
             UsageError(
@@ -19,11 +19,11 @@ def open_console(*, read_only: bool) -> None:
             )
         )
     from kimera_tui.cli.program.event_loop import run
-    from kimera_tui.console.parts import Parts
+    from kimera_tui.console.console import build_console
     from kimera_tui.ui.app import KimeraApp
 
-    # The screen shows the journal's notice itself.
-    parts = Parts(read_only=read_only, asks=True, say=lambda text: None)
-    app = KimeraApp(parts, way_out.begin)
+    # The screen shows notices about the journal itself.
+    console = build_console(read_only=read_only, asks=True, say=lambda text: None)
+    app = KimeraApp(console, way_out.begin)
     run(app.run_async(), lambda: app.exit(return_code=way_out.signalled), app.mend_terminal)
     sys.exit(app.return_code or 0)

@@ -1,4 +1,4 @@
-"""What the commands print: data on stdout, narration on stderr, nothing that a terminal acts on."""
+"""Output of the commands: data on stdout, messages on stderr, no control characters."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ INTERRUPTED = 130
 
 
 def narrate(text: str) -> None:
-    """Say something to the person at the terminal."""
+    """Print a message to the person at the terminal."""
     click.echo(safe(text, 4000), err=True)
 
 
 def data(value: Any, *, as_json: bool) -> None:
-    """Print a result as JSON that reads well, or one of ``cli.objects`` as JSON on one line."""
+    """Print a result as indented JSON, or an object of ``json_output`` as JSON on one line."""
     if as_json:
         click.echo(to_json(value, other=_members))
     elif isinstance(value, str):
@@ -40,11 +40,11 @@ def _members(value: Any) -> Any:
 
 
 def perform(work: Coroutine[Any, Any, int], *, sends: bool = False) -> NoReturn:
-    """Run a command's work and leave with its exit code; an error is one sentence.
+    """Run a command and exit with its code; an error is printed as one sentence.
 
     Args:
-        work: Gives the exit code.
-        sends: Whether it sends something, of which an interrupt has to say what becomes.
+        work: Returns the exit code.
+        sends: Whether it sends tasks, so that an interrupt says what becomes of them.
     """
     from kimera_tui.cli.program.event_loop import run
 
@@ -56,29 +56,29 @@ def perform(work: Coroutine[Any, Any, int], *, sends: bool = False) -> NoReturn:
         narrate("kimera-tui: interrupted.")
         code = way_out.signalled or INTERRUPTED
     except (asyncio.CancelledError, KeyboardInterrupt):
-        narrate(f"kimera-tui: interrupted{_what_goes_on() if sends else ''}.")
+        narrate(f"kimera-tui: interrupted{_what_continues() if sends else ''}.")
         code = way_out.signalled or INTERRUPTED
     sys.exit(code)
 
 
-def _what_goes_on() -> str:
+def _what_continues() -> str:
     if os.environ.get("BROKER_URL"):
-        return "; what was sent goes on"
-    return "; what was sent ends with the private broker, when no other console is on it"
+        return "; tasks already sent continue"
+    return "; tasks already sent end with the private broker, unless another console uses it"
 
 
 def fail(error: KimeraError) -> NoReturn:
-    """Say what is wrong and leave with the error's exit code."""
+    """Print an error and exit with its code."""
     complain(error)
     sys.exit(error.exit_code)
 
 
 def complain(error: KimeraError, hide: Callable[[str], str] = str) -> None:
-    """Say what is wrong.
+    """Print an error and its hint.
 
     Args:
-        error: What is.
-        hide: Takes secrets out of a text.
+        error: The error.
+        hide: Removes secrets from a text.
     """
     narrate(f"kimera-tui: {hide(str(error))}")
     for line in hide(error.hint).splitlines():
@@ -86,7 +86,7 @@ def complain(error: KimeraError, hide: Callable[[str], str] = str) -> None:
 
 
 def show_traceback(error: KimeraError, hide: Callable[[str], str]) -> None:
-    """Print a failed task's remote traceback, its secrets hidden."""
+    """Print the remote traceback of a failed task, without its secrets."""
     if isinstance(error, TaskFailed):
         for line in hide(error.traceback).rstrip().splitlines():
             narrate(line)

@@ -1,4 +1,4 @@
-"""What a command tells while a run goes on: a bar on a terminal, or an object for each event."""
+"""Progress of a run: a bar and words on a terminal, or a JSON object for each event."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from kimera_tui.process.loop.bus import Mailbox
 from kimera_tui.runs.event_text import Words
 from kimera_tui.runs.events import RunEvent, RunStarted
 from kimera_tui.runs.index import RunBook, RunState
-from kimera_tui.runs.masking import masked
 
 _SILENT = frozenset({"polled", "forgotten", "released", "callback", "broker", "dispatched", "run"})
 WIDTH = 24
@@ -23,11 +22,11 @@ WIDTH = 24
 
 
 class Progress:
-    """Tells the run that is started next.
+    """Shows the run that is started next.
 
     Args:
-        mailbox: Where events arrive.
-        as_json: One JSON object a line on stdout rather than words on stderr.
+        mailbox: Receives the events.
+        as_json: Print one JSON object a line to stdout rather than words to stderr.
     """
 
     def __init__(self, mailbox: Mailbox, *, as_json: bool) -> None:
@@ -36,34 +35,34 @@ class Progress:
         self._bar = not as_json and sys.stderr.isatty()
         self._book = RunBook()
 
-    async def tell(self) -> None:
-        """Tell what happens until cancelled."""
+    async def show(self) -> None:
+        """Show what happens until cancelled."""
         while True:
             await self._mailbox.wait()
-            self._take()
+            self._show()
 
     def ended(self, run_id: str) -> RunState:
-        """The run as it is now, everything told."""
-        self._take()
+        """The run, after all its events have been shown."""
+        self._show()
         if self._bar:
             click.echo("\r\x1b[K", nl=False, err=True)
         return self._book.runs[run_id]
 
-    def _take(self) -> None:
+    def _show(self) -> None:
         for event in self._mailbox.drain():
-            shown = masked(event, self._book)
-            if (words := news_of(shown, self._book)) is not None:
-                self._say(shown, words)
+            shown, words = news_of(event, self._book)
+            if words is not None:
+                self._print(shown, words)
         if self._bar and (run := next(reversed(self._book.runs.values()), None)) is not None:
             click.echo(f"\r\x1b[K{_bar(run)}", nl=False, err=True)
 
-    def _say(self, event: object, words: Words) -> None:
+    def _print(self, event: object, words: Words) -> None:
         kind, _, text = words
         place = self._place(event)
         if self._as_json:
             if isinstance(event, Event) and not isinstance(event, RunStarted):
-                told = objects.RunEvent(event=kind, at=event.at, text=text, **place)
-                data(told, as_json=True)
+                document = objects.RunEvent(event=kind, at=event.at, text=text, **place)
+                data(document, as_json=True)
         elif kind not in _SILENT:
             if self._bar:
                 click.echo("\r\x1b[K", nl=False, err=True)

@@ -1,4 +1,4 @@
-"""``kimera-tui resume``: continue interrupted runs without a screen."""
+"""``kimera-tui resume``: resume interrupted runs without a screen."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kimera_tui.cli.exit_codes import code_of, errors_of
-from kimera_tui.cli.inputs import ask_for_secrets
-from kimera_tui.cli.output import fail, narrate, perform
-from kimera_tui.cli.runs import read_run
-from kimera_tui.cli.secret_sources import SECRET, secrets_for
+from kimera_tui.cli.exit_codes import code_of, errors_of, report_of
+from kimera_tui.cli.inputs import given_again
+from kimera_tui.cli.json_output.objects import RunReport
+from kimera_tui.cli.output import data, fail, narrate, perform
+from kimera_tui.cli.secret_sources import SECRET
 from kimera_tui.errors import UsageError
 from kimera_tui.safetext import safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kimera_tui.console.parts import Parts
-    from kimera_tui.execution.run_setup import Given
+    from kimera_tui.console.console import Console
+    from kimera_tui.runs.index import RunState
     from kimera_tui.runs.recovery import Resumed
 
 
 @click.command(short_help="Resume interrupted runs and wait for their end.")
 @click.argument("run", default="")
 @SECRET
-def resume(run: str, secrets: tuple[str, ...]) -> None:
+@click.option("--json", "as_json", is_flag=True, help="The end of each run as a JSON object.")
+def resume(run: str, secrets: tuple[str, ...], as_json: bool) -> None:
     """Resume RUN (an id or the beginning of one), or every interrupted run.
 
     Nothing is sent twice. Waits until the runs have ended.
@@ -35,75 +36,68 @@ def resume(run: str, secrets: tuple[str, ...]) -> None:
     """
     if secrets and not run:
         fail(UsageError("--secret is for one run: name it."))
-    perform(_resume(run, secrets), sends=True)
+    perform(_resume(run, secrets, as_json=as_json), sends=True)
 
 
-async def _resume(wanted: str, secrets: Sequence[str] = ()) -> int:
-    from kimera_tui.console.parts import Parts
+async def _resume(prefix: str, secrets: Sequence[str] = (), *, as_json: bool = False) -> int:
+    from kimera_tui.console.console import build_console
 
-    parts = Parts(say=narrate)
-    try:
-        await parts.start()
-        resumed = await _resumed(parts, wanted, secrets)
+    async with build_console(say=narrate) as console:
+        await console.start()
+        resumed = await _resumed(console, prefix, secrets)
         for run in resumed:
             for need in run.needs:
                 narrate(f"{run.run_id[:8]}: {safe(need, 300)}")
-        errors = await errors_of(await parts.runner(), [run.run_id for run in resumed])
-        codes = [await _told(parts, *end) for end in zip(resumed, errors, strict=True)]
-    finally:
-        await parts.close()
-    bad = set(codes) - {0}
-    if not bad and not wanted and parts.journal_notice:
+        runner = await console.connection.runner()
+        errors = await errors_of(runner, [run.run_id for run in resumed])
+        codes = set()
+        for run, error in zip(resumed, errors, strict=True):
+            state = await console.journal.run(run.run_id)
+            _print_end(state, as_json=as_json)
+            codes.add(code_of(error, state.status.value))
+    failures = codes - {0}
+    if not failures and not prefix and console.journal.notice:
         return 1
-    return bad.pop() if len(bad) == 1 else int(bool(bad))
+    return failures.pop() if len(failures) == 1 else int(bool(failures))
 
 
-async def _resumed(parts: Parts, wanted: str, secrets: Sequence[str]) -> Sequence[Resumed]:
-    """The runs that go on; nobody waits, or is asked for secrets, in vain."""
-    await parts.ready_runner()
-    if wanted:
-        run_id = await _open_run(parts, wanted)
-        return [await parts.go_on(run_id, await _given(parts, run_id, secrets))]
-    found = await parts.recover()
+async def _resumed(console: Console, prefix: str, secrets: Sequence[str]) -> Sequence[Resumed]:
+    """Resume the runs; first make sure that something can be sent, before any prompt."""
+    await console.connection.ready_runner()
+    if prefix:
+        run_id = await _open_run(console, prefix)
+        given = given_again(await console.journal.run(run_id), (), secrets)
+        return [await console.runs.resume(run_id, given)]
+    recovery = await console.runs.recover()
     none = "No interrupted runs."
-    if parts.journal_notice:
+    if console.journal.notice:
         none = "No interrupted runs in the new journal; the damaged one may hold some."
-    narrate(found.sentence or none)
-    for run_id, why in found.left:
+    narrate(recovery.sentence or none)
+    for run_id, why in recovery.left:
         narrate(f"{run_id[:8]}: {why}")
-    return found.adopted
+    return recovery.adopted
 
 
-async def _told(parts: Parts, run: Resumed, error: BaseException | None) -> int:
-    """Print how a run ended, as the journal has it without its secrets; returns the exit code."""
-    state = await read_run(parts, run.run_id)
-    ended = state.status.value if state.ended is not None else "not ended here"
-    why = f": {state.error}" if state.error else ""
+def _print_end(run: RunState, *, as_json: bool) -> None:
+    """Print how a run ended, as the journal has it without its secrets."""
+    if as_json:
+        data(RunReport(**report_of(run)), as_json=True)
+        return
+    ended = run.status.value if run.ended is not None else "not ended here"
+    why = f": {run.error}" if run.error else ""
     click.echo(safe(f"{run.run_id[:8]}  {run.name}  {ended}{why}", 500))
-    return code_of(error, state.status.value)
 
 
-async def _given(parts: Parts, run_id: str, secrets: Sequence[str]) -> Given:
-    """The secrets that were typed in when the run began, which are kept nowhere."""
-    from kimera_tui.documents.header import document_from
-    from kimera_tui.execution.run_setup import Given, beginning_of
-
-    started = beginning_of(await parts.events_of(run_id))
-    if not started.header:
-        if secrets:
-            raise UsageError("The run has no inputs: it was not started from a workflow.")
-        return Given()
-    document = document_from(started.header)
-    return Given(prompted=ask_for_secrets(document, secrets_for(document, secrets)))
-
-
-async def _open_run(parts: Parts, wanted: str) -> str:
-    """The one run that has not ended and whose id begins so."""
-    found = [run.run_id for run in await parts.journal.open_runs()]
-    matching = [run_id for run_id in found if run_id.startswith(wanted)]
+async def _open_run(console: Console, prefix: str) -> str:
+    """The only unfinished run whose id starts so; UsageError if there are none or several."""
+    run_ids = [run.run_id for run in await console.journal.open_runs()]
+    matching = [run_id for run_id in run_ids if run_id.startswith(prefix)]
     if len(matching) != 1:
+        count = len(matching)
         what = (
-            "No open run's id begins" if not matching else f"{len(matching)} open runs' ids begin"
+            f"{count} unfinished runs have ids starting"
+            if count
+            else "No unfinished run's id starts"
         )
-        raise UsageError(f"{what} with `{wanted}`; kimera-tui runs lists them.")
+        raise UsageError(f"{what} with `{prefix}`; kimera-tui runs lists them.")
     return matching[0]

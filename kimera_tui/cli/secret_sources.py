@@ -1,4 +1,4 @@
-"""Values that a command takes from elsewhere than its own words, which everybody can see."""
+"""Secrets and arguments from elsewhere than the command line, which other users can see."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kimera_tui.cli.inputs import SOURCES, ask
+from kimera_tui.cli.program.shutdown import way_out
 from kimera_tui.errors import UsageError
 from kimera_tui.safetext import safe
 
@@ -19,20 +19,41 @@ if TYPE_CHECKING:
     from kimera_tui.config.friends import Param
     from kimera_tui.documents.document import Document
 
+SOURCES = "env:NAME, file:PATH, prompt, or - for stdin"
 SECRET = click.option(
     "--secret", "secrets", multiple=True, metavar="NAME=SOURCE", help=f"A secret from {SOURCES}."
 )
 _SOURCE = re.compile(r"env:\w+|file:.+|prompt|-", re.DOTALL)
 
 
+def ask(name: str) -> str:
+    """Ask for a secret at the terminal, without echo.
+
+    Raises:
+        UsageError: there is no terminal.
+        click.Abort: ctrl+c was pressed.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"{name}: this secret is asked for, but there is no terminal.", hint=elsewhere(name)
+        )
+    with way_out.interruptible():
+        return str(click.prompt(name, hide_input=True, err=True))
+
+
+def elsewhere(name: str) -> str:
+    """How to pass a secret to a command without a terminal."""
+    return f"--secret {name}=SOURCE takes it from {SOURCES}; a workflow can say `from:`."
+
+
 class Sources:
-    """Reads what a command's words name; standard input can be named once."""
+    """Reads the sources that a command line names; only one may be standard input."""
 
     def __init__(self) -> None:
         self._stdin_of = ""
 
     def text(self, option: str, word: str) -> str:
-        """What an option says: the word itself, of ``@FILE`` the file, of ``-`` standard input.
+        """The value of an option: ``@FILE`` reads the file, ``-`` standard input.
 
         Raises:
             UsageError: it can't be read, or isn't UTF-8.
@@ -49,7 +70,7 @@ class Sources:
         """The secrets that ``--secret NAME=SOURCE`` names.
 
         Raises:
-            UsageError: one can't be had; no message repeats a value.
+            UsageError: one is unavailable; no message repeats a value.
         """
         found: dict[str, str] = {}
         for word in words:
@@ -58,7 +79,7 @@ class Sources:
             if not name or not _SOURCE.fullmatch(source):
                 raise UsageError(f"--secret {shown}: write it as NAME=SOURCE, from {SOURCES}.")
             if name in found:
-                raise UsageError(f"--secret {shown}: it is given twice.")
+                raise UsageError(f"--secret {shown}: given twice.")
             found[name] = self._secret(name, source)
         return found
 
@@ -77,7 +98,7 @@ class Sources:
         from kimera_tui.documents.fields import MAX_BYTES
 
         if self._stdin_of:
-            raise UsageError(f"{option}: {self._stdin_of} reads standard input already.")
+            raise UsageError(f"{option}: {self._stdin_of} already reads standard input.")
         self._stdin_of = option
         try:
             text = sys.stdin.buffer.read(MAX_BYTES + 1).decode()
@@ -89,20 +110,25 @@ class Sources:
 
 
 def secrets_for(document: Document, words: Sequence[str]) -> dict[str, str]:
-    """The secrets that ``--secret`` names for a workflow.
+    """The secrets of a workflow: those that ``--secret`` names, and the others that it asks for.
 
     Raises:
-        UsageError: the workflow asks for none of that name, or it can't be had.
+        UsageError: the workflow has no secret of that name, or one is unavailable.
+        click.Abort: ctrl+c was pressed at a prompt.
     """
-    asked = [name for name, spec in document.inputs.items() if spec.type == "secret"]
+    secrets = {name: spec for name, spec in document.inputs.items() if spec.type == "secret"}
     for word in words:
         name, equals, _ = word.partition("=")
-        if equals and name not in asked:
-            known = f"its secrets: {', '.join(asked)}" if asked else "it has none"
+        if equals and name not in secrets:
+            known = f"its secrets: {', '.join(secrets)}" if secrets else "it has none"
             raise UsageError(
                 f"--secret {safe(name, 80)}: the workflow has no such secret; {known}."
             )
-    return Sources().secrets(words)
+    values = Sources().secrets(words)
+    for name, spec in secrets.items():
+        if name not in values and (spec.from_ or "prompt") == "prompt":
+            values[name] = ask(name)
+    return values
 
 
 def call_secrets(
@@ -112,17 +138,17 @@ def call_secrets(
     given: Mapping[str, str],
     prompt: Callable[[str], str] = ask,
 ) -> dict[str, Any]:
-    """The secret arguments of one call: those given, and those that have to be asked for.
+    """The secret arguments of one call: those given, and the others, which are asked for.
 
     Args:
         params: The task's parameters as friends.yaml declares them, in their order.
         args: Positional arguments.
         kwargs: Named arguments.
-        given: Secrets by the names of their arguments, as texts.
+        given: Secrets as texts, by the names of their arguments.
         prompt: Asks for one.
 
     Raises:
-        UsageError: one is given twice, is not of its type, or is missing and nobody can be asked.
+        UsageError: one is given twice, has the wrong type, or is missing and there is no terminal.
     """
     texts = dict(given)
     for option, names in (("--kwargs", kwargs), ("--args", [*params][: len(args)])):
@@ -136,7 +162,7 @@ def call_secrets(
 
 
 def _typed(name: str, param: Param | None, text: str) -> Any:
-    """A secret as its parameter wants it; no refusal repeats it, even where it isn't declared."""
+    """A secret converted to the type of its parameter; no error repeats it."""
     from kimera_tui.documents.fields import parse_param
 
     return text if param is None else parse_param(name, _hidden(param), text)

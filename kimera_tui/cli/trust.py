@@ -1,4 +1,4 @@
-"""``kimera-tui trust``: lets a file that was merely found read what it asks for."""
+"""``kimera-tui trust``: allow a file to read what it asks for."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Allow it without asking.")
 @click.option("--json", "as_json", is_flag=True, help="With --list: one JSON object a line.")
 def trust(file: str | None, listed: bool, forget: bool, yes: bool, as_json: bool) -> None:
-    """Show what FILE reads besides itself, and allow it.
+    """Show what FILE reads apart from itself, and allow it.
 
-    FILE is friends.yaml, a workflow file, or the name of a workflow. What it asks for later needs
-    to be allowed again. Files that the environment names (KIMERA_FRIENDS, KIMERA_WORKFLOWS) need
+    FILE is friends.yaml, a workflow file, or the name of a workflow. Anything it asks for later
+    must be allowed again. Files that the environment names (KIMERA_FRIENDS, KIMERA_WORKFLOWS) need
     no permission.
     """
     try:
@@ -53,8 +53,10 @@ def _list(*, as_json: bool) -> None:
     for name, allowed in files.items():
         for access in allowed:
             if as_json:
-                told = Allowed(file=name, reads=access.kind, name=access.name, to=access.to or None)
-                data(told, as_json=True)
+                document = Allowed(
+                    file=name, reads=access.kind, name=access.name, to=access.to or None
+                )
+                data(document, as_json=True)
             else:
                 click.echo(safe(f"{name}: {access.sentence}", 2000))
     if not files:
@@ -64,23 +66,23 @@ def _list(*, as_json: bool) -> None:
 def _forget(name: str) -> None:
     from kimera_tui.config.trust import Trust
 
-    path, _ = _asked_for(name)
-    had = Trust().forget(path)
-    narrate(f"{path}: no longer trusted." if had else f"{path}: nothing was allowed.")
+    path, _ = _wanted_by(name)
+    removed = Trust().forget(path)
+    narrate(f"{path}: no longer trusted." if removed else f"{path}: nothing was allowed.")
 
 
 def _allow(name: str, *, yes: bool) -> None:
     from kimera_tui.config.trust import Trust
 
-    path, wanted = _asked_for(name)
+    path, wanted = _wanted_by(name)
     for access in wanted:
         narrate(access.sentence)
     if not wanted:
-        narrate(f"{path}: reads nothing besides itself.")
+        narrate(f"{path}: reads nothing apart from itself.")
         return
     if not yes:
         if not sys.stdin.isatty():
-            raise UsageError("Nobody is here to ask. Nothing was allowed.", hint="--yes allows it.")
+            raise UsageError("No terminal to ask at: nothing was allowed.", hint="--yes allows it.")
         try:
             if not click.confirm(f"Allow {safe(str(path), 500)} to do that?", err=True):
                 raise UsageError("Nothing was allowed.")
@@ -90,14 +92,14 @@ def _allow(name: str, *, yes: bool) -> None:
     narrate(f"{path}: trusted.")
 
 
-def _asked_for(name: str) -> tuple[Path, Sequence[Access]]:
-    """A file, and what it asks for."""
+def _wanted_by(name: str) -> tuple[Path, Sequence[Access]]:
+    """A file, and what it asks to read."""
     from kimera_tui.config.friends import accesses_of
-    from kimera_tui.console.friends_file import which_friends
+    from kimera_tui.console.friends import read_friends
     from kimera_tui.console.permissions import Permissions
     from kimera_tui.documents.store import Library, open_workflow, workflows_folder
 
-    friends_file, friends = which_friends(os.environ)
+    friends_file, friends = read_friends(os.environ)
     if os.path.realpath(name) == os.path.realpath(friends_file):
         return friends_file, accesses_of(friends)
     path = Library(workflows_folder()).find(name)

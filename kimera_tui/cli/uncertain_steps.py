@@ -1,4 +1,4 @@
-"""Replays that meet steps of which nobody can tell: on a terminal their operator is asked."""
+"""Replays with steps whose outcome is unknown: on a terminal, the operator is asked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kimera_tui.safetext import safe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kimera_tui.console.parts import Parts
+    from kimera_tui.console.console import Console
     from kimera_tui.execution.replay import Wish
     from kimera_tui.execution.uncertain_steps import Doubt
 
@@ -28,30 +28,30 @@ SEND_AGAIN = click.option(
 )
 
 
-async def replayed(parts: Parts, run_id: str, wish: Wish) -> str:
+async def start_replay(console: Console, run_id: str, wish: Wish) -> str:
     """Start a replay; returns the new run's id.
 
     Raises:
-        StepsInDoubt: steps may run twice, and nobody said that this is meant.
-        KimeraError: as ``Parts.replay``.
+        StepsInDoubt: steps might run twice, and nobody allowed that.
+        KimeraError: see ``Runs.replay``.
     """
     from kimera_tui.execution.uncertain_steps import StepsInDoubt
 
     try:
-        return await parts.replay(run_id, wish)
+        return await console.runs.replay(run_id, wish)
     except StepsInDoubt as error:
         if not sys.stdin.isatty():
             names = " ".join(f"--send-again {each.name}" for each in error.doubts)
-            error.hint = f"Wait for its end, or decide: {names}"
+            error.hint = f"Wait for them to end, or allow it: {names}"
             raise
         if not _confirmed(error.doubts):
             raise
         again = wish.again | {each.name for each in error.doubts}
-        return await parts.replay(run_id, replace(wish, again=again))
+        return await console.runs.replay(run_id, replace(wish, again=again))
 
 
 def _confirmed(doubts: Sequence[Doubt]) -> bool:
-    """Whether the operator wants each of the steps to be sent again."""
+    """Whether the operator allows each of the steps to be sent again."""
     for doubt in doubts:
         narrate(doubt.sentence)
         with way_out.interruptible():

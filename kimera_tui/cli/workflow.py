@@ -1,4 +1,4 @@
-"""``kimera-tui workflow``: what is wrong with workflow files, their schema, and a list of them."""
+"""``kimera-tui workflow``: check workflow files, list them, and print their schema."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kimera_tui.config.friends import Friend
-    from kimera_tui.console.ports import SavedWorkflow
+    from kimera_tui.console.workflows import SavedWorkflow
     from kimera_tui.documents.document import Document
 
 WRONG = 1
-"""Exit code when something is wrong with a file that was checked."""
+"""Exit code if a checked file has problems."""
 
 
 @click.group(short_help="Check, list and describe workflow files.")
@@ -31,13 +31,13 @@ def workflow() -> None:
     """Check, list and describe workflow files."""
 
 
-@workflow.command(short_help="Check files: every mistake with its line.")
+@workflow.command(short_help="Check files; print each problem with its line.")
 @click.argument("files", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each problem.")
 def check(files: tuple[str, ...], as_json: bool) -> None:
-    """Check FILES (or names of workflows): every mistake with its line.
+    """Check FILES (or names of workflows); print each problem with its line.
 
-    Exit codes: 0 nothing is wrong, 1 something is, 2 a file can't be read.
+    Exit codes: 0 no problems, 1 problems, 2 a file can't be read.
     """
     try:
         friends = _friends()
@@ -49,41 +49,43 @@ def check(files: tuple[str, ...], as_json: bool) -> None:
     raise SystemExit(worst)
 
 
-def _tell_reads(
+def _print_reads(
     path: Path, document: Document, friends: Mapping[str, Friend], *, as_json: bool
 ) -> None:
-    """Say what a run of a document reads besides its file, and what of it needs permission."""
+    """Print what a run of a document reads apart from its file, and what needs permission."""
     import os
 
-    from kimera_tui.console.friends_file import which_file
+    from kimera_tui.console.friends import find_friends_file
     from kimera_tui.console.permissions import Permissions
 
-    permissions = Permissions(os.environ, which_file(os.environ), friends)
+    permissions = Permissions(os.environ, find_friends_file(os.environ), friends)
     wanted = permissions.wants(document, path)
     for access in permissions.reads(document):
         allowed = access not in wanted
         if as_json:
-            told = objects.FileReads(
-                file=str(path),
-                reads=access.kind,
-                name=access.name,
-                to=access.to or None,
-                allowed=allowed,
+            data(
+                objects.FileReads(
+                    file=str(path),
+                    reads=access.kind,
+                    name=access.name,
+                    to=access.to or None,
+                    allowed=allowed,
+                ),
+                as_json=True,
             )
-            data(told, as_json=True)
         else:
             narrate(f"{path}: {access.sentence}")
     if wanted and not as_json:
-        narrate(f"{path}: needs your permission for that: kimera-tui trust {path}")
+        narrate(f"{path}: needs your permission: kimera-tui trust {path}")
 
 
 def _friends() -> Mapping[str, Friend]:
     import os
 
     from kimera_tui.config.friends import load_friends
-    from kimera_tui.console.friends_file import which_file
+    from kimera_tui.console.friends import find_friends_file
 
-    return load_friends(which_file(os.environ))
+    return load_friends(find_friends_file(os.environ))
 
 
 def _check(name: str, friends: Mapping[str, Friend], *, as_json: bool) -> int:
@@ -97,7 +99,7 @@ def _check(name: str, friends: Mapping[str, Friend], *, as_json: bool) -> int:
         checked = read_document(read_text(path), str(path), friends)
         found = checked.problems
         if checked.document is not None:
-            _tell_reads(path, checked.document, friends, as_json=as_json)
+            _print_reads(path, checked.document, friends, as_json=as_json)
     except Malformed as error:
         found = [Problem(error.sentence, line=error.line)]
     except KimeraError as error:
@@ -108,18 +110,20 @@ def _check(name: str, friends: Mapping[str, Friend], *, as_json: bool) -> int:
         return error.exit_code
     for each in found:
         if as_json:
-            told = objects.Problem(
-                file=str(path),
-                line=each.line,
-                path=each.where,
-                step=each.step,
-                problem=each.sentence,
+            data(
+                objects.Problem(
+                    file=str(path),
+                    line=each.line,
+                    path=each.where,
+                    step=each.step,
+                    problem=each.sentence,
+                ),
+                as_json=True,
             )
-            data(told, as_json=True)
         else:
             click.echo(safe(f"{path}:{each.line}: {each.told}", 2000))
     if not found:
-        narrate(f"{path}: nothing is wrong.")
+        narrate(f"{path}: no problems.")
     return WRONG if found else 0
 
 
@@ -145,27 +149,24 @@ def schema(with_friends: bool) -> None:
 @workflow.command(name="list", short_help="List the saved workflows.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 def list_(as_json: bool) -> None:
-    """List the saved workflows, each with its last run, its usual duration and what is wrong."""
+    """List the saved workflows, each with its last run, usual duration and first problem."""
     perform(_list(as_json))
 
 
 async def _list(as_json: bool) -> int:
-    from kimera_tui.console.parts import Parts
+    from kimera_tui.console.console import build_console
 
-    parts = Parts(say=narrate)
-    parts.need_friends()
-    await parts.open_journal()
-    try:
-        saved = await parts.workflows.saved()
-    finally:
-        await parts.close()
+    async with build_console(say=narrate) as console:
+        console.need_friends()
+        await console.connection.open_journal()
+        saved = await console.workflows.saved()
     for each in saved:
         if as_json:
             data(_public(each), as_json=True)
         else:
             click.echo(_line(each))
     if not saved:
-        narrate("No workflow here: save one in the composer, or write workflows/NAME.kimera.yaml.")
+        narrate("No workflows: save one in the composer, or write workflows/NAME.kimera.yaml.")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""A run written to a file, as JSON that other programs read."""
+"""A run written to a file, as JSON for other programs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def write_run(folder: Path, run_id: str, events: Sequence[Any]) -> Path:
     """Write a run's events to ``run-<id>.json`` in a folder, without its secrets.
 
     Raises:
-        UsageError: there is no such run, or the file is there already or can't be written.
+        UsageError: there is no such run, or the file exists or can't be written.
     """
     if not events:
         raise UsageError(f"No run {run_id}.")
@@ -28,7 +28,7 @@ def write_run(folder: Path, run_id: str, events: Sequence[Any]) -> Path:
 
 
 def _plain(event: Any) -> dict[str, Any]:
-    """An event's fields without secrets; what is nested too deep for a copy is cut first."""
+    """An event's fields without secrets; values nested too deep for a copy are cut first."""
     values = {
         field.name: redact(getattr(event, field.name))
         for field in dataclasses.fields(event)
@@ -42,7 +42,7 @@ def write_text(path: Path, text: str) -> Path:
     """Write a new file that only this user can read.
 
     Raises:
-        UsageError: it is there already, or can't be written.
+        UsageError: it exists, or can't be written.
     """
     try:
         create_file(path, text + "\n", private=True)

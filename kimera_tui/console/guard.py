@@ -1,4 +1,4 @@
-"""What may be done at all: read-only consoles, read-only friends and dangerous ones."""
+"""What may be sent: read-only consoles, read-only friends and dangerous ones."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _SETTLED = (Status.DONE, Status.NOT_NEEDED, Status.SKIPPED, Status.UNREACHABLE)
 
 
 class Guard:
-    """Refuses acts, in a sentence.
+    """Refuses actions, with a sentence that says why.
 
     Args:
         read_only: Whether nothing may be sent or revoked here.
-        friends: The friends, some of which may be read-only by themselves.
+        friends: The configured friends, any of which may be read-only.
     """
 
     def __init__(self, read_only: bool, friends: Mapping[str, Friend]) -> None:
@@ -26,7 +26,7 @@ class Guard:
 
     @property
     def closes_friends(self) -> bool:
-        """Whether there is a friend to whom nothing may be sent."""
+        """Whether any friend is read-only."""
         return any(friend.read_only for friend in self._friends.values())
 
     def may_act(self) -> None:
@@ -44,12 +44,12 @@ class Guard:
 
 
 def refuse_danger(friends: Mapping[str, Friend], names: Iterable[str], *, yes: bool) -> None:
-    """Raise UsageError where one of these friends is dangerous, unless that was said to be meant.
+    """Raise UsageError if one of these friends is dangerous, unless the operator confirmed that.
 
     Args:
         friends: The configured friends.
-        names: To whom something may be sent.
-        yes: Whether it was.
+        names: The friends that a run may send to.
+        yes: Whether the operator confirmed it.
     """
     danger = sorted(name for name in names if name in friends and friends[name].danger)
     if danger and not yes:
@@ -59,8 +59,8 @@ def refuse_danger(friends: Mapping[str, Friend], names: Iterable[str], *, yes: b
         )
 
 
-def left_to_send(run: RunState) -> set[str]:
-    """The friends to whom a run may send when it goes on; a cancelled one only runs ``finally``."""
+def friends_left(run: RunState) -> set[str]:
+    """The friends that a resumed run may send to; a cancelled run only sends its ``finally``."""
     parts = run.plan.finals if run.cancelled else (run.plan,)
     return {
         task.friend

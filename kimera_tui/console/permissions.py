@@ -1,4 +1,4 @@
-"""What the files in use may read: everything if the operator named them, else what was allowed."""
+"""What files may read: anything if the environment names them, else what was allowed."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 from kimera_tui.config.env_file import is_from_env_file
 from kimera_tui.config.friends import Friend, accesses_of
 from kimera_tui.config.trust import Access, NotTrusted, Trust
-from kimera_tui.console.friends_file import DEMO_FRIENDS
+from kimera_tui.console.friends import DEMO_FRIENDS
 from kimera_tui.documents.data_access import reads_of
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.store import workflows_folder
 
 
 class Permissions:
-    """Asks whether files may read what they ask for.
+    """Decides whether files may read what they ask for.
 
     Args:
-        environ: The environment, with what was taken from ``.env``.
+        environ: The environment, including the variables of ``.env``.
         friends_file: friends.yaml.
-        friends: What is in it.
+        friends: The friends in it.
     """
 
     def __init__(
@@ -32,10 +32,10 @@ class Permissions:
         self._friends = friends
         self._trust = Trust()
         self._allowed_here: set[Access] = set()
-        """What documents without a file may read until the console is left."""
+        """What unsaved documents may read until the console exits."""
 
     def friends_want(self) -> Sequence[Access]:
-        """What friends.yaml asks for and nobody has allowed; ConfigError as of ``Trust``."""
+        """What friends.yaml asks to read and nobody has allowed; raises as ``Trust.missing``."""
         if is_friends_file_named(self._friends_file, self._environ):
             return ()
         return self._trust.missing(self._friends_file, accesses_of(self._friends))
@@ -45,20 +45,20 @@ class Permissions:
         self._trust.allow(self._friends_file, accesses_of(self._friends))
 
     def variables(self) -> Mapping[str, str]:
-        """The environment, as far as friends.yaml may read it."""
+        """The environment, restricted to what friends.yaml may read."""
         return _Variables(self._friends_file, self.friends_want)
 
     def reads(self, document: Document) -> Sequence[Access]:
-        """What a run of a document reads besides its own file."""
+        """What a run of a document reads apart from its own file."""
         url = self._environ.get("BROKER_URL", "") if is_from_env_file("BROKER_URL") else ""
         return reads_of(document, self._friends, url)
 
     def wants(self, document: Document, file: Path | None) -> Sequence[Access]:
-        """What a document asks for and nobody has allowed.
+        """What a document asks to read and nobody has allowed.
 
         Args:
-            document: What is to be run.
-            file: Where it is from; None for what was never saved.
+            document: The document to run.
+            file: Where it is from; None if it was never saved.
 
         Raises:
             ConfigError: the permissions can't be read.
@@ -71,20 +71,20 @@ class Permissions:
         return self._trust.missing(file, wanted)
 
     def allow(self, document: Document, file: Path | None) -> None:
-        """Let a document read what it asks for now; one without a file, until the console ends."""
+        """Let a document read what it asks for now; an unsaved one only until the console exits."""
         if file is None:
             self._allowed_here |= set(self.reads(document))
         else:
             self._trust.allow(file, self.reads(document))
 
     def check(self, document: Document, file: Path | None) -> None:
-        """Raise NotTrusted where a document asks for something that nobody has allowed."""
+        """Raise NotTrusted if a document asks to read something that nobody has allowed."""
         if wanted := self.wants(document, file):
             raise NotTrusted(file or Path(document.name), wanted)
 
 
 class _Variables(Mapping[str, str]):
-    """The environment, less what friends.yaml may not read."""
+    """The environment without what friends.yaml may not read."""
 
     def __init__(self, file: Path, wanted: Callable[[], Sequence[Access]]) -> None:
         self._file = file
@@ -107,7 +107,7 @@ class _Variables(Mapping[str, str]):
 
 
 def is_friends_file_named(file: Path, environ: Mapping[str, str]) -> bool:
-    """Whether the operator named friends.yaml, or its folder, by the environment."""
+    """Whether the environment names friends.yaml or its folder."""
     if file == DEMO_FRIENDS:
         return True
     if environ.get("KIMERA_FRIENDS"):
@@ -116,7 +116,7 @@ def is_friends_file_named(file: Path, environ: Mapping[str, str]) -> bool:
 
 
 def is_workflow_named(file: Path, environ: Mapping[str, str]) -> bool:
-    """Whether a file is in the folder of workflows that the operator named by the environment."""
+    """Whether a file is in the workflow folder that the environment names."""
     if not environ.get("KIMERA_WORKFLOWS") or is_from_env_file("KIMERA_WORKFLOWS"):
         return False
     folder = os.path.realpath(workflows_folder(environ))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from kimera_tui.process.events import TaskEvent
 from kimera_tui.runs.events import (
@@ -13,6 +13,7 @@ from kimera_tui.runs.events import (
     RunCancelled,
     RunDetached,
     RunEnded,
+    RunEvent,
     RunStarted,
     StepDecided,
     StepHandedOver,
@@ -23,9 +24,12 @@ from kimera_tui.runs.events import (
 )
 from kimera_tui.runs.journal.codec import learn
 from kimera_tui.runs.journal.value_codec import Packer
+from kimera_tui.runs.masking import masked
 from kimera_tui.runs.plan import Node, is_handler
 from kimera_tui.runs.state import StepState, begin, fold, interrupted, revived
 from kimera_tui.runs.status import Status
+
+E = TypeVar("E")
 
 MAX_RUNS = 500
 """The oldest ended runs leave the book beyond this many."""
@@ -196,6 +200,18 @@ class RunBook:
             return None
         return run, step
 
+    def take(self, event: E, *, results: bool = True) -> E:
+        """Fold one event in; returns it without the secrets of its run, to be shown.
+
+        Args:
+            event: What happened.
+            results: Whether results are masked too; see ``runs.masking.masked``.
+        """
+        run = self._run_of(event)
+        shown = event if run is None else masked(event, run.secrets, results=results)
+        self.apply(shown)
+        return shown
+
     def apply_all(self, events: Iterable[object]) -> set[str]:
         """Fold events in; returns the ids of all runs that changed."""
         return {run_id for event in events if (run_id := self.apply(event)) is not None}
@@ -205,6 +221,14 @@ class RunBook:
         run = self.runs.pop(run_id, None)
         for step in run.steps.values() if run is not None else ():
             self._places.pop(step.task_id, None)
+
+    def _run_of(self, event: object) -> RunState | None:
+        if isinstance(event, TaskEvent):
+            place = self.place_of(event.task_id)
+            return place[0] if place is not None else None
+        if isinstance(event, RunEvent) and not isinstance(event, RunStarted):
+            return self.runs.get(event.run_id)
+        return None
 
     def _start(self, event: RunStarted) -> None:
         run = RunState(
@@ -283,3 +307,10 @@ def _end_of(run: RunState, seen_at: float) -> float:
         return seen_at
     ends = [step.ended_at or seen_at for step in run.steps.values() if step.was_sent]
     return max(ends, default=seen_at)
+
+
+def folded(events: Iterable[object]) -> RunState | None:
+    """The run that its events tell of; None where its start is not among them."""
+    book = RunBook()
+    book.apply_all(events)
+    return next(iter(book.runs.values()), None)

@@ -14,7 +14,7 @@ from kimera_tui.process.adoption import Traces
 from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.process.task_search import Held, InQueue, Place, Whereabouts, WithWorker
 from kimera_tui.runs.events import StepIntended
-from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.runs.index import RunState, folded
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.journal.leases import OpenRun
 from kimera_tui.runs.state import StepState
@@ -39,12 +39,10 @@ class Past:
         Raises:
             UsageError: its beginning is not among them, or can't be read.
         """
-        book = RunBook()
-        book.apply_all(events)
-        if not book.runs:
+        if (run := folded(events)) is None:
             raise UsageError("There is no such run, or its beginning can't be read.")
         intents = {event.path: event for event in events if isinstance(event, StepIntended)}
-        return cls(next(iter(book.runs.values())), intents)
+        return cls(run, intents)
 
     def under_way(self) -> list[tuple[StepState, StepIntended]]:
         """Steps that may have been sent and of which no end is known."""

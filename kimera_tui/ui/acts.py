@@ -64,7 +64,7 @@ class Acts:
         if question is not None and not await self._app.push_screen_wait(Confirm(question)):
             return
         if await self._may_send(workflow.name, friends_of(workflow.root)):
-            self._start(partial(self._services.launch, workflow))
+            self._start(partial(self._services.runs.start, workflow))
 
     async def launch_document(self, document: Document, given: Given, file: Path | None) -> None:
         """Start a run of a document and watch it in Live."""
@@ -93,12 +93,12 @@ class Acts:
     async def ask_to_trust_friends(self) -> None:
         """Ask whether friends.yaml may read what it asks for, where nobody has allowed it yet."""
         try:
-            wanted = self._services.friends_want()
+            wanted = self._services.permissions.friends_want()
             if not wanted:
                 return
             file = str(self._services.friends_file)
             if await self._app.push_screen_wait(Confirm(_trusting(file, wanted))):
-                self._services.allow_friends()
+                self._services.permissions.allow_friends()
             else:
                 self._app.flash(f"Not allowed. kimera-tui trust {file} allows it later.")
         except KimeraError as error:
@@ -112,20 +112,20 @@ class Acts:
     async def _replayed(self, run_id: str, wish: Wish) -> str:
         """Start a replay, after a question about steps that may run twice."""
         try:
-            return await self._services.replay(run_id, wish)
+            return await self._services.runs.replay(run_id, wish)
         except StepsInDoubt as error:
             text = "\n\n".join(each.sentence for each in error.doubts)
             question = Question(title="Steps that may run twice", text=text, act="Send again")
             if not await self._app.push_screen_wait(Confirm(question)):
                 raise
             again = wish.again | {each.name for each in error.doubts}
-            return await self._services.replay(run_id, replace(wish, again=again))
+            return await self._services.runs.replay(run_id, replace(wish, again=again))
 
     async def resume(self, run_id: str, given: Given) -> None:
         """Go on with a run that its console left, and watch it in Live."""
 
         async def resumed() -> str:
-            await self._services.resume(run_id, given)
+            await self._services.runs.resume(run_id, given)
             return run_id
 
         self._start(resumed)
@@ -133,7 +133,7 @@ class Acts:
     async def compose_run(self, run_id: str) -> None:
         """Put the document that a run began with into the composer, and go there."""
         try:
-            document = await self._services.workflows.document_of(run_id)
+            document = await self._services.runs.document_of(run_id)
         except KimeraError as error:
             self._app.complain(str(error))
             return
@@ -176,7 +176,7 @@ class Acts:
         if not any(friend.danger for friend in self._services.friends.values()):
             return True
         try:
-            planned = await self._services.replay_plan(run_id, wish)
+            planned = await self._services.runs.replay_plan(run_id, wish)
         except KimeraError as error:
             self._app.complain(str(error))
             return False
@@ -186,7 +186,7 @@ class Acts:
         """Ask first where a friend is marked as dangerous."""
         friends = self._services.friends
         risky = [each for each in sorted(to) if each in friends and friends[each].danger]
-        if not risky or self._services.read_only:
+        if not risky or self._services.guard.read_only:
             return True
         question = Question(
             title="Send to a dangerous friend",
@@ -226,7 +226,7 @@ class Acts:
         if self._app.composition.unsaved:
             name = self._app.composition.document.name
             yield f"The workflow `{name}` has edits that are not saved."
-        if in_flight and self._services.embedded:
+        if in_flight and self._services.connection.embedded:
             yield f"{in_flight} in flight. The embedded broker and workers end with the console."
         elif in_flight:
             yield f"{in_flight} in flight. They are watched again when the console is opened next."
@@ -234,7 +234,7 @@ class Acts:
     async def cancel(self, run: RunState) -> None:
         """Cancel a run and say who acknowledged; what no worker heard can be asked again."""
         try:
-            cancelled = await self._services.cancel(run.run_id)
+            cancelled = await self._services.runs.cancel(run.run_id)
         except KimeraError as error:
             self._app.complain(str(error))
             return
@@ -245,7 +245,9 @@ class Acts:
     async def revoke(self, step: StepState, *, terminate: bool, signal: str) -> None:
         """Revoke a task and say who acknowledged; that it is gone is told when it is."""
         try:
-            receipts = await self._services.revoke(step.task_id, terminate=terminate, signal=signal)
+            receipts = await self._services.runs.revoke(
+                step.task_id, terminate=terminate, signal=signal
+            )
         except KimeraError as error:
             self._app.complain(str(error))
             return
@@ -271,7 +273,7 @@ class Acts:
     async def _keep_revoking(self, unheard: Sequence[tuple[str, str]]) -> None:
         self._app.flash("Asking again until a worker has heard it.")
         try:
-            said = await self._services.keep_revoking(unheard)
+            said = await self._services.runs.keep_revoking(unheard)
         except KimeraError as error:
             self._app.complain(str(error))
             return
@@ -286,7 +288,7 @@ class Acts:
             return
         self._app.flash("Waiting for what is in flight, to hand the rest over.")
         try:
-            await self._services.detach_rest(run.run_id)
+            await self._services.runs.detach_rest(run.run_id)
         except CannotDetach as error:
             await self._app.push_screen_wait(Stops(error.stops, "It goes on here as it did."))
         except KimeraError as error:
@@ -299,7 +301,7 @@ class Acts:
     async def decide(self, run_id: str, path: str, what: Decision, result: Any = None) -> None:
         """Say what became of an uncertain step."""
         try:
-            await self._services.decide(run_id, path, what, result)
+            await self._services.runs.decide(run_id, path, what, result)
         except KimeraError as error:
             self._app.complain(str(error))
 

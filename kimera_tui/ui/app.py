@@ -22,12 +22,11 @@ from textual.widget import MountError
 from textual.widgets import Input
 
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
-from kimera_tui.console.ports import Services
+from kimera_tui.console.console import Console
 from kimera_tui.errors import KimeraError
 from kimera_tui.process.events import ConnectionBack, ConnectionLost
 from kimera_tui.runs.events import RunEnded, RunStarted
 from kimera_tui.runs.index import RunBook
-from kimera_tui.runs.masking import masked
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.acts import Acts
 from kimera_tui.ui.cluster.screen import ClusterScreen
@@ -84,13 +83,13 @@ class KimeraApp(App[int]):
     COMMANDS: ClassVar[set[Any]] = {ActionCommands}
 
     def __init__(
-        self, services: Services, leaving: Callable[[int], None] = lambda code: None
+        self, services: Console, leaving: Callable[[int], None] = lambda code: None
     ) -> None:
         super().__init__()
         self.services = services
         self._leaving = leaving
         self.book = RunBook()
-        self.vitals = Vitals(read_only=services.read_only)
+        self.vitals = Vitals(read_only=services.guard.read_only)
         self.composition: Composition = nothing()
         self.ended_runs: Counter[str] = Counter()
         """How many runs of each name ended while this console was open."""
@@ -124,11 +123,11 @@ class KimeraApp(App[int]):
     async def _bring_up(self) -> None:
         asking = self.run_worker(self.acts.ask_to_trust_friends(), group="trust")
         await self.services.start()
-        if problem := self.services.journal_problem or self.services.journal_notice:
+        if problem := self.services.journal.problem or self.services.journal.notice:
             self.complain(problem)
         await asking.wait()  # runs that were left may need what is asked about
         with contextlib.suppress(KimeraError):  # told by the status line and the events
-            recovery = await self.services.recover()
+            recovery = await self.services.runs.recover()
             needs = [text for run in recovery.adopted for text in run.needs]
             needs += [f"{run_id[:8]}: {why}" for run_id, why in recovery.left]
             if recovery.sentence:
@@ -226,11 +225,7 @@ class KimeraApp(App[int]):
 
     def _fold(self, events: list[Any]) -> list[Any]:
         """Take events into the book; returns them as they may be shown, but for their results."""
-        shown = []
-        for event in events:
-            shown.append(masked(event, self.book, results=False))
-            self.book.apply(shown[-1])
-        return shown
+        return [self.book.take(event, results=False) for event in events]
 
     def show_news(self, dropped: int) -> None:
         """Have the mode that is on draw what was taken in."""
@@ -241,13 +236,13 @@ class KimeraApp(App[int]):
     async def _learn_usual(self, started: RunStarted) -> None:
         """How long the tasks of a run usually take; a journal that can't be read tells nothing."""
         with contextlib.suppress(KimeraError):
-            if (usual := await self.services.usual_of_run(started.name)) is not None:
+            if (usual := await self.services.journal.usual_of_run(started.name)) is not None:
                 self.usual_runs[started.name] = usual
         for friend, task_name in {
             (task.friend, task.task_name) for _, task in started.plan.leaves()
         }:
             with contextlib.suppress(KimeraError):
-                if (usual := await self.services.usual(friend, task_name)) is not None:
+                if (usual := await self.services.journal.usual(friend, task_name)) is not None:
                     self.usual[f"{friend}.{task_name}"] = usual
 
     def _in_flight(self) -> int:

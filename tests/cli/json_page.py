@@ -19,7 +19,7 @@ PAGE = REPO / "docs" / "json.md"
 HEAD = """\
 # What `--json` prints
 
-<!-- Made from kimera_tui/cli/json_output/ by `python -m tests.cli.json_page`. -->
+<!-- Generated from kimera_tui/cli/json_output/ by `python -m tests.cli.json_page`. -->
 
 With `--json` a command prints JSON on stdout and everything else on stderr: one object on one line
 where it answers once, one object a line where it lists or streams. It is always valid JSON
@@ -48,10 +48,11 @@ SECTIONS: tuple[tuple[str, str, tuple[type[Printed], ...]], ...] = (
     ("run --detach", "One object.", (objects.Detached,)),
     ("run --dry-run", "An object for each call.", (objects.DryCall,)),
     (
-        "watch, replay",
-        "One object, also if the run outlasts the `watch`. Its steps are those of `run`.",
+        "watch, replay, resume",
+        "One object for each run, also if it outlasts the `watch`. Its steps are those of `run`.",
         (objects.RunReport,),
     ),
+    ("cancel", "One object.", (objects.CancelledRun,)),
     ("replay --dry-run", "An object for each step that would run.", (objects.ReplayedCall,)),
     ("runs", "An object for each run, the newest first.", (objects.ListedRun,)),
     (
@@ -73,7 +74,7 @@ SECTIONS: tuple[tuple[str, str, tuple[type[Printed], ...]], ...] = (
     ("workflow list", "An object for each file.", (objects.ListedWorkflow,)),
     (
         "workflow check",
-        "An object for each thing that a workflow reads besides its file, and for each problem.",
+        "An object for each thing that a workflow reads apart from its file, and for each problem.",
         (objects.FileReads, objects.Problem),
     ),
     ("trust --list", "An object for each thing that a file was allowed.", (objects.Allowed,)),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kimera_tui.console.parts import Parts
-from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.console.console import Console, build_console
+from kimera_tui.runs.index import RunState
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.runs.live import LiveScreen
 from tests.conftest import REPO
@@ -16,10 +16,10 @@ from tests.ui.compose.composing import Composing, shape
 
 
 @pytest.fixture
-def parts(broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Parts:
-    """The parts behind a console, with a journal and a folder of workflows of their own."""
+def console(broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Console:
+    """A console with a journal and a folder of workflows of their own."""
     monkeypatch.setenv("KIMERA_HOME", str(tmp_path / "home"))
-    return Parts(
+    return build_console(
         {
             "BROKER_URL": broker_url,
             "RESULT_BACKEND": broker_url,
@@ -38,21 +38,19 @@ async def ended(app: KimeraApp) -> str:
     return run_id
 
 
-async def journaled(parts: Parts, run_id: str) -> RunState:
-    book = RunBook()
-    book.apply_all(await parts.events_of(run_id))
-    return book.runs[run_id]
+async def journaled(console: Console, run_id: str) -> RunState:
+    return await console.journal.run(run_id)
 
 
 async def test_a_workflow_composed_by_keys_is_saved_opened_run_and_journaled(
-    parts: Parts, tmp_path: Path
+    console: Console, tmp_path: Path
 ) -> None:
-    app = KimeraApp(parts)
+    app = KimeraApp(console)
     async with app.run_test(size=(120, 36)) as pilot:
         async with asyncio.timeout(30):
             while app.vitals.view is None or not app.vitals.view.workers:  # noqa: ASYNC110 - same
                 await asyncio.sleep(0.05)
-        it = Composing(pilot, parts)
+        it = Composing(pilot, console)
         await it.keys("2")
         await it.add("calculator.add")
         await it.add("multiply")
@@ -76,7 +74,7 @@ async def test_a_workflow_composed_by_keys_is_saved_opened_run_and_journaled(
         run_id = await ended(app)
         assert isinstance(app.screen, LiveScreen)
 
-        run = await journaled(parts, run_id)
+        run = await journaled(console, run_id)
         assert run.name == "sums"
         assert {step.id: (step.status.value, step.result) for step in run.steps.values()} == {
             "add": ("done", 5),

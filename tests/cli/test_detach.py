@@ -93,5 +93,5 @@ def test_workers_that_end_with_the_command_are_handed_nothing(
 ) -> None:
     done = run("run", workflow, "--detach", **{**where, "BROKER_URL": "", "RESULT_BACKEND": ""})
     assert done.returncode == 2
-    assert "end with Kimera" in done.stderr
+    assert "stop with Kimera" in done.stderr
     assert run("run", workflow, "--detach", "--dry-run", **where).returncode == 2

@@ -65,9 +65,9 @@ def test_without_friends_the_first_three_lines_are_shown(
     none = CliRunner().invoke(main, ["friends"])
     (tmp_path / "friends.yaml").write_text("friends: {}\n")
     empty = CliRunner().invoke(main, ["friends"])
-    for done, why in ((none, "does not exist"), (empty, "lists none")):
+    for done, why in ((none, "does not exist"), (empty, "is empty")):
         assert (done.exit_code, done.stdout) == (2, "")
         first, *more = done.stderr.splitlines()
-        assert first == f"kimera-tui: No friends: friends.yaml {why}. To begin, write:"
+        assert first == f"kimera-tui: No friends: friends.yaml {why}. Start with:"
         assert [line.removeprefix("  ") for line in more] == FIRST_LINES.splitlines()
         assert len(more) == 3

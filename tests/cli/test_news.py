@@ -7,10 +7,11 @@ from collections.abc import Set
 from typing import Any
 
 from kimera_tui.cli.json_output.events import news_of
-from kimera_tui.cluster.monitor import Lookout
+from kimera_tui.cluster.monitor import Monitor
 from kimera_tui.process.events import StateSeen, Succeeded
 from kimera_tui.process.loop.bus import EventBus
 from kimera_tui.process.loop.clock import SystemClock
+from kimera_tui.runs.event_text import Words
 from kimera_tui.runs.index import RunBook
 from tests.runs.lab import dispatched, started
 
@@ -20,15 +21,19 @@ def start(source: str, worker: str = "w1@host", task_id: str = "r-0") -> StateSe
     return StateSeen(at=1_000_002, task_id=task_id, state="STARTED", meta=meta, source=source)
 
 
+def words_of(event: object, book: RunBook) -> Words | None:
+    return news_of(event, book)[1]
+
+
 def test_a_start_is_told_once_whoever_says_it_first() -> None:
     book = RunBook()
     seen = [started("r"), dispatched("r-0"), start("inspect"), start("backend", ""), start("event")]
-    told = [words[0] for event in seen if (words := news_of(event, book)) is not None]
+    told = [words[0] for event in seen if (words := words_of(event, book)) is not None]
     assert told == ["run", "dispatched", "started"]
-    assert news_of(start("event", "w2@host"), book) == ("started", "active", "on w2@host")
-    assert news_of(start("event", task_id="r-1"), book) == ("started", "active", "on w1@host")
-    assert news_of(StateSeen(at=1, task_id="r-0", state="RETRY"), book) is not None
-    assert news_of(start("event", "w2@host"), book) is not None
+    assert words_of(start("event", "w2@host"), book) == ("started", "active", "on w2@host")
+    assert words_of(start("event", task_id="r-1"), book) == ("started", "active", "on w1@host")
+    assert words_of(StateSeen(at=1, task_id="r-0", state="RETRY"), book) is not None
+    assert words_of(start("event", "w2@host"), book) is not None
 
 
 class _Asked:
@@ -48,19 +53,19 @@ class _Asked:
 
 async def _told_while_asked(meanwhile: object, in_flight: set[str]) -> list[Any]:
     bus = EventBus()
-    lookout = Lookout(
+    monitor = Monitor(
         None, bus, SystemClock(), lambda: in_flight, in_flight.__contains__, embedded=True
     )
-    lookout.inspector.close()
-    lookout.inspector = _Asked(bus, meanwhile)  # type: ignore[assignment]
+    monitor.inspector.close()
+    monitor.inspector = _Asked(bus, meanwhile)  # type: ignore[assignment]
     with bus.subscribe() as mailbox:
-        looking = asyncio.create_task(lookout._tell_who_runs())
+        looking = asyncio.create_task(monitor._publish_running())
         await asyncio.sleep(0)
         if isinstance(meanwhile, Succeeded):
             in_flight.discard(meanwhile.task_id)
         await looking
         told = [event for event in mailbox.drain() if isinstance(event, StateSeen)]
-    lookout.close()
+    monitor.close()
     return [(event.task_id, event.source) for event in told]
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from kimera_tui.cli.json_output import compare, objects
 from kimera_tui.cli.json_output.objects import Printed
-from kimera_tui.cli.send import _Asked, _failed, _Teller
+from kimera_tui.cli.send import _failed, _Options, _Watcher
 from kimera_tui.console.export import write_run
 from kimera_tui.errors import (
     BrokerUnavailable,
@@ -29,7 +29,6 @@ from kimera_tui.errors import (
     UsageError,
 )
 from kimera_tui.process import events as e
-from kimera_tui.runs.index import RunBook
 from kimera_tui.runs.status import Status
 from tests.cli.conftest import Run, environment
 from tests.cli.json_page import PAGE, SECTIONS, page
@@ -180,10 +179,10 @@ def test_what_was_not_sent_or_maybe_not_has_not_failed(
     status: str,
     state: str | None,
 ) -> None:
-    call = _Asked("lab", "step", "", "", (), "", True, False, False)
-    book = RunBook()
-    book.apply_all(events)
-    assert _failed(error, call, _Teller(book)) == error.exit_code
+    options = _Options("lab", "step", "", "", (), "", True, False, False)
+    watcher = _Watcher()
+    watcher.book.apply_all(events)
+    assert _failed(error, options, watcher) == error.exit_code
     told = json.loads(capsys.readouterr().out)
     objects.SendEnd.model_validate(told)
     assert (told["status"], told["state"]) == (status, state)
@@ -272,6 +271,17 @@ def test_a_detached_run_and_one_that_is_not_over_when_the_watch_is(run: Run, whe
     (watched,) = checked(objects.RunReport, done)
     assert watched["run"] == told["run"]
     assert watched["state"] not in ("done", "failed")
+
+
+def test_a_run_that_is_cancelled_by_another_console(run: Run, where: Where) -> None:
+    path = Path(where["KIMERA_WORKFLOWS"]) / "stays.kimera.yaml"
+    path.write_text(WORKFLOW.replace("calculator.add", "lost.value"))
+    (detached,) = checked(objects.Detached, run("run", str(path), "--detach", "--json", **where))
+    done = run("cancel", detached["run"][:8], "--json", **where)
+    (cancelled,) = checked(objects.CancelledRun, done)
+    assert (done.returncode, cancelled["run"], cancelled["ended"]) == (0, detached["run"], True)
+    assert cancelled["message"].startswith("Cancelled: 1 revoked")
+    assert (cancelled["workers"], cancelled["unacknowledged"]) == (["demo@kimera"], [])
 
 
 # What is listed

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
+from kimera_tui.cli.json_output.objects import RunReport
 from kimera_tui.cli.resume import _resume
-from kimera_tui.console.parts import Parts
+from kimera_tui.console.runs import Runs
 from kimera_tui.execution import active_runs
 from kimera_tui.runs.plan import Node
 from kimera_tui.runs.recovery import Recovery
 from tests.cli.conftest import Run
-from tests.cli.test_guarded import left, task
 from tests.cli.test_run import begun, write
+from tests.console.test_guard import left, task
 
 SLOW = "  - {id: a, task: flaky.sleep, kwargs: {seconds: 2}}\n"
 
@@ -51,6 +52,17 @@ def test_a_failed_run_repeats_no_secret(
     assert f"{run_id[:8]}  mine  failed: flaky.fail failed: ValueError: ••••" in done.stdout
 
 
+def test_a_resumed_run_is_one_object(
+    run: Run, where: dict[str, str], tmp_path: Path, runtime_dir: Path
+) -> None:
+    step = "  - {id: b, task: calculator.add, pass: none, kwargs: {a: 1, b: 2}}\n"
+    run_id = interrupted(where, runtime_dir, tmp_path, step)
+    done = run("resume", run_id, "--json", **where)
+    report = RunReport.model_validate_json(done.stdout)
+    assert (done.returncode, report.run, report.status) == (0, run_id, "done")
+    assert [step.result for step in report.steps][1:] == [3]
+
+
 def test_a_run_that_takes_too_long_is_told_so_and_leaves_with_3(
     run: Run, where: dict[str, str], tmp_path: Path, runtime_dir: Path
 ) -> None:
@@ -70,16 +82,16 @@ async def test_a_run_that_ended_long_before_the_others_is_told_as_it_ended(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(active_runs, "KEPT_SECONDS", 0.0)
-    recover = Parts.recover
+    recover = Runs.recover
 
-    async def long_recovery(parts: Parts) -> Recovery:
-        found = await recover(parts)
-        runner: Any = parts._runner
+    async def long_recovery(runs: Runs) -> Recovery:
+        found = await recover(runs)
+        runner: Any = runs._connection.started_runner
         while "r" in runner._active._tasks:  # noqa: ASYNC110 - as long as its result is kept
             await asyncio.sleep(0.01)
         return found
 
-    monkeypatch.setattr(Parts, "recover", long_recovery)
+    monkeypatch.setattr(Runs, "recover", long_recovery)
     async with left(tmp_path, monkeypatch, Node("chain", "", (task("0", "open"),)), broker_url):
         pass
     monkeypatch.setenv("BROKER_URL", broker_url)

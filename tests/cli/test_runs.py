@@ -8,12 +8,13 @@ import sqlite3
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import Any
 
 import pytest
 
-from kimera_tui.cli import runs as watching
-from kimera_tui.cli.runs import followed
+from kimera_tui.cli import watch as watching
+from kimera_tui.cli.watch import follow
+from kimera_tui.console.filters import SavedFilters
 from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.runs.events import RunEnded
 from kimera_tui.runs.journal.journal import Journal
@@ -21,9 +22,7 @@ from kimera_tui.runs.search.query import RunRow
 from tests.cli.conftest import Run
 from tests.process.redis.servers import free_port
 from tests.runs.lab import started
-
-if TYPE_CHECKING:
-    from kimera_tui.console.parts import Parts
+from tests.ui.stage import Stage, StageJournal
 
 pytestmark = pytest.mark.usefixtures("broker_url")
 
@@ -115,7 +114,7 @@ def test_a_run_whose_beginning_is_not_kept_is_told_so(
     db.close()
     done = run("watch", run_id, **where)
     assert done.returncode == 2
-    assert "Run left cannot be read: its beginning is not kept." in done.stderr
+    assert "Run left cannot be read: its start is not in the journal." in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -124,22 +123,23 @@ async def test_a_long_run_is_not_read_again_at_each_look(monkeypatch: pytest.Mon
     looks, reads = 0, 0
     row = RunRow("left", "run left", "running", 0.0, None, 0, 3, (), (), "", "")
 
-    class Slow:
-        """Parts with a run that takes long to read, and ends at the tenth look."""
+    class SlowJournal(StageJournal):
+        """A run that takes long to read, and ends at the tenth look."""
 
-        async def events_of(self, run_id: str) -> list[object]:
+        async def events_of(self, run_id: str) -> list[Any]:
             nonlocal reads
             reads += 1
             await asyncio.sleep(0.1)
             ended = [RunEnded(at=1, run_id=run_id)] if looks >= 10 else []
             return [started(run_id), *ended]
 
-        async def runs(self, search: str, limit: int) -> list[RunRow]:
+        async def runs(self, *_: object, **__: object) -> list[RunRow]:
             nonlocal looks
             looks += 1
             return [replace(row, ended=1.0) if looks >= 10 else row]
 
-    state = await followed(cast("Parts", Slow()), "left", time.monotonic() + 60)
+    console = Stage(journal=SlowJournal())
+    state = await follow(console, "left", time.monotonic() + 60)
     assert state.ended == 1
     assert (looks, reads) == (10, 2)
 
@@ -172,10 +172,10 @@ def test_a_secret_is_never_written_and_keeps_a_run_from_being_replayed(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["watch", "nothing"], "No run's id begins with `nothing`"),
-        (["cancel", "nothing"], "No run's id begins with `nothing`"),
-        (["replay", "nothing"], "No run's id begins with `nothing`"),
-        (["resume", "nothing"], "No open run's id begins with `nothing`"),
+        (["watch", "nothing"], "No run's id starts with `nothing`"),
+        (["cancel", "nothing"], "No run's id starts with `nothing`"),
+        (["replay", "nothing"], "No run's id starts with `nothing`"),
+        (["resume", "nothing"], "No unfinished run's id starts with `nothing`"),
         (["runs", "state:odd"], "odd"),
         (["runs", "since:soon"], "soon"),
     ],
@@ -194,3 +194,16 @@ def test_a_run_that_has_ended_cannot_be_cancelled(run: Run, where: dict[str, str
     done = run("cancel", str(listed(run, where)[0]["run"]), **where)
     assert done.returncode == 2
     assert "has ended" in done.stderr
+
+
+def test_a_search_names_a_saved_filter(
+    run: Run, where: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KIMERA_HOME", str(tmp_path))
+    asyncio.run(SavedFilters().save("mine", "load"))
+    done = run("runs", "@mine", "or", "since:1d", **where)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "No runs found.\n")
+    done = run("runs", "@mind", **where)
+    assert done.returncode == 2
+    assert "No saved filter `mind`. Near: `mine`." in done.stderr
+    assert "Traceback" not in done.stderr

@@ -58,7 +58,7 @@ def test_a_value_is_the_word_or_a_file_or_standard_input(tmp_path: Path) -> None
     assert sources.text("--kwargs", '{"a": 1}') == '{"a": 1}'
     assert sources.text("--kwargs", f"@{tmp_path / 'x.json'}") == '{"a": 1}'
     assert sources.text("--kwargs", "-") == f"{CANARY}\n"
-    with pytest.raises(UsageError, match="--args: --kwargs reads standard input already"):
+    with pytest.raises(UsageError, match="--args: --kwargs already reads standard input"):
         sources.text("--args", "-")
 
 
@@ -71,9 +71,9 @@ def test_a_value_is_the_word_or_a_file_or_standard_input(tmp_path: Path) -> None
         (["=env:X"], "--secret : write it"),
         (["pin=env:NOT_SET_77"], "pin: the environment variable NOT_SET_77 is not set."),
         (["pin=file:/nowhere/x"], "pin: /nowhere/x cannot be read"),
-        (["pin=-", "word=-"], "--secret word: --secret pin reads standard input already."),
-        (["pin=-", "pin=env:X"], "--secret pin: it is given twice."),
-        (["pin=prompt"], "pin: it is asked for, and there is no terminal to ask at."),
+        (["pin=-", "word=-"], "--secret word: --secret pin already reads standard input."),
+        (["pin=-", "pin=env:X"], "--secret pin: given twice."),
+        (["pin=prompt"], "pin: this secret is asked for, but there is no terminal."),
     ],
 )
 def test_what_cannot_be_had_is_a_sentence_that_repeats_no_value(
@@ -168,7 +168,7 @@ def test_send_takes_secrets_without_a_word_of_them_on_the_command_line(
         assert CANARY not in done.stderr
         assert "list of processes" not in done.stderr
     seen = run("send", "echo", "value", "--kwargs", f'{{"payload": "{CANARY}"}}', **where)
-    assert "others on this machine can read payload in the list of processes" in seen.stderr
+    assert "other users can read payload in the list of processes" in seen.stderr
     missing = run("send", "echo", "value", **where)
     assert missing.returncode == 2
     assert "--secret payload=SOURCE takes it from env:NAME" in missing.stderr

@@ -228,7 +228,7 @@ def test_an_interrupt_leaves_with_130(runtime_dir: Path) -> None:
     os.kill(process.pid, signal.SIGINT)
     _, rest = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert "interrupted; what was sent ends with the private broker" in rest
+    assert "interrupted; tasks already sent end with the private broker" in rest
     assert "Traceback" not in seen + rest
 
 

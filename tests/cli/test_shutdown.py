@@ -14,7 +14,7 @@ import pytest
 
 from kimera_tui.cli.program import event_loop
 from kimera_tui.cli.program.event_loop import run
-from kimera_tui.console.parts import Parts
+from kimera_tui.console.console import build_console
 from kimera_tui.process.loop.shield import shielded
 from tests.cli.conftest import environment
 
@@ -103,7 +103,7 @@ def test_clearing_up_has_a_limit() -> None:
     process.send_signal(signal.SIGTERM)
     code, printed, said = ended(process)
     assert (code, printed) == (143, "closing\n")
-    assert said == "kimera-tui: not everything was cleared up within 1 s.\n"
+    assert said == "kimera-tui: not everything was cleaned up within 1 s.\n"
 
 
 def test_a_loop_that_is_blocked_ends_too() -> None:
@@ -259,13 +259,13 @@ async def test_one_step_of_closing_that_fails_does_not_keep_the_others_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KIMERA_HOME", str(tmp_path))
-    parts = Parts({"KIMERA_FRIENDS": "friends.yaml"})
-    await parts.open_journal()
+    console = build_console({"KIMERA_FRIENDS": "friends.yaml"})
+    await console.connection.open_journal()
 
     class Broken:
         async def stop(self) -> None:
             raise ZeroDivisionError
 
-    monkeypatch.setattr(parts, "_runner", Broken())
-    await parts.close()
-    assert parts.journal._writing.store is None
+    monkeypatch.setattr(console.connection, "started_runner", Broken())
+    await console.close()
+    assert console.journal._writing.store is None

@@ -130,7 +130,7 @@ def test_a_dry_run_and_a_check_name_what_is_read_and_show_nothing_of_it(folder: 
     done = folder.run("workflow", "check", "flow.kimera.yaml")
     assert done.returncode == 0
     assert "STRANGE_VALUE and sends it to echo.value." in done.stderr
-    assert "needs your permission for that: kimera-tui trust flow.kimera.yaml" in done.stderr
+    assert "needs your permission: kimera-tui trust flow.kimera.yaml" in done.stderr
     done = folder.run("workflow", "check", "flow.kimera.yaml", "--json")
     assert list(map(json.loads, done.stdout.splitlines())) == [
         {
@@ -147,7 +147,7 @@ def test_a_dry_run_and_a_check_name_what_is_read_and_show_nothing_of_it(folder: 
 def test_what_was_allowed_once_needs_no_terminal(folder: Folder) -> None:
     done = folder.run("trust", "flow.kimera.yaml")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "Nobody is here to ask. Nothing was allowed." in done.stderr
+    assert "No terminal to ask at: nothing was allowed." in done.stderr
     assert folder.run("trust", "flow.kimera.yaml", "--yes").returncode == 0
     listed = folder.run("trust", "--list")
     assert len(listed.stdout.splitlines()) == 2

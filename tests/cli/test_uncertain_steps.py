@@ -161,7 +161,7 @@ def test_what_nothing_can_tell_is_left_to_the_operator(run: Run, lab: Lab) -> No
     refused = run("replay", "r", "--from-failed", **lab.where)
     assert refused.returncode == 2
     assert "Step `s1` may have run (the broker was restarted since" in refused.stderr
-    assert "Wait for its end, or decide: --send-again s1" in refused.stderr
+    assert "Wait for them to end, or allow it: --send-again s1" in refused.stderr
     assert newest(run, lab)["run"] == "r"
     done = run("replay", "r", "--from-failed", "--send-again", "s1", "--json", **lab.where)
     assert done.returncode == 0, done.stderr
@@ -224,9 +224,9 @@ def test_the_hint_after_a_timeout_says_what_is_looked_for_and_so_it_is(
     assert ended.returncode == 3
     run_id = json.loads(run("runs", "--json", **home).stdout)["run"][:8]
     assert (
-        f"kimera-tui run ... --from-failed {run_id} goes on from there. Before it" in ended.stderr
+        f"kimera-tui run ... --from-failed {run_id} continues from there. Before it" in ended.stderr
     )
-    assert "looks for what may have run: a." in ended.stderr
+    assert "looks for them: a." in ended.stderr
     again = run("run", str(path), "--from-failed", run_id, **home)
     assert again.returncode == 2
     assert "Step `a` is not over (with worker " in again.stderr

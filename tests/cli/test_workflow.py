@@ -42,7 +42,7 @@ def test_nothing_is_wrong_with_the_examples(run: Run) -> None:
         "workflow", "check", "careful-import", "daily-report", "workflows/fan-out.kimera.yaml"
     )
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr.count("nothing is wrong") == 3
+    assert done.stderr.count("no problems") == 3
 
 
 def test_each_mistake_is_a_line_that_editors_understand(
@@ -57,7 +57,7 @@ def test_each_mistake_is_a_line_that_editors_understand(
         f"{folder}/bad.kimera.yaml:7: steps.1.args.0: `steps.c.result`: there is no step `c`.",
         f"{folder}/broken.kimera.yaml:3: did not find expected node content.",
     ]  # fmt: skip
-    assert done.stderr == f"{folder}/good.kimera.yaml: nothing is wrong.\n"
+    assert done.stderr == f"{folder}/good.kimera.yaml: no problems.\n"
 
 
 def test_mistakes_are_objects_for_programs(run: Run, where: dict[str, str], folder: Path) -> None:
@@ -144,4 +144,4 @@ def test_a_folder_without_workflows_says_what_to_do(run: Run, tmp_path: Path) ->
     where = {"KIMERA_HOME": str(tmp_path), "KIMERA_WORKFLOWS": str(tmp_path / "none")}
     done = run("workflow", "list", **where)
     assert (done.returncode, done.stdout) == (0, "")
-    assert "No workflow here" in done.stderr
+    assert "No workflows" in done.stderr

@@ -11,14 +11,13 @@ from typing import Any
 from textual.pilot import Pilot
 
 from kimera_tui.cluster.inspector import ClusterView
-from kimera_tui.console.ports import SavedWorkflow
-from kimera_tui.console.workflow_parts import WorkflowParts
+from kimera_tui.console.workflows import SavedWorkflow
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.store import ChangedOnDisk, Stored
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.compose.composition import opened
 from kimera_tui.ui.compose.forms import FormWindow
-from tests.ui.stage import FRIENDS, NOON, Stage, settle
+from tests.ui.stage import FRIENDS, NOON, Stage, StageWorkflows, settle
 
 FOLDER = Path("workflows")
 DAY = "${{ inputs.day }}"
@@ -85,7 +84,7 @@ NESTED: dict[str, Any] = {
 }
 
 
-class _Files(WorkflowParts):
+class _Files(StageWorkflows):
     """Files that are in no folder, so that no picture depends on one."""
 
     async def saved(self) -> Sequence[SavedWorkflow]:

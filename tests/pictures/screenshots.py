@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import tests.conftest  # noqa: F401 - nothing of this machine's settings in the pictures
-from kimera_tui.console.parts import Parts
+from kimera_tui.console.console import build_console
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.store import open_workflow
 from kimera_tui.ui.app import KimeraApp
@@ -50,7 +50,7 @@ async def until(condition: object, seconds: float = 30) -> None:
 
 async def take() -> None:
     """Walk through the console and take a picture of each mode."""
-    app = KimeraApp(Parts())
+    app = KimeraApp(build_console())
     async with app.run_test(size=SIZE) as pilot:
 
         def save(name: str) -> None:

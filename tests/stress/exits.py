@@ -30,7 +30,7 @@ PATIENCE = 90.0
 """Seconds that an end may take on a busy machine; the program's own limit is 30."""
 AT_ONCE = 3
 """Programs that run at the same time."""
-NOT_TOLD = ("Traceback", "Exception ignored", "not everything was cleared up", "Fatal Python")
+NOT_TOLD = ("Traceback", "Exception ignored", "not everything was cleaned up", "Fatal Python")
 Ground = str
 """URL of a broker without workers."""
 

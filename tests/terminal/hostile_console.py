@@ -14,7 +14,7 @@ from kimera_tui.process import events as e
 from kimera_tui.runs.events import StepSkipped
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.compose.composition import opened
-from tests.ui.stage import NOON, Stage
+from tests.ui.stage import NOON, Stage, StageRunner
 
 HOSTILE: Sequence[str] = (
     "[/x] y [/bold] [a='x] [b]x[/i] <Foo [bar=1]>",
@@ -29,8 +29,34 @@ HOSTILE: Sequence[str] = (
 ALL = " ".join(HOSTILE[:-1])
 
 
+class HostileRunner(StageRunner):
+    """Runs whose workers say hostile things."""
+
+    def start(self, workflow: Workflow) -> str:
+        stage, run_id = self.stage, super().start(workflow)
+        for _, task in stage.plans[-1]:
+            task_id = task.task_id
+            stage.sent(task, **{ALL: HOSTILE[-1]})
+            stage.started(task, ALL)
+            for text in HOSTILE:
+                stage.tell(
+                    e.StateSeen(at=NOON, task_id=task_id, state=text, meta={text: text}),
+                    e.Polled(at=NOON, task_id=task_id, attempt=1, state=text, next_delay=1),
+                    e.Noticed(at=NOON, task_id=task_id, text=text),
+                    e.CallbackStarted(at=NOON, task_id=task_id, callback=text),
+                    e.ConnectionLost(at=NOON, which="broker", reason=text),
+                )
+        (_, first), *others = stage.plans[-1]
+        stage.failed(first, ALL, ALL, "\n".join(HOSTILE))
+        for _, task in others:
+            stage.succeeded(task, {ALL: list(HOSTILE)})
+        stage.tell(StepSkipped(at=NOON, run_id=run_id, path="", because=ALL))
+        stage.ended(run_id, ALL)
+        return run_id
+
+
 class HostileStage(Stage):
-    """Says hostile things about everything."""
+    """Friends and a broker that say hostile things."""
 
     def __init__(self) -> None:
         friend = Friend.model_construct(
@@ -39,34 +65,13 @@ class HostileStage(Stage):
             tasks={ALL: TaskInfo(doc=ALL, params={ALL: Param(description=ALL, default=ALL)})},
         )  # fmt: skip
         super().__init__({ALL: friend}, "")
+        self.runner = HostileRunner(self)
 
     async def start(self) -> None:
         self.tell(BrokerChanged(at=NOON, phase="failed", label=ALL, message=ALL))
         view = ClusterView(at=NOON, queues={ALL: frozenset({ALL})}, tasks={ALL: frozenset({ALL})})
         self.tell(BrokerChanged(at=NOON, phase="ready", label=ALL))
         self.tell(ClusterSeen(at=NOON, view=view))
-
-    async def launch(self, workflow: Workflow) -> str:
-        run_id = await super().launch(workflow)
-        for _, task in self.plans[-1]:
-            task_id = task.task_id
-            self.sent(task, **{ALL: HOSTILE[-1]})
-            self.started(task, ALL)
-            for text in HOSTILE:
-                self.tell(
-                    e.StateSeen(at=NOON, task_id=task_id, state=text, meta={text: text}),
-                    e.Polled(at=NOON, task_id=task_id, attempt=1, state=text, next_delay=1),
-                    e.Noticed(at=NOON, task_id=task_id, text=text),
-                    e.CallbackStarted(at=NOON, task_id=task_id, callback=text),
-                    e.ConnectionLost(at=NOON, which="broker", reason=text),
-                )
-        (_, first), *others = self.plans[-1]
-        self.failed(first, ALL, ALL, "\n".join(HOSTILE))
-        for _, task in others:
-            self.succeeded(task, {ALL: list(HOSTILE)})
-        self.tell(StepSkipped(at=NOON, run_id=run_id, path="", because=ALL))
-        self.ended(run_id, ALL)
-        return run_id
 
 
 def hostile_document() -> Document:

@@ -1,10 +1,11 @@
-"""A console on scripted services: the clock stands still, and events are put on the bus by hand."""
+"""A console with nothing behind it: the clock stands still, and tests put events on the bus."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +16,32 @@ from textual.widgets import Input
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
 from kimera_tui.cluster.inspector import ClusterView
 from kimera_tui.config.friends import Friend, load_friends
-from kimera_tui.config.trust import Access
+from kimera_tui.console.connection import Connection
+from kimera_tui.console.console import Console
+from kimera_tui.console.filters import SavedFilter, SavedFilters
+from kimera_tui.console.guard import Guard
 from kimera_tui.console.permissions import Permissions
-from kimera_tui.console.ports import SavedFilter
-from kimera_tui.console.workflow_parts import WorkflowParts
+from kimera_tui.console.runs import Runs
+from kimera_tui.console.workflows import Workflows
 from kimera_tui.documents.calls import Workflow
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.header import header_of
 from kimera_tui.execution.cancel import Cancelled
+from kimera_tui.execution.detach.blockers import Ground, Stop, stops
+from kimera_tui.execution.detach.handover import CannotDetach
 from kimera_tui.execution.planning import DocumentPlanner, plan_of
 from kimera_tui.execution.preflight import Facts
-from kimera_tui.execution.replay import ReplayPlan, Wish, planned_replay
+from kimera_tui.execution.replay import Wish
 from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.runner import NOTHING_GIVEN, Decision, Runner
 from kimera_tui.process import events as e
 from kimera_tui.process.engine import Receipt
 from kimera_tui.process.loop.bus import EventBus
-from kimera_tui.runs.events import RunEnded, RunStarted
+from kimera_tui.runs.events import RunDetached, RunEnded, RunStarted
 from kimera_tui.runs.index import RunBook
-from kimera_tui.runs.plan import PlannedTask
-from kimera_tui.runs.recovery import Recovery
+from kimera_tui.runs.journal.journal import Journal
+from kimera_tui.runs.plan import Node, PlannedTask
+from kimera_tui.runs.recovery import Recovery, Resumed
 from kimera_tui.runs.search.query import RunRow, parse, resolve
 from kimera_tui.ui.app import KimeraApp
 from tests.runs.search.plain_search import meets
@@ -66,85 +74,20 @@ class StillClock:
         return self.at
 
 
-class Stage:
-    """Scripted services: launching announces the plan and nothing else."""
+class StageJournal(Journal):
+    """Reads what was told on the stage; writes nothing."""
 
-    def __init__(
-        self,
-        friends: Mapping[str, Friend] = FRIENDS,
-        problem: str = "",
-        folder: Path = Path("/nonexistent/workflows"),
-    ) -> None:
-        self.friends = friends
-        self.friends_file = Path("friends.yaml")
-        self.friends_problem = problem
-        self.bus = EventBus()
+    problem = ""
+    """As the console shows it."""
+
+    def __init__(self) -> None:
         self.clock = StillClock()
-        self.permissions = Permissions({}, self.friends_file, self.friends)
-        self.workflows = WorkflowParts(self, folder)
-        self.facts_now = Facts(view=VIEW)
-        self.launched: list[Workflow] = []
-        self.documents: list[tuple[Document, Given]] = []
-        self.plans: list[list[tuple[str, PlannedTask]]] = []
-        self.embedded = True
-        self.read_only = False
-        self.recovery = Recovery()
         self.told: list[object] = []
-        self.journal_problem = self.journal_notice = ""
-        self.acts: list[object] = []
-        self.filter_lines: dict[str, str] = {}
-        self.filter_problems: dict[str, str] = {}
-        self.receipts = (Receipt("demo@kimera", "flagged as revoked", ok=True),)
-        self.cancelled: Cancelled | None = None
-        self.asked = 0
-        self.closed = False
-        self._ids = itertools.count(1)
+        super().__init__(Path("/nonexistent/runs.db"), self.clock)
 
-    async def start(self) -> None:
-        self.tell(BrokerChanged(at=NOON, phase="ready", label="embedded valkey 9.1.2"))
-        self.tell(ClusterSeen(at=NOON, view=VIEW))
-
-    async def recover(self) -> Recovery:
-        return self.recovery
-
-    async def launch(self, workflow: Workflow) -> str:
-        self.launched.append(workflow)
-        run_id = self.new_id()
-        plan = plan_of(workflow.root, self.new_id)
-        self.plans.append(list(plan.leaves()))
-        self.tell(RunStarted(at=self.clock.now(), run_id=run_id, name=workflow.name, plan=plan))
-        return run_id
-
-    async def run_document(self, document: Document, given: Given) -> str:
-        self.documents.append((document, given))
-        run_id = self.new_id()
-        plan = DocumentPlanner(self.new_id).plan(document)
-        self.plans.append(list(plan.leaves()))
-        self.tell(
-            RunStarted(
-                at=self.clock.now(),
-                run_id=run_id,
-                name=document.name,
-                plan=plan,
-                inputs=given.inputs,
-                header=header_of(document),
-            )
-        )
-        return run_id
-
-    def friends_want(self) -> Sequence[Access]:
-        return self.permissions.friends_want()
-
-    def allow_friends(self) -> None:
-        self.permissions.allow_friends()
-
-    async def facts(self, document: Document) -> Facts:
-        return self.facts_now
-
-    async def resume(self, run_id: str, given: Given) -> None:
-        self.acts.append(("resume", run_id))
-
-    async def runs(self, search: str) -> Sequence[RunRow]:
+    async def runs(
+        self, search: str = "", limit: int = 200, saved: Mapping[str, str] | None = None
+    ) -> list[RunRow]:
         book = RunBook()
         book.apply_all(self.told)
         rows = [
@@ -163,22 +106,10 @@ class Stage:
             )
             for run in reversed(book.runs.values())
         ]
-        wanted = resolve(parse(search), self.filter_lines)
+        wanted = resolve(parse(search), saved or {})
         return [row for row in rows if meets(wanted, row, self.clock.now())]
 
-    async def filters(self) -> Sequence[SavedFilter]:
-        return [
-            SavedFilter(name, line, self.filter_problems.get(name, ""))
-            for name, line in self.filter_lines.items()
-        ]
-
-    async def save_filter(self, name: str, line: str) -> None:
-        self.filter_lines[name] = line
-
-    async def delete_filter(self, name: str) -> None:
-        del self.filter_lines[name]
-
-    async def events_of(self, run_id: str) -> Sequence[object]:
+    async def events_of(self, run_id: str) -> list[Any]:
         book = RunBook()
         found = []
         for event in self.told:
@@ -194,49 +125,210 @@ class Stage:
     async def usual_of_run(self, name: str) -> tuple[float, float] | None:
         return None
 
-    async def save_value(self, name: str, text: str) -> Path:
-        self.acts.append(("save", name, text))
-        return Path(name)
 
-    async def replay_plan(self, run_id: str, wish: Wish) -> ReplayPlan:
-        events = await self.events_of(run_id)
-        friends = {name: friend.as_mapping() for name, friend in self.friends.items()}
-        return planned_replay(events, wish, lambda: "new", friends)
+class StageRunner(Runner):
+    """Announces what it starts, and writes down what else it is asked to do."""
 
-    async def replay(self, run_id: str, wish: Wish) -> str:
-        self.acts.append((run_id, wish))
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.refused: Sequence[Stop] = ()
+        """What keeps the rest of a run from being detached."""
+
+    def start(self, workflow: Workflow) -> str:
+        self.stage.launched.append(workflow)
+        return self.begin(workflow.name, plan_of(workflow.root, self.stage.new_id))
+
+    def run(self, document: Document, given: Given = NOTHING_GIVEN) -> str:
+        self.stage.documents.append((document, given))
+        plan = DocumentPlanner(self.stage.new_id).plan(document)
+        return self.begin(document.name, plan, inputs=given.inputs, header=header_of(document))
+
+    def begin(self, name: str, plan: Node, **fields: Any) -> str:
+        run_id, at = self.stage.new_id(), self.stage.clock.now()
+        self.stage.plans.append(list(plan.leaves()))
+        self.stage.tell(RunStarted(at=at, run_id=run_id, name=name, plan=plan, **fields))
         return run_id
 
-    async def export(self, run_id: str) -> Path:
-        return Path(f"run-{run_id}.json")
+    async def stops(self, document: Document) -> Sequence[Stop]:
+        friends = {name: friend.as_mapping() for name, friend in self.stage.friends.items()}
+        return stops(DocumentPlanner(self.stage.new_id).plan(document), Ground(friends))
+
+    async def detach(self, document: Document, given: Given = NOTHING_GIVEN) -> str:
+        run_id = self.run(document, given)
+        self.stage.tell(RunDetached(at=self.stage.clock.now(), run_id=run_id, paths=("0",)))
+        return run_id
+
+    async def detach_rest(self, run_id: str) -> None:
+        self.stage.acts.append(("detach", run_id))
+        if self.refused:
+            raise CannotDetach(self.refused)
+        self.stage.tell(RunDetached(at=self.stage.clock.now(), run_id=run_id, paths=("1",)))
+
+    async def resume(self, run_id: str, given: Given = NOTHING_GIVEN) -> Resumed:
+        self.stage.acts.append(("resume", run_id))
+        return Resumed(run_id, "")
+
+    async def decide(
+        self, run_id: str, path: str, what: Decision, who: str, result: Any = None
+    ) -> None:
+        self.stage.acts.append((run_id, path, what, result))
+
+
+class StageConnection(Connection):
+    """A broker that comes up when a test says so, at once by default."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(
+            {}, stage.friends, stage.permissions, stage.journal, stage.bus, stage.clock
+        )
+        self.stage = stage
+        self.up = asyncio.Event()
+        self.up.set()
+
+    async def start(self) -> None:
+        label = "embedded valkey 9.1.2"
+        self.stage.tell(BrokerChanged(at=NOON, phase="starting", label=label))
+        if self.up.is_set():
+            self.stage.tell(BrokerChanged(at=NOON, phase="ready", label=label))
+            self.stage.tell(ClusterSeen(at=NOON, view=VIEW))
+
+    async def runner(self) -> StageRunner:
+        await self.up.wait()
+        return self.stage.runner
+
+    async def ready_runner(self) -> StageRunner:
+        return await self.runner()
+
+    def poll_workers(self) -> None:
+        self.stage.asked += 1
+
+    async def close(self) -> None:
+        self.stage.closed = True
+
+
+class StageRuns(Runs):
+    """Runs whose tasks no engine knows."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(
+            stage.connection, stage.journal, stage.guard, stage.filters, stage.friends, stage.clock
+        )
+        self.stage = stage
+
+    async def recover(self) -> Recovery:
+        return self.stage.recovery
+
+    async def replay(self, run_id: str, wish: Wish) -> str:
+        self.stage.acts.append((run_id, wish))
+        return run_id
+
+    async def cancel(self, run_id: str) -> Cancelled:
+        self.stage.acts.append(run_id)
+        return self.stage.cancelled or Cancelled(
+            run_id, "Cancelled: 1 revoked, 1 never sent. Acknowledged by demo@kimera."
+        )
 
     async def revoke(self, task_id: str, *, terminate: bool, signal: str) -> Sequence[Receipt]:
-        self.acts.append((task_id, terminate, signal))
-        receipts = self.receipts
-        at = self.clock.now()
-        self.tell(
+        self.stage.acts.append((task_id, terminate, signal))
+        receipts, at = self.stage.receipts, self.stage.clock.now()
+        self.stage.tell(
             e.RevokeSent(at=at, task_id=task_id, terminate=terminate, receipts=receipts, asked=True)
         )
         return receipts
 
-    async def cancel(self, run_id: str) -> Cancelled:
-        self.acts.append(run_id)
-        return self.cancelled or Cancelled(
-            run_id, "Cancelled: 1 revoked, 1 never sent. Acknowledged by demo@kimera."
-        )
-
     async def keep_revoking(self, unheard: Sequence[tuple[str, str]]) -> str:
-        self.acts.append(("keep revoking", list(unheard)))
+        self.stage.acts.append(("keep revoking", list(unheard)))
         return "Acknowledged by late@kimera."
 
-    async def decide(self, run_id: str, path: str, what: str, result: Any) -> None:
-        self.acts.append((run_id, path, what, result))
+    async def export(self, run_id: str) -> Path:
+        return Path(f"run-{run_id}.json")
 
-    def ask_workers(self) -> None:
-        self.asked += 1
+    async def save_value(self, name: str, text: str) -> Path:
+        self.stage.acts.append(("save", name, text))
+        return Path(name)
 
-    async def close(self) -> None:
-        self.closed = True
+
+class StageFilters(SavedFilters):
+    """Saved filters that are in no file."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, str] = {}
+        self.problems: dict[str, str] = {}
+
+    async def list(self) -> Sequence[SavedFilter]:
+        return [
+            SavedFilter(name, line, self.problems.get(name, ""))
+            for name, line in self.lines.items()
+        ]
+
+    async def save(self, name: str, line: str) -> None:
+        self.lines[name] = line
+
+    async def delete(self, name: str) -> None:
+        del self.lines[name]
+
+    async def named_in(self, search: str) -> Mapping[str, str]:
+        return self.lines
+
+
+class StageWorkflows(Workflows):
+    """Real files and checks; what is known of the workers is scripted."""
+
+    def __init__(self, stage: Stage, folder: Path) -> None:
+        super().__init__(
+            stage.connection, stage.journal, stage.guard, stage.permissions, stage.friends, folder
+        )
+        self.stage = stage
+
+    async def facts(self, document: Document) -> Facts:
+        return self.stage.facts_now
+
+
+class Stage(Console):
+    """The real console on a scripted journal and a scripted engine.
+
+    Starting a run announces its plan and nothing else. Everything that the screen calls is the
+    console's own, or overrides it with the same types.
+    """
+
+    clock: StillClock
+    friends: dict[str, Friend]
+    journal: StageJournal
+    connection: StageConnection
+    filters: StageFilters
+
+    def __init__(
+        self,
+        friends: Mapping[str, Friend] = FRIENDS,
+        problem: str = "",
+        folder: Path = Path("/nonexistent/workflows"),
+        journal: StageJournal | None = None,
+    ) -> None:
+        self.friends = dict(friends)
+        self.friends_file = Path("friends.yaml")
+        self.friends_problem = problem
+        self.bus = EventBus()
+        self.guard = Guard(read_only=False, friends=self.friends)
+        self.permissions = Permissions({}, self.friends_file, self.friends)
+        self.journal = journal or StageJournal()
+        self.clock, self.told = self.journal.clock, self.journal.told
+        self.facts_now = Facts(view=VIEW)
+        self.launched: list[Workflow] = []
+        self.documents: list[tuple[Document, Given]] = []
+        self.plans: list[list[tuple[str, PlannedTask]]] = []
+        self.recovery = Recovery()
+        self.acts: list[object] = []
+        self.receipts = (Receipt("demo@kimera", "flagged as revoked", ok=True),)
+        self.cancelled: Cancelled | None = None
+        self.asked = 0
+        self.closed = False
+        self._ids = itertools.count(1)
+        self.runner = StageRunner(self)
+        self.connection = StageConnection(self)
+        self.filters = StageFilters()
+        self.runs = StageRuns(self)
+        self.workflows = StageWorkflows(self, folder)
+        assert all(hasattr(self, field.name) for field in fields(Console))
 
     def new_id(self) -> str:
         return f"00000000-0000-4000-8000-{next(self._ids):012}"

@@ -11,7 +11,7 @@ from kimera_tui.process.task_params import TaskParams
 from kimera_tui.runs.journal.codec import KINDS, decode, encode
 from kimera_tui.runs.journal.value_codec import Packer
 from kimera_tui.ui.app import KimeraApp
-from tests.ui.stage import Stage, grid, settle
+from tests.ui.stage import Stage, StageJournal, grid, settle
 
 SECRETS: dict[str, Any] = {
     "word": "k9Qx2",
@@ -27,10 +27,10 @@ CANARIES = (
 )  # fmt: skip
 
 
-class Journaled(Stage):
-    """Past runs are told as the journal has them."""
+class Journaled(StageJournal):
+    """Returns past runs as the file would."""
 
-    async def events_of(self, run_id: str) -> list[object]:
+    async def events_of(self, run_id: str) -> list[Any]:
         packer, told = Packer(), []
         for event in await super().events_of(run_id):
             columns = {
@@ -51,14 +51,14 @@ def leaks(text: str) -> list[str]:
 
 @pytest.mark.parametrize("ends", ["succeeded", "failed"])
 async def test_no_screen_picture_or_copy_shows_a_declared_secret(ends: str) -> None:
-    stage = Journaled()
+    stage = Stage(journal=Journaled())
     app = KimeraApp(stage)
     repeated = {"again": [*SECRETS.values()], "said": str(SECRETS), "k9Qx2": f"{60418827:,}"}
     shown: list[str] = []
     async with app.run_test(size=(160, 50)) as pilot:
         await settle(pilot)
         params = TaskParams("reports", "render", kwargs={"day": "2026-11-28", **SECRETS})
-        run_id = await stage.launch(single(params, SECRETS.keys()))
+        run_id = stage.runner.start(single(params, SECRETS.keys()))
         ((_, task),) = stage.plans[-1]
         await pilot.press("3")
         await settle(pilot)

@@ -168,7 +168,13 @@ def acted(it: Composing, folder: Path) -> Any:
     """Everything that was sent, cancelled, decided, deleted or written over."""
     acts = [act for act in it.stage.acts if act[0] != "save"]  # writes a new file
     files = {path.name: path.read_text() for path in folder.iterdir()}
-    return acts, files, len(it.stage.launched), len(it.stage.documents), dict(it.stage.filter_lines)
+    return (
+        acts,
+        files,
+        len(it.stage.launched),
+        len(it.stage.documents),
+        dict(it.stage.filters.lines),
+    )
 
 
 @pytest.mark.parametrize(
@@ -188,7 +194,7 @@ async def test_nothing_that_is_picked_acts_before_it_is_asked_about(
 ) -> None:
     monkeypatch.setenv("VISUAL", "true")
     async with everything(tmp_path, mode) as it:
-        it.stage.stops = nothing
+        it.stage.workflows.blockers = nothing
         before = acted(it, tmp_path)
         for action in (a for scope in (mode, "runs") for a in actions_of(scope)):
             screen = it.app.screen

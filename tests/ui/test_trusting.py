@@ -83,7 +83,7 @@ async def test_friends_are_asked_about_when_the_console_opens() -> None:
             await pilot.press(*answer)
             await settle(pilot)
             assert not isinstance(app.screen, Confirm)
-            assert bool(app.services.friends_want()) is asked_again
+            assert bool(app.services.permissions.friends_want()) is asked_again
     app = KimeraApp(Stage(friends={**FRIENDS, "far": asking}))
     async with app.run_test(size=(120, 36)) as pilot:
         await settle(pilot)

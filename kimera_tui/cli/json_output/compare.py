@@ -1,4 +1,4 @@
-"""The objects that ``compare --json`` prints; docs/json.md is made from them, too."""
+"""The objects that ``compare --json`` prints; docs/json.md is generated from them, too."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ComparedRun(Printed):
 
 
 class ComparedStep(Printed):
-    """A step as one of the two runs had it."""
+    """A step in one of the two runs."""
 
     path: str
     id: str
@@ -31,11 +31,11 @@ class ComparedStep(Printed):
     status: Status
     attempts: int
     waited: float | None
-    """Seconds from its dispatch until a worker was seen to begin; null if none was."""
+    """Seconds from its dispatch until a worker was seen to start it; null if none was."""
     ran: float | None
-    """Seconds from when a worker was seen to begin, or else from its dispatch, to its end."""
+    """Seconds to its end from when a worker was seen to start it, or else from its dispatch."""
     reused: bool
-    """Whether it was not sent: its result is that of an earlier run."""
+    """Whether it was not sent because the result of an earlier run was reused."""
     error: str
 
 
@@ -45,11 +45,11 @@ class Change(Printed):
     path: str
     """Where it is, such as `kwargs.day`."""
     kind: Literal["added", "removed", "changed", "differs"]
-    """`differs` says no more than that: here, and perhaps further on."""
+    """`differs`: the values differ here, and perhaps further on."""
     old: Any
     new: Any
     delta: Any
-    """The second number minus the first; null for what is no number."""
+    """The second number minus the first; null if one is not a number."""
     lines: list[str]
     """How two texts differ, line by line."""
 
@@ -60,13 +60,13 @@ class ComparedPair(Printed):
     step: str
     """Its id, or else what it calls."""
     differs: bool
-    """Whether anything but the time differs."""
+    """Whether anything but timing differs."""
     one: ComparedStep | None
     other: ComparedStep | None
     waited_longer: float | None
-    """By how many seconds the second waited longer."""
+    """Seconds that the second waited longer."""
     ran_longer: float | None
-    """By how many seconds the second ran longer."""
+    """Seconds that the second ran longer."""
     changes: list[Change]
 
 
@@ -81,5 +81,5 @@ class Comparison(Printed):
     """The first step that differs."""
     inputs: list[Change]
     workflow: list[str]
-    """How what was to be done differs, in words."""
+    """How the plans differ, in words."""
     steps: list[ComparedPair]

@@ -1,8 +1,8 @@
-"""Events as the commands tell them: each once, with what is known of the task after it."""
+"""Events as the commands print them: each once, with what is known of the task after it."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from kimera_tui.cli.json_output import objects
 from kimera_tui.process.events import StateSeen
@@ -11,24 +11,27 @@ from kimera_tui.runs.index import RunBook, RunState
 from kimera_tui.runs.sightings import LastKnown, worker_of
 from kimera_tui.runs.state import RUNS, StepState
 
+E = TypeVar("E")
 
-def news_of(event: object, book: RunBook) -> Words | None:
+
+def news_of(event: E, book: RunBook) -> tuple[E, Words | None]:
     """Fold an event into the book.
 
     Returns:
-        Its words; None if it is no news to people, or only repeats what the book knows.
+        The event without secrets, and its words; no words if it is of no interest to people or
+        only repeats what the book knows.
     """
     place = book.step_of(event)
     known = place is not None and _is_known(place[1], event)
-    book.apply(event)
-    return None if known else narrate(event)
+    shown = book.take(event)
+    return shown, None if known else narrate(shown)
 
 
 def _is_known(step: StepState, event: object) -> bool:
-    """Whether an event only repeats that a task runs.
+    """Whether an event only repeats that a task is running.
 
-    Its worker announces that, the backend has it, and workers that are asked say it: whoever is
-    first is told.
+    Its worker's event, the result backend and the replies of workers all say so; only the first is
+    printed.
     """
     if not isinstance(event, StateSeen) or event.state != "STARTED":
         return False
@@ -36,7 +39,7 @@ def _is_known(step: StepState, event: object) -> bool:
 
 
 def facts_of(step: StepState | None) -> dict[str, Any]:
-    """What is known of a step's task, as ``--json`` tells it; null for what is not known."""
+    """What is known of a step's task, for ``--json``; null for what is unknown."""
     if step is None:
         return dict.fromkeys(
             ("task_id", "state", "cause", "source", "since", "worker", "queue", "last_known")
@@ -54,7 +57,7 @@ def facts_of(step: StepState | None) -> dict[str, Any]:
 
 
 def known_by_then(run: RunState | None, task_id: str) -> str:
-    """What was known of a task that timed out, with its source and age, and its run's id."""
+    """The last known state of a task that timed out, with its source and age, and its run's id."""
     steps = () if run is None else run.steps.values()
     step = next((step for step in steps if step.task_id == task_id), None)
     if run is None or step is None or (known := step.last_known) is None:

@@ -1,4 +1,4 @@
-"""The objects that ``--json`` prints, a model for each; docs/json.md is made from them."""
+"""The objects that ``--json`` prints, a model for each; docs/json.md is generated from them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from kimera_tui.runs.status import Status
 
 
 class Printed(BaseModel):
-    """An object as it is printed: fields that were not given are left out."""
+    """An object that is printed without the fields that were not set."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     def members(self) -> dict[str, Any]:
-        """What is printed of it, in its order; values stay as they are."""
+        """The fields to print, in order, with their values unchanged."""
         return {name: getattr(self, name) for name in self.order() if name in self.model_fields_set}
 
     @classmethod
     def order(cls) -> list[str]:
-        """The names of its fields: its own, then those that it shares with others."""
+        """The names of its fields: its own first, then inherited ones."""
         shared = {name for base in cls.__bases__ for name in getattr(base, "model_fields", ())}
         return sorted(cls.model_fields, key=shared.__contains__)
 
@@ -29,13 +29,13 @@ class LastKnown(Printed):
     """What was known of a task when the wait for it ended."""
 
     state: Status
-    """Its state by then."""
+    """Its state at that time."""
     cause: str | None
     """Why it was in that state."""
     source: str
-    """Who said so; see `source` of a step."""
+    """Where that is known from; see `source` of a step."""
     since: float
-    """When it came into that state."""
+    """When it entered that state."""
     age: float
     """Seconds from then to the end of the wait."""
 
@@ -46,24 +46,24 @@ class TaskFacts(Printed):
     task_id: str | None
     """Celery's id of the task."""
     state: Status | None
-    """Its state, the one that the console shows; see [runs.md](runs.md#states)."""
+    """Its state, as the console shows it; see [runs.md](runs.md#states)."""
     cause: str | None
-    """Why it is in that state, for people; null where nothing more is known."""
+    """Why it is in that state, for people; null if unknown."""
     source: str | None
-    """Who said so: `engine` (Kimera itself), `backend`, `event` (of a worker), `inspect` (a
-    worker that was asked), `journal` or `operator`."""
+    """Where that is known from: `engine` (Kimera itself), `backend`, `event` (of a worker),
+    `inspect` (a reply of a worker), `journal` or `operator`."""
     since: float | None
-    """When it came into that state."""
+    """When it entered that state."""
     worker: str | None
-    """The worker that was last seen to have it; null if none was."""
+    """The worker that was last seen to have it; null if none was seen."""
     queue: str | None
     """The queue that it was sent to."""
     last_known: LastKnown | None
-    """Of a task that timed out: what was known of it by then."""
+    """For a task that timed out: what was known of it at that time."""
 
 
 class SendEnd(TaskFacts):
-    """How a task ended that `send` sent, or why it was not sent."""
+    """How a task sent by `send` ended, or why it was not sent."""
 
     friend: str
     task: str
@@ -71,26 +71,26 @@ class SendEnd(TaskFacts):
     status: Literal[
         "done", "failed", "timed out", "revoked", "uncertain", "interrupted", "not sent"
     ]
-    """How the wait ended. `uncertain`: nobody can tell whether it was sent. `interrupted`: the
+    """How the wait ended. `uncertain`: it is unknown whether it was sent. `interrupted`: the
     command was stopped first."""
     run: str | None
-    """The run's id; null if none was begun."""
+    """The run's id; null if none was started."""
     name: str
     """The run's name."""
     warnings: list[str]
-    """What spoke against it, such as that no worker consumes its queue."""
+    """Warnings, such as that no worker consumes its queue."""
     result: Any = None
     """What the task returned; only if `status` is `done`."""
     error: str = ""
-    """What went wrong, in a sentence; only if something did, as all below."""
+    """What went wrong, in a sentence; like all fields below, only if something did."""
     hint: str = ""
-    """What can be done about it; only if something can."""
+    """What to do about it; only if something can be done."""
     error_type: str = ""
-    """Of a failed task: the name of its exception's class."""
+    """For a failed task: the name of its exception's class."""
     error_message: str = ""
-    """Of a failed task: what its exception said."""
+    """For a failed task: the message of its exception."""
     traceback: str = ""
-    """Of a failed task: its remote traceback."""
+    """For a failed task: its remote traceback."""
 
 
 class Step(TaskFacts):
@@ -105,11 +105,11 @@ class Step(TaskFacts):
     status: Status
     """The same as `state`."""
     attempt: int
-    """Which try this is, from 1."""
+    """The number of the attempt, from 1."""
     result: Any
-    """What it returned; null if it returned nothing, or has not."""
+    """What it returned; null if nothing, or not yet."""
     error: str
-    """`TYPE: MESSAGE` of what it raised; empty if it raised nothing."""
+    """`TYPE: MESSAGE` of its exception; empty if it raised none."""
 
 
 class RunReport(Printed):
@@ -123,7 +123,7 @@ class RunReport(Printed):
     state: Status
     """The same as `status`."""
     cause: str | None
-    """Why it ended as it did; null if it ended well or has not ended."""
+    """Why it ended as it did; null if it succeeded or has not ended."""
     steps: list[Step]
 
 
@@ -138,7 +138,7 @@ class RunEnd(RunReport):
 
 
 class RunEvent(TaskFacts):
-    """Something that happened while `run` waited, and what is known of the step after it."""
+    """An event while `run` waited, and what is known of its step after it."""
 
     event: str
     """What happened: `sending`, `dispatched`, `started`, `succeeded`, `retry` and others."""
@@ -146,15 +146,30 @@ class RunEvent(TaskFacts):
     text: str
     """The event in words."""
     run: str = ""
-    """The run's id; left out of what concerns no run."""
+    """The run's id; left out if it concerns no run."""
     step: str = ""
-    """The step's id, or else its path; left out of what concerns no step."""
+    """The step's id, or else its path; left out if it concerns no step."""
     task: str = ""
     """What the step calls, as `friend.task`."""
 
 
+class CancelledRun(Printed):
+    """What became of a run that was cancelled."""
+
+    run: str
+    """Its id."""
+    ended: bool
+    """Whether it has ended; if not, the exit code is 3."""
+    message: str
+    """The outcome, for people."""
+    workers: list[str]
+    """The workers that acknowledged a revoke."""
+    unacknowledged: list[str]
+    """Ids of tasks in flight whose revoke no worker acknowledged."""
+
+
 class Detached(Printed):
-    """A run that was handed to the workers."""
+    """A run that was detached: the workers finish it alone."""
 
     event: Literal["detached"]
     run: str
@@ -173,7 +188,7 @@ class DryCall(Printed):
     """Empty if the friend is not configured."""
     args: list[Any]
     kwargs: dict[str, Any]
-    """Secrets are masked; what only the run will know is shown as its template."""
+    """Secrets are masked; values that only the run will know are shown as templates."""
     timeout: str
     """A duration such as `30s`."""
 
@@ -201,13 +216,13 @@ class ListedRun(Printed):
     ended: float | None
     """Null while it has not ended."""
     done: int
-    """How many steps are done."""
+    """Number of steps that are done."""
     total: int
-    """How many steps there are, without those that were not needed."""
+    """Number of steps, without those that were not needed."""
     error: str
-    """Why it ended as it did; empty if it ended well or has not ended."""
+    """Why it ended as it did; empty if it succeeded or has not ended."""
     parent: str
-    """The run that it replays; empty if it is no replay."""
+    """The run that it replays; empty if it is not a replay."""
 
 
 class Param(Printed):
@@ -256,16 +271,16 @@ class ListedWorkflow(Printed):
     name: str
     steps: int
     problem: str
-    """The first thing that is wrong with it; empty if nothing is."""
+    """Its first problem; empty if it has none."""
     last_status: str
     """The state of its last run; empty if it never ran."""
     last_started: float | None
     usual_seconds: float | None
-    """The median of its recent runs; null if none of them is done."""
+    """Median duration of its recent runs; null if none of them is done."""
 
 
 class Problem(Printed):
-    """Something that is wrong with a workflow file."""
+    """A problem in a workflow file."""
 
     file: str
     line: int = 0
@@ -273,13 +288,13 @@ class Problem(Printed):
     path: str = ""
     """Where in the file, such as `steps.0.kwargs.day`."""
     step: str = ""
-    """The step's id; empty for what is in no step."""
+    """The step's id; empty if it is in no step."""
     problem: str
-    """What is wrong, in a sentence."""
+    """The problem, in a sentence."""
 
 
 class FileReads(Printed):
-    """Something that a workflow reads besides its own file."""
+    """A variable or file that a workflow reads apart from its own file."""
 
     file: str
     reads: Literal["variable", "file"]
@@ -287,20 +302,20 @@ class FileReads(Printed):
     name: str
     """The variable's name, or the file's absolute path."""
     to: str | None
-    """Where it is sent, such as `etl.load`; null if it stays here."""
+    """Where it is sent, such as `etl.load`; null if it is not sent."""
     allowed: bool
-    """Whether the operator has allowed it, or named the file by the environment."""
+    """Whether the operator allowed it, or the environment names the file."""
 
 
 class Allowed(Printed):
-    """Something that a file was allowed to read."""
+    """A variable or file that a file was allowed to read."""
 
     file: str
     """Its absolute path."""
     reads: Literal["variable", "file"]
     name: str
     to: str | None
-    """As of `workflow check`."""
+    """As for `workflow check`."""
 
 
 class ExportedRun(Printed):
@@ -309,6 +324,6 @@ class ExportedRun(Printed):
     run: str
     """Its id."""
     events: list[dict[str, Any]]
-    """Everything that happened, in its order: `event` is its kind, `at` its time; the other
-    fields differ by kind and are those of `kimera_tui/process/events.py` and
+    """Everything that happened, in order: `event` is its kind, `at` its time; the other fields
+    differ by kind and are those of `kimera_tui/process/events.py` and
     `kimera_tui/runs/events.py`."""

@@ -1,1 +1,1 @@
-"""The program around a command: its event loop, its log file and its one way to end."""
+"""The program around a command: its event loop, its log file and its shutdown."""

@@ -1,4 +1,4 @@
-"""Runs a command on an event loop that a signal can stop, and that ends within bounds."""
+"""Runs a command on an event loop that a signal can stop and that shuts down in bounded time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kimera_tui.cli.program.shutdown import way_out
 T = TypeVar("T")
 
 END_SECONDS = 5.0
-"""For the background tasks of the loop to end, and again for calls on its threads."""
+"""Time limit for background tasks of the loop to end, and again for calls on its threads."""
 
 
 def run(
@@ -21,15 +21,15 @@ def run(
     stop: Callable[[], None] | None = None,
     mend: Callable[[], None] = lambda: None,
 ) -> T:
-    """Run to the end and return the result; like ``asyncio.run``, but it never waits for ever.
+    """Run to the end and return the result; like ``asyncio.run``, but with time limits.
 
     Args:
-        work: What to run.
-        stop: Has it end, called on the loop at a signal; None cancels it.
-        mend: Puts the terminal right where the program ends at once.
+        work: The coroutine to run.
+        stop: Called on the loop at a signal, to make it end; None cancels it.
+        mend: Restores the terminal if the program exits at once.
 
     Raises:
-        asyncio.CancelledError: a signal has stopped it.
+        asyncio.CancelledError: a signal stopped it.
     """
     loop = asyncio.new_event_loop()
     executor = ThreadPoolExecutor(thread_name_prefix="kimera")
@@ -65,7 +65,7 @@ def _clear_up(loop: asyncio.AbstractEventLoop, executor: ThreadPoolExecutor) -> 
                 loop.call_exception_handler(context)
     closing = loop.create_task(loop.shutdown_asyncgens())
     loop.run_until_complete(asyncio.wait({closing}, timeout=END_SECONDS))
-    # The executor's own way waits without a limit.
+    # Waiting for the executor has no time limit of its own.
     waiting = threading.Thread(target=executor.shutdown, daemon=True)
     waiting.start()
     waiting.join(END_SECONDS)

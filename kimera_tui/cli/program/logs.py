@@ -1,4 +1,4 @@
-"""Logging goes to a private file: neither a screen nor a pipe is the place for it."""
+"""Logging to a private file, since neither screen nor pipe is the place for it."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ MAX_BYTES = 2 << 20
 
 
 class _SafeFormatter(logging.Formatter):
-    """Hides secrets, also those of every run of this process, and what a terminal would act on."""
+    """Masks secrets, also those of all runs of this process, and escapes control characters."""
 
     def format(self, record: logging.LogRecord) -> str:
         return safe(redact_text(super().format(record), EVERY_RUN), 20_000, lines=True)
 
 
 class _PrivateFile(RotatingFileHandler):
-    """Has each of its files made for this user only."""
+    """Creates its files for this user only."""
 
     def _open(self) -> TextIOWrapper:
         descriptor = open_private(self.baseFilename, os.O_WRONLY | os.O_APPEND)
-        os.fchmod(descriptor, 0o600)  # older versions left that to the umask
+        os.fchmod(descriptor, 0o600)  # older versions relied on the umask
         return os.fdopen(descriptor, "a", encoding="utf-8")
 
 
 def log_to_file() -> None:
-    """Send all log records to the log file; without one that can be written they are dropped."""
+    """Send all log records to the log file; drop them if it can't be written."""
     root = logging.getLogger()
     root.setLevel(logging.WARNING)
     logging.getLogger("kimera").setLevel(logging.INFO)

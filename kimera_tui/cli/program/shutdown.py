@@ -1,6 +1,6 @@
-"""The one way out of the program: no signal kills it, nothing hangs, what was printed arrives.
+"""Shutdown of the program: no signal kills it, nothing hangs, and all output is written.
 
-Kept light: it is there before anything else is imported.
+Imports little, since it is imported before anything else.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from types import FrameType
 from typing import NoReturn
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
-"""Exit codes by signal, as shells have them."""
+"""Exit codes by signal, as in shells."""
 FAILED = 1
 LONGEST = 30.0
-"""Seconds that clearing up may take; after them the program ends all the same."""
+"""Seconds that cleaning up may take; then the program exits anyway."""
 FINISH_SECONDS = 1.0
-"""For a file that is being written when the program ends at once."""
+"""Time limit for a file that is being written when the program exits at once."""
 JOIN_SECONDS = 0.25
-"""For calls that are under way on threads of ours."""
+"""Time limit for calls that are running on our threads."""
 _NO_READER = (errno.EPIPE, errno.EIO)
 _OUTPUT = (*_NO_READER, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF)
 
 
 class WayOut:
-    """How this process ends; one for each process.
+    """How this process exits; one for each process.
 
-    A signal ends the program at once while there is nothing to clear up. Later it asks what runs
-    to stop, and ctrl+c then ends the program at once.
+    While there is nothing to clean up, a signal exits at once. Later it asks the running command to
+    stop; ctrl+c after that exits at once.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class WayOut:
         self._mend: Callable[[], None] = lambda: None
 
     def heed_signals(self) -> None:
-        """Take the signals over, but for those that whoever started us has switched off."""
+        """Handle the signals, except those that the parent process has ignored."""
         self._heeds = True
         for number in CODES:
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -57,11 +57,11 @@ class WayOut:
     def asked_to_stop(
         self, stop: Callable[[], None], mend: Callable[[], None] = lambda: None
     ) -> Iterator[None]:
-        """Have the first signal call a function.
+        """Call a function at the first signal.
 
         Args:
-            stop: Has what runs clear up and end; called between any two instructions.
-            mend: Puts the terminal right where the program ends without clearing up.
+            stop: Makes the command clean up and end; called between any two instructions.
+            mend: Restores the terminal if the program exits without cleaning up.
         """
         self._stop, self._mend = stop, mend
         try:
@@ -71,7 +71,7 @@ class WayOut:
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Have signals raise a KeyboardInterrupt: at a prompt, which goes on waiting otherwise."""
+        """Raise KeyboardInterrupt at a signal: a prompt would keep waiting otherwise."""
         numbers = CODES if self._heeds else (signal.SIGINT,)
         before = {
             number: signal.signal(number, self._raise)
@@ -85,19 +85,19 @@ class WayOut:
                 signal.signal(number, handler)
 
     def begin(self, code: int) -> None:
-        """Note that the program is ending, with this exit code, and see to it that it does."""
+        """Note the exit code of the ending program, and make sure that it does end."""
         self._code, self._ending = code, True
         if self._heeds and not self._late:
             self._late = True
-            # Without the threading module, whose lock may be held where a signal came in.
+            # Not the threading module: its lock may be held where the signal arrived.
             with contextlib.suppress(RuntimeError):
                 _thread.start_new_thread(self._end_late, ())
 
     def end_now(self, words: str = "") -> NoReturn:
-        """End without clearing up; a file that is being written is finished first.
+        """Exit without cleaning up; a file that is being written is finished first.
 
         Args:
-            words: Said to the person at the terminal, if that takes them.
+            words: Printed to the terminal if possible.
         """
         with contextlib.suppress(RuntimeError):
             _thread.start_new_thread(self._end_whatever_blocks, ())
@@ -108,7 +108,7 @@ class WayOut:
         os._exit(self._code)
 
     def leave(self, code: int) -> NoReturn:
-        """End the process: threads that are busy in C code don't see it being taken apart."""
+        """Exit at once: threads that are busy in C code would break while Python shuts down."""
         self.begin(code)
         if (threads := sys.modules.get("kimera_tui.process.loop.call_thread")) is not None:
             threads.end_all(JOIN_SECONDS)
@@ -120,9 +120,9 @@ class WayOut:
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
         self.signalled = self.signalled or CODES[signal.Signals(number)]
-        if self._ending and number == signal.SIGINT:  # somebody is tired of waiting
+        if self._ending and number == signal.SIGINT:  # the user is tired of waiting
             self.end_now()
-        if self._ending:  # a terminal that is closed sends several
+        if self._ending:  # closing a terminal sends several
             return
         self.begin(self.signalled)
         if self._stop is None:
@@ -136,7 +136,7 @@ class WayOut:
 
     def _end_late(self) -> None:
         time.sleep(LONGEST)
-        self.end_now(f"kimera-tui: not everything was cleared up within {LONGEST:g} s.\n")
+        self.end_now(f"kimera-tui: not everything was cleaned up within {LONGEST:g} s.\n")
 
     def _end_whatever_blocks(self) -> None:
         time.sleep(FINISH_SECONDS + 1)
@@ -144,11 +144,11 @@ class WayOut:
 
 
 way_out = WayOut()
-"""That of this process."""
+"""The one of this process."""
 
 
 def end_as_program(work: Callable[[], int]) -> NoReturn:
-    """Do the program's work and end the process with the exit code that it gives."""
+    """Run the program and exit with the code that it returns."""
     try:
         code = work()
     except SystemExit as ended:
@@ -159,7 +159,7 @@ def end_as_program(work: Callable[[], int]) -> NoReturn:
             _say_unwritten(error)
         else:
             sys.excepthook(*sys.exc_info())
-    except BaseException:  # noqa: BLE001 - a bug: told as Python tells it
+    except BaseException:  # noqa: BLE001 - a bug, printed as Python prints it
         code = FAILED
         sys.excepthook(*sys.exc_info())
     way_out.leave(code)
@@ -173,7 +173,7 @@ def _code_of(ended: SystemExit) -> int:
 
 
 def _flushed() -> bool:
-    """Whether all that was printed could be written."""
+    """Whether all output could be written."""
     written = True
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -193,6 +193,6 @@ def _say_unwritten(error: OSError) -> None:
 
 
 def _say(words: str) -> None:
-    """Write to stderr itself: a signal may have come in the midst of a write to the stream."""
+    """Write to the descriptor: a signal may have interrupted a write to the stream."""
     with contextlib.suppress(OSError):
         os.write(2, words.encode())

@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kimera_tui.errors import JournalError, KimeraError
+from kimera_tui.errors import JournalError, KimeraError, UsageError
 from kimera_tui.process.events import Event
 from kimera_tui.process.loop.bus import EventBus
 from kimera_tui.process.loop.call_thread import CallThread
 from kimera_tui.process.loop.clock import Clock, new_id
 from kimera_tui.runs.events import ResultKept, RunCancelled, RunEnded, RunStarted, StepIntended
+from kimera_tui.runs.index import RunState, folded
 from kimera_tui.runs.journal.batching import Writing
 from kimera_tui.runs.journal.leases import RENEW_SECONDS, OpenRun
 from kimera_tui.runs.journal.owner import owner_name
@@ -221,6 +222,18 @@ class Journal:
 
         await self.flush()
         return await self._read(queries.events_of_run, run_id)
+
+    async def run(self, run_id: str) -> RunState:
+        """A run as its events tell it, folded off the loop.
+
+        Raises:
+            UsageError: there is no such run, or its start is not kept.
+            JournalError: the journal can't be read.
+        """
+        run = await asyncio.to_thread(folded, await self.events_of(run_id))
+        if run is None:
+            raise UsageError(f"Run {run_id[:8]} cannot be read: its start is not in the journal.")
+        return run
 
     async def usual(self, friend: str, task_name: str) -> tuple[float, float] | None:
         """Seconds in which half and 95 % of a task's last successes came; None for too few."""

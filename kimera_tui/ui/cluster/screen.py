@@ -82,5 +82,5 @@ class ClusterScreen(ModeScreen):
 
     def action_refresh(self) -> None:
         """Ask the workers now."""
-        self.kimera.services.ask_workers()
+        self.kimera.services.connection.poll_workers()
         self.kimera.flash("Asking the workers.")

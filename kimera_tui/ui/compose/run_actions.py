@@ -53,7 +53,7 @@ class ComposeRuns(ComposeBase):
         document = self.document
         if not await self._is_sound():
             return
-        stops = await self._or_say(self.kimera.services.workflows.stops(document))
+        stops = await self._or_say(self.kimera.services.workflows.blockers(document))
         if stops is None:
             return
         if stops:

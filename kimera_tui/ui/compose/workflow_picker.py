@@ -14,7 +14,7 @@ from textual.containers import Vertical
 from textual.fuzzy import Matcher
 from textual.widgets import Input
 
-from kimera_tui.console.ports import SavedWorkflow, Workflows
+from kimera_tui.console.workflows import SavedWorkflow, Workflows
 from kimera_tui.documents.store import ENDING
 from kimera_tui.ui.runs.history_table import status_of
 from kimera_tui.ui.text import safe, took

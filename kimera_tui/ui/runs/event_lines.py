@@ -22,7 +22,7 @@ def event_line(event: object, book: RunBook) -> EventLine | None:
         book: Knows which run and step a task belongs to; has folded the event already.
     """
     place = book.step_of(event)
-    words = narrate(event if place is None else glimpse(event, place[0]))
+    words = narrate(event if place is None else glimpse(event, place[0].secrets))
     if words is None:
         return None
     kind, style, text = words

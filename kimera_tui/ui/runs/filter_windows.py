@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from kimera_tui.config.saved_searches import filter_name
-from kimera_tui.console.ports import SavedFilter, Services
+from kimera_tui.console.filters import SavedFilter, SavedFilters
 from kimera_tui.errors import KimeraError
 from kimera_tui.ui.compose.forms import FormWindow
 from kimera_tui.ui.friends.task_form import Field
@@ -82,9 +82,9 @@ class FilterPicker(Window[str | None]):
 
     filters = getters.query_one(FilterList)
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, saved: SavedFilters) -> None:
         super().__init__()
-        self._services = services
+        self._saved = saved
 
     def takes_unseen(self, key: str) -> bool:
         """Anything but what deletes one."""
@@ -105,7 +105,7 @@ class FilterPicker(Window[str | None]):
     @work(exclusive=True, group="saved")
     async def _read(self) -> None:
         try:
-            self.filters.show_filters(await self._services.filters())
+            self.filters.show_filters(await self._saved.list())
         except KimeraError as error:
             self._say(str(error))
 
@@ -115,8 +115,8 @@ class FilterPicker(Window[str | None]):
         if (saved := self.filters.selected) is None:
             return
         try:
-            await self._services.delete_filter(saved.name)
-            self.filters.show_filters(await self._services.filters())
+            await self._saved.delete(saved.name)
+            self.filters.show_filters(await self._saved.list())
         except KimeraError as error:
             self._say(str(error))
         else:

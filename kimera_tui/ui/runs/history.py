@@ -26,7 +26,7 @@ from kimera_tui.ui.runs.event_pane import EventLine
 from kimera_tui.ui.runs.filter_windows import FilterPicker, ask_name
 from kimera_tui.ui.runs.history_table import HistoryTable
 from kimera_tui.ui.runs.inputs_form import asked_secrets, run_form
-from kimera_tui.ui.runs.replay_flow import document_of_run, read_run, secrets_only
+from kimera_tui.ui.runs.replay_flow import document_of_run, secrets_only
 from kimera_tui.ui.runs.run_screen import RunScreen
 from kimera_tui.ui.text import content
 from kimera_tui.ui.widgets.lines import LineView
@@ -127,11 +127,11 @@ class HistoryScreen(RunScreen):
     async def _find(self, delay: float) -> None:
         await asyncio.sleep(delay)
         try:
-            rows = await self.kimera.services.runs(self.line)
+            rows = await self.kimera.services.runs.search(self.line)
         except KimeraError as error:
             self._problem = str(error)
         else:
-            self._problem = self.kimera.services.journal_problem
+            self._problem = self.kimera.services.journal.problem
             self.table.show_rows(rows, self.kimera.services.clock.now())
             self._read_selected()
             self._tell_hidden()
@@ -171,7 +171,7 @@ class HistoryScreen(RunScreen):
         lines: list[EventLine] = []
         try:
             if run_id:
-                events = await self.kimera.services.events_of(run_id)
+                events = await self.kimera.services.journal.events_of(run_id)
                 run, lines = await asyncio.to_thread(_folded, events, run_id)
         except KimeraError as error:
             self._unread = str(error)
@@ -199,7 +199,7 @@ class HistoryScreen(RunScreen):
     @work(exclusive=True, group="history-filters")
     async def action_filters(self) -> None:
         """Search with a saved filter."""
-        name = await self.app.push_screen_wait(FilterPicker(self.kimera.services))
+        name = await self.app.push_screen_wait(FilterPicker(self.kimera.services.filters))
         if name is not None:
             self.search.value = written(Term("saved", name))
             self.table.focus()
@@ -207,17 +207,17 @@ class HistoryScreen(RunScreen):
     @work(exclusive=True, group="history-filters")
     async def action_save_filter(self) -> None:
         """Save the search under a name."""
-        services = self.kimera.services
+        filters = self.kimera.services.filters
         try:
             line = self.line
             if parse(line) == EVERYTHING:
                 self.kimera.complain("There is no search to save: type one first (/).")
                 return
-            before = {saved.name: saved.line for saved in await services.filters()}
+            before = {saved.name: saved.line for saved in await filters.list()}
             name = await self.app.push_screen_wait(ask_name(line))
             if name is None:
                 return
-            await services.save_filter(name, line)
+            await filters.save(name, line)
         except KimeraError as error:
             self.kimera.complain(str(error))
             return
@@ -238,18 +238,14 @@ class HistoryScreen(RunScreen):
         if row is None:
             return
         try:
-            run = await read_run(self.kimera, row.run_id)
-            other_id = self.table.marked or (run.parent if run is not None else "")
+            run = await self.kimera.services.journal.run(row.run_id)
+            other_id = self.table.marked or run.parent
             if other_id in ("", row.run_id):
                 self.kimera.flash("Mark another run with m first.")
                 return
-            other = await read_run(self.kimera, other_id)
+            other = await self.kimera.services.journal.run(other_id)
         except KimeraError as error:
             self.kimera.complain(str(error))
-            return
-        if run is None or other is None:
-            gone = row.run_id if run is None else other_id
-            self.kimera.complain(f"Run {gone[:8]} is not in the journal any more.")
             return
         self.app.push_screen(CompareRuns(await asyncio.to_thread(compare, other, run)))
 
@@ -276,7 +272,7 @@ class HistoryScreen(RunScreen):
         await self._is_found.wait()
         if (row := self.table.selected) is not None:
             try:
-                path = await self.kimera.services.export(row.run_id)
+                path = await self.kimera.services.runs.export(row.run_id)
             except KimeraError as error:
                 self.kimera.complain(str(error))
                 return

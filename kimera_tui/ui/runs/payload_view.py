@@ -116,7 +116,7 @@ def describe_step(step: StepState, run: RunState, page: int = PAGE) -> list[Line
         lines.append((("", ""),))
         lines.append(((" result", "good"),))
         items = max(2000, page // 32)
-        part = hidden_result(trimmed(step.result, items, page + MARGIN), run)
+        part = hidden_result(trimmed(step.result, items, page + MARGIN), run.secrets)
         lines += [((f"   {line}", ""),) for line in pretty(redact(part), page)]
         if trimmed(step.result, items, page) != step.result:
             lines.append(((" more of it: + shows it, s saves all to a file", "dim"),))
@@ -159,7 +159,7 @@ def yankable(step: StepState, run: RunState, limit: int = 1_000_000) -> str:
     if step.error_type:
         return safe(redact_text(_error(step)), limit, lines=True)
     part = trimmed(step.result, limit // 2, limit + MARGIN, DEEPEST)
-    shown = redact(hidden_result(part, run))
+    shown = redact(hidden_result(part, run.secrets))
     return safe(to_json(shown, indent=2, ascii_only=False, other=repr), limit, lines=True)
 
 
@@ -167,7 +167,7 @@ def text_for_file(step: StepState, run: RunState) -> str:
     """All of a step's result as JSON, or its error; without secrets and control characters."""
     if step.error_type:
         return safe(redact_text(_error(step)), sys.maxsize, lines=True)
-    result = redact(hidden_result(step.result, run))
+    result = redact(hidden_result(step.result, run.secrets))
     return to_json(result, indent=2, other=repr)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +12,7 @@ from kimera_tui.documents.document import Document
 from kimera_tui.documents.header import document_from
 from kimera_tui.errors import KimeraError, UsageError
 from kimera_tui.execution.replay import Wish
-from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.runs.index import RunState
 from kimera_tui.runs.plan import PlannedTask
 from kimera_tui.runs.state import StepState
 from kimera_tui.ui.compose.arguments_form import Arguments, arguments_form
@@ -47,7 +46,7 @@ async def ask_and_replay(
     """
     services = app.services
     way = await app.push_screen_wait(
-        AskReplay(run, step, lambda wish: services.replay_plan(run.run_id, wish))
+        AskReplay(run, step, lambda wish: services.runs.replay_plan(run.run_id, wish))
     )
     if way is None:
         return
@@ -61,23 +60,14 @@ async def ask_and_replay(
         await app.acts.replay(run.run_id, wish)
 
 
-async def read_run(app: KimeraApp, run_id: str) -> RunState | None:
-    """A run as the journal has it; None for one that it hasn't, KimeraError if it can't be read."""
-    events, book = await app.services.events_of(run_id), RunBook()
-    await asyncio.to_thread(book.apply_all, events)
-    return book.runs.get(run_id)
-
-
 async def replay_past(app: KimeraApp, run_id: str) -> None:
     """The same for a run that is read from the journal first."""
     try:
-        run = await read_run(app, run_id)
+        run = await app.services.journal.run(run_id)
     except KimeraError as error:
         app.complain(str(error))
         return
-    if run is None:
-        app.complain("That run is no longer in the journal.")
-    elif run.ended is None:
+    if run.ended is None:
         app.complain("Its last run has not ended: it can be replayed when it has.")
     else:
         await ask_and_replay(app, run, None)
@@ -88,7 +78,7 @@ async def _forms(app: KimeraApp, run: RunState, step: StepState | None, way: Way
     document, forms = document_of_run(run), list[_Form]()
     secrets = document is not None and bool(asked_secrets(document))
     if way.wish.mode == "only_step" and (way.asks or secrets):
-        plan = await app.services.replay_plan(run.run_id, way.wish)
+        plan = await app.services.runs.replay_plan(run.run_id, way.wish)
         secrets = secrets and bool(plan.fetched)  # else nothing in it looks one up
         if way.asks and step is not None and plan.payload is not None:
             forms.append(_arguments(app, step, plan.payload, plan.fetched))
@@ -140,7 +130,7 @@ async def _filled(
 async def _agreed(app: KimeraApp, run: RunState, wish: Wish) -> bool:
     """Whether the operator has seen what is to be sent, and wants that."""
     try:
-        plan = await app.services.replay_plan(run.run_id, wish)
+        plan = await app.services.runs.replay_plan(run.run_id, wish)
     except KimeraError as error:
         app.complain(str(error))
         return False

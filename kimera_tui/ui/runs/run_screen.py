@@ -138,7 +138,7 @@ class RunScreen(ModeScreen):
         name = f"run-{run.run_id[:8]}-{where}.{'txt' if step.error_type else 'json'}"
         try:
             text = await asyncio.to_thread(text_for_file, step, run)
-            path = await self.kimera.services.save_value(name, text)
+            path = await self.kimera.services.runs.save_value(name, text)
         except KimeraError as error:
             self.kimera.complain(str(error))
             return

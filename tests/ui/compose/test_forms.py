@@ -172,7 +172,8 @@ async def test_a_secret_parameter_is_not_readable_in_form_tree_or_detail() -> No
 async def test_a_task_that_must_have_an_argument_asks_for_it_when_it_is_added() -> None:
     async with composer() as it:
         order = TaskInfo(params={"number": Param(type="int", required=True)})
-        it.stage.friends = {"shop": Friend(route="shop", queue="shop", tasks={"order": order})}
+        it.stage.friends.clear()
+        it.stage.friends["shop"] = Friend(route="shop", queue="shop", tasks={"order": order})
         await it.keys("a")
         await it.pick("order")
         assert it.form.fields["param number"].input.has_focus

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kimera_tui.console.ports import SavedWorkflow
+from kimera_tui.console.workflows import SavedWorkflow
 from kimera_tui.execution.replay import Wish
 from kimera_tui.ui.compose.workflow_picker import WorkflowPicker
 from kimera_tui.ui.runs.live import LiveScreen

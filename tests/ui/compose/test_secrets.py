@@ -88,7 +88,8 @@ async def test_a_secret_of_a_form_is_asked_for_at_each_run_and_not_in_the_saved_
 
 
 async def compose_payment(it: Composing, **kwargs: Any) -> None:
-    it.stage.friends = FRIENDS
+    it.stage.friends.clear()
+    it.stage.friends.update(FRIENDS)
     await it.put([call("bank.pay", kwargs=kwargs)])
 
 

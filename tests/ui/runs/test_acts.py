@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from textual.pilot import Pilot
 from textual.worker import WorkerFailed
 
-from kimera_tui.cluster.events import BrokerChanged
 from kimera_tui.documents.calls import Workflow
 from kimera_tui.execution.replay import Wish
 from kimera_tui.execution.uncertain_steps import Doubt, StepsInDoubt
@@ -21,7 +18,7 @@ from kimera_tui.ui.runs.history import HistoryScreen
 from kimera_tui.ui.runs.live import LiveScreen
 from kimera_tui.ui.windows.confirm import Confirm
 from kimera_tui.ui.windows.modals import Help
-from tests.ui.stage import FRIENDS, NOON, Stage, grid, settle, until
+from tests.ui.stage import FRIENDS, NOON, Stage, StageRunner, grid, settle, until
 
 RISKY = {name: friend.model_copy(update={"danger": True}) for name, friend in FRIENDS.items()}
 
@@ -152,19 +149,11 @@ async def test_a_window_that_is_told_twice_to_close_closes_once() -> None:
             assert isinstance(app.screen, LiveScreen)
 
 
-class Coming(Stage):
-    """A broker that comes up when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.up = asyncio.Event()
-
-    async def start(self) -> None:
-        self.tell(BrokerChanged(at=NOON, phase="starting", label="embedded valkey 9.1.2"))
-
-    async def launch(self, workflow: Workflow) -> str:
-        await self.up.wait()
-        return await super().launch(workflow)
+def coming() -> Stage:
+    """A stage whose broker comes up when a test says so."""
+    stage = Stage()
+    stage.connection.up.clear()
+    return stage
 
 
 def told(app: KimeraApp) -> list[str]:
@@ -172,7 +161,7 @@ def told(app: KimeraApp) -> list[str]:
 
 
 async def test_sending_again_while_the_broker_comes_up_sends_once_and_says_so() -> None:
-    stage = Coming()
+    stage = coming()
     app = KimeraApp(stage)
     async with app.run_test(size=(120, 36)) as pilot:
         await settle(pilot)
@@ -181,7 +170,7 @@ async def test_sending_again_while_the_broker_comes_up_sends_once_and_says_so() 
             "Waiting for the broker.",
             *["Nothing was sent: the run before has not begun yet."] * 2,
         ]
-        stage.up.set()
+        stage.connection.up.set()
         await settle(pilot)
         assert len(stage.launched) == 1
         assert isinstance(app.screen, LiveScreen)
@@ -191,12 +180,12 @@ async def test_sending_again_while_the_broker_comes_up_sends_once_and_says_so() 
 
 
 async def test_a_run_that_begins_late_leaves_the_operator_where_he_went_meanwhile() -> None:
-    stage = Coming()
+    stage = coming()
     app = KimeraApp(stage)
     async with app.run_test(size=(120, 36)) as pilot:
         await settle(pilot)
         await pilot.press("ctrl+r", "4", "slash", "x")
-        stage.up.set()
+        stage.connection.up.set()
         await settle(pilot)
         assert isinstance(app.screen, HistoryScreen)
         assert app.screen.search.value == "x"
@@ -208,13 +197,13 @@ async def test_a_run_that_begins_late_leaves_the_operator_where_he_went_meanwhil
 
 
 async def test_a_run_that_begins_late_does_not_go_away_with_the_window_that_was_opened() -> None:
-    stage = Coming()
+    stage = coming()
     app = KimeraApp(stage)
     async with app.run_test(size=(120, 36)) as pilot:
         await settle(pilot)
         await pilot.press("ctrl+r", "escape", "question_mark")
         await until(pilot, lambda: isinstance(app.screen, Help))
-        stage.up.set()
+        stage.connection.up.set()
         await settle(pilot)
         assert isinstance(app.screen, Help)
         await pilot.press("escape")
@@ -223,12 +212,15 @@ async def test_a_run_that_begins_late_does_not_go_away_with_the_window_that_was_
 
 
 async def test_what_nobody_foresaw_of_a_launch_is_a_crash_like_any_other() -> None:
-    class Broken(Stage):
-        async def launch(self, workflow: Workflow) -> str:
+    class Broken(StageRunner):
+        def start(self, workflow: Workflow) -> str:
             raise ZeroDivisionError
 
+    stage = Stage()
+    stage.runner = Broken(stage)
+
     async def sends() -> None:
-        async with KimeraApp(Broken()).run_test(size=(120, 36)) as pilot:
+        async with KimeraApp(stage).run_test(size=(120, 36)) as pilot:
             await settle(pilot)
             await pilot.press("ctrl+r")
             await settle(pilot)
@@ -270,14 +262,14 @@ async def test_a_step_that_may_run_twice_is_asked_about_before_it_is_sent_again(
             at=NOON, run_id=run.run_id, path=step.path, task_id=step.task_id, args=(), kwargs={}
         )
         doubt = Doubt((step, intent), Fate("there", "with worker w1"))
-        sent = stage.replay
+        sent = stage.runs.replay
 
         async def replay(run_id: str, wish: Wish) -> str:
             if doubt.name not in wish.again:
                 raise StepsInDoubt([doubt])
             return await sent(run_id, wish)
 
-        stage.replay = replay  # type: ignore[method-assign]
+        stage.runs.replay = replay  # type: ignore[method-assign]
         await pilot.press("4")
         await settle(pilot)
         for answer in (["enter"], ["right", "enter"]):

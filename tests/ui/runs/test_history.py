@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -26,7 +26,7 @@ from kimera_tui.ui.runs.history import HistoryScreen
 from kimera_tui.ui.runs.live import LiveScreen
 from tests.pictures.scenes import live_failed
 from tests.ui.compose.composing import Composing
-from tests.ui.stage import Stage, grid, settle
+from tests.ui.stage import Stage, StageJournal, grid, settle
 
 ADD = {"id": "add", "task": "calculator.add"}
 
@@ -89,19 +89,19 @@ async def test_a_failed_run_is_replayed_from_what_failed() -> None:
         assert isinstance(app.screen, LiveScreen)
 
 
-class SlowStage(Stage):
-    """A stage whose journal gives a run only when it may, or says why it can't."""
+class SlowJournal(StageJournal):
+    """Returns a run only when a test says so, or fails."""
 
     def __init__(self) -> None:
         super().__init__()
         self.may_read = asyncio.Event()
         self.may_read.set()
-        self.problem = ""
+        self.failure = ""
 
-    async def events_of(self, run_id: str) -> Sequence[object]:
+    async def events_of(self, run_id: str) -> list[Any]:
         await self.may_read.wait()
-        if self.problem:
-            raise JournalError(self.problem)
+        if self.failure:
+            raise JournalError(self.failure)
         return await super().events_of(run_id)
 
 
@@ -110,16 +110,17 @@ async def past(stage: Stage, *names: str) -> list[str]:
     ids = []
     for name in names:
         run = Document.model_validate({"name": name, "steps": [ADD]})
-        ids.append(await stage.run_document(run, Given()))
+        ids.append(stage.runner.run(run, Given()))
         stage.succeeded(stage.plans[-1][0][1], f"of {name}")
         stage.ended(ids[-1])
     return ids
 
 
 @asynccontextmanager
-async def two_runs() -> AsyncIterator[tuple[Pilot[Any], SlowStage, list[str]]]:
+async def two_runs() -> AsyncIterator[tuple[Pilot[Any], Stage, SlowJournal, list[str]]]:
     """History with the cursor on the second of two runs, which is still being read."""
-    stage = SlowStage()
+    journal = SlowJournal()
+    stage = Stage(journal=journal)
     async with KimeraApp(stage).run_test(size=(120, 36)) as pilot:
         ids = await past(stage, "older", "newer")
         await settle(pilot)
@@ -129,16 +130,16 @@ async def two_runs() -> AsyncIterator[tuple[Pilot[Any], SlowStage, list[str]]]:
         assert isinstance(screen, HistoryScreen)
         assert screen.shown_run is not None
         assert screen.shown_run.name == "newer"
-        stage.may_read.clear()
+        journal.may_read.clear()
         await pilot.press("j")
         assert screen.shown_run is None
-        yield pilot, stage, ids
+        yield pilot, stage, journal, ids
 
 
 async def test_the_run_that_is_replayed_is_the_one_under_the_cursor_not_the_one_read_last() -> None:
-    async with two_runs() as (pilot, stage, ids):
+    async with two_runs() as (pilot, stage, journal, ids):
         await pilot.press("p")
-        stage.may_read.set()
+        journal.may_read.set()
         await settle(pilot)
         await pilot.press("enter")
         await settle(pilot)
@@ -147,9 +148,9 @@ async def test_the_run_that_is_replayed_is_the_one_under_the_cursor_not_the_one_
 
 @pytest.mark.parametrize("key", ["s", "y", "w"])
 async def test_what_a_key_takes_is_of_the_run_under_the_cursor(key: str) -> None:
-    async with two_runs() as (pilot, stage, ids):
+    async with two_runs() as (pilot, stage, journal, ids):
         await pilot.press(key)
-        stage.may_read.set()
+        journal.may_read.set()
         await Composing(pilot, stage).keys()
         if key == "s":
             assert stage.acts == [("save", f"run-{ids[0][:8]}-add.json", '"of older"')]
@@ -160,9 +161,9 @@ async def test_what_a_key_takes_is_of_the_run_under_the_cursor(key: str) -> None
 
 
 async def test_a_run_that_can_not_be_read_is_said_at_the_list_and_no_key_takes_another() -> None:
-    async with two_runs() as (pilot, stage, _):
-        stage.problem = "The journal can not be read: disk I/O error."
-        stage.may_read.set()
+    async with two_runs() as (pilot, stage, journal, _):
+        journal.failure = "The journal can not be read: disk I/O error."
+        journal.may_read.set()
         await settle(pilot)
         screen: Any = pilot.app.screen
         assert "disk I/O error" in str(screen.table.border_subtitle)
@@ -171,7 +172,7 @@ async def test_a_run_that_can_not_be_read_is_said_at_the_list_and_no_key_takes_a
         await settle(pilot)
         assert pilot.app.screen is screen
         assert stage.acts == []
-        stage.problem = ""
+        journal.failure = ""
         await pilot.press("k")
         await settle(pilot)
         assert not screen.table.border_subtitle
@@ -215,13 +216,13 @@ async def test_a_way_to_replay_is_planned_once_however_often_it_is_pointed_at(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stage, planned = Stage(), []
-    plan = stage.replay_plan
+    plan = stage.runs.replay_plan
 
     async def counted(run_id: str, wish: Wish) -> ReplayPlan:
         planned.append(wish)
         return await plan(run_id, wish)
 
-    monkeypatch.setattr(stage, "replay_plan", counted)
+    monkeypatch.setattr(stage.runs, "replay_plan", counted)
     async with KimeraApp(stage).run_test(size=(120, 36)) as pilot:
         await settle(pilot)
         await live_failed(pilot, stage)

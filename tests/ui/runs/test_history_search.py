@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from textual.pilot import Pilot
 
-from kimera_tui.console.ports import SavedFilter
+from kimera_tui.console.filters import SavedFilter
 from kimera_tui.errors import ConfigError
 from kimera_tui.runs.events import RunStarted
 from kimera_tui.runs.plan import Node, PlannedTask
@@ -128,7 +128,7 @@ async def test_a_search_is_saved_from_its_line_and_used_by_its_name(
     await pressed(pilot, "slash", "ctrl+s")
     assert "load -draft" in grid(pilot.app)
     await pressed(pilot, *"fine", "enter")
-    assert stage.filter_lines == {"fine": "load -draft"}
+    assert stage.filters.lines == {"fine": "load -draft"}
     assert toasts(pilot)[-1] == "Saved: @fine"
     await typed(pilot, "-@fine -nightly")
     assert names(pilot) == ["load draft"]
@@ -141,15 +141,15 @@ async def test_a_name_that_no_filter_can_have_is_refused_in_the_window(
     await pressed(pilot, "S", *"a b", "enter")
     assert "only letters, digits" in grid(pilot.app)
     await pressed(pilot, "escape")
-    assert stage.filter_lines == {}
+    assert stage.filters.lines == {}
 
 
 async def test_what_a_name_meant_before_is_told_when_it_is_saved_anew(
     pilot: Pilot[None], stage: Stage
 ) -> None:
-    stage.filter_lines = {"mine": "load"}
+    stage.filters.lines = {"mine": "load"}
     await pressed(pilot, "!", "S", *"mine", "ctrl+s")
-    assert stage.filter_lines["mine"].startswith("state:failed or ")
+    assert stage.filters.lines["mine"].startswith("state:failed or ")
     assert toasts(pilot)[-1] == "Saved: @mine in place of load"
 
 
@@ -167,7 +167,7 @@ async def test_what_is_no_search_is_not_saved(
 
 
 async def test_a_saved_filter_is_picked(pilot: Pilot[None], stage: Stage) -> None:
-    stage.filter_lines = {"bad": "state:failed", "fine": "load -draft"}
+    stage.filters.lines = {"bad": "state:failed", "fine": "load -draft"}
     await pressed(pilot, "F", "down", "enter")
     assert history(pilot).search.value == "@fine"
     assert names(pilot) == ["load"]
@@ -177,12 +177,12 @@ async def test_a_saved_filter_is_picked(pilot: Pilot[None], stage: Stage) -> Non
 async def test_a_saved_filter_is_deleted_and_its_search_stays_readable(
     pilot: Pilot[None], stage: Stage
 ) -> None:
-    stage.filter_lines = {"bad": "state:failed", "odd": "((", "tag": "[red]x[/]"}
-    stage.filter_problems = {"odd": "The search has a ( without its )."}
+    stage.filters.lines = {"bad": "state:failed", "odd": "((", "tag": "[red]x[/]"}
+    stage.filters.problems = {"odd": "The search has a ( without its )."}
     await pressed(pilot, "F")
     assert "@odd               ⚠ The search has a ( without its ).  ((" in grid(pilot.app)
     await pressed(pilot, "down", "d")
-    assert list(stage.filter_lines) == ["bad", "tag"]
+    assert list(stage.filters.lines) == ["bad", "tag"]
     assert "@odd is deleted. It was: ((" in grid(pilot.app)
     await pressed(pilot, "d")
     assert "@tag is deleted. It was: [red]x[/]" in grid(pilot.app)
@@ -196,7 +196,7 @@ async def test_a_file_that_cannot_be_read_is_said_and_never_written(
     async def wrong() -> list[SavedFilter]:
         raise ConfigError("filters.yaml, line 2: filters.a: must be text; quote it.")
 
-    monkeypatch.setattr(stage, "filters", wrong)
+    monkeypatch.setattr(stage.filters, "list", wrong)
     await pressed(pilot, "F")
     assert isinstance(pilot.app.screen, FilterPicker)
     assert "filters.yaml, line 2" in grid(pilot.app)

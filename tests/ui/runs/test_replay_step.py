@@ -34,7 +34,7 @@ CHAIN = {
 async def failed(it: Composing, name: str = "report", bad: int = 2) -> str:
     """A run whose steps are done up to one that failed; returns its id."""
     document = Document.model_validate({**CHAIN, "name": name})
-    run_id = await it.stage.run_document(document, Given({"day": "monday", "count": 3}))
+    run_id = it.stage.runner.run(document, Given({"day": "monday", "count": 3}))
     for number, (_, task) in enumerate(it.stage.plans[-1][: bad + 1]):
         it.stage.sent(task)
         if number == bad:
@@ -207,7 +207,7 @@ async def test_a_call_that_is_longer_than_the_screen_leaves_room_for_the_answer(
         kwargs = {f"a{n}": "long " * 40 for n in range(15)}
         step = {"id": "add", "task": "echo.value", "kwargs": kwargs}
         document = Document.model_validate({"name": "long", "steps": [step]})
-        run_id = await it.stage.run_document(document, Given())
+        run_id = it.stage.runner.run(document, Given())
         it.stage.succeeded(it.stage.plans[-1][0][1], 1)
         it.stage.sent(it.stage.plans[-1][0][1])
         it.stage.ended(run_id)

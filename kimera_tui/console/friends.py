@@ -1,4 +1,4 @@
-"""Which friends.yaml counts for the console and the commands."""
+"""Which friends.yaml the console and the commands use."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from kimera_tui.files import is_missing
 DEMO_FRIENDS = Path(__file__).parent.parent / "embedded" / "friends.yaml"
 
 
-def which_file(environ: Mapping[str, str]) -> Path:
-    """friends.yaml as configured; the demo's where there is none and the embedded broker runs.
+def find_friends_file(environ: Mapping[str, str]) -> Path:
+    """The configured friends.yaml; the demo's if there is none and the embedded broker is used.
 
     Raises:
-        ConfigError: a file that was named does not exist.
+        ConfigError: the configured file does not exist.
     """
     path = friends_path(environ)
     if environ.get("KIMERA_FRIENDS") and is_missing(path):
@@ -27,7 +27,7 @@ def which_file(environ: Mapping[str, str]) -> Path:
     return path if configured or not is_missing(path) else DEMO_FRIENDS
 
 
-def which_friends(environ: Mapping[str, str]) -> tuple[Path, dict[str, Friend]]:
-    """The file and the friends in it; ConfigError where the file is malformed."""
-    path = which_file(environ)
+def read_friends(environ: Mapping[str, str]) -> tuple[Path, dict[str, Friend]]:
+    """friends.yaml and the friends in it; ConfigError where it is missing or malformed."""
+    path = find_friends_file(environ)
     return path, load_friends(path)

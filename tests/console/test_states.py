@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kimera_tui.console.parts import Parts
+from kimera_tui.console.console import Console, build_console
 from kimera_tui.documents.calls import Chain, Para, Step, Task, Workflow
 from kimera_tui.process import TaskParams
 from kimera_tui.process.events import StateSeen
@@ -24,30 +24,36 @@ friends:
 
 
 @asynccontextmanager
-async def console(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Parts]:
-    """The parts behind a console, on a broker that is there."""
+async def connected(
+    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Console]:
+    """A console on a broker that is up, once a worker has replied."""
     monkeypatch.setenv("KIMERA_HOME", str(folder))
     friends = folder / "friends.yaml"
     friends.write_text(FRIENDS)
-    parts = Parts({"BROKER_URL": url, "RESULT_BACKEND": url, "KIMERA_FRIENDS": str(friends)})
-    await parts.start()
+    console = build_console(
+        {"BROKER_URL": url, "RESULT_BACKEND": url, "KIMERA_FRIENDS": str(friends)}
+    )
+    await console.start()
     try:
         async with asyncio.timeout(20):
-            lookout = parts._on_lookout()
-            while not (lookout.view and lookout.view.workers):  # noqa: ASYNC110 - asked, not told
+            monitor = await console.connection.monitor()
+            while not (monitor.view and monitor.view.workers):  # noqa: ASYNC110 - asked, not told
                 await asyncio.sleep(0.05)
-        yield parts
+        yield console
     finally:
-        await parts.close()
+        await console.close()
 
 
 async def watched(
-    parts: Parts, root: Step, until: Callable[[RunState], bool] = lambda run: run.ended is not None
+    console: Console,
+    root: Step,
+    until: Callable[[RunState], bool] = lambda run: run.ended is not None,
 ) -> RunState:
     """Launch a workflow and fold what happens until something is so."""
     book = RunBook()
-    with parts.bus.subscribe() as mailbox:
-        run_id = await parts.launch(Workflow("run", root))
+    with console.bus.subscribe() as mailbox:
+        run_id = await console.runs.start(Workflow("run", root))
         async with asyncio.timeout(25):
             while run_id not in book.runs or not until(book.runs[run_id]):
                 await mailbox.wait()
@@ -66,9 +72,9 @@ def told(run: RunState) -> list[str]:
 async def test_steps_behind_a_failure_are_skipped_and_not_failed(
     broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with console(broker_url, tmp_path, monkeypatch) as parts:
+    async with connected(broker_url, tmp_path, monkeypatch) as console:
         add = call("calculator", "add", a=1, b=2)
-        run = await watched(parts, Chain((add, call("flaky", "fail"), add, add)))
+        run = await watched(console, Chain((add, call("flaky", "fail"), add, add)))
     assert told(run) == ["done", "failed", "skipped", "skipped"]
     assert run.steps["2"].cause == "upstream fail failed"
 
@@ -76,11 +82,11 @@ async def test_steps_behind_a_failure_are_skipped_and_not_failed(
 async def test_steps_behind_a_revoked_one_are_unreachable_and_not_pending(
     broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with console(broker_url, tmp_path, monkeypatch) as parts:
+    async with connected(broker_url, tmp_path, monkeypatch) as console:
         slow = call("flaky", "sleep", seconds=15)
         book = RunBook()
-        with parts.bus.subscribe() as mailbox:
-            run_id = await parts.launch(Workflow("run", Chain((slow, slow))))
+        with console.bus.subscribe() as mailbox:
+            run_id = await console.runs.start(Workflow("run", Chain((slow, slow))))
             async with asyncio.timeout(25):
                 asked = False
                 while run_id not in book.runs or book.runs[run_id].ended is None:
@@ -89,7 +95,7 @@ async def test_steps_behind_a_revoked_one_are_unreachable_and_not_pending(
                     first = book.runs[run_id].steps["0"] if run_id in book.runs else None
                     if first is not None and first.status.value == "running" and not asked:
                         asked = True
-                        receipts = await parts.revoke(
+                        receipts = await console.runs.revoke(
                             first.task_id, terminate=True, signal="SIGTERM"
                         )
                         assert [each.worker for each in receipts] == ["demo@kimera"]
@@ -100,9 +106,9 @@ async def test_steps_behind_a_revoked_one_are_unreachable_and_not_pending(
 async def test_a_misspelt_queue_is_named_at_once(
     broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with console(broker_url, tmp_path, monkeypatch) as parts:
+    async with connected(broker_url, tmp_path, monkeypatch) as console:
         run = await watched(
-            parts,
+            console,
             call("typo", "add", timeout=4),
             until=lambda run: "consumes" in run.steps[""].cause,
         )
@@ -113,8 +119,8 @@ async def test_a_misspelt_queue_is_named_at_once(
 async def test_a_misspelt_task_is_told_to_be_unknown_to_the_worker(
     broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with console(broker_url, tmp_path, monkeypatch) as parts:
-        run = await watched(parts, call("calculator", "ad"))
+    async with connected(broker_url, tmp_path, monkeypatch) as console:
+        run = await watched(console, call("calculator", "ad"))
     assert told(run) == ["failed"]
     assert run.steps[""].cause == "the worker does not know this task"
 
@@ -122,9 +128,9 @@ async def test_a_misspelt_task_is_told_to_be_unknown_to_the_worker(
 async def test_a_start_that_the_worker_announces_is_told_once(
     broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with console(broker_url, tmp_path, monkeypatch) as parts:
-        with parts.bus.subscribe() as mailbox:
-            run = await watched(parts, call("flaky", "sleep", seconds=5))
+    async with connected(broker_url, tmp_path, monkeypatch) as console:
+        with console.bus.subscribe() as mailbox:
+            run = await watched(console, call("flaky", "sleep", seconds=5))
             seen = [event for event in mailbox.drain() if isinstance(event, StateSeen)]
     assert told(run) == ["done"]
     assert [event.state for event in seen if event.state != "RECEIVED"] == ["STARTED"]
@@ -133,10 +139,10 @@ async def test_a_start_that_the_worker_announces_is_told_once(
 async def test_a_task_that_a_worker_has_taken_and_not_begun_is_reserved(
     broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with console(broker_url, tmp_path, monkeypatch) as parts:
+    async with connected(broker_url, tmp_path, monkeypatch) as console:
         slow = call("flaky", "sleep", seconds=3)
         run = await watched(
-            parts,
+            console,
             Para((slow, slow, slow)),  # the worker runs two at once
             until=lambda run: sorted(told(run)) == ["reserved", "running", "running"],
         )

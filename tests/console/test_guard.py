@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kimera_tui.console.guard import left_to_send
-from kimera_tui.console.parts import Parts
+from kimera_tui.console.console import Console, build_console
+from kimera_tui.console.guard import friends_left
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.replay import Wish
 from kimera_tui.execution.run_setup import Given
@@ -42,11 +42,11 @@ ON_GLASS = Node("chain", "", (task("0", "glass"),), finals=(task("f/0", "open"),
 @asynccontextmanager
 async def left(
     folder: Path, monkeypatch: pytest.MonkeyPatch, plan: Node, url: str = NOWHERE
-) -> AsyncIterator[Parts]:
-    """The parts behind a command, and in their journal a run that its console left."""
+) -> AsyncIterator[Console]:
+    """A console whose journal has an interrupted run."""
     monkeypatch.setenv("KIMERA_HOME", str(folder))
     (folder / "friends.yaml").write_text(FRIENDS)
-    parts = Parts(
+    console = build_console(
         {
             "BROKER_URL": url,
             "RESULT_BACKEND": url,
@@ -56,26 +56,30 @@ async def left(
     journal = Journal(folder / "state" / "runs.db", SystemClock())
     await journal.begin(
         RunStarted(
-            at=SystemClock().now(), run_id="r", name="run r", plan=plan, profile=parts._profile
+            at=SystemClock().now(),
+            run_id="r",
+            name="run r",
+            plan=plan,
+            profile=console.connection.profile,
         )
     )
     await journal.close()
-    await parts.open_journal()
+    await console.connection.open_journal()
     try:
         async with asyncio.timeout(30):
-            yield parts
+            yield console
     finally:
-        await parts.close()
+        await console.close()
 
 
 @pytest.mark.parametrize("plan", [MENDED_BY_GLASS, TIDIED_BY_GLASS, ON_GLASS])
 @pytest.mark.parametrize(
     "act",
     [
-        lambda parts: parts.resume("r", Given()),
-        lambda parts: parts.decide("r", "0", "again", None),
-        lambda parts: parts.detach_rest("r"),
-        lambda parts: parts.replay("r", Wish()),
+        lambda console: console.runs.resume("r", Given()),
+        lambda console: console.runs.decide("r", "0", "again", None),
+        lambda console: console.runs.detach_rest("r"),
+        lambda console: console.runs.replay("r", Wish()),
     ],
     ids=["resume", "decide", "detach the rest", "replay"],
 )
@@ -83,60 +87,60 @@ async def test_no_way_of_sending_leads_to_a_read_only_friend(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     plan: Node,
-    act: Callable[[Parts], Awaitable[object]],
+    act: Callable[[Console], Awaitable[object]],
 ) -> None:
-    async with left(tmp_path, monkeypatch, plan) as parts:
+    async with left(tmp_path, monkeypatch, plan) as console:
         with pytest.raises(UsageError, match="Friend `glass` is read-only"):
             async with asyncio.timeout(5):
-                await act(parts)
+                await act(console)
 
 
 async def test_a_run_that_was_left_is_not_gone_on_with_when_a_friend_of_it_is_read_only(
     broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with left(tmp_path, monkeypatch, MENDED_BY_GLASS, broker_url) as parts:
-        await parts.start()
-        found = await parts.recover()
+    async with left(tmp_path, monkeypatch, MENDED_BY_GLASS, broker_url) as console:
+        await console.start()
+        found = await console.runs.recover()
         assert found.adopted == []
         ((run_id, why),) = found.left
         assert (run_id, why.startswith("Friend `glass` is read-only")) == ("r", True)
-        assert [run.run_id for run in await parts.journal.open_runs()] == ["r"]
+        assert [run.run_id for run in await console.journal.open_runs()] == ["r"]
 
 
 async def test_a_run_that_nobody_is_at_is_cancelled_though_nothing_was_brought_up_for_that(
     broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after its console died just before it was asked; what it would send counts no more."""
-    async with left(tmp_path, monkeypatch, ON_GLASS, broker_url) as parts:
-        cancelled = await parts.cancel("r")
+    async with left(tmp_path, monkeypatch, ON_GLASS, broker_url) as console:
+        cancelled = await console.runs.cancel("r")
         assert (cancelled.ended, cancelled.said) == (True, "Cancelled: 1 never sent.")
 
 
 async def test_a_run_whose_last_steps_may_not_be_sent_is_not_cancelled_here(
     broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with left(tmp_path, monkeypatch, TIDIED_BY_GLASS, broker_url) as parts:
-        cancelled = await parts.cancel("r")
+    async with left(tmp_path, monkeypatch, TIDIED_BY_GLASS, broker_url) as console:
+        cancelled = await console.runs.cancel("r")
     assert not cancelled.ended
     assert "it can't be done here. Friend `glass` is read-only" in cancelled.said
 
 
-def friends_left(plan: Node, *events: object) -> set[str]:
+def left_of(plan: Node, *events: object) -> set[str]:
     book = RunBook()
     book.apply_all([RunStarted(at=0, run_id="r", name="r", plan=plan), *events])
-    return left_to_send(book.runs["r"])
+    return friends_left(book.runs["r"])
 
 
 def test_what_is_done_or_left_out_is_not_sent_again_and_what_is_uncertain_may_be() -> None:
     plan = Node("chain", "", (task("0", "a", task("0/e/0", "b")), task("1", "c"), task("2", "d")))
-    assert friends_left(plan) == {"a", "b", "c", "d"}
+    assert left_of(plan) == {"a", "b", "c", "d"}
     left_out = StepSkipped(at=2, run_id="r", path="0/e/0", because="", not_needed=True)
     done = [e.Succeeded(at=1, task_id="0-a", result=1), left_out]
-    assert friends_left(plan, *done) == {"c", "d"}
+    assert left_of(plan, *done) == {"c", "d"}
     uncertain = e.Refused(at=3, task_id="1-c", reason="who knows", uncertain=True)
-    assert friends_left(plan, *done, uncertain) == {"c", "d"}
+    assert left_of(plan, *done, uncertain) == {"c", "d"}
 
 
 def test_of_a_cancelled_run_only_the_last_steps_are_sent() -> None:
     plan = Node("chain", "", (task("0", "a"),), finals=(task("f/0", "z", task("f/0/e/0", "y")),))
-    assert friends_left(plan, RunCancelled(at=1, run_id="r")) == {"z", "y"}
+    assert left_of(plan, RunCancelled(at=1, run_id="r")) == {"z", "y"}
