@@ -108,7 +108,7 @@ def _pair(word: str) -> tuple[str, str]:
 
 
 def _json_or_text(text: str) -> Any:
-    from kimera_tui.documents.fields import parse_json
+    from kimera_tui.values.json_input import parse_json
 
     try:
         return parse_json(text, "value")
@@ -117,20 +117,18 @@ def _json_or_text(text: str) -> Any:
 
 
 def _value(name: str, spec: Input | None, text: str) -> Any:
-    from kimera_tui.documents.inputs import parse_input
-
     if spec is None:
         return text  # that there is no such input is told with the others that are wrong
-    if spec.type == "secret":
+    if spec.is_secret:
         raise UsageError(
             f"-i {name}: a secret doesn't belong on a command line, where others see it.",
             hint=_elsewhere(name),
         )
-    return parse_input(name, spec, text)
+    return spec.read(name, text)
 
 
 def _from_file(name: str) -> dict[str, Any]:
-    from kimera_tui.documents.fields import parse_json
+    from kimera_tui.values.json_input import parse_json
     from kimera_tui.yaml.reading import parse_yaml, read_text
 
     path = Path(name)

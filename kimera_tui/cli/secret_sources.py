@@ -74,7 +74,7 @@ class Sources:
         return secret_value(name, spec, os.environ, {})
 
     def _stdin(self, option: str) -> str:
-        from kimera_tui.documents.fields import MAX_BYTES
+        from kimera_tui.values.json_input import MAX_BYTES
 
         if self._stdin_of:
             raise UsageError(f"{option}: {self._stdin_of} reads standard input already.")
@@ -137,10 +137,6 @@ def call_secrets(
 
 def _typed(name: str, param: Param | None, text: str) -> Any:
     """A secret as its parameter wants it; no refusal repeats it, even where it isn't declared."""
-    from kimera_tui.documents.fields import parse_param
-
-    return text if param is None else parse_param(name, _hidden(param), text)
-
-
-def _hidden(param: Param) -> Param:
-    return param.model_copy(update={"secret": True})
+    if param is None:
+        return text
+    return param.model_copy(update={"secret": True}).read(name, text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,16 +13,18 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
-    model_validator,
 )
 
 from kimera_tui.config.trust import Access
-from kimera_tui.config.validation_errors import refusal
+from kimera_tui.config.validation_errors import problems_in, refusal
 from kimera_tui.errors import ConfigError, UnknownFriend, near
 from kimera_tui.files import is_missing
 from kimera_tui.redaction import redact_text
+from kimera_tui.values.spec import Spec
 from kimera_tui.yaml.reading import Key, read_yaml
 
+MAX_PATTERNS = 100
+"""Different patterns in one file: one near the engine's limit takes a tenth of a second."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[\w.:-]+$")]
 
 
@@ -30,23 +32,19 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Param(_Strict):
+class Param(Spec):
     """One parameter of a task, as the form asks for it."""
 
-    type: Literal["string", "int", "float", "bool", "date", "json", "enum"] = "string"
-    required: bool = False
-    default: Any = None
-    values: list[Any] = Field(default_factory=list)
-    """The choices of an ``enum``."""
-    description: str = ""
+    type: Literal[
+        "string", "int", "float", "bool", "date", "datetime", "duration", "enum", "json"
+    ] = "string"
     secret: bool = False
     """Never shown, never written down."""
 
-    @model_validator(mode="after")
-    def _enum_has_values(self) -> Param:
-        if self.type == "enum" and not self.values:
-            raise ValueError("an enum needs `values`")
-        return self
+    @property
+    def is_secret(self) -> bool:
+        """Whether nobody may see its value."""
+        return self.secret
 
 
 class TaskInfo(_Strict):
@@ -114,9 +112,28 @@ def load_friends(path: Path) -> dict[str, Friend]:
     if source.data is None:
         return {}
     try:
-        return _FriendsFile.model_validate(source.data).friends
+        friends = _FriendsFile.model_validate(source.data).friends
     except ValidationError as error:
-        raise refusal(path, source, error, _keys_at, _OWN) from error
+        problems = problems_in(source.data, error, _keys_at, _OWN)
+        raise refusal(path, source, problems) from error
+    if problems := list(_wrong_params(friends)):
+        raise refusal(path, source, problems)
+    return friends
+
+
+def _wrong_params(friends: Mapping[str, Friend]) -> Iterator[tuple[Key, str]]:
+    """What is wrong with parameters that have the right form, each with its place."""
+    patterns = set()
+    for friend_name, friend in friends.items():
+        for task_name, task in friend.tasks.items():
+            for name, param in task.params.items():
+                place = ("friends", friend_name, "tasks", task_name, "params", name)
+                patterns.add(param.pattern)
+                if len(patterns) > MAX_PATTERNS:
+                    yield (*place, "pattern"), f"more than {MAX_PATTERNS} different patterns."
+                    return
+                for key, sentence in param.problems(name):
+                    yield (*place, key), sentence
 
 
 def find_friend(friends: Mapping[str, Any], name: str) -> Any:

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from kimera_tui.config.paths import config_dir, private_dir
-from kimera_tui.config.validation_errors import refusal
+from kimera_tui.config.validation_errors import problems_in, refusal
 from kimera_tui.errors import ConfigError, UsageError
 from kimera_tui.files import is_missing, replace_file
 from kimera_tui.yaml.reading import read_yaml
@@ -82,7 +82,8 @@ def load_filters(path: Path) -> dict[str, str]:
     try:
         return _FiltersFile.model_validate(source.data).filters
     except ValidationError as error:
-        raise refusal(path, source, error, lambda _: _FiltersFile.model_fields, _OWN) from error
+        problems = problems_in(source.data, error, lambda _: _FiltersFile.model_fields, _OWN)
+        raise refusal(path, source, problems) from error
 
 
 def save_filters(path: Path, filters: Mapping[str, str]) -> None:

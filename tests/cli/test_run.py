@@ -140,7 +140,7 @@ def test_inputs_come_from_the_command_line_over_those_of_a_file(
     ("words", "sentences"),
     [
         ([], ["day is required."]),
-        (["-i", "day=soon"], ["day: write a date as 2026-01-31."]),
+        (["-i", "day=soon"], ["day: must be a date such as 2026-01-31."]),
         (["-i", "day=2026-01-31", "-i", "count=6"], ["count: must be at most 5."]),
         (
             ["-i", "day=2026-01-31", "-i", "dya=1"],
@@ -149,7 +149,7 @@ def test_inputs_come_from_the_command_line_over_those_of_a_file(
         (["-i", "day"], ["-i day: write it as NAME=VALUE."]),
         (
             ["-i", "day", "-i", "key=canary", "-i", "day=soon"],
-            ["-i day: write it", "a secret doesn't belong", "day: write a date", "env:NAME"],
+            ["-i day: write it", "a secret doesn't belong", "day: must be a date", "env:NAME"],
         ),
         (["-i", "key=canary"], ["a secret doesn't belong on a command line", "env:NAME"]),
         (["-i", "day=2026-01-31"], ["key: the environment variable RUN_TEST_KEY is not set."]),

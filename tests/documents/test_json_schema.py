@@ -23,7 +23,7 @@ TEXTS = {"everything": EVERYTHING, **{path.name: path.read_text() for path in EX
 WRONG = (None, True, 7, -1, 1.5, "", "odd text", "a" * 300, [], [[]], {}, {"odd": 1})
 ONLY_KIMERA = (
     # Times: what is a duration is told by more than a pattern.
-    r"is not a duration", r"must be greater than 0", r"must be at most 720h",
+    r"must be a duration", r"must be greater than 0", r"must be at most 720h",
     # A condition is looked at as a whole.
     r"only eq and ne may be null",
     # What is said elsewhere in the file counts.
@@ -33,9 +33,10 @@ ONLY_KIMERA = (
     # Templates have a grammar of their own.
     r"^Template ", r"^Look-up ",
     # The keys of an input depend on its type.
-    r"an enum needs", r"belongs? to ", r"a secret has no default", r"that is its default",
-    r"`min` and `max`", r"`min` is over", r"no regular expression", r"write a (date|time|duration)",
-    r"no such date",
+    r"is required for an enum", r"is allowed for ", r"is not allowed for a secret", r"`max`",
+    r"is not a regular expression", r"must be a (date|number)", r"there is no such", r"is not JSON",
+    # Its default is checked by its type, its pattern and its limits.
+    r"^inputs\.\w+\.default: ",
     # What friends declare of their tasks; and that there is something to run.
     r"no friend ", r"is required by", r"there is no step: add one",
 )  # fmt: skip
@@ -52,7 +53,8 @@ def reasons(data: Any) -> list[str]:
         return [each.sentence for each in errors]
     if type(data.get("kimera")) is not int:  # true equals 1
         return ["kimera: must be there"]
-    return [each.sentence for each in problems_of(document, FRIENDS)]
+    found = problems_of(document, FRIENDS)
+    return [each.told if each.path[:1] == ("inputs",) else each.sentence for each in found]
 
 
 def places(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from kimera_tui.config.friends import TaskInfo
-from kimera_tui.documents.fields import parse_args, parse_json
+from kimera_tui.documents.fields import parse_args
 from kimera_tui.documents.save import equal
 from kimera_tui.errors import UsageError
 from kimera_tui.redaction import is_secret_name
 from kimera_tui.runs.plan import PlannedTask
 from kimera_tui.ui.compose.forms import FormWindow
-from kimera_tui.ui.friends.task_form import Field
 from kimera_tui.ui.text import safe
+from kimera_tui.ui.widgets.field import Field
+from kimera_tui.values.json_input import parse_json
 from kimera_tui.values.placeholders import is_whole
 
 _UNCHANGED = object()

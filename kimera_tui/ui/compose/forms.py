@@ -12,9 +12,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button, Input
 
+from kimera_tui.documents.schema_errors import sentence_of_field
 from kimera_tui.errors import UsageError
-from kimera_tui.ui.friends.task_form import Field
 from kimera_tui.ui.text import content
+from kimera_tui.ui.widgets.field import Field
 from kimera_tui.ui.widgets.plain import PlainButton, PlainStatic
 from kimera_tui.ui.windows.window import QuestionWindow
 
@@ -149,9 +150,7 @@ class FormWindow(QuestionWindow[T | None]):
         problem.display = bool(text)
 
     def _say_invalid(self, error: ValidationError) -> None:
-        found = error.errors()[0]
-        name = str(found["loc"][0]) if found["loc"] else ""
-        sentence = str(found["msg"]).removeprefix("Value error, ") + "."
+        name, sentence = sentence_of_field(error)
         self._say_at(name, f"{name}: {sentence}" if name else sentence)
 
     def _say_at(self, name: str, sentence: str) -> None:

@@ -10,13 +10,13 @@ from kimera_tui.documents.document import Document
 from kimera_tui.errors import UsageError
 from kimera_tui.ui.compose.forms import Section
 from kimera_tui.ui.compose.step_form import (
+    count_field,
     duration_field,
     on_timeout_field,
     retry_fields,
     retry_of,
-    whole,
 )
-from kimera_tui.ui.friends.task_form import Field
+from kimera_tui.ui.widgets.field import Field
 
 
 def header_sections(document: Document) -> list[Section]:
@@ -24,7 +24,7 @@ def header_sections(document: Document) -> list[Section]:
     defaults, concurrency = document.defaults, document.concurrency
     key = "" if concurrency is None else concurrency.key
     env = " ".join(document.env)
-    limit = "" if concurrency is None else str(concurrency.limit)
+    limit = None if concurrency is None else concurrency.limit
     return [
         (
             "",
@@ -34,7 +34,7 @@ def header_sections(document: Document) -> list[Section]:
                 "timeout": duration_field("timeout  of the run", document.timeout, "none"),
                 "env": Field("env  variables to look up", str.split, env, "none"),
                 "concurrency": Field("concurrency key", str.strip, key, "none"),
-                "limit": Field("runs with the same key", whole("limit"), limit, "1"),
+                "limit": count_field("limit  of runs with the same key", limit, "1"),
             },
         ),
         (

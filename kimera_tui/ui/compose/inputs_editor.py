@@ -12,17 +12,16 @@ from textual.containers import Vertical
 from kimera_tui.documents import header_edits
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.document import Input as InputSpec
-from kimera_tui.documents.input_text import TYPES, choices_text, input_from, text_of_value
-from kimera_tui.documents.inputs import spec_problems
-from kimera_tui.errors import UsageError
+from kimera_tui.documents.inputs import choices_text, input_from
 from kimera_tui.safetext import safe
 from kimera_tui.ui.compose.detail import spec_words
 from kimera_tui.ui.compose.forms import FormWindow
 from kimera_tui.ui.compose.step_form import choice_field, name_field, yes_field
-from kimera_tui.ui.friends.task_form import Field
+from kimera_tui.ui.widgets.field import Field
 from kimera_tui.ui.widgets.lines import Line, LineView
 from kimera_tui.ui.widgets.plain import PlainStatic
 from kimera_tui.ui.windows.window import Window
+from kimera_tui.values.spec import TYPES
 
 KEYS = "a add   e edit   d delete   J K move down, up   esc done"
 
@@ -141,29 +140,23 @@ def input_form(document: Document, name: str) -> FormWindow[Document]:
     """The form of one input, which makes the document with it; an empty name for a new one."""
     spec = document.inputs[name] if name else InputSpec()
 
-    def text(value: object) -> str:
-        return text_of_value(spec.type, value)
-
+    length = "" if spec.max_length is None else str(spec.max_length)
     fields = {
         "name": name_field("name", name),
         "type": choice_field("type", TYPES, spec.type, shown=False),
         "required": yes_field("required", spec.required),
-        "default": Field("default", str, text(spec.default), "none"),
+        "default": Field("default", str, spec.text(spec.default), "none"),
         "description": Field("description", str, spec.description, "none"),
         "values": Field("values  of an enum", str, choices_text(spec.values), "like eu, us"),
-        "min": Field("min", str, text(spec.min), "none"),
-        "max": Field("max", str, text(spec.max), "none"),
+        "min": Field("min", str, spec.text(spec.min), "none"),
+        "max": Field("max", str, spec.text(spec.max), "none"),
         "pattern": Field("pattern  of a string", str, spec.pattern or "", "like [A-Z]{3}"),
-        "max_length": Field("max length", str, text(spec.max_length), "none"),
+        "max_length": Field("max length", str, length, "none"),
         "from": Field("from  of a secret", str, spec.from_ or "", "env:NAME, file:PATH or prompt"),
     }
 
     def build(values: dict[str, object]) -> Document:
-        made = input_from(values)
-        called = str(values["name"])
-        if problems := list(spec_problems(called, made)):
-            raise UsageError(str(problems[0]))
-        return header_edits.set_input(document, called, made, name)
+        return header_edits.set_input(document, str(values["name"]), input_from(values), name)
 
     title = "Edit the input" if name else "Add an input"
     return FormWindow(title, [("", fields)], build, intro=f"type: {', '.join(TYPES)}.")

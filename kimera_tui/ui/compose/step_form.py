@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from kimera_tui.config.friends import Param, TaskInfo
 from kimera_tui.documents.document import ParaStep, Retry, Step, TaskStep
-from kimera_tui.documents.fields import parse_args, parse_json, parse_kwargs, parse_param, text_of
+from kimera_tui.documents.fields import parse_args, parse_kwargs
 from kimera_tui.documents.step_text import parse_retry, parse_when, seconds_text, when_text
 from kimera_tui.errors import UsageError
-from kimera_tui.redaction import is_secret_name
-from kimera_tui.ui.friends.task_form import Field
-from kimera_tui.values.durations import parse_duration
+from kimera_tui.jsontext import to_json
+from kimera_tui.ui.widgets.field import Field, optional, spec_title
+from kimera_tui.values.json_input import parse_json
+from kimera_tui.values.spec import DURATION, Spec, is_same
 
 NOT_SENT: Final = object()
 """The value of a parameter whose field is empty."""
@@ -59,10 +59,9 @@ def group_fields(step: Step) -> dict[str, Field]:
     """What a chain or a para can say."""
     fields = {"id": name_field("id", step.id)}
     if isinstance(step, ParaStep):
-        most = "" if step.max_parallel is None else str(step.max_parallel)
         fields |= {
             "gather": choice_field("gather", ("list", "dict"), step.gather),
-            "max_parallel": Field("max parallel  at a time", whole("max parallel"), most, "all"),
+            "max_parallel": count_field("max parallel  at a time", step.max_parallel, "all"),
             "fail": choice_field("fail", ("all", "fast"), step.fail),
         }
     return {**fields, **outcome_fields(step), "notes": Field("notes", str, step.notes, "none")}
@@ -130,8 +129,13 @@ def _given(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _in_order(values: dict[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with those that were there before first, in their order."""
-    return {name: values[name] for name in [*(n for n in old if n in values), *values]}
+    """The values, first those that were there before: in their order, and as they were written."""
+    kept = {name: value for name, value in old.items() if name in values}
+    return kept | {
+        name: value
+        for name, value in values.items()
+        if name not in kept or not is_same(kept[name], value)
+    }
 
 
 # Fields that several forms have
@@ -155,8 +159,8 @@ def retry_fields(retry: Retry | None) -> dict[str, Field]:
         times, names = str(retry.max), ", ".join(retry.on)
         delay = seconds_text(retry.delay) if "delay" in retry.model_fields_set else ""
     return {
-        "retry times": Field("retry  more tries", str, times, "none"),
-        "retry delay": Field("retry after", str, delay, "1s, then twice as long each time"),
+        "retry times": Field("retry times  after the first", str, times, "none"),
+        "retry delay": Field("retry delay", str, delay, "1s, then twice as long each time"),
         "retry on": Field("retry on", str, names, "every exception; like OSError, TIMEOUT"),
     }
 
@@ -192,7 +196,7 @@ def choice_field(
         found = [choice for choice in choices if choice.startswith(typed)]
         if typed in choices or len(found) == 1:
             return typed if typed in choices else found[0]
-        raise UsageError(f"{name}: one of {', '.join(choices)}.")
+        raise UsageError(f"{name}: must be one of {', '.join(choices)}.")
 
     hint = empty or choices[0]
     if shown:
@@ -208,60 +212,33 @@ def on_timeout_field(value: str | None) -> Field:
 
 def yes_field(title: str, value: bool) -> Field:
     """True or false."""
-
-    def read(text: str) -> bool:
-        typed = text.strip().lower()
-        if typed in ("", "n", "no", "false"):
-            return False
-        if typed in ("y", "yes", "true"):
-            return True
-        raise UsageError(f"{title.split('  ', maxsplit=1)[0]}: yes or no.")
-
-    return Field(title, read, "yes" if value else "", "no")
+    read = optional(title.split("  ", maxsplit=1)[0], Spec(type="bool"))
+    return Field(title, lambda text: bool(read(text)), "yes" if value else "", "no")
 
 
 def duration_field(title: str, value: float | None, hint: str = "default") -> Field:
     """Seconds of 30s, 5m or 1h30m; None for an empty field."""
     name = title.split("  ", maxsplit=1)[0]
-    return Field(title, lambda text: seconds(name, text), seconds_text(value), hint)
+    return Field(title, optional(name, DURATION), seconds_text(value), hint)
 
 
-def seconds(name: str, text: str) -> float | None:
-    """Seconds of a duration, or None where nothing is typed."""
-    if not text.strip():
-        return None
-    try:
-        return parse_duration(text)
-    except UsageError as error:
-        raise UsageError(f"{name}: {error}") from None
-
-
-def whole(name: str) -> Callable[[str], int | None]:
-    """Reads a whole number from 1 up, or None where nothing is typed."""
-
-    def read(text: str) -> int | None:
-        typed = text.strip()
-        if not typed:
-            return None
-        if not typed.isascii() or not typed.isdigit() or not 0 < len(typed) < 7 or not int(typed):
-            raise UsageError(f"{name}: a whole number from 1.")
-        return int(typed)
-
-    return read
+def count_field(title: str, value: int | None, hint: str) -> Field:
+    """An integer from 1 up; None for an empty field."""
+    name = title.split("  ", maxsplit=1)[0]
+    text = "" if value is None else str(value)
+    return Field(title, optional(name, Spec(type="int", min=1, max=999_999)), text, hint)
 
 
 # Parameters
 
 
 def _param_field(name: str, param: Param, text: str) -> Field:
-    choices = f" {'|'.join(map(str, param.values))}" if param.values else ""
-    secret = (param.secret or is_secret_name(name)) and "${{" not in text
     return Field(
-        f"{name}  {param.type}{choices}{', required' if param.required else ''}",
+        spec_title(name, param),
         lambda typed: _read(name, param, typed),
         text,
         param.description or f"not sent; like ${{{{ inputs.{name} }}}}",
-        secret=secret,
+        secret=param.hides(name) and "${{" not in text,
     )
 
 
@@ -271,26 +248,25 @@ def _read(name: str, param: Param, text: str) -> Any:
         return NOT_SENT
     if param.type == "json" and text.strip()[0] in "[{":
         return parse_json(text, name)
-    return text if "${{" in text else parse_param(name, param, text)
+    return text if "${{" in text else param.read(name, text)
 
 
 def _typed(name: str, param: Param, value: Any) -> str | None:
     """How a value is typed into its parameter's field; None where that would change it."""
-    text = value if isinstance(value, str) and param.type != "json" else _json(value)
-    if isinstance(value, str) and "${{" in value:
-        text = value
+    is_template = isinstance(value, str) and "${{" in value
+    text = value if is_template else "null" if value is None else param.text(value)
     try:
         back = _read(name, param, text)
     except UsageError:
         # What its own field refuses is shown there, to be put right.
         return text if isinstance(value, str | int | float) else None
-    return text if type(back) is type(value) and back == value else None
+    return text if is_same(back, value) else None
 
 
 def new_call(name: str, step_id: str, info: TaskInfo) -> TaskStep:
     """A step for a task, with the values that its parameters have at first."""
     kwargs = {
-        each: parse_param(each, param, text_of(param))
+        each: param.check(each, param.default)
         for each, param in info.params.items()
         if param.default is not None
     }
@@ -302,4 +278,4 @@ def new_call(name: str, step_id: str, info: TaskInfo) -> TaskStep:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return to_json(value, ascii_only=False)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
 from typing import Any
 
 from textual.app import ComposeResult
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.widgets import Input
 
 from kimera_tui.config.friends import Friend, Param, TaskInfo
@@ -16,48 +15,13 @@ from kimera_tui.documents.fields import (
     check_task_name,
     parse_args,
     parse_kwargs,
-    parse_param,
     parse_timeout,
-    text_of,
 )
 from kimera_tui.errors import UsageError
 from kimera_tui.process.task_params import TaskParams
-from kimera_tui.redaction import is_secret_name, redact
-from kimera_tui.ui.text import safe
-from kimera_tui.ui.widgets.plain import PlainInput, PlainLabel, PlainStatic
-
-
-class Field(Vertical):
-    """One labelled input with room for its error."""
-
-    def __init__(
-        self, title: str, read: Callable[[str], Any], value: str, hint: str, *, secret: bool = False
-    ) -> None:
-        super().__init__(classes="field")
-        self._head = title
-        self._read = read
-        # Made now, so that it can be read before it stands on the screen.
-        self.input = PlainInput(value, placeholder=safe(hint, 200), password=secret, compact=True)
-        """Where it is typed."""
-        self._error = PlainLabel(classes="field-error")
-        self.touched = False
-        """Whether something was typed."""
-
-    def compose(self) -> ComposeResult:
-        """Title, input, error."""
-        yield PlainLabel(self._head, classes="field-title")
-        yield self.input
-        yield self._error
-
-    def value(self) -> Any:
-        """What was typed, read; UsageError where it can't be."""
-        return self._read(self.input.value)
-
-    def complain(self, problem: str) -> None:
-        """Show what is wrong, or nothing."""
-        self._error.say(problem)
-        self._error.display = bool(problem)
-        self.set_class(bool(problem), "-wrong")
+from kimera_tui.redaction import redact
+from kimera_tui.ui.widgets.field import Field, optional, spec_title
+from kimera_tui.ui.widgets.plain import PlainStatic
 
 
 class TaskForm(VerticalScroll, can_focus=False):
@@ -170,20 +134,12 @@ def _name_field() -> Field:
 
 
 def _param_field(name: str, param: Param) -> Field:
-    def read(text: str) -> Any:
-        if text.strip():
-            return parse_param(name, param, text)
-        if param.required:
-            raise UsageError(f"{name} is required.")
-        return None  # an empty field sends nothing
-
-    choices = f" {'|'.join(map(str, param.values))}" if param.values else ""
     return Field(
-        f"{name}  {param.type}{choices}{', required' if param.required else ''}",
-        read,
-        text_of(param),
+        spec_title(name, param),
+        optional(name, param, required=param.required),  # an empty field sends nothing
+        param.text(param.default),
         param.description,
-        secret=param.secret or is_secret_name(name),
+        secret=param.hides(name),
     )
 
 
