@@ -80,6 +80,9 @@ class _Services:
         self.clock = SystemClock()
         self.workflows = WorkflowParts(self, Path())  # type: ignore[arg-type]
 
+    def friends_notice(self) -> tuple[str, ...]:
+        return ()
+
     async def recover(self) -> Recovery:
         return Recovery()
 

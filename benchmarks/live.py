@@ -58,6 +58,9 @@ class _Services:
     async def usual_of_run(self, name: str) -> None:
         return None
 
+    def friends_notice(self) -> tuple[str, ...]:
+        return ()
+
     async def recover(self) -> Recovery:
         return Recovery()
 

@@ -80,10 +80,12 @@ def _tell_reads(
 def _friends() -> Mapping[str, Friend]:
     import os
 
-    from kimera_tui.config.friends import load_friends
-    from kimera_tui.console.friends_file import which_file
+    from kimera_tui.console.friends_file import changed_values, which_friends
 
-    return load_friends(which_file(os.environ))
+    path, friends = which_friends(os.environ)
+    for line in changed_values(path) if friends else ():
+        narrate(f"warning: {line}")
+    return friends
 
 
 def _check(name: str, friends: Mapping[str, Friend], *, as_json: bool) -> int:

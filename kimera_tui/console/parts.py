@@ -22,7 +22,7 @@ from kimera_tui.config.trust import Access
 from kimera_tui.console.detach_parts import DetachParts
 from kimera_tui.console.export import write_run, write_text
 from kimera_tui.console.filter_parts import FilterParts
-from kimera_tui.console.friends_file import which_file
+from kimera_tui.console.friends_file import changed_values, which_file
 from kimera_tui.console.guard import Guard
 from kimera_tui.console.permissions import Permissions
 from kimera_tui.console.ports import Workflows
@@ -127,11 +127,17 @@ class Parts(DetachParts, FilterParts):
         """Let friends.yaml read what it asks for now."""
         self.permissions.allow_friends()
 
+    def friends_notice(self) -> Sequence[str]:
+        """Lines on what earlier versions read otherwise in friends.yaml; none once said."""
+        return changed_values(self.friends_file) if self.friends else ()
+
     def need_friends(self) -> None:
         """Raise ConfigError where friends.yaml could not be read."""
         if self.friends_problem:
             first, _, rest = self.friends_problem.partition("\n")
             raise ConfigError(first, hint=rest)
+        for line in self.friends_notice():
+            self._say(f"warning: {line}")
 
     async def open_journal(self) -> None:
         """Open the journal alone, for commands that look into it first."""

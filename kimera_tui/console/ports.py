@@ -161,6 +161,9 @@ class Services(Protocol):
     def read_only(self) -> bool:
         """Whether nothing may be sent or revoked here."""
 
+    def friends_notice(self) -> Sequence[str]:
+        """Lines on what earlier versions read otherwise in friends.yaml; none once said."""
+
     def friends_want(self) -> Sequence[Access]:
         """What friends.yaml asks to read and nobody has allowed.
 

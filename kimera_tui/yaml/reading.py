@@ -208,12 +208,12 @@ class _Builder:
         if at is not None and isinstance(at.value, dict) and at.key is None:
             self._key(at, text, plain, line)
             return
-        self._put(_value(text, line) if plain else text, line)
+        self._put(plain_value(text, line) if plain else text, line)
 
     def _key(self, at: _Open, text: str, plain: bool, line: int) -> None:
         if plain and text == "<<":
             raise _Refused(line, "merge key << is not allowed")
-        if plain and not isinstance(_value(text, line), str):
+        if plain and not isinstance(plain_value(text, line), str):
             raise _Refused(line, f"key `{text[:60]}` must be text; quote it")
         if text in at.value:
             first = self.lines.get((*at.path, text), at.line)
@@ -241,13 +241,13 @@ class _Builder:
 def is_text(plain: str) -> bool:
     """Whether a plain scalar says just the text that it is, and no number or the like."""
     try:
-        return isinstance(_value(plain, 1), str)
+        return isinstance(plain_value(plain, 1), str)
     except _Refused:
         return False
 
 
-def _value(text: str, line: int) -> Any:
-    """What a plain scalar says."""
+def plain_value(text: str, line: int) -> Any:
+    """What a plain scalar says; raises for a number that JSON can't say."""
     if text in _WORDS:
         return _WORDS[text]
     if text[0] not in "+-.0123456789":

@@ -78,6 +78,7 @@ class Stage:
         self.friends = friends
         self.friends_file = Path("friends.yaml")
         self.friends_problem = problem
+        self.friends_lines: Sequence[str] = ()
         self.bus = EventBus()
         self.clock = StillClock()
         self.permissions = Permissions({}, self.friends_file, self.friends)
@@ -99,6 +100,9 @@ class Stage:
         self.asked = 0
         self.closed = False
         self._ids = itertools.count(1)
+
+    def friends_notice(self) -> Sequence[str]:
+        return self.friends_lines
 
     async def start(self) -> None:
         self.tell(BrokerChanged(at=NOON, phase="ready", label="embedded valkey 9.1.2"))

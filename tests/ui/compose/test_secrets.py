@@ -57,7 +57,7 @@ def test_a_secret_that_no_look_up_can_stand_for_is_refused_without_its_value() -
     with pytest.raises(UsageError, match=r"`pin` is secret, and only a text or a number") as error:
         hidden({"pin": ["s3cret"]})
     assert "s3cret" not in str(error.value)
-    with pytest.raises(UsageError, match="is allowed in kwargs only") as error:
+    with pytest.raises(UsageError, match="belongs into kwargs only") as error:
         hidden({}, args=[{"token": "s3cret"}])
     assert "s3cret" not in str(error.value)
 

@@ -7,7 +7,7 @@ from kimera_tui.documents.calls import Task
 from kimera_tui.documents.document import TaskStep
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.friends.task_form import TaskForm
-from tests.ui.stage import Stage, grid, settle
+from tests.ui.stage import Stage, grid, settle, until
 
 BARE = {"ledger": Friend(route="ledger.tasks", queue="ledger")}
 
@@ -42,6 +42,14 @@ async def test_any_task_of_a_friend_without_a_list_is_sent_by_the_name_that_is_t
         (step,) = app.composition.document.steps
         assert isinstance(step, TaskStep)
         assert step.task == "ledger.book.entry"
+
+
+async def test_values_that_were_read_otherwise_are_told_when_the_console_opens() -> None:
+    stage = Stage(BARE)
+    stage.friends_lines = ("friends.yaml is now read as YAML 1.2.", "line 5: `no` is text")
+    app = KimeraApp(stage)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "line 5: `no` is text" in grid(app))
 
 
 async def test_a_form_can_be_asked_before_it_stands_on_the_screen() -> None:
