@@ -38,12 +38,12 @@ class Reread:
 
 def reread_in(text: str) -> Iterator[Reread]:
     """The values and keys of a text that ``parse_yaml`` takes, in their order."""
-    events: Iterator[Any] = yaml.parse(text, Loader=LOADER)
-    for event in events:
+    for event in yaml.parse(text, Loader=LOADER):
         if isinstance(event, yaml.ScalarEvent) and not event.style:
             before, now = _readings(event.value)
             if before != now:
-                yield Reread(event.start_mark.line + 1, event.value, before, now)
+                mark: Any = event.start_mark
+                yield Reread(mark.line + 1, event.value, before, now)
 
 
 @lru_cache(maxsize=1000)
