@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from kimera_tui.config.friends import Friend, Param, TaskInfo
 from kimera_tui.documents.checks import problems_of
 from kimera_tui.documents.json_schema import workflow_schema
 from kimera_tui.documents.schema_errors import validated
@@ -155,6 +156,27 @@ def test_the_schema_is_one_and_says_which() -> None:
 
 def step(**fields: Any) -> dict[str, Any]:
     return {"kimera": 1, "name": "x", "steps": [{"id": "a", **fields}]}
+
+
+def test_the_limits_of_a_parameter_are_those_of_the_schema() -> None:
+    params = {
+        "n": Param(type="int", min=1, max=9),
+        "code": Param(pattern="[A-Z]{3}|x", max_length=3),
+        "wait": Param(type="duration", max="1h"),
+        "at": Param(type="datetime"),
+    }
+    tasks = {"ask": TaskInfo(params=params)}
+    schema = workflow_schema({"shop": Friend(route="r", queue="q", tasks=tasks)})
+    Draft202012Validator.check_schema(schema)
+    is_valid = Draft202012Validator(schema).is_valid
+    for name, good, bad in (
+        ("n", [1, 9, "${{ prev }}"], [0, 10, 1.5, "1"]),
+        ("code", ["EUR", "x", "${{ inputs.code }}"], ["EURO", "eur", "xx", 1]),
+        ("wait", [5, 0.5], ["5m", 0, -1]),
+        ("at", ["2026-01-31T12:30:00"], [5]),
+    ):
+        for value, right in [(each, True) for each in good] + [(each, False) for each in bad]:
+            assert is_valid(step(task="shop.ask", kwargs={name: value})) is right, (name, value)
 
 
 def test_with_friends_tasks_and_arguments_are_known() -> None:
