@@ -56,7 +56,7 @@ def _readings(text: str) -> tuple[str, str]:
     except (yaml.YAMLError, ValueError):
         return now, now
     if isinstance(value, datetime.datetime):
-        return f"the text {value}", now
+        return f"the time {value}", now
     # A date was typed and sent as its text all the same.
     return _words(str(value) if isinstance(value, datetime.date) else value), now
 

@@ -23,7 +23,7 @@ from kimera_tui.yaml.reading import parse_yaml
         ("190:20:30.15", "text, not 685230.15"),
         ("0o17", "15, not text"),
         ("1e3", "1000.0, not text"),
-        ("2026-01-31T12:30:00Z", "text, not the text 2026-01-31 12:30:00+00:00"),
+        ("2026-01-31T12:30:00Z", "text, not the time 2026-01-31 12:30:00+00:00"),
     ],
 )
 def test_a_value_that_is_read_otherwise_is_told_with_its_line(text: str, words: str) -> None:

@@ -59,10 +59,18 @@ class Field(Vertical):
 
 
 def spec_title(name: str, spec: Spec) -> str:
-    """What a field's title says of its value: name, type, choices, and whether it is required."""
+    """What a field's title says of its value: name, type, choices, limits, whether required."""
     choices = "|".join(safe(text, 40) for text, _ in spec.choices()[:MOST_CHOICES])
-    kind = f"{spec.type} {choices}".rstrip()
-    return f"{name}  {kind}{', required' if spec.required else ''}"
+    words = [f"{spec.type} {choices}".rstrip()]
+    if spec.min is not None and spec.max is not None:
+        words.append(f"{spec.min} to {spec.max}")
+    elif spec.min is not None:
+        words.append(f"at least {spec.min}")
+    elif spec.max is not None:
+        words.append(f"at most {spec.max}")
+    if spec.required:
+        words.append("required")
+    return f"{name}  {', '.join(words)}"
 
 
 def optional(name: str, spec: Spec, *, required: bool = False) -> Callable[[str], Any]:
