@@ -1,4 +1,4 @@
-"""Friends: the services an operator knows, as friends.yaml describes them."""
+"""Friends: the services that friends.yaml describes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Strict(BaseModel):
 
 
 class Param(Spec):
-    """One parameter of a task, as the form asks for it."""
+    """One parameter of a task."""
 
     type: Literal[
         "string", "int", "float", "bool", "date", "datetime", "duration", "enum", "json"
@@ -48,30 +48,30 @@ class Param(Spec):
 
 
 class TaskInfo(_Strict):
-    """What friends.yaml tells about one task."""
+    """One task as friends.yaml describes it."""
 
     doc: str = ""
     params: dict[str, Param] = Field(default_factory=dict)
 
 
 class Friend(_Strict):
-    """One service: where its tasks live and how to treat it."""
+    """One service: where its tasks live and how to call them."""
 
     route: Name
-    """Module path put before a task's name."""
+    """Module path that precedes a task's name."""
     queue: Name
     broker: str | None = None
-    """Its own broker, else the default one; ``${NAME}`` is taken from the environment."""
+    """Its own broker, else the default one; ``${NAME}`` stands for an environment variable."""
     backend: str | None = None
     description: str = ""
     danger: bool = False
     read_only: bool = False
     timeout: Annotated[float, Field(gt=0, strict=False, allow_inf_nan=False)] = 30
-    """Seconds; the default of this friend's tasks."""
+    """Seconds; the default timeout of this friend's tasks."""
     tasks: dict[Name, TaskInfo] = Field(default_factory=dict)
 
     def as_mapping(self) -> dict[str, Any]:
-        """What was set, as the plain mapping of ``TaskManager.friends``."""
+        """The settings as ``TaskManager.friends`` holds them."""
         return self.model_dump(exclude_none=True)
 
 
@@ -89,7 +89,7 @@ _OWN = {
 
 
 def friends_path(environ: Mapping[str, str]) -> Path:
-    """Which friends.yaml counts: the one named, the app's, the app folder's, or the one here."""
+    """The friends.yaml in use: the named one, the app's, the app folder's, or the one here."""
     if named := environ.get("KIMERA_FRIENDS"):
         return Path(named)
     here = Path("friends.yaml")
@@ -122,7 +122,7 @@ def load_friends(path: Path) -> dict[str, Friend]:
 
 
 def _wrong_params(friends: Mapping[str, Friend]) -> Iterator[tuple[Key, str]]:
-    """What is wrong with parameters that have the right form, each with its place."""
+    """Contradictions in the declarations of parameters, each with its place."""
     patterns = set()
     for friend_name, friend in friends.items():
         for task_name, task in friend.tasks.items():
@@ -145,15 +145,15 @@ def find_friend(friends: Mapping[str, Any], name: str) -> Any:
 
 
 def secret_params(entry: Mapping[str, Any], task_name: str, positional: int = 0) -> frozenset[str]:
-    """What a friend's configuration declares secret of a task.
+    """Which arguments of a task its friend declares secret.
 
     Args:
         entry: The friend's configuration.
         task_name: The task.
-        positional: How many arguments are given without a name.
+        positional: Number of positional arguments.
 
     Returns:
-        Names of parameters, and the positions (``"0"`` is the first) of arguments for them.
+        Names of parameters, and positions of positional arguments (``"0"`` is the first).
     """
     params = (entry.get("tasks") or {}).get(task_name, {}).get("params") or {}
     secret = [name for name, param in params.items() if param.get("secret")]
@@ -162,7 +162,7 @@ def secret_params(entry: Mapping[str, Any], task_name: str, positional: int = 0)
 
 
 def expand(value: str, friend: str, variables: Mapping[str, str]) -> str:
-    """Put variables in for ``${NAME}``.
+    """A text with the values of its ``${NAME}``.
 
     Raises:
         ConfigError: a variable isn't set, or may not be read; the message names it.
@@ -180,7 +180,7 @@ def expand(value: str, friend: str, variables: Mapping[str, str]) -> str:
 
 
 def accesses_of(friends: Mapping[str, Friend]) -> list[Access]:
-    """The environment variables that go into the friends' URLs."""
+    """The environment variables in the friends' URLs."""
     return sorted(
         {
             Access("variable", name, f"{redact_text(url)}, the {what} of friend `{friend_name}`")
@@ -193,6 +193,6 @@ def accesses_of(friends: Mapping[str, Friend]) -> list[Access]:
 
 
 def _keys_at(where: Key) -> Iterable[str]:
-    """The keys that would have been right where an unknown one stands."""
+    """The known keys in the place of an unknown one."""
     by_depth: dict[int, type[BaseModel]] = {1: _FriendsFile, 3: Friend, 5: TaskInfo, 7: Param}
     return by_depth.get(len(where), Friend).model_fields

@@ -1,4 +1,4 @@
-"""What pydantic refuses, in sentences for whoever wrote it: file, line, key, and what is wrong."""
+"""Pydantic's errors as sentences that name file, line and key."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SENTENCES: Mapping[str, str] = {
     "string_too_short": "must not be empty",
     "finite_number": "must be a number that can be sent",
 }
-"""What is wrong, by pydantic's names of errors, where no more has to be known."""
+"""Sentences by pydantic's names of errors."""
 _BOUNDS: Mapping[str, str] = {
     "greater_than": "must be greater than",
     "greater_than_equal": "must be at least",
@@ -49,10 +49,10 @@ def problems_in(
     """The first problem at each place.
 
     Args:
-        data: What was validated.
-        error: What pydantic says.
-        keys_at: The keys that would have been right where an unknown one stands.
-        own: The file's own words for some kinds of errors.
+        data: The data that was validated.
+        error: Pydantic's error.
+        keys_at: The known keys in the place of an unknown one.
+        own: Sentences of this kind of file, by pydantic's names of errors.
     """
     found: dict[Key, str] = {}
     for each in error.errors(include_url=False, include_input=False):
@@ -77,14 +77,14 @@ def sentence_of(
     known: Iterable[str] = (),
     own: Mapping[str, str] = NONE,
 ) -> str:
-    """What is wrong, in a sentence that goes behind its place.
+    """The sentence that follows the place of an error.
 
     Args:
-        error: What pydantic says.
+        error: Pydantic's error.
         place: Where it is.
-        value: What stands there.
-        known: The keys that would have been right, where this one is unknown.
-        own: The file's own words for some kinds of errors.
+        value: The value there.
+        known: The known keys, where this one is unknown.
+        own: Sentences of this kind of file, by pydantic's names of errors.
     """
     kind, context = error["type"], error.get("ctx", {})
     last = str(place[-1])[:80] if place else ""
@@ -105,13 +105,13 @@ def sentence_of(
 def place_of(
     data: Any, loc: Sequence[str | int], kind: str, is_tag: Callable[[Key], bool] = lambda _: False
 ) -> Key:
-    """Where an error is in what was validated; levels that only pydantic knows are left out.
+    """The place of an error in the data, without the levels that only pydantic knows.
 
     Args:
-        data: What was validated.
-        loc: Where the error is as pydantic says.
-        kind: What pydantic calls such errors.
-        is_tag: Whether below a place, when it is reached, comes the name of a type first.
+        data: The data that was validated.
+        loc: The place as pydantic gives it.
+        kind: Pydantic's name of the error.
+        is_tag: Whether pydantic puts the name of a type below a place.
     """
     place: Key = ()
     tagged = False
@@ -127,7 +127,7 @@ def place_of(
 
 
 def at(data: Any, path: Key) -> Any:
-    """What stands at a place of plain values; None where nothing does."""
+    """The value at a place; None where there is none."""
     for part in path:
         try:
             data = data[part]

@@ -1,4 +1,4 @@
-"""A step's options as a person types them on one line, and back."""
+"""A step's options as one line of text, and back."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _HINT = 'write `steps.load.result.rows > 0`, `inputs.region in ["eu"]`, `steps.l
 
 
 def parse_when(text: str) -> Condition | None:
-    """The condition of a line such as ``steps.load.result.rows > 0``, or of a JSON object.
+    """The condition that a line such as ``steps.load.result.rows > 0``, or a JSON object, means.
 
     Raises:
-        UsageError: it is neither; the sentence says how to write one.
+        UsageError: it is neither; the sentence gives examples.
     """
     stripped = text.strip()
     if not stripped:
@@ -76,16 +76,16 @@ def when_text(condition: Condition | None) -> str:
 
 
 def parse_retry(times: str, delay: str, names: str, old: Retry | None) -> Retry | None:
-    """How often a step is tried again; None where no number of tries is given.
+    """A step's retry; None where no number of attempts is given.
 
     Args:
-        times: Tries after the first.
-        delay: Before the second try; empty for what holds by default.
-        names: Names of exceptions, between commas or spaces.
-        old: What it was; what isn't asked for here is kept of it.
+        times: Attempts after the first.
+        delay: Time before the second attempt; empty for the default.
+        names: Names of exceptions, separated by commas or spaces.
+        old: The retry so far, whose other settings are kept.
 
     Raises:
-        UsageError: something of it can't be read.
+        UsageError: one of them can't be read; the sentence begins with the field's name.
     """
     if not times.strip():
         if delay.strip() or names.strip():
@@ -106,7 +106,7 @@ def parse_retry(times: str, delay: str, names: str, old: Retry | None) -> Retry 
 
 
 def seconds_text(seconds: float | None) -> str:
-    """A duration as it is typed; empty for none."""
+    """A duration as text; empty for none."""
     return "" if seconds is None else duration_text(seconds)
 
 

@@ -156,7 +156,7 @@ def test_inputs_come_from_the_command_line_over_those_of_a_file(
         (["--inputs", "nowhere.json"], ["nowhere.json: cannot be read (No such file"]),
         (["--inputs", "{tmp}/list.json"], ["must be a mapping of inputs to values"]),
         (["--inputs", "{tmp}/bad.json"], ["bad.json: not JSON: line 1"]),
-        (["--inputs", "{tmp}/deep.json"], ["deep.json: nested deeper than 40."]),
+        (["--inputs", "{tmp}/deep.json"], ["deep.json: nested deeper than 40 levels."]),
         (["--inputs", "{tmp}/bad.yaml"], ["bad.yaml, line 1: alias *x is not allowed."]),
         (["--inputs", "{tmp}/key.yaml"], ["key: a secret is not given with the other inputs."]),
     ],

@@ -1,4 +1,4 @@
-"""The fields of a step: its task's parameters, and what the format lets a step say."""
+"""The fields of a step: its task's parameters and the step's options."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PASS = ("auto", "first", "payload", "none")
 
 
 def call_fields(step: TaskStep, info: TaskInfo) -> dict[str, Field]:
-    """A field for each declared parameter, then the arguments that have none."""
+    """A field for each declared parameter, then two for all other arguments."""
     fields, rest = {}, dict(step.kwargs)
     for name, param in info.params.items():
         text = ""
@@ -32,15 +32,15 @@ def call_fields(step: TaskStep, info: TaskInfo) -> dict[str, Field]:
         fields[f"param {name}"] = _param_field(name, param, text)
     more = "more " if fields else ""
     args = _json(step.args) if step.args else ""
-    fields["args"] = Field(f"{more}args  JSON list", parse_args, args, "none; like [1, 2]")
+    fields["args"] = Field(f"{more}args  JSON list", parse_args, args, "none; such as [1, 2]")
     kwargs = _json(rest) if rest else ""
-    hint = 'none; like {"day": "${{ inputs.day }}"}'
+    hint = 'none; such as {"day": "${{ inputs.day }}"}'
     fields["kwargs"] = Field(f"{more}kwargs  JSON object", parse_kwargs, kwargs, hint)
     return fields
 
 
 def option_fields(step: TaskStep) -> dict[str, Field]:
-    """What else a task's step can say."""
+    """The options of a task's step."""
     return {
         "id": name_field("id", step.id),
         "task": Field("task  friend.task", str.strip, step.task, ""),
@@ -56,7 +56,7 @@ def option_fields(step: TaskStep) -> dict[str, Field]:
 
 
 def group_fields(step: Step) -> dict[str, Field]:
-    """What a chain or a para can say."""
+    """The options of a chain or a para."""
     fields = {"id": name_field("id", step.id)}
     if isinstance(step, ParaStep):
         fields |= {
@@ -68,11 +68,11 @@ def group_fields(step: Step) -> dict[str, Field]:
 
 
 def task_step(step: TaskStep, values: Mapping[str, Any]) -> TaskStep:
-    """The step that the fields' values make.
+    """The step made from the fields' values.
 
     Raises:
-        UsageError: they don't go together.
-        ValidationError: the format doesn't allow one of them.
+        UsageError: the values contradict each other.
+        ValidationError: the format doesn't allow a value.
     """
     named = {
         name.removeprefix("param "): value
@@ -97,15 +97,15 @@ def task_step(step: TaskStep, values: Mapping[str, Any]) -> TaskStep:
             "pass": values["pass"] if values["pass"] != PASS[0] else "",
         }
     )
-    made = TaskStep.model_validate(data)
-    return made.model_copy(update=_outcome(made, step, values))
+    new = TaskStep.model_validate(data)
+    return new.model_copy(update=_outcome(new, step, values))
 
 
 def group_step(step: Step, values: Mapping[str, Any]) -> Step:
-    """The chain or para that the fields' values make, with the steps that it has.
+    """The chain or para made from the fields' values, with the steps that it has.
 
     Raises:
-        ValidationError: the format doesn't allow one of them.
+        ValidationError: the format doesn't allow a value.
     """
     # What every step has is checked without the steps below.
     TaskStep.model_validate({"id": values["id"], "task": "any", "notes": values["notes"]})
@@ -115,16 +115,16 @@ def group_step(step: Step, values: Mapping[str, Any]) -> Step:
     return step.model_copy(update={**update, **_outcome(step, step, values)})
 
 
-def _outcome(made: Step, old: Step, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the fields say of when a step runs and how its errors end, where that is news."""
+def _outcome(new: Step, old: Step, values: Mapping[str, Any]) -> dict[str, Any]:
+    """When a step runs and how its errors are handled, where the fields change that."""
     found = {"when": values["when"], "on_error": values["on_error"]}
     if found["on_error"] == "steps":
         found["on_error"] = old.on_error
-    return {name: value for name, value in found.items() if value != getattr(made, name)}
+    return {name: value for name, value in found.items() if value != getattr(new, name)}
 
 
 def _given(data: dict[str, Any]) -> dict[str, Any]:
-    """Without what says nothing, so that a file stays short."""
+    """Without empty values, so that a file stays short."""
     return {name: value for name, value in data.items() if value not in (None, "", [], {}, False)}
 
 
@@ -138,14 +138,14 @@ def _in_order(values: dict[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-# Fields that several forms have
+# Fields of several forms
 
 
 def outcome_fields(step: Step) -> dict[str, Field]:
-    """When a step runs, and what happens when it ended badly."""
+    """When a step runs, and what happens when it fails."""
     choices = ("fail", "continue", "steps") if step.handlers else ("fail", "continue")
     now = "steps" if step.handlers else str(step.on_error)
-    hint = "always; like steps.load.result.rows > 0"
+    hint = "always; such as steps.load.result.rows > 0"
     return {
         "when": Field("when", parse_when, when_text(step.when), hint),
         "on_error": choice_field("on error", choices, now),
@@ -153,7 +153,7 @@ def outcome_fields(step: Step) -> dict[str, Field]:
 
 
 def retry_fields(retry: Retry | None) -> dict[str, Field]:
-    """How often, after how long, and on what."""
+    """How often a step is retried, after how long, and on which exceptions."""
     times, delay, names = "", "", ""
     if retry is not None:
         times, names = str(retry.max), ", ".join(retry.on)
@@ -161,12 +161,12 @@ def retry_fields(retry: Retry | None) -> dict[str, Field]:
     return {
         "retry times": Field("retry times  after the first", str, times, "none"),
         "retry delay": Field("retry delay", str, delay, "1s, then twice as long each time"),
-        "retry on": Field("retry on", str, names, "every exception; like OSError, TIMEOUT"),
+        "retry on": Field("retry on", str, names, "every exception; such as OSError, TIMEOUT"),
     }
 
 
 def retry_of(values: Mapping[str, Any], old: Retry | None) -> Retry | None:
-    """What the fields of a retry make."""
+    """The retry made from its fields; None for none."""
     return parse_retry(values["retry times"], values["retry delay"], values["retry on"], old)
 
 
@@ -178,14 +178,14 @@ def name_field(title: str, value: str) -> Field:
 def choice_field(
     title: str, choices: tuple[str, ...], value: str, empty: str = "", *, shown: bool = True
 ) -> Field:
-    """One of some words, of which the beginning is enough.
+    """A choice between words; the beginning of a word is enough.
 
     Args:
-        title: What it is called.
+        title: The field's title.
         choices: The words.
-        value: The one it is now.
-        empty: What holds when nothing is typed, if that isn't the first word.
-        shown: Whether the title names the words.
+        value: The current word.
+        empty: What an empty field means, if that isn't the first word.
+        shown: Whether the title lists the words.
     """
     name = title.split("  ", maxsplit=1)[0]
 
@@ -206,7 +206,7 @@ def choice_field(
 
 
 def on_timeout_field(value: str | None) -> Field:
-    """What becomes of a task that takes too long."""
+    """What happens to a task that takes too long."""
     return choice_field("on timeout", ON_TIMEOUT, value or "", "revoke", shown=False)
 
 
@@ -237,7 +237,7 @@ def _param_field(name: str, param: Param, text: str) -> Field:
         spec_title(name, param),
         lambda typed: _read(name, param, typed),
         text,
-        param.description or f"not sent; like ${{{{ inputs.{name} }}}}",
+        param.description or f"not sent; such as ${{{{ inputs.{name} }}}}",
         secret=param.hides(name) and "${{" not in text,
     )
 
@@ -252,19 +252,19 @@ def _read(name: str, param: Param, text: str) -> Any:
 
 
 def _typed(name: str, param: Param, value: Any) -> str | None:
-    """How a value is typed into its parameter's field; None where that would change it."""
+    """The text for a value in its parameter's field; None where reading it changes the value."""
     is_template = isinstance(value, str) and "${{" in value
     text = value if is_template else "null" if value is None else param.text(value)
     try:
         back = _read(name, param, text)
     except UsageError:
-        # What its own field refuses is shown there, to be put right.
+        # A value that its field refuses is shown there, to be corrected.
         return text if isinstance(value, str | int | float) else None
     return text if is_same(back, value) else None
 
 
 def new_call(name: str, step_id: str, info: TaskInfo) -> TaskStep:
-    """A step for a task, with the values that its parameters have at first."""
+    """A step for a task, with the defaults of its parameters."""
     kwargs = {
         each: param.check(each, param.default)
         for each, param in info.params.items()

@@ -1,4 +1,4 @@
-"""The form of a run's inputs, made from what its document asks for."""
+"""The form of a run's inputs, as its document declares them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROMPT = "prompt"
 
 
 def asked_secrets(document: Document) -> list[str]:
-    """Names of the secrets that are asked for at the start of a run."""
+    """Names of the secrets that are typed when a run starts."""
     return [
         name
         for name, spec in document.inputs.items()
@@ -30,11 +30,11 @@ def run_form(
     """The window that asks for the inputs of a run.
 
     Args:
-        document: What is to be run.
-        last: The inputs of its last run, which are shown as hints.
-        title: What the window is called.
-        act: The word on its button.
-        filled: Whether the inputs of the last run stand in the fields.
+        document: The workflow to run.
+        last: The inputs of its last run, shown as hints.
+        title: The window's title.
+        act: The label of its button.
+        filled: Whether the inputs of the last run fill the fields.
     """
     asked = asked_secrets(document)
     fields = {

@@ -195,7 +195,7 @@ async def test_the_header_names_the_workflow_and_holds_what_all_steps_share() ->
         await it.put([call("calculator.add")])
         await it.keys("g", "e")
         await it.fill(name=" ")
-        assert "name: a workflow needs one." in it.picture
+        assert "name: is required." in it.picture
         await it.fill(name="weekly", limit="2")
         assert "runs are counted by a key" in it.picture
         fields = {"description": "For Monday", "timeout": "1h", "env": "HOME", "limit": "2"}
