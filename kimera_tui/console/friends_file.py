@@ -46,10 +46,14 @@ def changed_values(path: Path) -> list[str]:
     Args:
         path: A file that ``load_friends`` takes.
     """
-    text = read_text(path)
-    seen = state_dir() / SEEN
+    seen, known = state_dir() / SEEN, []
+    try:
+        text = read_text(path)
+    except ConfigError:  # it is gone by now
+        return []
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        known = seen.read_text().splitlines()
     digest = hashlib.sha256(text.encode()).hexdigest()
-    known = seen.read_text().splitlines() if not is_missing(seen) else []
     if digest in known:
         return []
     found = list(reread_in(text))

@@ -1,4 +1,4 @@
-"""What a run is given: each input checked against what its workflow asks for."""
+"""The inputs of a run, checked as its workflow declares them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ def resolve(specs: Mapping[str, Input], given: Mapping[str, Any]) -> dict[str, A
     Dates stay as they are written; durations are seconds.
 
     Args:
-        specs: What the workflow asks for.
+        specs: The inputs as the workflow declares them.
         given: Values by name.
 
     Raises:
-        UsageError: a value is missing, wrong, or for no input; the hint has all but the first.
+        UsageError: a value is missing, invalid, or of an unknown input; the hint has all problems
+            but the first.
     """
     problems = [
         f"{_shown_name(name)}: the workflow has no such input.{near(name, specs)}"
@@ -57,7 +58,7 @@ def resolve(specs: Mapping[str, Input], given: Mapping[str, Any]) -> dict[str, A
 
 
 def _shown_name(name: str) -> str:
-    """A name as it may be repeated: what is no name came from a file that holds something else."""
+    """The name, masked unless it looks like one: it may come from a file with other contents."""
     return name if re.fullmatch(r"[\w.-]{1,40}", name) else "…"
 
 
@@ -68,7 +69,7 @@ def secret_value(
 
     Args:
         name: The input's name.
-        spec: What the workflow says of it.
+        spec: The input as the workflow declares it.
         environ: The environment.
         prompted: Secrets that somebody typed, by name.
 
@@ -108,15 +109,15 @@ def _from_file(name: str, path: Path) -> str:
 
 
 def input_from(typed: Mapping[str, Any]) -> Input:
-    """The input that a form's fields make.
+    """The input made from a form's fields.
 
     Args:
         typed: ``type``, ``required``; ``default``, ``values``, ``min``, ``max``, ``pattern``,
             ``max_length``, ``from`` and ``description`` as texts, empty for none.
 
     Raises:
-        UsageError: a field can't be read, or makes no sense; the sentence begins with its name.
-        ValidationError: the format doesn't allow one of them.
+        UsageError: a field is invalid; the sentence begins with its name.
+        ValidationError: the format doesn't allow a value.
     """
     kind = typed["type"]
     data: dict[str, Any] = {"type": kind} if kind != "string" else {}
@@ -167,7 +168,7 @@ def _word(text: str) -> Any:
 def choices_text(values: list[Any]) -> str:
     """The choices of an enum as ``parse_choices`` reads them."""
     text = ", ".join(map(str, values))
-    is_plain = not text.startswith("[") and _as_json(parse_choices(text)) == _as_json(values)
+    is_plain = text.isprintable() and text[:1] != "[" and _as_json(parse_choices(text)) == _as_json(values)
     return text if is_plain else _as_json(values)
 
 

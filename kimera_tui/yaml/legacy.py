@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,24 +38,25 @@ class Reread:
 
 
 def reread_in(text: str) -> Iterator[Reread]:
-    """The values and keys of a text that ``parse_yaml`` takes, in their order."""
-    for event in yaml.parse(text, Loader=LOADER):
-        if isinstance(event, yaml.ScalarEvent) and not event.style:
-            before, now = _readings(event.value)
-            if before != now:
-                mark: Any = event.start_mark
-                yield Reread(mark.line + 1, event.value, before, now)
+    """The values and keys of a text, in their order, up to where it isn't YAML."""
+    with contextlib.suppress(yaml.YAMLError):
+        for event in yaml.parse(text, Loader=LOADER):
+            if isinstance(event, yaml.ScalarEvent) and not event.style:
+                before, now = _readings(event.value)
+                if before != now:
+                    mark: Any = event.start_mark
+                    yield Reread(mark.line + 1, event.value, before, now)
 
 
 @lru_cache(maxsize=1000)
 def _readings(text: str) -> tuple[str, str]:
-    """What YAML 1.1 and YAML 1.2 make of a plain value; twice the same where that was refused."""
-    now = _words(plain_value(text, 1))
+    """What YAML 1.1 and YAML 1.2 make of a plain value; the same where one of them refuses it."""
     tag = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))
     try:
+        now = _words(plain_value(text, 1))
         value = _CONSTRUCTOR.construct_object(yaml.ScalarNode(tag, text))
     except (yaml.YAMLError, ValueError):
-        return now, now
+        return "", ""
     if isinstance(value, datetime.datetime):
         return f"the time {value}", now
     # A date was typed and sent as its text all the same.

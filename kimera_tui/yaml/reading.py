@@ -66,7 +66,7 @@ class Malformed(ConfigError):
         self.sentence = sentence
 
 
-class _Refused(Exception):
+class _Refused(ValueError):
     """What is wrong, and on which line."""
 
     def __init__(self, line: int, why: str) -> None:

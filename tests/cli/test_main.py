@@ -12,6 +12,7 @@ from kimera_tui.cli.friends import FIRST_LINES
 from kimera_tui.cli.main import main
 from kimera_tui.cli.workflow import workflow
 from kimera_tui.config.friends import load_friends
+from kimera_tui.console.friends_file import SEEN
 
 
 def test_an_env_file_that_cannot_be_read_is_a_sentence(
@@ -80,6 +81,17 @@ def test_values_that_were_read_otherwise_are_told_once_for_each_text_of_the_file
     assert lines()[1] == "warning: line 6: `on` is text, not true"
     path.write_text(text.replace("on\n", "'on'\n"))
     assert lines() == told[2:]
+
+
+def test_what_cannot_be_remembered_is_told_again(tmp_path: Path) -> None:
+    path, home = tmp_path / "friends.yaml", tmp_path / "home"
+    path.write_text("friends:\n  shop:\n    route: r\n    queue: q\n    description: on\n")
+    (home / "state" / SEEN).mkdir(parents=True)
+    for _ in range(2):
+        environ = {"KIMERA_FRIENDS": str(path), "KIMERA_HOME": str(home)}
+        done = CliRunner().invoke(main, ["friends"], env=environ)
+        assert done.exit_code == 0
+        assert "line 5: `on` is text, not true" in done.stderr
 
 
 def test_without_friends_the_first_three_lines_are_shown(
