@@ -168,8 +168,11 @@ def _word(text: str) -> Any:
 def choices_text(values: list[Any]) -> str:
     """The choices of an enum as ``parse_choices`` reads them."""
     text = ", ".join(map(str, values))
-    is_plain = text.isprintable() and text[:1] != "[" and _as_json(parse_choices(text)) == _as_json(values)
-    return text if is_plain else _as_json(values)
+    if text.isprintable() and not text.startswith("["):
+        back = parse_choices(text)
+        if _as_json(back) == _as_json(values):
+            return text
+    return _as_json(values)
 
 
 def _as_json(value: Any) -> str:
