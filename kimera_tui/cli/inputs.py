@@ -93,7 +93,7 @@ def _pair(word: str) -> tuple[str, str]:
 
 
 def _json_or_text(text: str) -> Any:
-    from kimera_tui.documents.fields import parse_json
+    from kimera_tui.values.json_input import parse_json
 
     try:
         return parse_json(text, "value")
@@ -102,20 +102,18 @@ def _json_or_text(text: str) -> Any:
 
 
 def _value(name: str, spec: Input | None, text: str) -> Any:
-    from kimera_tui.documents.inputs import parse_input
-
     if spec is None:
         return text  # an unknown input is reported together with the other invalid ones
-    if spec.type == "secret":
+    if spec.is_secret:
         raise UsageError(
             f"-i {name}: never put a secret on a command line, where other users can see it.",
             hint=elsewhere(name),
         )
-    return parse_input(name, spec, text)
+    return spec.read(name, text)
 
 
 def _from_file(name: str) -> dict[str, Any]:
-    from kimera_tui.documents.fields import parse_json
+    from kimera_tui.values.json_input import parse_json
     from kimera_tui.yaml.reading import parse_yaml, read_text
 
     path = Path(name)

@@ -95,7 +95,7 @@ class Sources:
         return secret_value(name, spec, os.environ, {})
 
     def _stdin(self, option: str) -> str:
-        from kimera_tui.documents.fields import MAX_BYTES
+        from kimera_tui.values.json_input import MAX_BYTES
 
         if self._stdin_of:
             raise UsageError(f"{option}: {self._stdin_of} already reads standard input.")
@@ -163,10 +163,6 @@ def call_secrets(
 
 def _typed(name: str, param: Param | None, text: str) -> Any:
     """A secret converted to the type of its parameter; no error repeats it."""
-    from kimera_tui.documents.fields import parse_param
-
-    return text if param is None else parse_param(name, _hidden(param), text)
-
-
-def _hidden(param: Param) -> Param:
-    return param.model_copy(update={"secret": True})
+    if param is None:
+        return text
+    return param.model_copy(update={"secret": True}).read(name, text)

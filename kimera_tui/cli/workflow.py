@@ -82,10 +82,12 @@ def _print_reads(
 def _friends() -> Mapping[str, Friend]:
     import os
 
-    from kimera_tui.config.friends import load_friends
-    from kimera_tui.console.friends import find_friends_file
+    from kimera_tui.console.friends import changed_values, read_friends
 
-    return load_friends(find_friends_file(os.environ))
+    path, friends = read_friends(os.environ)
+    for line in changed_values(path) if friends else ():
+        narrate(f"warning: {line}")
+    return friends
 
 
 def _check(name: str, friends: Mapping[str, Friend], *, as_json: bool) -> int:

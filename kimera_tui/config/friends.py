@@ -1,9 +1,9 @@
-"""Friends: the services an operator knows, as friends.yaml describes them."""
+"""Friends: the services that friends.yaml describes."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,16 +13,18 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
-    model_validator,
 )
 
 from kimera_tui.config.trust import Access
-from kimera_tui.config.validation_errors import refusal
+from kimera_tui.config.validation_errors import problems_in, refusal
 from kimera_tui.errors import ConfigError, UnknownFriend, near
 from kimera_tui.files import is_missing
 from kimera_tui.redaction import redact_text
+from kimera_tui.values.spec import Spec
 from kimera_tui.yaml.reading import Key, read_yaml
 
+MAX_PATTERNS = 100
+"""Different patterns in one file: one near the engine's limit takes a tenth of a second."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[\w.:-]+$")]
 
 
@@ -30,50 +32,46 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Param(_Strict):
-    """One parameter of a task, as the form asks for it."""
+class Param(Spec):
+    """One parameter of a task."""
 
-    type: Literal["string", "int", "float", "bool", "date", "json", "enum"] = "string"
-    required: bool = False
-    default: Any = None
-    values: list[Any] = Field(default_factory=list)
-    """The choices of an ``enum``."""
-    description: str = ""
+    type: Literal[
+        "string", "int", "float", "bool", "date", "datetime", "duration", "enum", "json"
+    ] = "string"
     secret: bool = False
     """Never shown, never written down."""
 
-    @model_validator(mode="after")
-    def _enum_has_values(self) -> Param:
-        if self.type == "enum" and not self.values:
-            raise ValueError("an enum needs `values`")
-        return self
+    @property
+    def is_secret(self) -> bool:
+        """Whether nobody may see its value."""
+        return self.secret
 
 
 class TaskInfo(_Strict):
-    """What friends.yaml tells about one task."""
+    """One task as friends.yaml describes it."""
 
     doc: str = ""
     params: dict[str, Param] = Field(default_factory=dict)
 
 
 class Friend(_Strict):
-    """One service: where its tasks live and how to treat it."""
+    """One service: where its tasks live and how to call them."""
 
     route: Name
-    """Module path put before a task's name."""
+    """Module path that precedes a task's name."""
     queue: Name
     broker: str | None = None
-    """Its own broker, else the default one; ``${NAME}`` is taken from the environment."""
+    """Its own broker, else the default one; ``${NAME}`` stands for an environment variable."""
     backend: str | None = None
     description: str = ""
     danger: bool = False
     read_only: bool = False
     timeout: Annotated[float, Field(gt=0, strict=False, allow_inf_nan=False)] = 30
-    """Seconds; the default of this friend's tasks."""
+    """Seconds; the default timeout of this friend's tasks."""
     tasks: dict[Name, TaskInfo] = Field(default_factory=dict)
 
     def as_mapping(self) -> dict[str, Any]:
-        """What was set, as the plain mapping of ``TaskManager.friends``."""
+        """The settings as ``TaskManager.friends`` holds them."""
         return self.model_dump(exclude_none=True)
 
 
@@ -91,7 +89,7 @@ _OWN = {
 
 
 def friends_path(environ: Mapping[str, str]) -> Path:
-    """Which friends.yaml counts: the one named, the app's, the app folder's, or the one here."""
+    """The friends.yaml in use: the named one, the app's, the app folder's, or the one here."""
     if named := environ.get("KIMERA_FRIENDS"):
         return Path(named)
     here = Path("friends.yaml")
@@ -114,9 +112,28 @@ def load_friends(path: Path) -> dict[str, Friend]:
     if source.data is None:
         return {}
     try:
-        return _FriendsFile.model_validate(source.data).friends
+        friends = _FriendsFile.model_validate(source.data).friends
     except ValidationError as error:
-        raise refusal(path, source, error, _keys_at, _OWN) from error
+        problems = problems_in(source.data, error, _keys_at, _OWN)
+        raise refusal(path, source, problems) from error
+    if problems := list(_wrong_params(friends)):
+        raise refusal(path, source, problems)
+    return friends
+
+
+def _wrong_params(friends: Mapping[str, Friend]) -> Iterator[tuple[Key, str]]:
+    """Contradictions in the declarations of parameters, each with its place."""
+    patterns = set()
+    for friend_name, friend in friends.items():
+        for task_name, task in friend.tasks.items():
+            for name, param in task.params.items():
+                place = ("friends", friend_name, "tasks", task_name, "params", name)
+                patterns.add(param.pattern)
+                if len(patterns) > MAX_PATTERNS:
+                    yield (*place, "pattern"), f"more than {MAX_PATTERNS} different patterns."
+                    return
+                for key, sentence in param.problems(name):
+                    yield (*place, key), sentence
 
 
 def find_friend(friends: Mapping[str, Any], name: str) -> Any:
@@ -128,15 +145,15 @@ def find_friend(friends: Mapping[str, Any], name: str) -> Any:
 
 
 def secret_params(entry: Mapping[str, Any], task_name: str, positional: int = 0) -> frozenset[str]:
-    """What a friend's configuration declares secret of a task.
+    """Which arguments of a task its friend declares secret.
 
     Args:
         entry: The friend's configuration.
         task_name: The task.
-        positional: How many arguments are given without a name.
+        positional: Number of positional arguments.
 
     Returns:
-        Names of parameters, and the positions (``"0"`` is the first) of arguments for them.
+        Names of parameters, and positions of positional arguments (``"0"`` is the first).
     """
     params = (entry.get("tasks") or {}).get(task_name, {}).get("params") or {}
     secret = [name for name, param in params.items() if param.get("secret")]
@@ -145,7 +162,7 @@ def secret_params(entry: Mapping[str, Any], task_name: str, positional: int = 0)
 
 
 def expand(value: str, friend: str, variables: Mapping[str, str]) -> str:
-    """Put variables in for ``${NAME}``.
+    """A text with the values of its ``${NAME}``.
 
     Raises:
         ConfigError: a variable isn't set, or may not be read; the message names it.
@@ -163,7 +180,7 @@ def expand(value: str, friend: str, variables: Mapping[str, str]) -> str:
 
 
 def accesses_of(friends: Mapping[str, Friend]) -> list[Access]:
-    """The environment variables that go into the friends' URLs."""
+    """The environment variables in the friends' URLs."""
     return sorted(
         {
             Access("variable", name, f"{redact_text(url)}, the {what} of friend `{friend_name}`")
@@ -176,6 +193,6 @@ def accesses_of(friends: Mapping[str, Friend]) -> list[Access]:
 
 
 def _keys_at(where: Key) -> Iterable[str]:
-    """The keys that would have been right where an unknown one stands."""
+    """The known keys in the place of an unknown one."""
     by_depth: dict[int, type[BaseModel]] = {1: _FriendsFile, 3: Friend, 5: TaskInfo, 7: Param}
     return by_depth.get(len(where), Friend).model_fields

@@ -1,4 +1,4 @@
-"""Saved filters: search lines by their names, in a small file that the console writes too."""
+"""Saved filters: search lines by name, in a file that the console also writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from kimera_tui.config.paths import config_dir, private_dir
-from kimera_tui.config.validation_errors import refusal
+from kimera_tui.config.validation_errors import problems_in, refusal
 from kimera_tui.errors import ConfigError, UsageError
 from kimera_tui.files import is_missing, replace_file
 from kimera_tui.yaml.reading import read_yaml
@@ -52,12 +52,12 @@ _OWN = {
 
 
 def filters_file() -> Path:
-    """Where the filters are."""
+    """The file with the filters."""
     return config_dir() / "filters.yaml"
 
 
 def filter_name(text: str) -> str:
-    """A name that a filter can have, without the @ that it may have been typed with.
+    """A filter's name, without a leading @.
 
     Raises:
         UsageError: no filter can have that name.
@@ -69,7 +69,7 @@ def filter_name(text: str) -> str:
 
 
 def load_filters(path: Path) -> dict[str, str]:
-    """Read the filters' lines by their names; a file that doesn't exist has none.
+    """The search lines by name; a file that doesn't exist has none.
 
     Raises:
         ConfigError: the file can't be read or is malformed; the message names file, line and key.
@@ -82,14 +82,15 @@ def load_filters(path: Path) -> dict[str, str]:
     try:
         return _FiltersFile.model_validate(source.data).filters
     except ValidationError as error:
-        raise refusal(path, source, error, lambda _: _FiltersFile.model_fields, _OWN) from error
+        problems = problems_in(source.data, error, lambda _: _FiltersFile.model_fields, _OWN)
+        raise refusal(path, source, problems) from error
 
 
 def save_filters(path: Path, filters: Mapping[str, str]) -> None:
-    """Write all filters, in one stroke: nobody ever reads half a file.
+    """Replace the file in one step, so that nobody reads half of it.
 
     Raises:
-        ConfigError: the file can't be written; the old one is as it was.
+        ConfigError: the file can't be written; the old one is unchanged.
     """
     text = "\n".join(lines_of("filters", filters, short=False)) + "\n"
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,7 @@ from kimera_tui.config.friends import Friend, friends_path, load_friends
 from kimera_tui.config.paths import state_dir
 from kimera_tui.console.connection import Connection
 from kimera_tui.console.filters import SavedFilters
-from kimera_tui.console.friends import find_friends_file
+from kimera_tui.console.friends import changed_values, find_friends_file
 from kimera_tui.console.guard import Guard
 from kimera_tui.console.permissions import Permissions
 from kimera_tui.console.runs import Runs
@@ -48,6 +48,8 @@ class Console:
     filters: SavedFilters
     runs: Runs
     workflows: Workflows
+    say: Callable[[str], None] = logger.warning
+    """Called with notices for people, where no screen shows them."""
 
     async def start(self) -> None:
         """Bring the broker up; progress and failure are published as events."""
@@ -68,11 +70,17 @@ class Console:
     ) -> None:
         await self.close()
 
+    def friends_notice(self) -> Sequence[str]:
+        """Which values of friends.yaml earlier versions read otherwise; empty once reported."""
+        return changed_values(self.friends_file) if self.friends else ()
+
     def need_friends(self) -> None:
-        """Raise ConfigError where friends.yaml could not be read."""
+        """Raise ConfigError where friends.yaml could not be read; report its notice otherwise."""
         if self.friends_problem:
             first, _, rest = self.friends_problem.partition("\n")
             raise ConfigError(first, hint=rest)
+        for line in self.friends_notice():
+            self.say(f"warning: {line}")
 
 
 def build_console(
@@ -113,6 +121,7 @@ def build_console(
         workflows=Workflows(
             connection, journal, guard, permissions, friends, workflows_folder(environ)
         ),
+        say=say,
     )
 
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from kimera_tui.config.friends import Friend, friends_path, load_friends
+from kimera_tui.config.paths import private_dir, state_dir
 from kimera_tui.errors import ConfigError
-from kimera_tui.files import is_missing
+from kimera_tui.files import is_missing, replace_file
+from kimera_tui.yaml.legacy import reread_in
+from kimera_tui.yaml.reading import read_text
 
 DEMO_FRIENDS = Path(__file__).parent.parent / "embedded" / "friends.yaml"
+SEEN = "friends-yaml-seen"
+"""Name of the file with the digests of each friends.yaml that was looked through."""
+MOST_SEEN = 200
+MOST_LINES = 8
+"""Values that one notice lists."""
 
 
 def find_friends_file(environ: Mapping[str, str]) -> Path:
@@ -25,6 +35,38 @@ def find_friends_file(environ: Mapping[str, str]) -> Path:
         raise ConfigError(f"{path} is a link to a file that does not exist.")
     configured = environ.get("KIMERA_FRIENDS") or environ.get("BROKER_URL")
     return path if configured or not is_missing(path) else DEMO_FRIENDS
+
+
+def changed_values(path: Path) -> list[str]:
+    """The lines that say which values of a friends.yaml earlier versions read otherwise.
+
+    They read YAML 1.1, in which ``no`` is false. It is said once for each text that the file has:
+    the state folder keeps which ones, and where it can't be written, it is said again.
+
+    Args:
+        path: A file that ``load_friends`` takes.
+    """
+    seen, known = state_dir() / SEEN, []
+    try:
+        text = read_text(path)
+    except ConfigError:  # it is gone by now
+        return []
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        known = seen.read_text().splitlines()
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    if digest in known:
+        return []
+    found = list(reread_in(text))
+    with contextlib.suppress(OSError, ConfigError):
+        private_dir(seen.parent)
+        replace_file(seen, "\n".join([*known[-MOST_SEEN:], digest]) + "\n", private=True)
+    if not found:
+        return []
+    lines = [each.sentence for each in found[:MOST_LINES]]
+    if len(found) > MOST_LINES:
+        lines.append(f"and {len(found) - MOST_LINES} more")
+    head = f"{path} is now read as YAML 1.2. Values that earlier versions read otherwise:"
+    return [head, *lines]
 
 
 def read_friends(environ: Mapping[str, str]) -> tuple[Path, dict[str, Friend]]:

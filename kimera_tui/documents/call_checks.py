@@ -10,7 +10,7 @@ from kimera_tui.depth import every
 from kimera_tui.documents.addresses import Address
 from kimera_tui.documents.data_flow import fed_by, takes_result
 from kimera_tui.documents.document import Document, TaskStep
-from kimera_tui.documents.fields import check_call, into_kwargs
+from kimera_tui.documents.fields import check_call, kwargs_only
 from kimera_tui.errors import UsageError
 from kimera_tui.yaml.reading import Key
 
@@ -35,7 +35,7 @@ def call_problems(
     positional = dict(zip(info.params, step.args, strict=False))
     for position, name in enumerate(positional):
         if info.params[name].secret:
-            yield ("args", position), into_kwargs(name)
+            yield ("args", position), kwargs_only(name)
     may_come_in = takes_result(step) and fed_by(document, address) is not None
     for name, param in info.params.items():
         if name not in step.kwargs and name not in positional:

@@ -22,8 +22,7 @@ from kimera_tui.documents.document import (
     all_steps,
     called,
 )
-from kimera_tui.documents.fields import into_kwargs
-from kimera_tui.documents.inputs import spec_problems
+from kimera_tui.documents.fields import kwargs_only
 from kimera_tui.documents.references import (
     Reference,
     TemplateError,
@@ -102,17 +101,13 @@ def _inputs(document: Document) -> Iterator[Problem]:
         yield Problem(f"more than {MAX_PATTERNS} have a pattern.", path=("inputs",))
         return
     for name, spec in document.inputs.items():
-        for sentence in spec_problems(name, spec):
-            yield Problem(_without_name(name, sentence), path=("inputs", name))
+        for key, sentence in spec.problems(name):
+            yield Problem(sentence, path=("inputs", name, key))
 
 
 def too_many(steps: int) -> str:
     """That there are more steps than a document may have."""
     return f"{steps:,} steps; the most is {MAX_STEPS:,}."
-
-
-def _without_name(name: str, sentence: str) -> str:
-    return sentence.removeprefix(f"{name}: ")
 
 
 def _size(document: Document) -> list[Problem]:
@@ -162,7 +157,7 @@ def _input_problem(
     if name not in document.inputs:
         return f"`{reference}`: there is no input `{name}`.{hints.near(name, document.inputs)}"
     if not secrets and document.inputs[name].type == "secret":
-        return into_kwargs(f"`{reference}`")
+        return kwargs_only(f"`{reference}`")
     return ""
 
 
@@ -249,7 +244,7 @@ class _Checker:
         self._look_ups(found, step, path, place, secrets=secrets)
         for each in found if not secrets else ():
             if is_secret_variable(each):
-                self.found.append(Problem(into_kwargs(f"`{each}`"), step.id, path))
+                self.found.append(Problem(kwargs_only(f"`{each}`"), step.id, path))
 
     def _condition(self, step: Step, address: Key, place: _Place) -> None:
         path = (*address, "when")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -20,7 +19,8 @@ from pydantic import (
 )
 
 from kimera_tui.errors import UsageError
-from kimera_tui.values.durations import check_seconds, duration_text, parse_duration
+from kimera_tui.values.durations import duration_text, seconds_of
+from kimera_tui.values.spec import Spec
 
 MAX_DEPTH = 40
 """Levels of chains and paras within each other."""
@@ -31,16 +31,9 @@ STEP_LISTS = ("steps", "finally", "chain", "para", "on_error")
 """Keys below which steps stand."""
 
 
-def _seconds(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            return parse_duration(value)
-        except UsageError as error:
-            raise ValueError(error.message.removesuffix(".")) from None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError("write a duration such as 30s, 5m or 1h30m")
+def _seconds(value: object) -> float:
     try:
-        return float(check_seconds(value))
+        return seconds_of(value)
     except UsageError as error:
         raise ValueError(error.message.removesuffix(".")) from None
 
@@ -67,28 +60,22 @@ class _Strict(BaseModel):
     )
 
 
-class Input(_Strict):
+class Input(Spec):
     """One value that a run asks for."""
 
-    type: Literal[
-        "string", "int", "float", "bool", "date", "datetime", "duration", "enum", "json", "secret"
-    ] = "string"
-    required: bool = False
-    default: Any = None
-    description: Text = ""
-    values: list[Any] = Field(default_factory=list)
-    """The choices of an ``enum``."""
-    min: int | float | str | None = None
-    """The least number, date, datetime or duration."""
-    max: int | float | str | None = None
-    pattern: Annotated[str, StringConstraints(max_length=500)] | None = None
-    """A regular expression that the whole of a string has to match."""
-    max_length: Annotated[int, Field(gt=0)] | None = None
-    """Characters of a string."""
     from_: Annotated[str, StringConstraints(pattern=r"^(env:\w+|file:.+|prompt)$")] | None = Field(
         None, alias="from"
     )
     """Where a secret comes from: ``env:NAME``, ``file:PATH`` or ``prompt``."""
+
+    def _contradictions(self) -> Iterator[tuple[str, str]]:
+        yield from super()._contradictions()
+        if self.values and self.type != "enum":
+            yield "values", "is allowed for an enum only."
+        if self.from_ is not None and not self.is_secret:
+            yield "from", "is allowed for a secret only."
+        if self.default is not None and self.is_secret:
+            yield "default", "is not allowed for a secret; say where it comes `from`."
 
 
 class Condition(_Strict):

@@ -15,6 +15,8 @@ _TYPES: Mapping[str, Mapping[str, Any]] = {
     "float": {"type": "number"},
     "bool": {"type": "boolean"},
     "date": {"type": "string"},
+    "datetime": {"type": "string"},
+    "duration": {"type": "number", "exclusiveMinimum": 0},
 }
 _OPERATORS = ("eq", "ne", "gt", "ge", "lt", "le", "in", "exists")
 _SHAPES = ("ref", "all", "any", "not")
@@ -78,10 +80,23 @@ def _kwargs(info: TaskInfo) -> dict[str, Any]:
     return found
 
 
+def _limits(param: Param) -> dict[str, Any]:
+    """What a schema can say of a parameter's limits."""
+    limits: dict[str, Any] = {}
+    if param.type in ("int", "float"):
+        limits = {"minimum": param.min, "maximum": param.max}
+    if param.type == "string":
+        pattern = None if param.pattern is None else f"^(?:{param.pattern})$"
+        limits = {"pattern": pattern, "maxLength": param.max_length}
+    return {key: value for key, value in limits.items() if value is not None}
+
+
 def _param(param: Param) -> dict[str, Any]:
     kind: Mapping[str, Any] = _TYPES.get(param.type, {})
     if param.type == "enum":
         kind = {"enum": param.values}
+    if kind:
+        kind = {**kind, **_limits(param)}
     found: dict[str, Any] = {"anyOf": [kind, _TEMPLATE]} if kind else {}
     if param.description:
         found["description"] = param.description

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from kimera_tui.config.friends import Friend
+from kimera_tui.config.validation_errors import at
 from kimera_tui.documents.checks import Problem, problems_of, too_many
 from kimera_tui.documents.document import MAX_STEPS, STEP_LISTS, Document
 from kimera_tui.documents.repair import repaired
-from kimera_tui.documents.schema_errors import FormError, at, is_step, validated
+from kimera_tui.documents.schema_errors import FormError, is_step, validated
 from kimera_tui.errors import ConfigError
 from kimera_tui.yaml.reading import Key, Malformed, Source, parse_yaml, read_text
 

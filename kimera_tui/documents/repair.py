@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kimera_tui.config.validation_errors import at
 from kimera_tui.documents.document import KINDS, Document
 from kimera_tui.documents.schema_errors import (
     MOST,
     FormError,
-    at,
     is_step,
     misspelt_kind,
     validated,
@@ -46,7 +46,7 @@ class Repair:
         if any(path[:length] in self._places for length in range(1, len(path) + 1)):
             return True
         if path[:1] == ("inputs",):
-            return path in self._around
+            return path[:2] in self._around
         if path[:-1] not in self._around:
             return False
         # A key that was taken out may have named the friend, or brought what is missing.

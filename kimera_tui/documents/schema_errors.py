@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from kimera_tui.config.validation_errors import SENTENCES
+from kimera_tui.config.validation_errors import at, place_of, sentence_of
 from kimera_tui.documents.document import (
     KINDS,
     STEP_LISTS,
@@ -25,7 +25,6 @@ from kimera_tui.documents.document import (
     TaskStep,
 )
 from kimera_tui.documents.foreign_syntax import instead_of, right_form
-from kimera_tui.errors import near
 from kimera_tui.yaml.reading import Key
 
 MOST = 400
@@ -55,16 +54,6 @@ def validated(data: Any) -> tuple[Document | None, list[FormError]]:
         return None, [FormError((), "deep", "steps are nested too deep.")]
 
 
-def at(data: Any, path: Key) -> Any:
-    """What stands at a place of plain values; None where nothing does."""
-    for part in path:
-        try:
-            data = data[part]
-        except (LookupError, TypeError):
-            return None
-    return data
-
-
 def is_step(path: Key) -> bool:
     """Whether a path ends at a step."""
     return len(path) > 1 and isinstance(path[-1], int) and path[-2] in STEP_LISTS
@@ -80,11 +69,18 @@ def misspelt_kind(step: Mapping[str, Any]) -> tuple[str, str]:
     return "", ""
 
 
+def sentence_of_field(error: ValidationError) -> tuple[str, str]:
+    """The field of a form that an error is about, empty for all of them, and what is wrong."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    path: Key = first["loc"][:1]
+    return str(path[0]) if path else "", _sentence(None, path, first)
+
+
 def _in_the_files_words(data: Any, error: ValidationError) -> list[FormError]:
     found: dict[Key, FormError] = {}
     for each in error.errors(include_url=False, include_input=False)[:MOST]:
         kind, loc = each["type"], each["loc"]
-        path = _path(data, loc, kind)
+        path = place_of(data, loc, kind, is_step)
         if path in found or (kind == "literal_error" and _is_handlers(data, path)):
             continue
         sentence = _sentence(data, path, each)
@@ -97,56 +93,30 @@ def _is_handlers(data: Any, path: Key) -> bool:
     return path[-1:] == ("on_error",) and is_step(path[:-1]) and isinstance(at(data, path), list)
 
 
-def _path(data: Any, loc: Sequence[str | int], kind: str) -> Key:
-    """Where an error is; levels that only pydantic knows are left out."""
-    path: Key = ()
-    for position, part in enumerate(loc):
-        if is_step(path) and isinstance(loc[position - 1], int):
-            continue  # the kind of step that pydantic chose
-        if _has(data, part):
-            path, data = (*path, part), data[part]
-        elif kind == "missing" and position == len(loc) - 1:
-            path = (*path, part)
-    return path
-
-
-def _has(value: Any, part: str | int) -> bool:
-    if isinstance(value, dict):
-        return part in value
-    return isinstance(value, list) and isinstance(part, int) and part < len(value)
-
-
 def _sentence(data: Any, path: Key, error: ErrorDetails) -> str:
-    kind, context = error["type"], error.get("ctx", {})
+    kind = error["type"]
     last = str(path[-1])[:80] if path else ""
-    if kind == "extra_forbidden":
-        return _unknown(data, path, last)
+    if kind == "extra_forbidden" and (instead := instead_of(last, _owner(path[:-1]))):
+        return f"unknown key '{last}': {instead}."
     if kind == "step_kind":
         return f"a step has exactly one of {', '.join(KINDS)}.{_misspelt(at(data, path))}"
     if last == "on_error" and is_step(path[:-1]):
         return "must be fail, continue, or a list of steps."
-    if last in ("min", "max") and len(path) == 3 and path[0] == "inputs":
-        return "must be a number, or a date, time or duration as text."
-    if kind in SENTENCES:
-        form = right_form(last, at(data, path), of_input=_is_input(path)) if kind in _FORMS else ""
-        return f"{SENTENCES[kind]}: {form}." if form else f"{SENTENCES[kind]}."
-    if kind in _LIMITS:
-        return f"{_LIMITS[kind]} {next(iter(context.values()))}."
     if kind == "string_pattern_mismatch":
         return f"{_form_of(path)}."
-    if kind == "literal_error":
-        return _choices(at(data, path), context["expected"])
-    text = error["msg"].removeprefix("Value error, ").removesuffix(".")
-    return f"{text[:1].lower()}{text[1:]}."
+    known = _known_keys(data, path[:-1]) if kind == "extra_forbidden" else ()
+    sentence = sentence_of(error, path, at(data, path), known)
+    form = right_form(last, at(data, path), of_input=_is_input(path)) if kind in _FORMS else ""
+    return f"{sentence.removesuffix('.')}: {form}." if form else sentence
 
 
-def _unknown(data: Any, path: Key, last: str) -> str:
-    above = path[:-1]
-    place = "step" if is_step(above) else "input" if _is_input(above) else ""
-    place = place or ("retry" if above[-1:] == ("retry",) else "" if above else "file")
-    if instead := instead_of(last, place):
-        return f"unknown key '{last}': {instead}."
-    return f"unknown key '{last}'.{near(last, _known_keys(data, above))}"
+def _owner(path: Key) -> str:
+    """What a key at a path is a key of, as ``instead_of`` calls it."""
+    if is_step(path):
+        return "step"
+    if _is_input(path):
+        return "input"
+    return "retry" if path[-1:] == ("retry",) else "" if path else "file"
 
 
 def _is_input(path: Key) -> bool:
@@ -154,12 +124,6 @@ def _is_input(path: Key) -> bool:
 
 
 _FORMS = ("list_type", "dict_type", "model_type", "model_attributes_type")
-_LIMITS = {
-    "greater_than": "must be greater than",
-    "greater_than_equal": "must be at least",
-    "less_than_equal": "must be at most",
-    "string_too_long": "too long; the most characters are",
-}
 
 
 def _misspelt(step: Any) -> str:
@@ -170,12 +134,6 @@ def _misspelt(step: Any) -> str:
             return f" Unknown key '{word}': {instead}."
     key, kind = misspelt_kind(step)
     return f" Unknown key '{key}'. Near: `{kind}`." if key else ""
-
-
-def _choices(given: Any, expected: str) -> str:
-    choices = expected.replace(" or ", ", ").replace("'", "")
-    nearest = near(given[:80], choices.split(", ")) if isinstance(given, str) else ""
-    return f"must be one of {choices}.{nearest}"
 
 
 def _form_of(path: Key) -> str:

@@ -1,31 +1,34 @@
-"""A step's options as a person types them on one line, and back."""
+"""A step's options as one line of text, and back."""
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from pydantic import ValidationError
 
 from kimera_tui.documents.document import Condition, Retry
-from kimera_tui.documents.fields import parse_json
+from kimera_tui.documents.schema_errors import sentence_of_field
 from kimera_tui.errors import UsageError
-from kimera_tui.values.durations import duration_text, parse_duration
+from kimera_tui.jsontext import to_json
+from kimera_tui.values.durations import duration_text
+from kimera_tui.values.json_input import parse_json
+from kimera_tui.values.spec import DURATION, Spec
 
 _SIGNS = {"==": "eq", "=": "eq", "!=": "ne", ">=": "ge", "<=": "le", ">": "gt", "<": "lt"}
 _WRITTEN = {"eq": "==", "ne": "!=", "ge": ">=", "le": "<=", "gt": ">", "lt": "<"}
 _COMPARISON = re.compile(r"(?P<ref>[^\s=!<>]+)\s*(?P<sign>==|=|!=|>=|<=|>|<)\s*(?P<value>.+)")
 _MEMBER = re.compile(r"(?P<ref>\S+)\s+in\s+(?P<value>\[.*\])", re.DOTALL)
 _THERE = re.compile(r"(?P<ref>\S+)\s+(?P<word>exists|missing)")
+_TIMES = Spec(type="int", min=0, max=100)
 _HINT = 'write `steps.load.result.rows > 0`, `inputs.region in ["eu"]`, `steps.load.result exists`'
 
 
 def parse_when(text: str) -> Condition | None:
-    """The condition of a line such as ``steps.load.result.rows > 0``, or of a JSON object.
+    """The condition that a line such as ``steps.load.result.rows > 0``, or a JSON object, means.
 
     Raises:
-        UsageError: it is neither; the sentence says how to write one.
+        UsageError: it is neither; the sentence gives examples.
     """
     stripped = text.strip()
     if not stripped:
@@ -53,8 +56,7 @@ def _condition(data: Any) -> Condition:
     try:
         return Condition.model_validate(data)
     except ValidationError as error:
-        message = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
-        raise UsageError(f"when: {message}.") from None
+        raise UsageError(f"when: {sentence_of_field(error)[1]}") from None
 
 
 def when_text(condition: Condition | None) -> str:
@@ -74,47 +76,37 @@ def when_text(condition: Condition | None) -> str:
 
 
 def parse_retry(times: str, delay: str, names: str, old: Retry | None) -> Retry | None:
-    """How often a step is tried again; None where no number of tries is given.
+    """A step's retry; None where no number of attempts is given.
 
     Args:
-        times: Tries after the first.
-        delay: Before the second try; empty for what holds by default.
-        names: Names of exceptions, between commas or spaces.
-        old: What it was; what isn't asked for here is kept of it.
+        times: Attempts after the first.
+        delay: Time before the second attempt; empty for the default.
+        names: Names of exceptions, separated by commas or spaces.
+        old: The retry so far, whose other settings are kept.
 
     Raises:
-        UsageError: something of it can't be read.
+        UsageError: one of them can't be read; the sentence begins with the field's name.
     """
     if not times.strip():
         if delay.strip() or names.strip():
-            raise UsageError("retry: say how often, such as 3.")
+            raise UsageError("retry times: is required for a retry, such as 3.")
         return None
-    if not re.fullmatch(r"\d{1,3}", times.strip()) or int(times) > 100:
-        raise UsageError("retry: a whole number up to 100.")
     data = old.model_dump(exclude_unset=True) if old is not None else {}
-    data["max"] = int(times)
+    data["max"] = _TIMES.read("retry times", times)
     data.pop("on", None)
     data.pop("delay", None)
     if delay.strip():
-        data["delay"] = delay_seconds(delay)
+        data["delay"] = DURATION.read("retry delay", delay)
     if names.strip():
         data["on"] = re.split(r"[\s,]+", names.strip(" ,"))
     try:
         return Retry.model_validate(data)
     except ValidationError as error:
-        raise UsageError(f"retry: {error.errors()[0]['msg']}.") from None
-
-
-def delay_seconds(text: str) -> float:
-    """Seconds of a retry's delay."""
-    try:
-        return parse_duration(text)
-    except UsageError as error:
-        raise UsageError(f"delay: {error}") from None
+        raise UsageError(f"retry on: {sentence_of_field(error)[1]}") from None
 
 
 def seconds_text(seconds: float | None) -> str:
-    """A duration as it is typed; empty for none."""
+    """A duration as text; empty for none."""
     return "" if seconds is None else duration_text(seconds)
 
 
@@ -125,4 +117,4 @@ def retry_words(retry: Retry) -> str:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return to_json(value, ascii_only=False)

@@ -119,6 +119,11 @@ class KimeraApp(App[int]):
 
     def _start_services(self) -> None:
         self.run_worker(self._bring_up(), group="services")
+        self.run_worker(self._show_friends_notice(), group="friends-notice")
+
+    async def _show_friends_notice(self) -> None:
+        if notice := await asyncio.to_thread(self.services.friends_notice):
+            self.notify("\n".join(notice), severity="warning", timeout=30)
 
     async def _bring_up(self) -> None:
         asking = self.run_worker(self.acts.ask_to_trust_friends(), group="trust")

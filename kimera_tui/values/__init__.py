@@ -1,1 +1,1 @@
-"""Single values as people write them: durations, patterns, placeholders."""
+"""Single values as people write them: specs, durations, patterns, JSON, placeholders."""

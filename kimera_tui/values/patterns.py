@@ -1,4 +1,4 @@
-"""Regular expressions that somebody else wrote: matched in a time that grows with the text only."""
+"""Regular expressions from files, matched in linear time."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_sc
 def is_match(pattern: str, text: str) -> bool:
     """Whether the whole of a text matches a pattern.
 
-    The engine is pydantic's, which never goes back: Python's own would take for ever on patterns
-    such as ``(a+)+``.
+    Pydantic's engine never backtracks: Python's own would never end on patterns such as
+    ``(a+)+``.
 
     Raises:
-        ValueError: it is no pattern; the message says why.
+        ValueError: the pattern is not a regular expression; the message says why.
     """
     try:
         _compiled(pattern, "{}")
@@ -30,5 +30,5 @@ def is_match(pattern: str, text: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _compiled(pattern: str, frame: str) -> SchemaValidator:
-    """A pattern by itself, or as all of a text: ``a)|(b`` is right only within brackets."""
+    """A compiled pattern in a frame; alone first, as ``a)|(b`` is valid only in a frame."""
     return SchemaValidator(core_schema.str_schema(pattern=frame.replace("{}", pattern)))

@@ -1,4 +1,4 @@
-"""Stand-ins for values that the journal doesn't hold: they can be shown, and must never be sent."""
+"""Stand-ins for values that the journal doesn't hold: shown, but never sent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kimera_tui.redaction import MASK
 
 
 class NotKept(str):
-    """A text in place of a value that wasn't written down; ``why`` says what is missing."""
+    """A text in place of a value that wasn't stored; ``why`` says what is missing."""
 
     __slots__ = ("why",)
 
@@ -18,12 +18,12 @@ class NotKept(str):
 
     def __new__(cls, text: str, why: str = "") -> Self:
         """A stand-in that reads as ``text``."""
-        made = super().__new__(cls, text)
-        made.why = why
-        return made
+        new = super().__new__(cls, text)
+        new.why = why
+        return new
 
     def __copy__(self) -> Self:
-        """Itself, for nothing in it ever changes."""
+        """Itself: it never changes."""
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -32,7 +32,7 @@ class NotKept(str):
 
 
 class Withheld(NotKept):
-    """Stands for a secret; ``place`` says where it belongs, such as ``kwargs.token``."""
+    """Stands for a secret; ``place`` is where it belongs, such as ``kwargs.token``."""
 
     __slots__ = ("place",)
 
@@ -40,13 +40,13 @@ class Withheld(NotKept):
 
     def __new__(cls, place: str, text: str = MASK) -> Self:
         """A stand-in for the secret at a place."""
-        made = super().__new__(cls, text, f"needs {place.removeprefix('kwargs.')} again")
-        made.place = place
-        return made
+        new = super().__new__(cls, text, f"needs {place.removeprefix('kwargs.')} again")
+        new.place = place
+        return new
 
 
 class TooLarge(NotKept):
-    """Stands for a result that was too big to keep; ``size`` is in bytes."""
+    """Stands for a result that was too large to store; ``size`` is in bytes."""
 
     __slots__ = ("size",)
 
@@ -54,25 +54,25 @@ class TooLarge(NotKept):
 
     def __new__(cls, size: int) -> Self:
         """A stand-in for that many bytes."""
-        made = super().__new__(
+        new = super().__new__(
             cls, f"… {size:,} bytes", f"its result was not kept ({size / 2**20:.1f} MiB)"
         )
-        made.size = size
-        return made
+        new.size = size
+        return new
 
 
 class Opaque(NotKept):
-    """Stands for an object that JSON can't say; reads as its ``repr``."""
+    """Stands for an object that isn't JSON-serializable; reads as its ``repr``."""
 
     __slots__ = ()
 
     def __new__(cls, text: str) -> Self:
         """A stand-in for an object by its representation."""
-        return super().__new__(cls, text, "is no value that can be written down")
+        return super().__new__(cls, text, "cannot be stored")
 
 
 def missing_in(*values: Any) -> Iterator[NotKept]:
-    """Every stand-in within the values."""
+    """Every stand-in in the values."""
     for each in every(values):
         if isinstance(each, NotKept):
             yield each
@@ -81,5 +81,5 @@ def missing_in(*values: Any) -> Iterator[NotKept]:
 
 
 def is_whole(*values: Any) -> bool:
-    """Whether nothing in the values is a stand-in."""
+    """Whether the values hold no stand-in."""
     return next(missing_in(*values), None) is None

@@ -1,4 +1,4 @@
-"""YAML 1.2 as people write it: plain values with their lines; what could do harm is refused."""
+"""A reader of YAML 1.2 with lines and limits; harmful constructs are refused."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ _WORDS = {
 
 
 Key = tuple[str | int, ...]
-"""Where a value stands: keys and indexes from the root."""
+"""The place of a value: keys and indexes from the root."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A YAML document and where each of its keys stands."""
+    """A YAML document and the lines of its keys."""
 
     data: Any
     lines: dict[Key, int] = field(default_factory=dict)
-    """Line numbers, from 1, of what stands on another line than what it is in."""
+    """Line numbers, from 1, of what is on another line than its parent."""
 
     def line_of(self, path: Key) -> int:
         """The line of the nearest key on the path."""
@@ -53,10 +53,10 @@ class Source:
 
 
 class Malformed(ConfigError):
-    """A text isn't what it should be.
+    """A text is malformed.
 
     Attributes:
-        line: Where, from 1.
+        line: The line, from 1.
         sentence: What is wrong, without the place.
     """
 
@@ -66,7 +66,7 @@ class Malformed(ConfigError):
         self.sentence = sentence
 
 
-class _Refused(Exception):
+class _Refused(ValueError):
     """What is wrong, and on which line."""
 
     def __init__(self, line: int, why: str) -> None:
@@ -76,7 +76,7 @@ class _Refused(Exception):
 
 
 def read_text(path: Path) -> str:
-    """A file's text; ConfigError where it can't be read, is too large, or is not UTF-8."""
+    """A file's text; ConfigError if it can't be read, is too large, or isn't UTF-8."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
@@ -92,23 +92,23 @@ def read_text(path: Path) -> str:
 
 
 def read_yaml(path: Path) -> Source:
-    """The one document in a file of settings; raises as ``read_text`` and ``parse_yaml``."""
+    """The one document in a settings file; raises like ``read_text`` and ``parse_yaml``."""
     return parse_yaml(read_text(path), str(path), MAX_BYTES)  # no more fit into so many bytes
 
 
 def parse_yaml(text: str, name: str, most_values: int = MAX_VALUES) -> Source:
     """The one document in a text, with scalars as YAML 1.2 has them.
 
-    ``no``, ``12:30:00``, ``2026-01-02`` and ``017`` stay the text that they look like. Aliases,
-    anchors, tags, merge keys, keys that stand twice and numbers that JSON can't say are refused.
+    ``no``, ``12:30:00``, ``2026-01-02`` and ``017`` are text. Aliases, anchors, tags, merge keys,
+    duplicate keys and numbers that JSON doesn't have are refused.
 
     Args:
         text: The YAML.
         name: What messages call it, such as the file's path.
-        most_values: How many values it may have.
+        most_values: The maximum number of values.
 
     Raises:
-        Malformed: it isn't one plain YAML document.
+        Malformed: it isn't a single plain YAML document.
         ConfigError: it is too long.
     """
     if len(text) > MAX_BYTES:
@@ -136,24 +136,24 @@ def _line_of_control(text: str) -> int:
 
 @dataclass(slots=True)
 class _Open:
-    """A mapping or list whose end has not been read yet."""
+    """A mapping or list whose end hasn't been read yet."""
 
     value: dict[str, Any] | list[Any]
     path: Key
     line: int
     key: str | None = None
-    """In a mapping the key whose value comes next."""
+    """In a mapping, the key of the next value."""
     key_line: int = 0
 
 
 @dataclass(slots=True)
 class _Builder:
-    """Builds values of events, without recursion."""
+    """Builds values from events, without recursion."""
 
     most_values: int
     root: Any = None
     lines: dict[Key, int] = field(default_factory=lambda: {(): 1})
-    """Of what stands on another line than what it is in."""
+    """Of what is on another line than its parent."""
     _stack: list[_Open] = field(default_factory=list)
     _values: int = 0
     _documents: int = 0
@@ -191,7 +191,7 @@ class _Builder:
         path: Key = ()
         if self._stack:
             at = self._stack[-1]
-            # A value in a mapping is where its key is.
+            # The line of a value in a mapping is that of its key.
             part, line = (
                 (at.key or "", at.key_line) if at.key is not None else (len(at.value), line)
             )
@@ -208,12 +208,12 @@ class _Builder:
         if at is not None and isinstance(at.value, dict) and at.key is None:
             self._key(at, text, plain, line)
             return
-        self._put(_value(text, line) if plain else text, line)
+        self._put(plain_value(text, line) if plain else text, line)
 
     def _key(self, at: _Open, text: str, plain: bool, line: int) -> None:
         if plain and text == "<<":
             raise _Refused(line, "merge key << is not allowed")
-        if plain and not isinstance(_value(text, line), str):
+        if plain and not isinstance(plain_value(text, line), str):
             raise _Refused(line, f"key `{text[:60]}` must be text; quote it")
         if text in at.value:
             first = self.lines.get((*at.path, text), at.line)
@@ -223,7 +223,7 @@ class _Builder:
         at.key, at.key_line = text, line
 
     def _put(self, value: Any, line: int) -> None:
-        """Put a value where the next one belongs."""
+        """Add the next value."""
         if not self._stack:
             self.root, self.lines[()] = value, line
             return
@@ -239,15 +239,15 @@ class _Builder:
 
 
 def is_text(plain: str) -> bool:
-    """Whether a plain scalar says just the text that it is, and no number or the like."""
+    """Whether a plain scalar is text, and not a number or another value."""
     try:
-        return isinstance(_value(plain, 1), str)
+        return isinstance(plain_value(plain, 1), str)
     except _Refused:
         return False
 
 
-def _value(text: str, line: int) -> Any:
-    """What a plain scalar says."""
+def plain_value(text: str, line: int) -> Any:
+    """The value of a plain scalar; raises for a number that JSON doesn't have."""
     if text in _WORDS:
         return _WORDS[text]
     if text[0] not in "+-.0123456789":

@@ -1,4 +1,4 @@
-"""Plain values as YAML that people like to read, and that is read back as what it was."""
+"""Plain values as readable YAML, which is read back as the same values."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from kimera_tui.yaml.reading import is_text
 
 WIDTH = 88
 """Characters of a line that holds a whole list or mapping."""
-# Less than YAML allows: what is left out is quoted.
+# Less than YAML allows: everything else is quoted.
 _BARE = re.compile(r"[\w/(](?:[\w /.,;()+=<>@%*!?'\"^~$-]|:(?=[\w/]))*")
 _BARE_INSIDE = re.compile(r"[\w/(][\w /.;()+=<>@%*'^~$-]*")
 _OLD_WORDS = ("y", "n", "yes", "no", "on", "off")
-"""What readers of YAML 1.1 take for true and false."""
+"""True and false in YAML 1.1."""
 _MANY_LINES = re.compile(r"\S[^\n]*(?:\n+[^\n]*\S)*\n?")
 
 
@@ -24,7 +24,7 @@ def scalar(value: Any, *, inside: bool = False) -> str:
 
     Args:
         value: Text, number, truth or None.
-        inside: Whether it stands between brackets.
+        inside: Whether it is between brackets.
     """
     if isinstance(value, str):
         bare = _is_bare(value, inside=inside) and value.lower() not in _OLD_WORDS
@@ -35,7 +35,7 @@ def scalar(value: Any, *, inside: bool = False) -> str:
 
 
 def on_one_line(value: Any) -> str:
-    """A value with everything in it between brackets."""
+    """A value on one line, lists and mappings between brackets."""
     if isinstance(value, Mapping):
         pairs = (f"{_key(key, inside=True)}: {on_one_line(value[key])}" for key in value)
         return f"{{{', '.join(pairs)}}}"
@@ -49,8 +49,8 @@ def lines_of(key: str, value: Any, *, short: bool = True) -> list[str]:
 
     Args:
         key: The key.
-        value: What it has.
-        short: Whether a mapping stands on one line where it fits; a list always does.
+        value: Its value.
+        short: Whether a mapping that fits is on one line; a list that fits always is.
     """
     name = _key(key)
     if isinstance(value, str) and _is_many_lines(value):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click import Command, Group
 from click.testing import CliRunner
+from kimera_tui.console.friends_file import SEEN
 
 from kimera_tui.cli.friends import FIRST_LINES
 from kimera_tui.cli.main import main
@@ -55,6 +56,42 @@ def test_one_friend_is_one_friend(tmp_path: Path) -> None:
     assert load_friends(path)["shop"].route == "shop.tasks"
     done = CliRunner().invoke(main, ["friends"], env={"KIMERA_FRIENDS": str(path)})
     assert done.stderr == f"1 friend in {path}\n"
+
+
+def test_values_that_were_read_otherwise_are_told_once_for_each_text_of_the_file(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "friends.yaml"
+    text = "friends:\n  shop:\n    route: r\n    queue: q\n    description: on\n"
+    told = [
+        f"warning: {path} is now read as YAML 1.2. Values that earlier versions read otherwise:",
+        "warning: line 5: `on` is text, not true",
+        "1 friend in ",
+    ]
+    environ = {"KIMERA_FRIENDS": str(path), "KIMERA_HOME": str(tmp_path / "home")}
+
+    def lines() -> list[str]:
+        done = CliRunner().invoke(main, ["friends"], env=environ)
+        return done.stderr.replace(f"in {path}", "in ").splitlines()
+
+    for said in (told, told[2:]):
+        path.write_text(text)
+        assert lines() == said
+    path.write_text(f"# Changed\n{text}")
+    assert lines()[1] == "warning: line 6: `on` is text, not true"
+    path.write_text(text.replace("on\n", "'on'\n"))
+    assert lines() == told[2:]
+
+
+def test_what_cannot_be_remembered_is_told_again(tmp_path: Path) -> None:
+    path, home = tmp_path / "friends.yaml", tmp_path / "home"
+    path.write_text("friends:\n  shop:\n    route: r\n    queue: q\n    description: on\n")
+    (home / "state" / SEEN).mkdir(parents=True)
+    for _ in range(2):
+        environ = {"KIMERA_FRIENDS": str(path), "KIMERA_HOME": str(home)}
+        done = CliRunner().invoke(main, ["friends"], env=environ)
+        assert done.exit_code == 0
+        assert "line 5: `on` is text, not true" in done.stderr
 
 
 def test_without_friends_the_first_three_lines_are_shown(

@@ -140,7 +140,7 @@ def test_inputs_come_from_the_command_line_over_those_of_a_file(
     ("words", "sentences"),
     [
         ([], ["day is required."]),
-        (["-i", "day=soon"], ["day: write a date as 2026-01-31."]),
+        (["-i", "day=soon"], ["day: must be a date such as 2026-01-31."]),
         (["-i", "day=2026-01-31", "-i", "count=6"], ["count: must be at most 5."]),
         (
             ["-i", "day=2026-01-31", "-i", "dya=1"],
@@ -149,14 +149,14 @@ def test_inputs_come_from_the_command_line_over_those_of_a_file(
         (["-i", "day"], ["-i day: write it as NAME=VALUE."]),
         (
             ["-i", "day", "-i", "key=canary", "-i", "day=soon"],
-            ["-i day: write it", "never put a secret", "day: write a date", "env:NAME"],
+            ["-i day: write it", "never put a secret", "day: must be a date", "env:NAME"],
         ),
         (["-i", "key=canary"], ["never put a secret on a command line", "env:NAME"]),
         (["-i", "day=2026-01-31"], ["key: the environment variable RUN_TEST_KEY is not set."]),
         (["--inputs", "nowhere.json"], ["nowhere.json: cannot be read (No such file"]),
         (["--inputs", "{tmp}/list.json"], ["must be a mapping of inputs to values"]),
         (["--inputs", "{tmp}/bad.json"], ["bad.json: not JSON: line 1"]),
-        (["--inputs", "{tmp}/deep.json"], ["deep.json: nested deeper than 40."]),
+        (["--inputs", "{tmp}/deep.json"], ["deep.json: nested deeper than 40 levels."]),
         (["--inputs", "{tmp}/bad.yaml"], ["bad.yaml, line 1: alias *x is not allowed."]),
         (["--inputs", "{tmp}/key.yaml"], ["key: a secret is not given with the other inputs."]),
     ],

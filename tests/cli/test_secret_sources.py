@@ -119,8 +119,8 @@ def test_only_a_required_secret_that_is_missing_is_asked_for(
     ("name", "kwargs", "sentence"),
     [
         ("pin", {"pin": 1}, "pin is given twice: by --kwargs and by --secret."),
-        ("pin", {}, "pin: `••••` is not an integer."),
-        ("day", {"pin": 1}, "day: write a date as 2026-01-31."),
+        ("pin", {}, "pin: •••• is not an integer."),
+        ("day", {"pin": 1}, "day: must be a date such as 2026-01-31."),
     ],
 )
 def test_a_misfit_is_told_without_the_secret(

@@ -75,7 +75,7 @@ def test_a_secret_that_no_name_would_hide_is_refused_and_not_repeated(
         " {fail: {params: {message: {type: int, secret: true}}}}}\n"
     )
     for words, said in (
-        (["--args", '["canary-77e1"]'], "message is a secret, which belongs into kwargs only."),
+        (["--args", '["canary-77e1"]'], "message is a secret, which is allowed in kwargs only."),
         (["--kwargs", '{"message": "canary-77e1"}'], "message: •••• is not an integer."),
     ):
         done = run("send", "flaky", "fail", *words, KIMERA_FRIENDS=str(friends))
@@ -124,7 +124,7 @@ def test_hostile_results_are_harmless_on_stdout(run: Run) -> None:
         (["echo", "value", "--kwargs", "[1]"], "Named arguments must be a JSON object"),
         (["echo", "value", "--timeout", "0"], "Timeout: must be greater than 0."),
         (["echo", "value", "--timeout", "-1"], "Timeout: must be greater than 0."),
-        (["echo", "value", "--timeout", "soon"], "Timeout: `soon` is not a duration"),
+        (["echo", "value", "--timeout", "soon"], "Timeout: must be a duration"),
     ],
 )
 def test_a_wrong_call_leaves_with_2_and_one_sentence(

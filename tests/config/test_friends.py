@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from kimera_tui.config.friends import expand, find_friend, friends_path, load_friends, secret_params
+from kimera_tui.config.friends import (
+    MAX_PATTERNS,
+    expand,
+    find_friend,
+    friends_path,
+    load_friends,
+    secret_params,
+)
 from kimera_tui.errors import ConfigError, UnknownFriend
 from tests.conftest import REPO
 
@@ -106,6 +113,71 @@ friends:
     assert params["shift"].values == ["on", "off", "no"]
     defaults = [params[name].default for name in ("at", "code", "size", "day")]
     assert defaults == ["14:45", "0755", "2_500", "2026-01-31"]
+
+
+def with_param(declaration: str) -> str:
+    return (
+        "friends:\n  shop:\n    route: r\n    queue: q\n    tasks:\n      ask:\n"
+        f"        params:\n          x:\n            {declaration}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("declaration", "sentence"),
+    [
+        ("default: 750", "x.default: 750 is not text; quote it."),
+        ("{type: int, default: 017}", 'x.default: "017" is not an integer.'),
+        ("{type: bool, default: on}", 'x.default: "on" is not true or false.'),
+        ("{type: date, default: soon}", "x.default: must be a date such as 2026-01-31."),
+        ("{type: duration, default: 1y}", "x.default: must be a duration such as"),
+        ("{type: datetime, default: noon}", "x.default: must be a date and time such as"),
+        ("{type: enum, values: [a], default: b}", "x.default: must be one of a."),
+        ("{type: int, max: 3, default: 4}", "x.default: must be at most 3."),
+        ("{type: enum}", "x.values: is required for an enum."),
+        ("{min: 3}", "x.min: is allowed for numbers, dates and durations only."),
+        ("{type: int, min: [3]}", "x.min: must be a number, or a date, time or duration as text."),
+        ("{type: int, min: 3, max: 2}", "x.min: is greater than `max`."),
+        ("{pattern: '('}", "x.pattern: is not a regular expression: unclosed group."),
+        ("{type: secret}", "x.type: must be one of string, int,"),
+        ("{typ: int}", "x.typ: unknown key 'typ'. Near: `type`."),
+    ],
+)
+def test_a_parameter_that_makes_no_sense_is_told_with_its_line_and_key(
+    tmp_path: Path, declaration: str, sentence: str
+) -> None:
+    path = written(tmp_path, with_param(declaration))
+    with pytest.raises(ConfigError) as caught:
+        load_friends(path)
+    line = 8 if declaration.startswith("{type: enum}") else 9
+    place = f"{path}, line {line}: friends.shop.tasks.ask.params."
+    assert str(caught.value).startswith(f"{place}{sentence}")
+    assert caught.value.hint == ""
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        "{type: int, default: 3, min: 1, max: 9}",
+        "{type: float, default: 3}",
+        "{type: duration, default: 5m, max: 1h}",
+        "{type: datetime, default: 2026-01-31T12:30:00Z, min: 2026-01-01}",
+        "{type: date, default: 2026-01-31}",
+        "{type: json, default: {a: [1]}}",
+        "{type: enum, values: [no, 7], default: no}",
+        "{pattern: '[A-Z]{3}', max_length: 3, default: EUR}",
+        "{default: 12:30, secret: true, required: true, description: When}",
+    ],
+)
+def test_a_parameter_with_a_fitting_default_is_taken(tmp_path: Path, declaration: str) -> None:
+    friends = load_friends(written(tmp_path, with_param(declaration)))
+    assert friends["shop"].tasks["ask"].params["x"].default is not None
+
+
+def test_patterns_are_few_for_each_takes_its_time(tmp_path: Path) -> None:
+    params = "".join(f"          p{n}: {{pattern: 'a{n}'}}\n" for n in range(MAX_PATTERNS + 1))
+    text = with_param("{pattern: a}").replace("          x:\n            {pattern: a}\n", params)
+    with pytest.raises(ConfigError, match="pattern: more than 100 different patterns"):
+        load_friends(written(tmp_path, text))
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kimera_tui.config.paths import config_dir
@@ -69,6 +69,7 @@ LINES = st.text(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(NAMES, LINES))
 def test_what_is_saved_is_read_again(filters: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory() as folder:

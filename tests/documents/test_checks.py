@@ -190,7 +190,7 @@ def test_look_ups_are_found_however_deep_they_are() -> None:
 
 def test_a_secret_belongs_into_named_arguments_only() -> None:
     inputs = {"key": {"type": "secret"}}
-    sentence = "`inputs.key` is a secret, which belongs into kwargs only."
+    sentence = "`inputs.key` is a secret, which is allowed in kwargs only."
     assert wrong([task("a", kwargs={"k": "${{ inputs.key }}"})], inputs=inputs) == []
     assert wrong([task("a", "inputs.key")], inputs=inputs) == [sentence]
     assert wrong([task("a", when={"ref": "inputs.key", "eq": 1})], inputs=inputs) == [sentence]
@@ -204,7 +204,7 @@ def test_so_does_a_variable_whose_name_says_that_it_is_one() -> None:
     assert wrong([task("a", "env.ORDERS_REGION")], env=env) == []
     assert wrong([task("a", when={"ref": "env.ORDERS_API_KEY", "exists": True})], env=env) == []
     assert wrong([task("a", "env.ORDERS_API_KEY")], env=env) == [
-        "`env.ORDERS_API_KEY` is a secret, which belongs into kwargs only."
+        "`env.ORDERS_API_KEY` is a secret, which is allowed in kwargs only."
     ]
 
 
@@ -250,11 +250,12 @@ LAB = {
         ({"task": "lab.step", "args": ["2026-01-31"]}, ""),
         ({"task": "lab.step", "args": ["2026-01-31", "x"]}, 'args: count: "x" is not an integer.'),
         ({"task": "lab.step", "args": ["2026-01-31", 1, "x"]},
-         "args.2: pin is a secret, which belongs into kwargs only."),
+         "args.2: pin is a secret, which is allowed in kwargs only."),
         ({"task": "lab.step", "args": ["2026-01-31", 1, "${{ run.id }}"]},
-         "args.2: pin is a secret, which belongs into kwargs only."),
+         "args.2: pin is a secret, which is allowed in kwargs only."),
         ({"task": "lab.step", "args": ["2026-01-31", 1], "kwargs": {"pin": "x"}}, ""),
-        ({"task": "lab.step", "kwargs": {"day": 5}}, "kwargs.day: day: 5 is not text."),
+        ({"task": "lab.step", "kwargs": {"day": 5}},
+         "kwargs.day: day: must be a date such as 2026-01-31."),
         ({"task": "lab.step", "kwargs": {"day": "${{ run.id }}", "count": "${{ run.id }}"}}, ""),
         ({"task": "lab.step", "kwargs": {"day": "x", "count": "many"}},
          'kwargs.count: count: "many" is not an integer.'),

@@ -16,12 +16,9 @@ from kimera_tui.documents.fields import (
     check_task_name,
     parse_args,
     parse_kwargs,
-    parse_param,
     parse_timeout,
-    text_of,
 )
 from kimera_tui.errors import UsageError
-from kimera_tui.redaction import MASK
 
 
 def test_json_is_taken_as_it_is() -> None:
@@ -37,14 +34,17 @@ def test_json_is_taken_as_it_is() -> None:
         ("1,2", "Arguments: not JSON: line 1 column 2"),
         ("{bad", "Arguments: not JSON: line 1 column 2"),
         ("5", "Arguments must be a JSON list, like [1, 2]."),
-        ('[{"a":1,"a":2}]', "Arguments: `a` is given twice."),
+        ('[{"a":1,"a":2}]', "Arguments: duplicate key `a`."),
         ("[NaN]", "Arguments: NaN cannot be sent."),
         ("[-Infinity]", "Arguments: -Infinity cannot be sent."),
         ("[1e400]", "Arguments: number too large."),
         ("[" + "1" * 5000 + "]", "Arguments: number too large."),
-        ("[" * 60 + "]" * 60, "Arguments: nested deeper than 40."),
-        ("[" * 100_000, "Arguments: nested deeper than 40."),
-        ("[" + "1," * 600_000 + "1]", "Arguments: 1200003 characters; the most is 1048576."),
+        ("[" * 60 + "]" * 60, "Arguments: nested deeper than 40 levels."),
+        ("[" * 100_000, "Arguments: nested deeper than 40 levels."),
+        (
+            "[" + "1," * 600_000 + "1]",
+            "Arguments: 1200003 characters; at most 1048576 are allowed.",
+        ),
     ],
 )
 def test_arguments_that_cannot_be_sent_are_refused(text: str, sentence: str) -> None:
@@ -83,12 +83,12 @@ def test_durations(text: str, seconds: float) -> None:
     [
         ("-1", "Timeout: must be greater than 0."),
         ("0", "Timeout: must be greater than 0."),
-        ("abc", "Timeout: `abc` is not a duration; write 200ms, 30s, 5m or 1h30m."),
-        ("2 minutes", "Timeout: `2 minutes` is not a duration"),
+        ("abc", "Timeout: must be a duration such as 200ms, 30s, 5m or 1h30m."),
+        ("2 minutes", "Timeout: must be a duration"),
         ("31d", "Timeout: must be at most 720h."),
         ("721h", "Timeout: must be at most 720h."),
-        ("", "Timeout: `` is not a duration"),
-        ("5msec", "Timeout: `5msec` is not a duration"),
+        ("", "Timeout: must be a duration"),
+        ("5msec", "Timeout: must be a duration"),
         ("-200ms", "Timeout: must be greater than 0."),
     ],
 )
@@ -114,60 +114,6 @@ def test_task_names(name: str, sentence: str) -> None:
     assert str(caught.value) == sentence
 
 
-@pytest.mark.parametrize(
-    ("kind", "text", "value"),
-    [
-        ("int", " 7 ", 7),
-        ("float", "2.5", 2.5),
-        ("bool", "Yes", True),
-        ("bool", "false", False),
-        ("date", "2026-02-28", "2026-02-28"),
-        ("json", "[1]", [1]),
-        ("string", " as it is ", " as it is "),
-    ],
-)
-def test_parameters_are_read_by_their_type(kind: Any, text: str, value: object) -> None:
-    assert parse_param("p", Param(type=kind), text) == value
-
-
-@pytest.mark.parametrize(
-    ("kind", "text", "sentence"),
-    [
-        ("int", "7.5", "p: `7.5` is not an integer."),
-        ("float", "x", "p: `x` is not a number."),
-        ("float", "nan", "p: nan cannot be sent."),
-        ("bool", "maybe", "p: true or false."),
-        ("date", "2026-13-01", "p: no such date."),
-        ("date", "1.2.2026", "p: write a date as 2026-01-31."),
-        ("json", "{", "p: not JSON"),
-    ],
-)
-def test_parameters_of_another_type_are_refused(kind: Any, text: str, sentence: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        parse_param("p", Param(type=kind), text)
-    assert str(caught.value).startswith(sentence)
-
-
-@pytest.mark.parametrize("kind", ["int", "float"])
-@pytest.mark.parametrize(
-    ("name", "secret"), [("pin", True), ("password", False)], ids=["declared", "by name"]
-)
-def test_a_secret_is_not_repeated_where_it_is_refused(kind: Any, name: str, secret: bool) -> None:
-    param = Param(type=kind, secret=secret)
-    with pytest.raises(UsageError, match=f"^{name}: `?{MASK}") as typed:
-        parse_param(name, param, "hunter2")
-    with pytest.raises(UsageError, match=f"^{name}: {MASK} is no") as given:
-        check_call({name: param}, [], {name: "hunter2"})
-    assert "hunter2" not in f"{typed.value}{given.value}"
-
-
-def test_an_enum_takes_its_values_in_their_own_type() -> None:
-    param = Param(type="enum", values=["eu", 7])
-    assert parse_param("region", param, "7") == 7
-    with pytest.raises(UsageError, match="region: one of eu, 7"):
-        parse_param("region", param, "us")
-
-
 def refusal(parse: Callable[[], object]) -> str | None:
     """The sentence with which something was refused, or None."""
     try:
@@ -177,43 +123,40 @@ def refusal(parse: Callable[[], object]) -> str | None:
     return None
 
 
-@given(st.text(), st.sampled_from(["int", "float", "bool", "date", "json", "enum", "string"]))
-def test_whatever_is_typed_is_read_or_refused(text: str, kind: Any) -> None:
-    assert refusal(lambda: parse_param("p", Param(type=kind, values=["a"]), text)) != ""
-
-
 @given(st.text())
 def test_whatever_is_typed_as_arguments_is_read_or_refused(text: str) -> None:
     for parse in (parse_args, parse_kwargs, parse_timeout, check_task_name):
         assert refusal(partial(parse, text)) != ""
 
 
-def test_a_default_is_typed_as_it_is_read() -> None:
-    assert text_of(Param(type="json", default=[1, "a"])) == '[1, "a"]'
-    assert text_of(Param(type="bool", default=True)) == "true"
-    assert text_of(Param(type="int")) == ""
-
-
 PARAMS = {
     "day": Param(type="date", required=True),
-    "count": Param(type="int"),
+    "count": Param(type="int", max=9),
     "paper": Param(type="enum", values=["A4"]),
+    "wait": Param(type="duration"),
+    "due": Param(type="date", min="2026-01-01"),
 }
 
 
 def test_a_call_that_fits_is_taken() -> None:
-    check_call(PARAMS, [], {"day": "2026-01-31", "count": 3, "paper": "A4", "else": object})
+    check_call(
+        PARAMS, [], {"day": "2026-01-31", "count": 3.0, "paper": "A4", "wait": 5, "else": object}
+    )
     check_call(PARAMS, ["2026-01-31", 3], {})
+    check_call(PARAMS, ["today"], {"due": "2026-01-31"})
 
 
 @pytest.mark.parametrize(
     ("args", "kwargs", "sentence"),
     [
         ([], {}, "day is required."),
-        ([], {"day": 5}, "day: 5 is not text."),
+        ([], {"day": 5}, "day: must be a date such as 2026-01-31."),
         (["2026-01-31", "x"], {}, 'count: "x" is not an integer.'),
         ([], {"day": "d", "count": True}, "count: true is not an integer."),
-        ([], {"day": "d", "paper": "A5"}, "paper: one of A4."),
+        ([], {"day": "d", "paper": "A5"}, "paper: must be one of A4."),
+        ([], {"day": "d", "count": 10}, "count: must be at most 9."),
+        ([], {"day": "d", "wait": "5m"}, "wait: must be in seconds: 300."),
+        ([], {"day": "d", "due": "today"}, "due: must be a date such as 2026-01-31."),
     ],
 )
 def test_a_call_that_does_not_fit_is_refused(

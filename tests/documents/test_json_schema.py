@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from kimera_tui.config.friends import Friend, Param, TaskInfo
 from kimera_tui.documents.checks import problems_of
 from kimera_tui.documents.json_schema import workflow_schema
 from kimera_tui.documents.schema_errors import validated
@@ -23,7 +24,7 @@ TEXTS = {"everything": EVERYTHING, **{path.name: path.read_text() for path in EX
 WRONG = (None, True, 7, -1, 1.5, "", "odd text", "a" * 300, [], [[]], {}, {"odd": 1})
 ONLY_KIMERA = (
     # Times: what is a duration is told by more than a pattern.
-    r"is not a duration", r"must be greater than 0", r"must be at most 720h",
+    r"must be a duration", r"must be greater than 0", r"must be at most 720h",
     # A condition is looked at as a whole.
     r"only eq and ne may be null",
     # What is said elsewhere in the file counts.
@@ -33,9 +34,10 @@ ONLY_KIMERA = (
     # Templates have a grammar of their own.
     r"^Template ", r"^Look-up ",
     # The keys of an input depend on its type.
-    r"an enum needs", r"belongs? to ", r"a secret has no default", r"that is its default",
-    r"`min` and `max`", r"`min` is over", r"no regular expression", r"write a (date|time|duration)",
-    r"no such date",
+    r"is required for an enum", r"is allowed for ", r"is not allowed for a secret", r"`max`",
+    r"is not a regular expression", r"must be a (date|number)", r"there is no such", r"is not JSON",
+    # Its default is checked by its type, its pattern and its limits.
+    r"^inputs\.\w+\.default: ",
     # What friends declare of their tasks; and that there is something to run.
     r"no friend ", r"is required by", r"there is no step: add one",
 )  # fmt: skip
@@ -52,7 +54,8 @@ def reasons(data: Any) -> list[str]:
         return [each.sentence for each in errors]
     if type(data.get("kimera")) is not int:  # true equals 1
         return ["kimera: must be there"]
-    return [each.sentence for each in problems_of(document, FRIENDS)]
+    found = problems_of(document, FRIENDS)
+    return [each.told if each.path[:1] == ("inputs",) else each.sentence for each in found]
 
 
 def places(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -153,6 +156,27 @@ def test_the_schema_is_one_and_says_which() -> None:
 
 def step(**fields: Any) -> dict[str, Any]:
     return {"kimera": 1, "name": "x", "steps": [{"id": "a", **fields}]}
+
+
+def test_the_limits_of_a_parameter_are_those_of_the_schema() -> None:
+    params = {
+        "n": Param(type="int", min=1, max=9),
+        "code": Param(pattern="[A-Z]{3}|x", max_length=3),
+        "wait": Param(type="duration", max="1h"),
+        "at": Param(type="datetime"),
+    }
+    tasks = {"ask": TaskInfo(params=params)}
+    schema = workflow_schema({"shop": Friend(route="r", queue="q", tasks=tasks)})
+    Draft202012Validator.check_schema(schema)
+    is_valid = Draft202012Validator(schema).is_valid
+    for name, good, bad in (
+        ("n", [1, 9, "${{ prev }}"], [0, 10, 1.5, "1"]),
+        ("code", ["EUR", "x", "${{ inputs.code }}"], ["EURO", "eur", "xx", 1]),
+        ("wait", [5, 0.5], ["5m", 0, -1]),
+        ("at", ["2026-01-31T12:30:00"], [5]),
+    ):
+        for value, right in [(each, True) for each in good] + [(each, False) for each in bad]:
+            assert is_valid(step(task="shop.ask", kwargs={name: value})) is right, (name, value)
 
 
 def test_with_friends_tasks_and_arguments_are_known() -> None:

@@ -305,8 +305,11 @@ class Stage(Console):
         journal: StageJournal | None = None,
     ) -> None:
         self.friends = dict(friends)
+        self.said: list[str] = []
         self.friends_file = Path("friends.yaml")
         self.friends_problem = problem
+        self.friends_lines: Sequence[str] = ()
+        self.say = self.said.append
         self.bus = EventBus()
         self.guard = Guard(read_only=False, friends=self.friends)
         self.permissions = Permissions({}, self.friends_file, self.friends)
@@ -329,6 +332,9 @@ class Stage(Console):
         self.runs = StageRuns(self)
         self.workflows = StageWorkflows(self, folder)
         assert all(hasattr(self, field.name) for field in fields(Console))
+
+    def friends_notice(self) -> Sequence[str]:
+        return self.friends_lines
 
     def new_id(self) -> str:
         return f"00000000-0000-4000-8000-{next(self._ids):012}"

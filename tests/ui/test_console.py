@@ -53,7 +53,7 @@ async def test_a_wrong_field_keeps_the_task_from_being_sent_and_says_why() -> No
         await pilot.press("ctrl+r")
         await settle(pilot)
         assert stage.launched == []
-        assert "a: `forty` is not an integer." in grid(pilot.app)  # type: ignore[arg-type]
+        assert 'a: "forty" is not an integer.' in grid(pilot.app)  # type: ignore[arg-type]
         assert pilot.app.focused is form.fields[0].input
 
 
@@ -66,7 +66,7 @@ async def test_a_wrong_field_keeps_the_task_from_being_sent_and_says_why() -> No
         (3, '{"a": 1}', "`a` has a field of its own above"),
         (4, "0", "must be greater than 0"),
         (4, "-1", "must be greater than 0"),
-        (4, "abc", "`abc` is not a duration"),
+        (4, "abc", "Timeout: must be a duration"),
     ],
 )
 async def test_every_field_of_the_form_says_what_is_wrong_with_it(

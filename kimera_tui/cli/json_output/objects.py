@@ -228,12 +228,20 @@ class ListedRun(Printed):
 class Param(Printed):
     """A parameter of a task."""
 
-    type: Literal["string", "int", "float", "bool", "date", "json", "enum"]
+    type: Literal["string", "int", "float", "bool", "date", "datetime", "duration", "enum", "json"]
     required: bool
     default: Any = None
     """Left out if it has none."""
     values: list[Any]
     """The choices of an `enum`; empty for others."""
+    min: int | float | str | None = None
+    """The least number, date, datetime or duration; left out if there is none."""
+    max: int | float | str | None = None
+    """The greatest one; left out if there is none."""
+    pattern: str = ""
+    """What a string has to match as a whole; left out if it has none."""
+    max_length: int | None = None
+    """Characters of a string; left out if they aren't limited."""
     description: str
     secret: bool
 

@@ -1,47 +1,48 @@
-"""The form of a step's arguments, as they would be sent, to send others."""
+"""The form in which the arguments of a step are changed before it is sent again."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from kimera_tui.config.friends import TaskInfo
-from kimera_tui.documents.fields import parse_args, parse_json
+from kimera_tui.documents.fields import parse_args
 from kimera_tui.documents.save import equal
 from kimera_tui.errors import UsageError
-from kimera_tui.redaction import is_secret_name
+from kimera_tui.jsontext import to_json
 from kimera_tui.runs.plan import PlannedTask
 from kimera_tui.ui.compose.forms import FormWindow
-from kimera_tui.ui.friends.task_form import Field
 from kimera_tui.ui.text import safe
+from kimera_tui.ui.widgets.field import Field
+from kimera_tui.values.json_input import parse_json
 from kimera_tui.values.placeholders import is_whole
 
 _UNCHANGED = object()
-"""What an empty field gives."""
+"""The value of an empty field."""
+NOT_STORED = "not stored: type it, or leave it out"
 _ARGS, _MORE = "args  ", "more  "
-"""Names of fields that no named argument can have."""
+"""Keys of fields; no named argument can have such a name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """The arguments that are other ones now."""
+    """The changed arguments."""
 
     kwargs: Mapping[str, Any]
     args: tuple[Any, ...] | None = None
-    """All positional ones; None leaves them as they were."""
+    """All positional arguments; None leaves them unchanged."""
 
 
 def arguments_form(
     task: PlannedTask, fetched: Mapping[str, Any], info: TaskInfo
 ) -> FormWindow[Arguments]:
-    """The window that asks for the arguments of a call; gives those that are others now.
+    """The window that asks for the arguments of a call and returns those that were changed.
 
     Args:
         task: The call as it would be sent.
-        fetched: Named arguments of it that are looked up again, with their templates.
-        info: What the friend declares of the task.
+        fetched: The templates of named arguments that are looked up again.
+        info: The task as friends.yaml declares it.
     """
     sent = {
         name: _field(safe(name, 60), name, value, fetched.get(name), name in task.secret)
@@ -52,8 +53,8 @@ def arguments_form(
             f"{name}  {param.type}",
             _reader(name),
             "",
-            "was not sent",
-            secret=param.secret or is_secret_name(name),
+            "not sent",
+            secret=param.hides(name),
         )
         for name, param in info.params.items()
         if name not in sent
@@ -80,15 +81,15 @@ def arguments_form(
         safe(f"Replay {task.friend}.{task.task_name}", 100),
         [("", fields)],
         build,
-        act="Go on",
-        intro="Values are JSON: texts stand in quotes. An empty field changes nothing.",
+        act="Continue",
+        intro="Values are JSON: put text in quotes. An empty field changes nothing.",
     )
 
 
 def _field(title: str, name: str, value: Any, template: Any, secret: bool) -> Field:
     if is_whole(value):
-        return Field(title, _reader(name), _json(value), "as it was", secret=secret)
-    hint = "not kept: type it, or leave it" if template is None else f"from {template} again"
+        return Field(title, _reader(name), _json(value), "unchanged", secret=secret)
+    hint = NOT_STORED if template is None else f"looked up again: {template}"
     return Field(title, _reader(name), "", hint, secret=secret)
 
 
@@ -97,12 +98,12 @@ def _args_field(args: list[Any]) -> Field:
         return list(parse_args(text)) if text.strip() else _UNCHANGED
 
     kept = is_whole(args)
-    hint = "as they were" if kept else "not kept: type them, or leave them"
+    hint = "unchanged" if kept else NOT_STORED
     return Field("args  JSON list", read, _json(args) if kept else "", hint)
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return to_json(value, ascii_only=False)
 
 
 def _reader(name: str) -> Callable[[str], Any]:

@@ -16,8 +16,8 @@ from kimera_tui.ui.compose.forms import FormWindow
 from kimera_tui.ui.compose.windows import Reader, diff_lines
 from kimera_tui.ui.compose.workflow_picker import WorkflowPicker
 from kimera_tui.ui.editor import edit_file, editor_command
-from kimera_tui.ui.friends.task_form import Field
 from kimera_tui.ui.runs.replay_flow import replay_past
+from kimera_tui.ui.widgets.field import Field
 from kimera_tui.ui.windows.confirm import Confirm, Question
 from kimera_tui.ui.windows.confirm_palette import overwriting
 

@@ -1,4 +1,4 @@
-"""A window with fields: what is wrong stands below each, and what comes out is one value."""
+"""A window with fields that makes one value; each error appears below its field."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button, Input
 
+from kimera_tui.documents.schema_errors import sentence_of_field
 from kimera_tui.errors import UsageError
-from kimera_tui.ui.friends.task_form import Field
 from kimera_tui.ui.text import content
+from kimera_tui.ui.widgets.field import Field
 from kimera_tui.ui.widgets.plain import PlainButton, PlainStatic
 from kimera_tui.ui.windows.window import QuestionWindow
 
 T = TypeVar("T")
 Section = tuple[str, Mapping[str, Field]]
-"""A title, which may be empty, and its fields by the names that ``build`` knows them by."""
+"""A title, which may be empty, and its fields by name."""
 
 
 class FormWindow(QuestionWindow[T | None]):
-    """Asks for some values and makes one thing of them.
+    """Asks for values and returns what ``build`` makes of them.
 
     Args:
-        title: What the window is called.
+        title: The window's title.
         sections: The fields.
-        build: Makes the result of the fields' values; a UsageError, or a ValidationError of a
-            field, keeps the window open and is shown.
-        act: The word on the button.
-        intro: A line or two over the fields.
-        focus: Name of the field to begin in; the first one where it is empty.
+        build: Makes the result from the fields' values, by name. A UsageError or a
+            ValidationError keeps the window open and is shown, below the field that it names.
+        act: The label of the button.
+        intro: A line or two above the fields.
+        focus: Name of the field that gets the focus; empty for the first.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -64,16 +65,16 @@ class FormWindow(QuestionWindow[T | None]):
 
     @property
     def typed(self) -> Mapping[str, str]:
-        """What stands in the fields, by their names."""
+        """The text of each field, by name."""
         return {name: field.input.value for name, field in self.fields.items()}
 
     def type_again(self, typed: Mapping[str, str]) -> None:
-        """Put into the fields what was typed into another window of the same fields."""
+        """Fill the fields with the texts of another window with the same fields."""
         for name, text in typed.items():
             self.fields[name].input.value = text
 
     def compose(self) -> ComposeResult:
-        """The fields under their titles, then two buttons."""
+        """The fields below their titles, then two buttons."""
         with Vertical(classes="window form"):
             with VerticalScroll(can_focus=False):
                 if self._intro:
@@ -91,7 +92,7 @@ class FormWindow(QuestionWindow[T | None]):
                     yield PlainButton("Cancel  esc", id="cancel", compact=True)
 
     def on_mount(self) -> None:
-        """Begin in the first field."""
+        """Focus the first field."""
         self.query_one(".window").border_title = content(self._head)
         field = self.fields.get(self._first) or next(iter(self.fields.values()), None)
         if field is not None:
@@ -109,24 +110,24 @@ class FormWindow(QuestionWindow[T | None]):
     @on(Input.Submitted)
     @on(Button.Pressed, "#take")
     def action_take(self) -> None:
-        """Hand over what was made, if every field is right."""
+        """Return the result, if every field is right."""
         values, wrong = self._read(every=True)
         if wrong is None:
             try:
-                made = self._build(values)
+                result = self._build(values)
             except UsageError as error:
                 self._say_at(str(error).partition(":")[0], str(error))
             except ValidationError as error:
                 self._say_invalid(error)
             else:
-                self.dismiss(made)
+                self.dismiss(result)
             return
         wrong.input.focus()
         wrong.scroll_visible(animate=False)
 
     @on(Button.Pressed, "#cancel")
     def action_close(self) -> None:
-        """Leave everything as it was."""
+        """Close without a result."""
         self.dismiss(None)
 
     def _read(self, *, every: bool) -> tuple[dict[str, Any], Field | None]:
@@ -149,13 +150,11 @@ class FormWindow(QuestionWindow[T | None]):
         problem.display = bool(text)
 
     def _say_invalid(self, error: ValidationError) -> None:
-        found = error.errors()[0]
-        name = str(found["loc"][0]) if found["loc"] else ""
-        sentence = str(found["msg"]).removeprefix("Value error, ") + "."
+        name, sentence = sentence_of_field(error)
         self._say_at(name, f"{name}: {sentence}" if name else sentence)
 
     def _say_at(self, name: str, sentence: str) -> None:
-        """Say what is wrong under the field that it is about, or under all of them."""
+        """Show an error below the field that it names, or below all fields."""
         if (field := self.fields.get(name)) is None:
             self._say(sentence)
             return

@@ -1,4 +1,4 @@
-"""The fields of what stands over a document's steps."""
+"""The form of a workflow's header: its name, its limits, and the defaults of its steps."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from kimera_tui.documents.document import Document
 from kimera_tui.errors import UsageError
 from kimera_tui.ui.compose.forms import Section
 from kimera_tui.ui.compose.step_form import (
+    count_field,
     duration_field,
     on_timeout_field,
     retry_fields,
     retry_of,
-    whole,
 )
-from kimera_tui.ui.friends.task_form import Field
+from kimera_tui.ui.widgets.field import Field
 
 
 def header_sections(document: Document) -> list[Section]:
-    """The fields, as they are filled now."""
+    """The fields, filled from a document."""
     defaults, concurrency = document.defaults, document.concurrency
     key = "" if concurrency is None else concurrency.key
     env = " ".join(document.env)
-    limit = "" if concurrency is None else str(concurrency.limit)
+    limit = None if concurrency is None else concurrency.limit
     return [
         (
             "",
             {
-                "name": Field("name", _name, document.name, "what it is called"),
+                "name": Field("name", _name, document.name, "what runs are called"),
                 "description": Field("description", str, document.description, "none"),
                 "timeout": duration_field("timeout  of the run", document.timeout, "none"),
-                "env": Field("env  variables to look up", str.split, env, "none"),
+                "env": Field("env  variables that templates look up", str.split, env, "none"),
                 "concurrency": Field("concurrency key", str.strip, key, "none"),
-                "limit": Field("runs with the same key", whole("limit"), limit, "1"),
+                "limit": count_field("limit  of runs with the same key", limit, "1"),
             },
         ),
         (
-            "Defaults of its steps",
+            "Defaults for its steps",
             {
                 "friend": Field("friend", str.strip, defaults.friend or "", "none"),
                 "step timeout": duration_field("step timeout", defaults.timeout, "the friend's"),
@@ -56,8 +56,8 @@ def header_from(document: Document, values: Mapping[str, Any]) -> Document:
     """A document with the fields' values and no steps.
 
     Raises:
-        UsageError: the fields don't go together.
-        ValidationError: the format doesn't allow one of them.
+        UsageError: the fields contradict each other.
+        ValidationError: the format doesn't allow a value.
     """
     retry = retry_of(values, document.defaults.retry)
     defaults = {
@@ -80,11 +80,11 @@ def header_from(document: Document, values: Mapping[str, Any]) -> Document:
     if values["concurrency"]:
         data["concurrency"] = {"key": values["concurrency"], "limit": values["limit"] or 1}
     elif values["limit"] is not None:
-        raise UsageError("concurrency: runs are counted by a key; give one, or no number.")
+        raise UsageError("concurrency: runs are counted by a key; give a key, or no limit.")
     return Document.model_validate(data)
 
 
 def _name(text: str) -> str:
     if not re.search(r"\S", text):
-        raise UsageError("name: a workflow needs one.")
+        raise UsageError("name: is required.")
     return text.strip()

@@ -1,4 +1,4 @@
-"""The window in which a document's inputs are listed, added, changed and deleted."""
+"""The window that lists, adds, changes and deletes a document's inputs."""
 
 from __future__ import annotations
 
@@ -12,28 +12,24 @@ from textual.containers import Vertical
 from kimera_tui.documents import header_edits
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.document import Input as InputSpec
-from kimera_tui.documents.input_text import TYPES, choices_text, input_from, text_of_value
-from kimera_tui.documents.inputs import spec_problems
-from kimera_tui.errors import UsageError
+from kimera_tui.documents.inputs import choices_text, input_from
 from kimera_tui.safetext import safe
 from kimera_tui.ui.compose.detail import spec_words
 from kimera_tui.ui.compose.forms import FormWindow
 from kimera_tui.ui.compose.step_form import choice_field, name_field, yes_field
-from kimera_tui.ui.friends.task_form import Field
+from kimera_tui.ui.widgets.field import Field
 from kimera_tui.ui.widgets.lines import Line, LineView
 from kimera_tui.ui.widgets.plain import PlainStatic
 from kimera_tui.ui.windows.window import Window
+from kimera_tui.values.spec import TYPES
 
 KEYS = "a add   e edit   d delete   J K move down, up   esc done"
 
 
 class InputList(LineView):
-    """The inputs, a line each."""
+    """The inputs, one a line."""
 
-    empty_text = (
-        "A run of this workflow asks for nothing yet.\n"
-        "Press a to add an input, such as the day to work on."
-    )
+    empty_text = "This workflow has no inputs yet.\nPress a to add one, such as the day to process."
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
@@ -46,7 +42,7 @@ class InputList(LineView):
 
     @property
     def selected(self) -> str | None:
-        """Name of the input under the cursor."""
+        """Name of the input under the cursor; None where there is none."""
         return self._inputs[self.cursor][0] if self._inputs else None
 
     def line_count(self) -> int:
@@ -54,7 +50,7 @@ class InputList(LineView):
         return len(self._inputs)
 
     def line_at(self, index: int) -> Line:
-        """An input: its name, and what it may be."""
+        """An input: its name, type and limits."""
         name, spec = self._inputs[index]
         return (
             (f" {name:<20} ", "strong"),
@@ -64,7 +60,7 @@ class InputList(LineView):
 
 
 class InputsEditor(Window[Document]):
-    """Edits the inputs of a document; returns the document as it is then."""
+    """Edits the inputs of a document and returns the edited document."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,ctrl+r,ctrl+s", "close", "Done", priority=True),
@@ -82,7 +78,7 @@ class InputsEditor(Window[Document]):
         self._document = document
 
     def takes_unseen(self, key: str) -> bool:
-        """Anything but what deletes an input."""
+        """Whether a key acts before the window is on the screen: all but those that delete."""
         return key not in ("d", "delete")
 
     def compose(self) -> ComposeResult:
@@ -122,7 +118,7 @@ class InputsEditor(Window[Document]):
                 self._take(document)
 
     def action_move(self, by: int) -> None:
-        """Move the input under the cursor: a run asks for them in this order."""
+        """Move the input under the cursor: a run asks for inputs in this order."""
         if (name := self.inputs.selected) is not None:
             self._take(header_edits.move_input(self._document, name, by))
             self.inputs.move_cursor(list(self._document.inputs).index(name))
@@ -133,37 +129,31 @@ class InputsEditor(Window[Document]):
             self._take(header_edits.delete_input(self._document, name))
 
     def action_close(self) -> None:
-        """Take what was edited."""
+        """Return the edited document."""
         self.dismiss(self._document)
 
 
 def input_form(document: Document, name: str) -> FormWindow[Document]:
-    """The form of one input, which makes the document with it; an empty name for a new one."""
+    """The form of one input, which returns the document with it; an empty name adds one."""
     spec = document.inputs[name] if name else InputSpec()
 
-    def text(value: object) -> str:
-        return text_of_value(spec.type, value)
-
+    length = "" if spec.max_length is None else str(spec.max_length)
     fields = {
         "name": name_field("name", name),
         "type": choice_field("type", TYPES, spec.type, shown=False),
         "required": yes_field("required", spec.required),
-        "default": Field("default", str, text(spec.default), "none"),
+        "default": Field("default", str, spec.text(spec.default), "none"),
         "description": Field("description", str, spec.description, "none"),
-        "values": Field("values  of an enum", str, choices_text(spec.values), "like eu, us"),
-        "min": Field("min", str, text(spec.min), "none"),
-        "max": Field("max", str, text(spec.max), "none"),
-        "pattern": Field("pattern  of a string", str, spec.pattern or "", "like [A-Z]{3}"),
-        "max_length": Field("max length", str, text(spec.max_length), "none"),
+        "values": Field("values  of an enum", str, choices_text(spec.values), "such as eu, us"),
+        "min": Field("min", str, spec.text(spec.min), "none"),
+        "max": Field("max", str, spec.text(spec.max), "none"),
+        "pattern": Field("pattern  of a string", str, spec.pattern or "", "such as [A-Z]{3}"),
+        "max_length": Field("max length", str, length, "none"),
         "from": Field("from  of a secret", str, spec.from_ or "", "env:NAME, file:PATH or prompt"),
     }
 
     def build(values: dict[str, object]) -> Document:
-        made = input_from(values)
-        called = str(values["name"])
-        if problems := list(spec_problems(called, made)):
-            raise UsageError(str(problems[0]))
-        return header_edits.set_input(document, called, made, name)
+        return header_edits.set_input(document, str(values["name"]), input_from(values), name)
 
     title = "Edit the input" if name else "Add an input"
     return FormWindow(title, [("", fields)], build, intro=f"type: {', '.join(TYPES)}.")

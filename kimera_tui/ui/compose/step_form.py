@@ -1,19 +1,19 @@
-"""The fields of a step: its task's parameters, and what the format lets a step say."""
+"""The fields of a step: its task's parameters and the step's options."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from kimera_tui.config.friends import Param, TaskInfo
 from kimera_tui.documents.document import ParaStep, Retry, Step, TaskStep
-from kimera_tui.documents.fields import parse_args, parse_json, parse_kwargs, parse_param, text_of
+from kimera_tui.documents.fields import parse_args, parse_kwargs
 from kimera_tui.documents.step_text import parse_retry, parse_when, seconds_text, when_text
 from kimera_tui.errors import UsageError
-from kimera_tui.redaction import is_secret_name
-from kimera_tui.ui.friends.task_form import Field
-from kimera_tui.values.durations import parse_duration
+from kimera_tui.jsontext import to_json
+from kimera_tui.ui.widgets.field import Field, optional, spec_title
+from kimera_tui.values.json_input import parse_json
+from kimera_tui.values.spec import DURATION, Spec, is_same
 
 NOT_SENT: Final = object()
 """The value of a parameter whose field is empty."""
@@ -22,7 +22,7 @@ PASS = ("auto", "first", "payload", "none")
 
 
 def call_fields(step: TaskStep, info: TaskInfo) -> dict[str, Field]:
-    """A field for each declared parameter, then the arguments that have none."""
+    """A field for each declared parameter, then two for all other arguments."""
     fields, rest = {}, dict(step.kwargs)
     for name, param in info.params.items():
         text = ""
@@ -32,15 +32,15 @@ def call_fields(step: TaskStep, info: TaskInfo) -> dict[str, Field]:
         fields[f"param {name}"] = _param_field(name, param, text)
     more = "more " if fields else ""
     args = _json(step.args) if step.args else ""
-    fields["args"] = Field(f"{more}args  JSON list", parse_args, args, "none; like [1, 2]")
+    fields["args"] = Field(f"{more}args  JSON list", parse_args, args, "none; such as [1, 2]")
     kwargs = _json(rest) if rest else ""
-    hint = 'none; like {"day": "${{ inputs.day }}"}'
+    hint = 'none; such as {"day": "${{ inputs.day }}"}'
     fields["kwargs"] = Field(f"{more}kwargs  JSON object", parse_kwargs, kwargs, hint)
     return fields
 
 
 def option_fields(step: TaskStep) -> dict[str, Field]:
-    """What else a task's step can say."""
+    """The options of a task's step."""
     return {
         "id": name_field("id", step.id),
         "task": Field("task  friend.task", str.strip, step.task, ""),
@@ -56,24 +56,23 @@ def option_fields(step: TaskStep) -> dict[str, Field]:
 
 
 def group_fields(step: Step) -> dict[str, Field]:
-    """What a chain or a para can say."""
+    """The options of a chain or a para."""
     fields = {"id": name_field("id", step.id)}
     if isinstance(step, ParaStep):
-        most = "" if step.max_parallel is None else str(step.max_parallel)
         fields |= {
             "gather": choice_field("gather", ("list", "dict"), step.gather),
-            "max_parallel": Field("max parallel  at a time", whole("max parallel"), most, "all"),
+            "max_parallel": count_field("max parallel  at a time", step.max_parallel, "all"),
             "fail": choice_field("fail", ("all", "fast"), step.fail),
         }
     return {**fields, **outcome_fields(step), "notes": Field("notes", str, step.notes, "none")}
 
 
 def task_step(step: TaskStep, values: Mapping[str, Any]) -> TaskStep:
-    """The step that the fields' values make.
+    """The step made from the fields' values.
 
     Raises:
-        UsageError: they don't go together.
-        ValidationError: the format doesn't allow one of them.
+        UsageError: the values contradict each other.
+        ValidationError: the format doesn't allow a value.
     """
     named = {
         name.removeprefix("param "): value
@@ -98,15 +97,15 @@ def task_step(step: TaskStep, values: Mapping[str, Any]) -> TaskStep:
             "pass": values["pass"] if values["pass"] != PASS[0] else "",
         }
     )
-    made = TaskStep.model_validate(data)
-    return made.model_copy(update=_outcome(made, step, values))
+    new = TaskStep.model_validate(data)
+    return new.model_copy(update=_outcome(new, step, values))
 
 
 def group_step(step: Step, values: Mapping[str, Any]) -> Step:
-    """The chain or para that the fields' values make, with the steps that it has.
+    """The chain or para made from the fields' values, with the steps that it has.
 
     Raises:
-        ValidationError: the format doesn't allow one of them.
+        ValidationError: the format doesn't allow a value.
     """
     # What every step has is checked without the steps below.
     TaskStep.model_validate({"id": values["id"], "task": "any", "notes": values["notes"]})
@@ -116,32 +115,37 @@ def group_step(step: Step, values: Mapping[str, Any]) -> Step:
     return step.model_copy(update={**update, **_outcome(step, step, values)})
 
 
-def _outcome(made: Step, old: Step, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the fields say of when a step runs and how its errors end, where that is news."""
+def _outcome(new: Step, old: Step, values: Mapping[str, Any]) -> dict[str, Any]:
+    """When a step runs and how its errors are handled, where the fields change that."""
     found = {"when": values["when"], "on_error": values["on_error"]}
     if found["on_error"] == "steps":
         found["on_error"] = old.on_error
-    return {name: value for name, value in found.items() if value != getattr(made, name)}
+    return {name: value for name, value in found.items() if value != getattr(new, name)}
 
 
 def _given(data: dict[str, Any]) -> dict[str, Any]:
-    """Without what says nothing, so that a file stays short."""
+    """Without empty values, so that a file stays short."""
     return {name: value for name, value in data.items() if value not in (None, "", [], {}, False)}
 
 
 def _in_order(values: dict[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with those that were there before first, in their order."""
-    return {name: values[name] for name in [*(n for n in old if n in values), *values]}
+    """The values, first those that were there before: in their order, and as they were written."""
+    kept = {name: value for name, value in old.items() if name in values}
+    return kept | {
+        name: value
+        for name, value in values.items()
+        if name not in kept or not is_same(kept[name], value)
+    }
 
 
-# Fields that several forms have
+# Fields of several forms
 
 
 def outcome_fields(step: Step) -> dict[str, Field]:
-    """When a step runs, and what happens when it ended badly."""
+    """When a step runs, and what happens when it fails."""
     choices = ("fail", "continue", "steps") if step.handlers else ("fail", "continue")
     now = "steps" if step.handlers else str(step.on_error)
-    hint = "always; like steps.load.result.rows > 0"
+    hint = "always; such as steps.load.result.rows > 0"
     return {
         "when": Field("when", parse_when, when_text(step.when), hint),
         "on_error": choice_field("on error", choices, now),
@@ -149,20 +153,20 @@ def outcome_fields(step: Step) -> dict[str, Field]:
 
 
 def retry_fields(retry: Retry | None) -> dict[str, Field]:
-    """How often, after how long, and on what."""
+    """How often a step is retried, after how long, and on which exceptions."""
     times, delay, names = "", "", ""
     if retry is not None:
         times, names = str(retry.max), ", ".join(retry.on)
         delay = seconds_text(retry.delay) if "delay" in retry.model_fields_set else ""
     return {
-        "retry times": Field("retry  more tries", str, times, "none"),
-        "retry delay": Field("retry after", str, delay, "1s, then twice as long each time"),
-        "retry on": Field("retry on", str, names, "every exception; like OSError, TIMEOUT"),
+        "retry times": Field("retry times  after the first", str, times, "none"),
+        "retry delay": Field("retry delay", str, delay, "1s, then twice as long each time"),
+        "retry on": Field("retry on", str, names, "every exception; such as OSError, TIMEOUT"),
     }
 
 
 def retry_of(values: Mapping[str, Any], old: Retry | None) -> Retry | None:
-    """What the fields of a retry make."""
+    """The retry made from its fields; None for none."""
     return parse_retry(values["retry times"], values["retry delay"], values["retry on"], old)
 
 
@@ -174,14 +178,14 @@ def name_field(title: str, value: str) -> Field:
 def choice_field(
     title: str, choices: tuple[str, ...], value: str, empty: str = "", *, shown: bool = True
 ) -> Field:
-    """One of some words, of which the beginning is enough.
+    """A choice between words; the beginning of a word is enough.
 
     Args:
-        title: What it is called.
+        title: The field's title.
         choices: The words.
-        value: The one it is now.
-        empty: What holds when nothing is typed, if that isn't the first word.
-        shown: Whether the title names the words.
+        value: The current word.
+        empty: What an empty field means, if that isn't the first word.
+        shown: Whether the title lists the words.
     """
     name = title.split("  ", maxsplit=1)[0]
 
@@ -192,7 +196,7 @@ def choice_field(
         found = [choice for choice in choices if choice.startswith(typed)]
         if typed in choices or len(found) == 1:
             return typed if typed in choices else found[0]
-        raise UsageError(f"{name}: one of {', '.join(choices)}.")
+        raise UsageError(f"{name}: must be one of {', '.join(choices)}.")
 
     hint = empty or choices[0]
     if shown:
@@ -202,66 +206,39 @@ def choice_field(
 
 
 def on_timeout_field(value: str | None) -> Field:
-    """What becomes of a task that takes too long."""
+    """What happens to a task that takes too long."""
     return choice_field("on timeout", ON_TIMEOUT, value or "", "revoke", shown=False)
 
 
 def yes_field(title: str, value: bool) -> Field:
     """True or false."""
-
-    def read(text: str) -> bool:
-        typed = text.strip().lower()
-        if typed in ("", "n", "no", "false"):
-            return False
-        if typed in ("y", "yes", "true"):
-            return True
-        raise UsageError(f"{title.split('  ', maxsplit=1)[0]}: yes or no.")
-
-    return Field(title, read, "yes" if value else "", "no")
+    read = optional(title.split("  ", maxsplit=1)[0], Spec(type="bool"))
+    return Field(title, lambda text: bool(read(text)), "yes" if value else "", "no")
 
 
 def duration_field(title: str, value: float | None, hint: str = "default") -> Field:
     """Seconds of 30s, 5m or 1h30m; None for an empty field."""
     name = title.split("  ", maxsplit=1)[0]
-    return Field(title, lambda text: seconds(name, text), seconds_text(value), hint)
+    return Field(title, optional(name, DURATION), seconds_text(value), hint)
 
 
-def seconds(name: str, text: str) -> float | None:
-    """Seconds of a duration, or None where nothing is typed."""
-    if not text.strip():
-        return None
-    try:
-        return parse_duration(text)
-    except UsageError as error:
-        raise UsageError(f"{name}: {error}") from None
-
-
-def whole(name: str) -> Callable[[str], int | None]:
-    """Reads a whole number from 1 up, or None where nothing is typed."""
-
-    def read(text: str) -> int | None:
-        typed = text.strip()
-        if not typed:
-            return None
-        if not typed.isascii() or not typed.isdigit() or not 0 < len(typed) < 7 or not int(typed):
-            raise UsageError(f"{name}: a whole number from 1.")
-        return int(typed)
-
-    return read
+def count_field(title: str, value: int | None, hint: str) -> Field:
+    """An integer from 1 up; None for an empty field."""
+    name = title.split("  ", maxsplit=1)[0]
+    text = "" if value is None else str(value)
+    return Field(title, optional(name, Spec(type="int", min=1, max=999_999)), text, hint)
 
 
 # Parameters
 
 
 def _param_field(name: str, param: Param, text: str) -> Field:
-    choices = f" {'|'.join(map(str, param.values))}" if param.values else ""
-    secret = (param.secret or is_secret_name(name)) and "${{" not in text
     return Field(
-        f"{name}  {param.type}{choices}{', required' if param.required else ''}",
+        spec_title(name, param),
         lambda typed: _read(name, param, typed),
         text,
-        param.description or f"not sent; like ${{{{ inputs.{name} }}}}",
-        secret=secret,
+        param.description or f"not sent; such as ${{{{ inputs.{name} }}}}",
+        secret=param.hides(name) and "${{" not in text,
     )
 
 
@@ -271,26 +248,25 @@ def _read(name: str, param: Param, text: str) -> Any:
         return NOT_SENT
     if param.type == "json" and text.strip()[0] in "[{":
         return parse_json(text, name)
-    return text if "${{" in text else parse_param(name, param, text)
+    return text if "${{" in text else param.read(name, text)
 
 
 def _typed(name: str, param: Param, value: Any) -> str | None:
-    """How a value is typed into its parameter's field; None where that would change it."""
-    text = value if isinstance(value, str) and param.type != "json" else _json(value)
-    if isinstance(value, str) and "${{" in value:
-        text = value
+    """The text for a value in its parameter's field; None where reading it changes the value."""
+    is_template = isinstance(value, str) and "${{" in value
+    text = value if is_template else "null" if value is None else param.text(value)
     try:
         back = _read(name, param, text)
     except UsageError:
-        # What its own field refuses is shown there, to be put right.
+        # A value that its field refuses is shown there, to be corrected.
         return text if isinstance(value, str | int | float) else None
-    return text if type(back) is type(value) and back == value else None
+    return text if is_same(back, value) else None
 
 
 def new_call(name: str, step_id: str, info: TaskInfo) -> TaskStep:
-    """A step for a task, with the values that its parameters have at first."""
+    """A step for a task, with the defaults of its parameters."""
     kwargs = {
-        each: parse_param(each, param, text_of(param))
+        each: param.check(each, param.default)
         for each, param in info.params.items()
         if param.default is not None
     }
@@ -302,4 +278,4 @@ def new_call(name: str, step_id: str, info: TaskInfo) -> TaskStep:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return to_json(value, ascii_only=False)

@@ -12,6 +12,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widgets import Tree
+from textual.widgets.tree import TreeNode
 
 from kimera_tui.config.friends import Friend
 from kimera_tui.documents.calls import single
@@ -27,6 +28,9 @@ from kimera_tui.ui.windows.confirm_palette import sending
 
 FORM_DELAY = 0.08
 """Seconds that the cursor rests on a task before its form is built."""
+MOST_LISTED = 1000
+"""Tasks up to which all are listed at once; of more, each friend lists its own when it is opened:
+Textual measures every line of a tree at each change."""
 Leaf = tuple[str, str | None]
 """A friend, and its task: empty for any task, None for the friend itself."""
 
@@ -48,6 +52,8 @@ class FriendsScreen(ModeScreen):
         self._form_timer: Timer | None = None
         self._to_come: Leaf | None = None
         """What the cursor is on, while its form is still to be built."""
+        self._drawn: object = None
+        """The view of the workers that the friends' labels show."""
 
     def compose_content(self) -> ComposeResult:
         """The tree, and beside it the form."""
@@ -95,17 +101,31 @@ class FriendsScreen(ModeScreen):
                 f"No friends yet.\n\nDescribe the services you send tasks to in"
                 f" {services.friends_file}; docs/friends.md shows how."
             )
-        for name, friend in services.friends.items():
+        few = sum(len(friend.tasks) for friend in services.friends.values()) <= MOST_LISTED
+        for number, (name, friend) in enumerate(services.friends.items()):
             node = self.friends_tree.root.add(self._friend_label(name, friend), data=(name, None))
-            node.expand()
-            for task in friend.tasks:
-                node.add_leaf(label(task), data=(name, task))
-            if not friend.tasks:
-                node.add_leaf(Text("any task", style="italic"), data=(name, ""))
+            if few or not number:
+                self._list_tasks(node)
+                node.expand()
         if first := next(
             (leaf for node in self.friends_tree.root.children for leaf in node.children), None
         ):
             self.friends_tree.call_after_refresh(self.friends_tree.move_cursor, first)
+
+    @on(Tree.NodeExpanded, "#friends-tree")
+    def _expanded(self, event: Tree.NodeExpanded[Leaf]) -> None:
+        self._list_tasks(event.node)
+
+    def _list_tasks(self, node: TreeNode[Leaf]) -> None:
+        """List a friend's tasks below it, unless they are there."""
+        if node.data is None or node.data[1] is not None or node.children:
+            return
+        name = node.data[0]
+        friend = self.kimera.services.friends[name]
+        for task in friend.tasks:
+            node.add_leaf(label(task), data=(name, task))
+        if not friend.tasks:
+            node.add_leaf(Text("any task", style="italic"), data=(name, ""))
 
     def _say_problem(self, text: str) -> None:
         self.detail.mount(PlainStatic(text, classes="problem"))
@@ -126,6 +146,9 @@ class FriendsScreen(ModeScreen):
 
     def _draw_health(self) -> None:
         friends: Mapping[str, Friend] = self.kimera.services.friends
+        if self.kimera.vitals.view is self._drawn:
+            return
+        self._drawn = self.kimera.vitals.view
         for node in self.friends_tree.root.children:
             name = node.data[0] if node.data else ""
             if name in friends:

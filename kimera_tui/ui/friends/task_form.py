@@ -1,14 +1,12 @@
-"""The form of a task: a field for each parameter, its errors below it, and the call it makes."""
+"""The form of a task: a field for each parameter, and the equivalent command."""
 
 from __future__ import annotations
 
-import json
 import shlex
-from collections.abc import Callable
 from typing import Any
 
 from textual.app import ComposeResult
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.widgets import Input
 
 from kimera_tui.config.friends import Friend, Param, TaskInfo
@@ -16,57 +14,23 @@ from kimera_tui.documents.fields import (
     check_task_name,
     parse_args,
     parse_kwargs,
-    parse_param,
     parse_timeout,
-    text_of,
 )
 from kimera_tui.errors import UsageError
+from kimera_tui.jsontext import to_json
 from kimera_tui.process.task_params import TaskParams
-from kimera_tui.redaction import is_secret_name, redact
-from kimera_tui.ui.text import safe
-from kimera_tui.ui.widgets.plain import PlainInput, PlainLabel, PlainStatic
-
-
-class Field(Vertical):
-    """One labelled input with room for its error."""
-
-    def __init__(
-        self, title: str, read: Callable[[str], Any], value: str, hint: str, *, secret: bool = False
-    ) -> None:
-        super().__init__(classes="field")
-        self._head = title
-        self._read = read
-        # Made now, so that it can be read before it stands on the screen.
-        self.input = PlainInput(value, placeholder=safe(hint, 200), password=secret, compact=True)
-        """Where it is typed."""
-        self._error = PlainLabel(classes="field-error")
-        self.touched = False
-        """Whether something was typed."""
-
-    def compose(self) -> ComposeResult:
-        """Title, input, error."""
-        yield PlainLabel(self._head, classes="field-title")
-        yield self.input
-        yield self._error
-
-    def value(self) -> Any:
-        """What was typed, read; UsageError where it can't be."""
-        return self._read(self.input.value)
-
-    def complain(self, problem: str) -> None:
-        """Show what is wrong, or nothing."""
-        self._error.say(problem)
-        self._error.display = bool(problem)
-        self.set_class(bool(problem), "-wrong")
+from kimera_tui.redaction import redact
+from kimera_tui.ui.widgets.field import Field, optional, spec_title
+from kimera_tui.ui.widgets.plain import PlainStatic
 
 
 class TaskForm(VerticalScroll, can_focus=False):
-    """Builds TaskParams from what is typed.
+    """Builds TaskParams from its fields.
 
     Args:
         friend: The friend's name.
         config: The friend.
-        task_name: The task; empty where its name is to be typed too.
+        task_name: The task; empty where its name is typed too.
     """
 
     def __init__(self, friend: str, config: Friend, task_name: str) -> None:
@@ -89,7 +53,7 @@ class TaskForm(VerticalScroll, can_focus=False):
 
     @property
     def named(self) -> str:
-        """The task's name as it stands; empty where none that can be was typed."""
+        """The task's name; empty while no valid name is typed."""
         if self._typed_name is None:
             return self.task_name
         try:
@@ -98,7 +62,7 @@ class TaskForm(VerticalScroll, can_focus=False):
             return ""
 
     def compose(self) -> ComposeResult:
-        """The task's description, its parameters, then what every task has."""
+        """The task's description, its parameters, then the fields of every task."""
         title = f"{self.friend}.{self.task_name}" if self.task_name else f"{self.friend}: any task"
         yield PlainStatic(title, classes="form-title")
         if self._info.doc:
@@ -107,11 +71,11 @@ class TaskForm(VerticalScroll, can_focus=False):
         yield self._call
 
     def on_mount(self) -> None:
-        """Show the call as it stands."""
+        """Show the equivalent command."""
         self._preview()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Check again at every key."""
+        """Check again after every key."""
         event.stop()
         for field in self.fields:
             if field.input is event.input:
@@ -119,7 +83,7 @@ class TaskForm(VerticalScroll, can_focus=False):
         self._preview()
 
     def focus_first(self) -> None:
-        """Put the cursor into the first field."""
+        """Focus the first field."""
         self.fields[0].input.focus(scroll_visible=False)
 
     def collect(self) -> TaskParams | None:
@@ -138,7 +102,7 @@ class TaskForm(VerticalScroll, can_focus=False):
                 read[field] = field.value()
                 field.complain("")
             except UsageError as error:
-                # A field that nobody has touched is wrong only once it is to be sent.
+                # An untouched field shows its error only when the call is sent.
                 field.complain(str(error) if sending or field.touched else "")
                 wrong.append(field)
         if not wrong and (twice := self._params.keys() & read[self._kwargs].keys()):
@@ -166,24 +130,16 @@ class TaskForm(VerticalScroll, can_focus=False):
 
 
 def _name_field() -> Field:
-    return Field("task  its name, without the route", check_task_name, "", "like render")
+    return Field("task  its name, without the route", check_task_name, "", "such as render")
 
 
 def _param_field(name: str, param: Param) -> Field:
-    def read(text: str) -> Any:
-        if text.strip():
-            return parse_param(name, param, text)
-        if param.required:
-            raise UsageError(f"{name} is required.")
-        return None  # an empty field sends nothing
-
-    choices = f" {'|'.join(map(str, param.values))}" if param.values else ""
     return Field(
-        f"{name}  {param.type}{choices}{', required' if param.required else ''}",
-        read,
-        text_of(param),
+        spec_title(name, param),
+        optional(name, param, required=param.required),  # an empty field sends nothing
+        param.text(param.default),
         param.description,
-        secret=param.secret or is_secret_name(name),
+        secret=param.hides(name),
     )
 
 
@@ -191,8 +147,8 @@ def _common_fields(config: Friend, info: TaskInfo) -> tuple[Field, Field, Field]
     """The fields for args, kwargs and timeout, which every task has."""
     more = "more " if info.params else ""
     return (
-        Field(f"{more}args  JSON list", parse_args, "", "none; like [1, 2]"),
-        Field(f"{more}kwargs  JSON object", parse_kwargs, "", 'none; like {"day": 1}'),
+        Field(f"{more}args  JSON list", parse_args, "", "none; such as [1, 2]"),
+        Field(f"{more}kwargs  JSON object", parse_kwargs, "", 'none; such as {"day": 1}'),
         Field(
             "timeout  seconds, or 5m, 1h30m",
             lambda text: parse_timeout(text) if text.strip() else config.timeout,
@@ -203,13 +159,13 @@ def _common_fields(config: Friend, info: TaskInfo) -> tuple[Field, Field, Field]
 
 
 def command_line(params: TaskParams, info: TaskInfo) -> str:
-    """The command that makes the same call; secrets are hidden."""
+    """The equivalent command; secrets are masked."""
     secret = {name for name, param in info.params.items() if param.secret}
     words = ["kimera-tui", "send", params.friend, params.task_name]
     if params.args:
-        words += ["--args", json.dumps(redact(params.args), ensure_ascii=False, default=str)]
+        words += ["--args", to_json(redact(params.args), ascii_only=False)]
     if params.kwargs:
         shown = redact(params.kwargs, secret)
-        words += ["--kwargs", json.dumps(shown, ensure_ascii=False, default=str)]
+        words += ["--kwargs", to_json(shown, ascii_only=False)]
     words += ["--timeout", f"{params.timeout:g}"]
     return shlex.join(words)

@@ -11,14 +11,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import OptionList
 
-from kimera_tui.documents.fields import parse_json
 from kimera_tui.execution.runner import Decision
 from kimera_tui.runs.state import StepState
 from kimera_tui.ui.compose.forms import FormWindow
-from kimera_tui.ui.friends.task_form import Field
 from kimera_tui.ui.text import safe
+from kimera_tui.ui.widgets.field import Field
 from kimera_tui.ui.widgets.plain import PlainOptions, PlainStatic
 from kimera_tui.ui.windows.window import QuestionWindow
+from kimera_tui.values.json_input import parse_json
 
 _WAYS: tuple[tuple[Decision, str], ...] = (
     ("wait", "Wait for it, as if it had been sent"),

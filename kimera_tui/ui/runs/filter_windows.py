@@ -14,8 +14,8 @@ from kimera_tui.config.saved_searches import filter_name
 from kimera_tui.console.filters import SavedFilter, SavedFilters
 from kimera_tui.errors import KimeraError
 from kimera_tui.ui.compose.forms import FormWindow
-from kimera_tui.ui.friends.task_form import Field
 from kimera_tui.ui.text import safe
+from kimera_tui.ui.widgets.field import Field
 from kimera_tui.ui.widgets.lines import Line, LineView
 from kimera_tui.ui.widgets.plain import PlainStatic
 from kimera_tui.ui.windows.window import Window

@@ -1,28 +1,26 @@
-"""The form of a run's inputs, made from what its document asks for."""
+"""The form of a run's inputs, as its document declares them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from kimera_tui.documents.document import Document, Input
-from kimera_tui.documents.input_text import text_of_value
-from kimera_tui.documents.inputs import parse_input, resolve
-from kimera_tui.errors import UsageError
+from kimera_tui.documents.inputs import resolve
 from kimera_tui.execution.run_setup import Given
 from kimera_tui.ui.compose.forms import FormWindow
-from kimera_tui.ui.friends.task_form import Field
 from kimera_tui.ui.text import safe
+from kimera_tui.ui.widgets.field import Field, optional, spec_title
 
 PROMPT = "prompt"
 
 
 def asked_secrets(document: Document) -> list[str]:
-    """Names of the secrets that are asked for at the start of a run."""
+    """Names of the secrets that are typed when a run starts."""
     return [
         name
         for name, spec in document.inputs.items()
-        if spec.type == "secret" and spec.from_ in (None, PROMPT)
+        if spec.is_secret and spec.from_ in (None, PROMPT)
     ]
 
 
@@ -32,19 +30,19 @@ def run_form(
     """The window that asks for the inputs of a run.
 
     Args:
-        document: What is to be run.
-        last: The inputs of its last run, which are shown as hints.
-        title: What the window is called.
-        act: The word on its button.
-        filled: Whether the inputs of the last run stand in the fields.
+        document: The workflow to run.
+        last: The inputs of its last run, shown as hints.
+        title: The window's title.
+        act: The label of its button.
+        filled: Whether the inputs of the last run fill the fields.
     """
     asked = asked_secrets(document)
     fields = {
         name: _field(name, spec, last.get(name), filled=filled)
         for name, spec in document.inputs.items()
-        if spec.type != "secret" or name in asked
+        if not spec.is_secret or name in asked
     }
-    secrets = {name for name, spec in document.inputs.items() if spec.type == "secret"}
+    secrets = {name for name, spec in document.inputs.items() if spec.is_secret}
     elsewhere = [
         f"{name} comes from {spec.from_}."
         for name, spec in document.inputs.items()
@@ -71,35 +69,14 @@ def run_form(
 
 
 def _field(name: str, spec: Input, last: Any, *, filled: bool) -> Field:
-    words: list[str] = [spec.type]
-    if spec.values:
-        words.append("|".join(safe(value, 40) for value in spec.values[:12]))
-    if spec.required:
-        words.append("required")
     hint = spec.description
-    if last is not None and spec.type != "secret":
-        hint = f"last: {text_of_value(spec.type, last)}  {hint}".strip()
+    if last is not None and not spec.is_secret:
+        hint = f"last: {spec.text(last)}  {hint}".strip()
     shown = last if filled and last is not None else spec.default
-    text = "" if spec.type == "secret" else text_of_value(spec.type, shown)
     return Field(
-        f"{name}  {' '.join(words)}",
-        _reader(name, spec),
-        text,
+        spec_title(name, spec),
+        optional(name, spec, required=spec.is_secret or (spec.required and spec.default is None)),
+        "" if spec.is_secret else spec.text(shown),
         hint,
-        secret=spec.type == "secret",
+        secret=spec.is_secret,
     )
-
-
-def _reader(name: str, spec: Input) -> Callable[[str], Any]:
-    def read(text: str) -> Any:
-        if spec.type == "secret":
-            if not text:
-                raise UsageError(f"{name} is required.")
-            return text
-        if text.strip():
-            return parse_input(name, spec, text)
-        if spec.required and spec.default is None:
-            raise UsageError(f"{name} is required.")
-        return None
-
-    return read

@@ -10,10 +10,10 @@ from textual.binding import BindingType
 from kimera_tui.runs.status import Status
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.compose.forms import FormWindow
-from kimera_tui.ui.friends.task_form import Field
 from kimera_tui.ui.runs.decide import AskDecision, result_form
 from kimera_tui.ui.runs.detach_windows import detaching_rest
 from kimera_tui.ui.runs.run_screen import RunScreen
+from kimera_tui.ui.widgets.field import Field
 from kimera_tui.ui.windows.confirm import Confirm, Question
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from kimera_tui.config.friends import Friend
 from kimera_tui.documents.document import Document, Step
-from kimera_tui.documents.input_text import text_of_value
 from kimera_tui.execution.preflight import tasks_of
 from kimera_tui.execution.run_setup import Given
 from kimera_tui.process.task_params import TaskParams
@@ -30,7 +29,7 @@ def running(document: Document, given: Given, friends: Mapping[str, Friend]) -> 
     """Before a workflow is run."""
     lines = [document.name, ""]
     lines += [
-        f"{name} = {text_of_value(document.inputs[name].type, value)}"
+        f"{name} = {document.inputs[name].text(value)}"
         for name, value in given.inputs.items()
         if name in document.inputs
     ]

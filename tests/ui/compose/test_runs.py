@@ -65,7 +65,7 @@ async def test_the_form_of_a_run_is_made_of_its_inputs_and_says_what_is_wrong_wi
         for sentence in (
             "day is required.",
             "count: must be at most 9.",
-            "paper: one of A4, A5.",
+            "paper: must be one of A4, A5.",
             "token is required.",
         ):
             assert sentence in it.picture

@@ -1,0 +1,86 @@
+"""One labelled input of a form, with its error below it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from kimera_tui.errors import UsageError
+from kimera_tui.ui.text import safe
+from kimera_tui.ui.widgets.plain import PlainInput, PlainLabel
+from kimera_tui.values.spec import Spec
+
+MOST_CHOICES = 12
+"""Choices of an enum that a title names."""
+
+
+class Field(Vertical):
+    """An input with its title above and room for an error below.
+
+    Args:
+        title: What is above it.
+        read: Makes a value of its text; a UsageError is what is wrong with the text.
+        value: The text at first.
+        hint: Shown while it is empty.
+        secret: Whether the text is hidden.
+    """
+
+    def __init__(
+        self, title: str, read: Callable[[str], Any], value: str, hint: str, *, secret: bool = False
+    ) -> None:
+        super().__init__(classes="field")
+        self._head = title
+        self._read = read
+        # Made now, so that it can be read before it is on the screen.
+        self.input = PlainInput(value, placeholder=safe(hint, 200), password=secret, compact=True)
+        """The input itself."""
+        self._error = PlainLabel(classes="field-error")
+        self.touched = False
+        """Whether something was typed."""
+
+    def compose(self) -> ComposeResult:
+        """Title, input, error."""
+        yield PlainLabel(self._head, classes="field-title")
+        yield self.input
+        yield self._error
+
+    def value(self) -> Any:
+        """The value of the text; UsageError where it has none."""
+        return self._read(self.input.value)
+
+    def complain(self, problem: str) -> None:
+        """Show what is wrong, or nothing."""
+        self._error.say(problem)
+        self._error.display = bool(problem)
+        self.set_class(bool(problem), "-wrong")
+
+
+def spec_title(name: str, spec: Spec) -> str:
+    """What a field's title says of its value: name, type, choices, limits, whether required."""
+    choices = "|".join(safe(text, 40) for text, _ in spec.choices()[:MOST_CHOICES])
+    words = [f"{spec.type} {choices}".rstrip()]
+    if spec.min is not None and spec.max is not None:
+        words.append(f"{spec.min} to {spec.max}")
+    elif spec.min is not None:
+        words.append(f"at least {spec.min}")
+    elif spec.max is not None:
+        words.append(f"at most {spec.max}")
+    if spec.required:
+        words.append("required")
+    return f"{name}  {', '.join(words)}"
+
+
+def optional(name: str, spec: Spec, *, required: bool = False) -> Callable[[str], Any]:
+    """Reads a text by a spec; an empty one is None, or an error where it is required."""
+
+    def read(text: str) -> Any:
+        if text if spec.type == "secret" else text.strip():
+            return spec.read(name, text)
+        if required:
+            raise UsageError(f"{name} is required.")
+        return None
+
+    return read
