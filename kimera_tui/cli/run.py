@@ -177,7 +177,7 @@ def _report(state: RunState, result: Any, error: KimeraError | None, as_json: bo
 
 def _way_on(state: RunState) -> str:
     """How to go on, and what is done before a step is sent again that may have run."""
-    from kimera_tui.runs.fates import may_have_run
+    from kimera_tui.runs.recovery import may_have_run
 
     said = f"kimera-tui run ... --from-failed {state.run_id[:8]} goes on from there"
     names = [step.id or step.name for step in state.steps.values() if may_have_run(step)]

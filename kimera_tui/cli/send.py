@@ -216,7 +216,7 @@ async def _warn(parts: Parts, queue: str, task: str, teller: _Teller) -> None:
 def _failed(error: KimeraError, call: _Asked, teller: _Teller) -> int:
     """Print an error without the call's secrets; returns its exit code."""
     from kimera_tui.cli.json_output.events import known_by_then
-    from kimera_tui.runs.fates import may_have_run
+    from kimera_tui.runs.recovery import may_have_run
 
     if isinstance(error, TimeoutException):
         error.hint = known_by_then(teller.run, error.task_id)

@@ -268,4 +268,4 @@ async def test_one_step_of_closing_that_fails_does_not_keep_the_others_back(
 
     monkeypatch.setattr(parts, "_runner", Broken())
     await parts.close()
-    assert parts.journal._writing.store is None
+    assert parts.journal._queue.writer is None
