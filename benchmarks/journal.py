@@ -19,7 +19,7 @@ from kimera_tui.process.task_params import TaskParams
 from kimera_tui.runs.events import RunEnded, RunStarted, StepIntended
 from kimera_tui.runs.journal import queries
 from kimera_tui.runs.journal.journal import Journal
-from kimera_tui.runs.journal.writer import Store
+from kimera_tui.runs.journal.writer import JournalWriter
 from kimera_tui.runs.plan import Node, PlannedTask
 from kimera_tui.runs.search.query import parse
 
@@ -39,7 +39,7 @@ def run(place: Ground, scale: float) -> list[dict[str, Any]]:
 
 
 def _stored(path: Path, events: int) -> list[dict[str, Any]]:
-    store = Store(path, "bench")
+    store = JournalWriter(path, "bench")
     rows = [_syncs(store)]
     started = time.perf_counter()
     count, batch = 0, []
@@ -67,7 +67,7 @@ def _stored(path: Path, events: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _syncs(store: Store) -> dict[str, Any]:
+def _syncs(store: JournalWriter) -> dict[str, Any]:
     plan = Node("task", "0", task=PlannedTask("sync", "lab", "x"))
     store.write([RunStarted(at=0, run_id="sync", name="x", plan=plan)], durable=True, now=0)
     took = []

@@ -199,7 +199,7 @@ def _print_end(run: RunState, result: Any, error: KimeraError | None, as_json: b
 
 def _how_to_continue(run: RunState) -> str:
     """The command that continues a failed run, and what it does about steps that may have run."""
-    from kimera_tui.runs.fates import may_have_run
+    from kimera_tui.runs.recovery import may_have_run
 
     command = f"kimera-tui run ... --from-failed {run.run_id[:8]} continues from there"
     names = [step.id or step.name for step in run.steps.values() if may_have_run(step)]

@@ -219,7 +219,7 @@ async def _warn(console: Console, call: _Call, watcher: _Watcher) -> None:
 def _failed(error: KimeraError, options: _Options, watcher: _Watcher) -> int:
     """Print an error without the secrets of the call; returns its exit code."""
     from kimera_tui.cli.json_output.events import known_by_then
-    from kimera_tui.runs.fates import may_have_run
+    from kimera_tui.runs.recovery import may_have_run
 
     if isinstance(error, TimeoutException):
         error.hint = known_by_then(watcher.run, error.task_id)

@@ -11,7 +11,7 @@ from kimera_tui.errors import UsageError
 from kimera_tui.files import create_file
 from kimera_tui.jsontext import to_json
 from kimera_tui.redaction import redact
-from kimera_tui.runs.journal.codec import VALUES
+from kimera_tui.runs.journal.event_codec import VALUES
 
 
 def write_run(folder: Path, run_id: str, events: Sequence[Any]) -> Path:

@@ -11,8 +11,7 @@ from kimera_tui.execution.runner import Runner
 from kimera_tui.process.events import RevokeSent
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.journal.journal import Journal
-from kimera_tui.runs.journal.leases import OpenRun
-from kimera_tui.runs.journal.owner import pid_of
+from kimera_tui.runs.journal.leases import OpenRun, pid_of
 from kimera_tui.runs.recovery import Past
 from kimera_tui.runs.status import Status
 

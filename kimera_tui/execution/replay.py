@@ -21,10 +21,9 @@ from kimera_tui.process.events import Sending
 from kimera_tui.process.loop.clock import new_id
 from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.runs.events import StepHandedOver, StepIntended
-from kimera_tui.runs.fates import Fates, fates_of
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.plan import PLAIN, Node, PlannedTask, is_handler
-from kimera_tui.runs.recovery import Past
+from kimera_tui.runs.recovery import Fates, Past, fates_of
 from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
 from kimera_tui.values.placeholders import is_whole, missing_in

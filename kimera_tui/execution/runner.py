@@ -40,9 +40,8 @@ from kimera_tui.process.loop.clock import Clock, new_id
 from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.runs.events import RunAdopted, RunCancelled, RunStarted, StepDecided, StepReused
-from kimera_tui.runs.fates import Fates
 from kimera_tui.runs.journal.journal import Journal
-from kimera_tui.runs.recovery import Past, Resumed, judge_all, resumed
+from kimera_tui.runs.recovery import Fates, Past, Resumed, judge_all, resumed
 
 __all__ = ["Given", "Runner", "TaskWarnings", "plan_of"]
 
@@ -85,7 +84,7 @@ class Runner:
         self._detaching: set[str] = set()
         self._background = BackgroundTasks()
         if journal is not None:
-            journal.heed(self._asked_to_cancel)
+            journal.on_cancel_request(self._asked_to_cancel)
 
     def has(self, run_id: str) -> bool:
         """Whether a run is going on here, or is just being taken over."""
@@ -227,13 +226,13 @@ class Runner:
         try:
             secrets = secrets_of(beginning_of(events), past, given.prompted)
         except UsageError:
-            await journal.let_go(run_id)
+            await journal.release(run_id)
             raise
         adopted = RunAdopted(
             at=self._emitter.now(), run_id=run_id, past=tuple(events), secrets=secrets
         )
         self._emitter.emit(adopted)
-        past.run.go_on(adopted)
+        past.run.resume(adopted)
         verdicts = await judge_all(past, self._manager, adopted.at)
         executor = executor_of(beginning_of(events), self._context, past, verdicts, secrets)
         executor.in_flight.update((step.task_id, step.path) for step, _ in past.under_way())

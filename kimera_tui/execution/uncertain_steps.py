@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 from kimera_tui.errors import UsageError
 from kimera_tui.runs.events import StepIntended
-from kimera_tui.runs.fates import Fate, Fates, open_steps
-from kimera_tui.runs.recovery import Past
+from kimera_tui.runs.recovery import Fate, Fates, Past, open_steps
 from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
 
@@ -35,7 +34,7 @@ class Doubt:
         named = f"Step `{step.id or step.name}`"
         if self.fate is None:
             return f"{named} ({step.status}) is looked for before it is sent again."
-        if self.fate.what == "there":
+        if self.fate.what == "in flight":
             return f"{named} is not over ({self.fate.why}): sent again now, it would run twice."
         return f"{named} may have run ({self.fate.why}): sent again, it may run twice."
 

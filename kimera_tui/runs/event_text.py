@@ -1,4 +1,4 @@
-"""Every event of the engine in words: its kind, its style and one line."""
+"""Every event as a line for people: its kind, its style and its text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kimera_tui.cluster.events import BrokerChanged
 from kimera_tui.process import events as e
 from kimera_tui.redaction import by_place, redact, redact_text
 from kimera_tui.runs import events as r
-from kimera_tui.runs.sightings import progress_of
+from kimera_tui.runs.state import progress_of
 from kimera_tui.safetext import compact, safe, trimmed
 
 Words = tuple[str, str, str]
@@ -19,19 +19,19 @@ _LONGEST_SECRET = 8192
 
 
 def narrate(event: object) -> Words | None:
-    """Kind, style and safe text of an event; None for events that are no news to people."""
-    teller = _TELLERS.get(type(event))
-    return None if teller is None else teller(event)
+    """Kind, style and safe text of an event; None for events that people need not see."""
+    describe = _TEXTS.get(type(event))
+    return None if describe is None else describe(event)
 
 
-def _told(text: str, limit: int) -> str:
-    """A free text of somebody else as people are shown it: safe, cut, and without secrets.
+def _quote(text: str, limit: int) -> str:
+    """A text from outside, made safe to show: escaped, cut, and without secrets.
 
     Args:
-        text: What was said.
+        text: The text.
         limit: The most characters kept; the rest is counted.
     """
-    # What reaches over the end may be a secret that is known by its whole shape only.
+    # A secret that the limit cuts in two is recognised only as a whole.
     shown = safe(redact_text(text[: limit + _LONGEST_SECRET])[:limit])
     cut = len(text) - limit
     return f"{shown}… {cut:,} more characters" if cut > 0 else shown
@@ -61,11 +61,11 @@ def _state(event: e.StateSeen) -> Words:
     worker = event.meta.get("hostname") if isinstance(event.meta, dict) else None
     match event.state:
         case "RECEIVED":
-            return "reserved", "queued", f"taken by {safe(worker, 80)}"
+            return "reserved", "queued", f"received by {safe(worker, 80)}"
         case "STARTED":
             return "started", "active", f"on {safe(worker, 80)}" if worker else "by a worker"
         case "RETRY":
-            return "retry", "warning", "failed, and will be tried again"
+            return "retry", "warning", "failed; its worker will retry it"
     if (progress := progress_of(event.meta)) is not None:
         done, total = progress
         return "progress", "active", f"{safe(event.state, 40)} {done:g}/{total:g}"
@@ -73,44 +73,44 @@ def _state(event: e.StateSeen) -> Words:
 
 
 def _failed(event: e.Failed) -> Words:
-    return "failed", "bad", f"{safe(event.error_type, 80)}: {_told(event.error_message, 300)}"
+    return "failed", "bad", f"{safe(event.error_type, 80)}: {_quote(event.error_message, 300)}"
 
 
 def _late(event: e.FinishedLate) -> Words:
-    what = _told(event.error, 200) or compact(redact(trimmed(event.result)))
-    return "late", "warning", f"finished late: {safe(event.state, 40)} {what}"
+    end = _quote(event.error, 200) or compact(redact(trimmed(event.result)))
+    return "late", "warning", f"finished late: {safe(event.state, 40)} {end}"
 
 
 def _revoke(event: e.RevokeSent) -> Words:
-    who = ", ".join(safe(receipt.worker, 60) for receipt in event.receipts if receipt.ok)
-    if not event.asked:
-        return "released", "dim", f"revoke of the finished task: {who or 'no worker'} knows"
-    what = "terminate" if event.terminate else "revoke"
-    return "revoked", "warning", f"{what} asked: {who or 'no worker'} acknowledged"
+    workers = ", ".join(safe(receipt.worker, 60) for receipt in event.receipts if receipt.ok)
+    act = "terminate" if event.terminate else "revoke"
+    act = act if event.asked else "revoke of the finished task"
+    style = ("revoked", "warning") if event.asked else ("released", "dim")
+    return *style, f"{act} acknowledged by {workers or 'no worker'}"
 
 
 def _refused(event: e.Refused) -> Words:
     if event.uncertain:
-        return "uncertain", "warning", _told(event.reason, 300)
-    return "refused", "bad", _told(event.reason, 300)
+        return "uncertain", "warning", _quote(event.reason, 300)
+    return "refused", "bad", _quote(event.reason, 300)
 
 
 def _callback_failed(event: e.CallbackFailed) -> Words:
-    return "callback", "bad", f"{safe(event.callback, 80)} failed: {_told(event.error, 200)}"
+    return "callback", "bad", f"{safe(event.callback, 80)} failed: {_quote(event.error, 200)}"
 
 
 def _lost(event: e.ConnectionLost) -> Words:
-    return "lost", "bad", f"{event.which}: {_told(event.reason, 200)}"
+    return "lost", "bad", f"{event.which}: {_quote(event.reason, 200)}"
 
 
 def _broker(event: BrokerChanged) -> Words:
     style = {"ready": "good", "failed": "bad"}.get(event.phase, "active")
     text = f"{event.label} {event.phase}" + (f": {event.message}" if event.message else "")
-    return "broker", style, _told(text, 400)
+    return "broker", style, _quote(text, 400)
 
 
 def _skipped(event: r.StepSkipped) -> Words:
-    return "not needed" if event.not_needed else "skipped", "dim", _told(event.because, 200)
+    return "not needed" if event.not_needed else "skipped", "dim", _quote(event.because, 200)
 
 
 def _reused(event: r.StepReused) -> Words:
@@ -120,59 +120,57 @@ def _reused(event: r.StepReused) -> Words:
 
 def _retried(event: r.StepRetried) -> Words:
     when = f" in {event.delay:g} s" if event.delay else ""
-    text = f"try {event.attempt}{when}: {_told(event.because, 200)}"
-    return "retry", "warning", text
+    return "retry", "warning", f"attempt {event.attempt}{when}: {_quote(event.because, 200)}"
 
 
 def _decided(event: r.StepDecided) -> Words:
-    what = {"again": "send again", "done": "treat as done", "fail": "fail", "wait": "wait"}
-    said = f"{what.get(event.what, safe(event.what, 20))}, decided by {safe(event.by, 60)}"
-    return "decided", "key", said
+    acts = {"again": "send again", "done": "treat as done", "fail": "fail", "wait": "wait"}
+    act = acts.get(event.what, safe(event.what, 20))
+    return "decided", "key", f"{act}, decided by {safe(event.by, 60)}"
 
 
 def _handed_over(event: r.StepHandedOver) -> Words:
-    text = f"sent by the workers, with ({_payload(event)})"
-    return "handed over", "active", text
+    return "handed over", "active", f"sent by the workers, with ({_payload(event)})"
 
 
 def _detached(event: r.RunDetached) -> Words:
     count = len(event.paths)
-    bring = "messages bring" if count != 1 else "message brings"
-    return "detached", "key", f"{count} {bring} the rest; it is only watched"
+    carry = "messages carry" if count != 1 else "message carries"
+    return "detached", "key", f"{count} {carry} the rest; the console only watches"
 
 
 def _run_ended(event: r.RunEnded) -> Words:
-    return ("run", "bad", f"ended: {_told(event.error, 300)}") if event.error else (
-        "run", "good", "ended well"
-    )  # fmt: skip
+    if event.error:
+        return "run", "bad", f"ended: {_quote(event.error, 300)}"
+    return "run", "good", "ended without errors"
 
 
-_TELLERS: dict[type[Any], Callable[[Any], Words]] = {
+_TEXTS: dict[type[Any], Callable[[Any], Words]] = {
     e.Sending: _sending,
     e.Dispatched: lambda event: ("dispatched", "queued", f"acknowledged, in {safe(event.queue)}"),
     e.Refused: _refused,
     e.Noticed: lambda event: (
-        ("warning", "warning", _told(event.text, 300))
+        ("warning", "warning", _quote(event.text, 300))
         if event.against
-        else ("found", "key", _told(event.text, 300))
+        else ("found", "key", _quote(event.text, 300))
     ),
-    e.Resent: lambda event: ("resent", "warning", "the reply got lost; queued once"),
+    e.Resent: lambda event: ("resent", "warning", "the reply was lost; queued only once"),
     e.Polled: _polled,
     e.StateSeen: _state,
     e.Succeeded: lambda event: ("succeeded", "good", compact(redact(trimmed(event.result)))),
     e.Failed: _failed,
-    e.RemotelyRevoked: lambda event: ("revoked", "bad", _told(event.reason, 200) or "by somebody"),
-    e.TimedOut: lambda event: ("timed out", "warning", f"no end after {event.seconds:g} s"),
+    e.RemotelyRevoked: lambda event: ("revoked", "bad", _quote(event.reason, 200) or "by somebody"),
+    e.TimedOut: lambda event: ("timed out", "warning", f"no result after {event.seconds:g} s"),
     e.FinishedLate: _late,
-    e.WatchStopped: lambda event: ("stopped", "warning", "nobody waits for it any more"),
-    e.CallbackStarted: lambda event: ("callback", "dim", f"{safe(event.callback, 80)} begins"),
+    e.WatchStopped: lambda event: ("stopped", "warning", "its console stopped waiting for it"),
+    e.CallbackStarted: lambda event: ("callback", "dim", f"{safe(event.callback, 80)} started"),
     e.CallbackFinished: lambda event: ("callback", "key", f"{safe(event.callback, 80)} finished"),
     e.CallbackFailed: _callback_failed,
     e.ChainAdvanced: lambda event: ("fed", "key", f"into {safe(event.place, 200)}"),
     e.Forgotten: lambda event: ("forgotten", "dim", "result removed from the backend"),
     e.RevokeSent: _revoke,
     e.ConnectionLost: _lost,
-    e.ConnectionBack: lambda event: ("back", "good", f"{event.which} answers again"),
+    e.ConnectionBack: lambda event: ("back", "good", f"{event.which} is reachable again"),
     r.RunStarted: lambda event: ("run", "strong", f"started: {safe(event.name, 200)}"),
     r.ResultKept: lambda event: ("kept", "dim", "result written to the journal"),
     r.StepSkipped: _skipped,

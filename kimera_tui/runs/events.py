@@ -1,4 +1,4 @@
-"""What happens to runs: the plan at its start, steps that will never be sent, the end."""
+"""The events of runs and of their steps, beside those that the engine emits for tasks."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ class RunEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(RunEvent):
-    """A run began; nothing of it has been sent yet, and every step's id is known."""
+    """A run started; no step has been sent yet, and every task has its id."""
 
     name: str
     plan: Node
     parent: str = ""
     """The run that this one replays, or an empty string."""
     profile: str = ""
-    """Which broker it was started with; a run is never continued with another one."""
+    """The broker that it was started with; a run is never resumed with another one."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    """What was put in, without secrets."""
+    """The inputs, without secrets."""
     header: Mapping[str, Any] = field(default_factory=dict)
-    """What its document says besides the steps; empty for plain calls."""
+    """Its document without the steps; empty for plain calls."""
     despite: Sequence[str] = ()
-    """What stood against it when it was started all the same, in sentences."""
+    """The pre-flight warnings that were overruled, in sentences."""
     concurrency: str = ""
-    """Runs with the same key count together; empty for those that don't count."""
+    """Open runs with the same key are counted together; empty if the run is not counted."""
     limit: int = 1
-    """How many runs with that key may go on at once."""
+    """How many runs with that key may be open at once."""
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """What is to be hidden wherever the run repeats it; never written down."""
+    """The secrets to mask wherever the run repeats them, by name; never written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepIntended(RunEvent):
-    """A step is about to be sent, and this is written down before anything is."""
+    """A step is about to be sent; written before anything is published."""
 
     path: str
     task_id: str
@@ -51,16 +51,16 @@ class StepIntended(RunEvent):
     kwargs: Mapping[str, Any]
     secret: frozenset[str] = frozenset()
     """Names in ``kwargs``, and positions in ``args`` such as ``"0"``, whose values are never shown
-    or written down."""
+    or written."""
     server: str = ""
-    """The run id of the broker's server, which changes when that is restarted."""
+    """The run id of the broker's server, which changes when the server restarts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultKept(TaskEvent):
-    """A result was written down so that it may be released, apart from the task's success.
+    """A result was written so that it may be released, without the task's success.
 
-    Usually the success that was announced is written in time, and keeps the result itself.
+    Usually the success itself is written in time, and keeps the result.
     """
 
     result: Any
@@ -68,13 +68,13 @@ class ResultKept(TaskEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRetried(RunEvent):
-    """A step is tried again, as a new task."""
+    """A step is retried, as a new task."""
 
     path: str
     task_id: str
-    """Of the new task."""
+    """The id of the new task."""
     attempt: int
-    """Counts from 1, so the first of these is number 2."""
+    """Counts from 1, so the first retry is attempt 2."""
     delay: float
     """Seconds until it is sent."""
     because: str
@@ -82,7 +82,7 @@ class StepRetried(RunEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepDecided(RunEvent):
-    """Its operator said what became of a step of which nobody else could tell."""
+    """An operator decided what to do with an uncertain step."""
 
     path: str
     what: Literal["again", "done", "fail", "wait"]
@@ -93,7 +93,7 @@ class StepDecided(RunEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepReused(RunEvent):
-    """A step is not sent: its result is that of an earlier run."""
+    """A step is not sent: it reuses the result of an earlier run."""
 
     path: str
     from_run: str
@@ -102,7 +102,7 @@ class StepReused(RunEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepHeld(RunEvent):
-    """A step can't be sent, because something that it needs was never written down."""
+    """A step can't be sent, because a value that it needs was never stored."""
 
     path: str
     because: str
@@ -110,59 +110,60 @@ class StepHeld(RunEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunAdopted(RunEvent):
-    """A console goes on with a run that another one left, or that it left itself."""
+    """A console resumes a run whose owner released it or is gone."""
 
     past: Sequence[object] = field(default=(), repr=False)
-    """What had happened to it, for who hears of it only now; not written down again."""
+    """Its earlier events, for a subscriber that does not know the run; not written again."""
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """What is to be hidden wherever the run repeats it; never written down."""
+    """The secrets to mask wherever the run repeats them, by name; never written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDetached(RunEvent):
-    """All that has not ended is about to be handed to the workers; from here on it is watched."""
+    """Every step that has not ended is about to be handed to the workers and only watched."""
 
     paths: Sequence[str] = ()
-    """The steps that are sent from here; each brings those that the workers send after it."""
+    """The steps whose messages are published here; each carries the steps that workers send after
+    it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepHandedOver(RunEvent):
-    """A step of a detached run is a worker's to send, or has been sent by one."""
+    """A step of a detached run will be sent by a worker, or has been."""
 
     path: str
     args: Sequence[Any]
-    """What arrives, with the result before it put in."""
+    """The arguments that arrive, with the upstream result fed in."""
     kwargs: Mapping[str, Any]
     secret: frozenset[str] = frozenset()
     """Names in ``kwargs``, and positions in ``args`` such as ``"0"``, whose values are never shown
-    or written down."""
+    or written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCancelled(RunEvent):
-    """Somebody cancelled the run: nothing more of it is sent, what is in flight is revoked."""
+    """The run was cancelled: no more steps are sent, and tasks in flight are revoked."""
 
     revoked: Sequence[str] = ()
-    """Ids of the tasks that were in flight."""
+    """The ids of the tasks in flight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepSkipped(RunEvent):
-    """A step will never be sent."""
+    """A step will not be sent."""
 
     path: str
     because: str
     unreachable: bool = False
-    """True when the step before was revoked rather than failed."""
+    """Whether something other than an upstream failure is the reason."""
     not_needed: bool = False
-    """True when nothing went wrong: its condition did not hold, or there was no error."""
+    """Whether that is as intended: its condition did not hold, or there was no error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded(RunEvent):
-    """Nothing more will be sent and nothing is waited for."""
+    """The run ended: nothing more is sent or awaited."""
 
     error: str = ""
     status: str = ""
-    """The run's, where an error ended it; empty where its steps tell it."""
+    """The run's status if an error ended it; empty if it follows from its steps."""

@@ -1,4 +1,4 @@
-"""The run book: every run of this console, each step folded from the events, newest last."""
+"""The runs of a console by id, folded from the events, newest last."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from kimera_tui.runs.events import (
     StepReused,
     StepSkipped,
 )
-from kimera_tui.runs.journal.codec import learn
+from kimera_tui.runs.journal.event_codec import learn
 from kimera_tui.runs.journal.value_codec import Packer
 from kimera_tui.runs.masking import masked
 from kimera_tui.runs.plan import Node, is_handler
@@ -32,9 +32,9 @@ from kimera_tui.runs.status import Status
 E = TypeVar("E")
 
 MAX_RUNS = 500
-"""The oldest ended runs leave the book beyond this many."""
+"""Beyond this many, the oldest ended runs are forgotten."""
 
-_NOT_BEGUN = (Status.WAITING, Status.SENDING, Status.QUEUED, Status.RESERVED)
+_NOT_STARTED = (Status.WAITING, Status.SENDING, Status.QUEUED, Status.RESERVED)
 _IN_FLIGHT = (
     Status.SENDING,
     Status.QUEUED,
@@ -44,7 +44,7 @@ _IN_FLIGHT = (
     Status.RETRYING,
 )
 
-# When several steps of a run ended badly, the first of these names the run.
+# The first of these that a step of the run has is the status of the run.
 _WORST = (
     Status.FAILED,
     Status.UNCERTAIN,
@@ -72,23 +72,24 @@ class RunState:
     """The run that this one replays, or an empty string."""
     cancelled: bool = False
     detached: bool = False
-    """Whether the workers have it, and it is only watched."""
+    """Whether its workers have it, and the console only watches."""
     error: str = ""
-    """Why it ended as it did, or an empty string."""
+    """The error that ended it, or an empty string."""
     failed_as: Status | None = None
-    """What the error makes of it; None where its steps tell that."""
+    """The status that its error implies; None if it follows from its steps."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
     header: Mapping[str, Any] = field(default_factory=dict)
-    """What its document says besides the steps; empty for plain calls."""
+    """Its document without the steps; empty for plain calls."""
     profile: str = ""
+    """The broker that it was started with."""
     secrets: Packer = field(default_factory=Packer, repr=False, compare=False)
-    """Knows its secrets, so that nothing which is shown repeats them."""
+    """Knows the run's secrets and masks them."""
     _handlers: tuple[str, ...] = ()
-    """Paths of the steps that run only when something goes wrong."""
+    """Paths of the steps that run only after a failure."""
     _counts: Counter[Status] = field(default_factory=Counter)
 
-    def go_on(self, event: RunAdopted) -> None:
-        """Take in that a console goes on with the run."""
+    def resume(self, event: RunAdopted) -> None:
+        """Reopen the run for a console that resumes it."""
         self.ended = None
         self.secrets.learn(event.secrets, event.secrets.keys())
         for step in list(self.steps.values()):
@@ -96,15 +97,15 @@ class RunState:
 
     @property
     def status(self) -> Status:
-        """The run's state: told from its steps', or from what ended it."""
+        """The run's status, from those of its steps or from the error that ended it."""
         if self.ended is None:
             if self._counts[Status.WAITING] == len(self.steps):
                 return Status.WAITING
-            queued = sum(self._counts[status] for status in _NOT_BEGUN)
+            queued = sum(self._counts[status] for status in _NOT_STARTED)
             return Status.QUEUED if queued == len(self.steps) else Status.RUNNING
         if self.cancelled and self.done < self.total:
             return Status.REVOKED
-        if not self.error and self.header:  # a document can say that failures don't matter
+        if not self.error and self.header:  # a document can tolerate failures
             return Status.DONE
         worst = next((status for status in _WORST if self._counts[status]), Status.DONE)
         if not self.error or self.cancelled:
@@ -113,7 +114,7 @@ class RunState:
 
     @property
     def faulty(self) -> bool:
-        """Whether a step of it ended badly, or nobody can tell how."""
+        """Whether it has an error, or a step that ended other than as intended."""
         return bool(self.error) or any(self._counts[status] for status in _WORST)
 
     @property
@@ -123,7 +124,7 @@ class RunState:
 
     @property
     def total(self) -> int:
-        """How many steps there are to do: those that weren't needed don't count."""
+        """How many steps there are, without those that are not needed."""
         idle = sum(self.steps[path].status is Status.WAITING for path in self._handlers)
         return len(self.steps) - self._counts[Status.NOT_NEEDED] - idle
 
@@ -133,7 +134,7 @@ class RunState:
         return sum(self._counts[status] for status in _IN_FLIGHT)
 
     def put(self, step: StepState) -> None:
-        """Take a step's new state in."""
+        """Replace a step's state."""
         old = self.steps.get(step.path)
         if old is not None:
             self._counts[old.status] -= 1
@@ -142,10 +143,10 @@ class RunState:
 
 
 class RunBook:
-    """Folds events into runs; only ``apply`` changes it, and always to the same end.
+    """Folds events into runs. The same events always give the same runs.
 
-    The states of steps are folded purely (``runs.state.fold``). The book around them is changed in
-    place: a run of ten thousand steps mustn't be copied for each of its events.
+    The states of steps are folded purely (``runs.state.fold``). The index itself is changed in
+    place, because a run of ten thousand steps can't be copied for each of its events.
     """
 
     def __init__(self, max_runs: int = MAX_RUNS) -> None:
@@ -154,7 +155,7 @@ class RunBook:
         self._max_runs = max_runs
 
     def place_of(self, task_id: str) -> tuple[RunState, StepState] | None:
-        """The run and the step that a task belongs to."""
+        """The run and the step that a task belongs to; None for a task of no run."""
         place = self._places.get(task_id)
         if place is None:
             return None
@@ -162,7 +163,7 @@ class RunBook:
         return run, run.steps[place[1]]
 
     def apply(self, event: object) -> str | None:
-        """Fold one event in; returns the id of the run that it changed."""
+        """Fold one event in; returns the id of the run that it changed, if any."""
         match event:
             case RunStarted():
                 self._start(event)
@@ -191,7 +192,7 @@ class RunBook:
         return None
 
     def step_of(self, event: object) -> tuple[RunState, StepState] | None:
-        """The run and step that an event is about; None for one that is about no step."""
+        """The run and step that an event is about; None if it is about no step."""
         if isinstance(event, TaskEvent):
             return self.place_of(event.task_id)
         run = self.runs.get(getattr(event, "run_id", ""))
@@ -213,11 +214,11 @@ class RunBook:
         return shown
 
     def apply_all(self, events: Iterable[object]) -> set[str]:
-        """Fold events in; returns the ids of all runs that changed."""
+        """Fold events in; returns the ids of the runs that changed."""
         return {run_id for event in events if (run_id := self.apply(event)) is not None}
 
     def forget(self, run_id: str) -> None:
-        """Leave a run out from now on."""
+        """Drop a run and ignore its events from now on."""
         run = self.runs.pop(run_id, None)
         for step in run.steps.values() if run is not None else ():
             self._places.pop(step.task_id, None)
@@ -264,7 +265,7 @@ class RunBook:
         run = self.runs.get(event.run_id)
         if run is None:
             return None
-        run.go_on(event)
+        run.resume(event)
         return run.run_id
 
     def _fold_step(
@@ -302,7 +303,7 @@ class RunBook:
 
 
 def _end_of(run: RunState, seen_at: float) -> float:
-    """When a run ended: one that workers have ends with its steps, whenever that is seen."""
+    """When a run ended: a detached run ends with its last step, whenever that is seen."""
     if not run.detached:
         return seen_at
     ends = [step.ended_at or seen_at for step in run.steps.values() if step.was_sent]

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from kimera_tui.process.events import Event, Sending
 from kimera_tui.runs.events import StepHandedOver
-from kimera_tui.runs.journal.codec import learn
+from kimera_tui.runs.journal.event_codec import learn
 from kimera_tui.runs.journal.value_codec import Packer, unpack
 from kimera_tui.safetext import trimmed
 

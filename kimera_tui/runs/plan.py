@@ -1,4 +1,4 @@
-"""The shape of a run: a tree of tasks, chains and paras, each task with its id fixed."""
+"""The plan of a run: a tree of tasks, chains and paras in which every task has its id."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OnTimeout = Literal["revoke", "leave", "terminate"]
 
 @dataclass(frozen=True, slots=True)
 class PlannedTask:
-    """One call of a run, as written; what really goes out may have a result fed in."""
+    """One call of a run as planned; what is sent may have an upstream result fed in."""
 
     task_id: str
     friend: str
@@ -23,54 +23,55 @@ class PlannedTask:
     """Seconds."""
     secret: frozenset[str] = frozenset()
     """Names in ``kwargs``, and positions in ``args`` such as ``"0"``, whose values are never shown
-    or written down."""
+    or written."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryRule:
-    """When and how often a step that ended badly is tried again."""
+    """When and how often a failed step is retried."""
 
     most: int
-    """Tries after the first."""
+    """Maximum retries, not counting the first attempt."""
     delay: float = 1.0
-    """Seconds before the second try."""
+    """Seconds before the second attempt."""
     factor: float = 2.0
+    """By which the delay grows with each attempt."""
     max_delay: float = 300.0
     on: Sequence[str] = ()
     """Names of exceptions, ``TIMEOUT`` and ``REVOKED``; empty means every exception."""
 
     def delay_before(self, attempt: int) -> float:
-        """Seconds to wait before a try, the first of which is number 1."""
-        exponent = min(attempt - 2, 64)  # beyond that every factor has met ``max_delay``
+        """Seconds to wait before an attempt; the first attempt is number 1."""
+        exponent = min(attempt - 2, 64)  # by then any factor has reached ``max_delay``
         return min(self.max_delay, self.delay * self.factor**exponent)
 
-    def covers(self, what: str) -> bool:
-        """Whether an exception of that name, ``TIMEOUT`` or ``REVOKED`` is tried again."""
-        return what in self.on if self.on else what not in ("TIMEOUT", "REVOKED")
+    def covers(self, error: str) -> bool:
+        """Whether an exception of that name, ``TIMEOUT`` or ``REVOKED`` is retried."""
+        return error in self.on if self.on else error not in ("TIMEOUT", "REVOKED")
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How a part of a run is run; the defaults are those of a plain call."""
+    """How a node of the plan is run; the defaults are those of a plain call."""
 
     templated: bool = False
-    """Whether its arguments hold templates, which are filled in when it is sent."""
+    """Whether its arguments contain templates, which are filled in when it is sent."""
     passing: Passing = "auto"
-    """How the result before it comes in; ``auto`` is the feeding rule."""
+    """How the upstream result is passed in; ``auto`` applies the feeding rule."""
     when: Mapping[str, Any] | None = None
-    """The condition under which it runs, as a document writes it."""
+    """The condition under which it runs, in the document's syntax."""
     retry: RetryRule | None = None
     start_timeout: float | None = None
-    """Seconds in the queue at most; then ``timeout`` counts from the start."""
+    """Maximum seconds in the queue; if set, ``timeout`` counts from the start of the task."""
     on_timeout: OnTimeout = "leave"
     goes_on: bool = False
-    """Whether the run goes on when it ended badly, with null for its result."""
+    """Whether the run continues if it fails, with null as its result."""
     idempotent: bool = False
-    """Whether it may run twice where nobody can tell whether it ran."""
+    """Whether it may be resent if nothing can tell whether it ran."""
     gather: Literal["list", "dict"] = "list"
     max_parallel: int | None = None
     fail_fast: bool = False
-    """Whether the other branches are revoked as soon as one ended badly."""
+    """Whether the other branches are revoked as soon as one fails."""
 
 
 PLAIN = Rules()
@@ -78,7 +79,7 @@ PLAIN = Rules()
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One place in a run's tree."""
+    """A node of a run's tree."""
 
     kind: Literal["task", "chain", "para"]
     path: str
@@ -86,26 +87,26 @@ class Node:
     children: Sequence[Node] = ()
     task: PlannedTask | None = None
     id: str = ""
-    """What the step is called in its document; empty for plain calls."""
+    """The step's id in its document; empty for plain calls."""
     rules: Rules = PLAIN
     handlers: Sequence[Node] = ()
-    """Steps that are run one after the other when it ended badly; below ``e`` in its path."""
+    """The error handlers, run one after the other if it fails; below ``e`` in its path."""
     finals: Sequence[Node] = ()
-    """Only of the root: steps that are run at the end, however it came; below ``f``."""
+    """Only at the root: the ``finally`` steps, which run at the end in any case; below ``f``."""
 
     @property
     def role(self) -> str:
-        """``on error`` and ``finally`` for a step of these branches, else an empty string."""
+        """``on error`` or ``finally`` for a step of such a branch, else an empty string."""
         return {"e": "on error", "f": "finally"}.get(branch_of(self.path), "")
 
     def below(self) -> Iterator[Node]:
-        """What stands one level below: children, handlers, finals."""
+        """The nodes one level below: children, handlers, finals."""
         yield from self.children
         yield from self.handlers
         yield from self.finals
 
     def leaves(self) -> Iterator[tuple[str, PlannedTask]]:
-        """Every task with its path, in the order in which they are written."""
+        """Every task with its path, in document order."""
         if self.task is not None:
             yield self.path, self.task
         for child in self.below():
@@ -119,12 +120,12 @@ class Node:
 
 
 def child_path(path: str, position: int, branch: str = "") -> str:
-    """The path of what stands below a path.
+    """The path of a node below another.
 
     Args:
-        path: The parent's.
+        path: The parent's path.
         position: Counts from 0.
-        branch: ``e`` for handlers, ``f`` for final steps.
+        branch: ``e`` for handlers, ``f`` for ``finally`` steps.
     """
     return "/".join(part for part in (path, branch, str(position)) if part)
 
@@ -136,5 +137,5 @@ def branch_of(path: str) -> str:
 
 
 def is_handler(path: str) -> bool:
-    """Whether a path stands somewhere below handlers: such a step runs only if need be."""
+    """Whether a path lies below error handlers, so that its step runs only after a failure."""
     return "e" in path.split("/")

@@ -1,4 +1,4 @@
-"""After a crash: what became of each step that was under way, and which runs go on."""
+"""After a crash, or before a replay: what became of each step whose end is not known."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from kimera_tui.errors import BrokerUnavailable, KimeraError, RunTaken, UsageError
 from kimera_tui.process.adoption import Traces
+from kimera_tui.process.outcome import REVOKED, SUCCESS, Outcome
 from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.process.task_search import Held, InQueue, Place, Whereabouts, WithWorker
 from kimera_tui.runs.events import StepIntended
@@ -18,34 +19,46 @@ from kimera_tui.runs.index import RunState, folded
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.journal.leases import OpenRun
 from kimera_tui.runs.state import StepState
+from kimera_tui.runs.status import Status
+from kimera_tui.values.placeholders import is_whole
 
-ASK_AGAIN = 1.0
-"""Seconds between two tries to reach a broker that is away."""
+T = TypeVar("T")
+
+RETRY_SECONDS = 1.0
+"""Seconds between two attempts to reach an unavailable broker."""
+INQUIRY_SECONDS = 60.0
+"""How long broker, backend and workers may take to say what became of an earlier run's steps."""
 RESULTS_KEPT = 86_400.0
-"""Seconds for which results are kept, unless the workers are told otherwise."""
+"""Seconds for which backends keep results by default."""
+_END_UNKNOWN = (Status.UNCERTAIN, Status.TIMED_OUT, Status.INTERRUPTED)
+"""Ended states in which the task may still run, or have run since."""
+
+Intended = tuple[StepState, StepIntended]
+"""A step with what was to be sent for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What the journal tells of a run that goes on: its fold, and what was about to be sent."""
+    """What the journal holds of a run to be resumed: its state, and what was about to be sent."""
 
     run: RunState
     intents: Mapping[str, StepIntended] = field(default_factory=dict)
+    """By path."""
 
     @classmethod
     def of(cls, events: Sequence[object]) -> Past:
-        """The past that these events of one run tell.
+        """The past of the run that these events belong to.
 
         Raises:
-            UsageError: its beginning is not among them, or can't be read.
+            UsageError: its start is not among them, or can't be read.
         """
         if (run := folded(events)) is None:
-            raise UsageError("There is no such run, or its beginning can't be read.")
+            raise UsageError("No such run, or its start in the journal is unreadable.")
         intents = {event.path: event for event in events if isinstance(event, StepIntended)}
         return cls(run, intents)
 
-    def under_way(self) -> list[tuple[StepState, StepIntended]]:
-        """Steps that may have been sent and of which no end is known."""
+    def under_way(self) -> list[Intended]:
+        """The steps that may have been sent and have not ended."""
         steps = self.run.steps
         return [
             (steps[path], intent)
@@ -54,13 +67,37 @@ class Past:
         ]
 
 
+def may_have_run(step: StepState) -> bool:
+    """Whether a step ended in a state that leaves open whether its task ran, or still runs."""
+    return step.status in _END_UNKNOWN
+
+
+def open_steps(past: Past, *, ended_only: bool) -> dict[str, Intended]:
+    """The steps that may have been sent and whose end is not known, by path.
+
+    Args:
+        past: The run.
+        ended_only: Leave out the steps that the run's console may still be watching.
+    """
+    steps = {}
+    for path, intent in past.intents.items():
+        step = past.run.steps[path]
+        unknown = may_have_run(step) or not (ended_only or step.status.ended)
+        if unknown and intent.task_id == step.task_id:
+            steps[path] = step, intent
+    return steps
+
+
+# --- the verdict on a step of a resumed run ------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is to be done with a step that was under way."""
+    """What to do with a step that was under way."""
 
     what: Literal["adopt", "publish", "uncertain"]
     why: str = ""
-    """What leaves it uncertain, or where the task is that is adopted, as far as is known."""
+    """Why it is uncertain, or where the task to adopt is, if that is known."""
 
 
 def judge(
@@ -70,15 +107,15 @@ def judge(
     found: Whereabouts | None = None,
     now: float = 0.0,
 ) -> Verdict:
-    """What became of a step, told from what broker, result backend and workers still know.
+    """What became of a step, judged from what broker, result backend and workers still know.
 
-    Uncertain is only what none of them can tell.
+    A step is uncertain only if none of them can tell; the table is in docs/journal.md.
 
     Args:
         step: The step.
-        intent: What was to be sent.
+        intent: What was to be sent for it.
         traces: What broker and backend know.
-        found: What a search for the task found; None if nobody could search.
+        found: What a search for the task found; None if this broker can't be searched.
         now: Seconds since the epoch.
     """
     sent = step.sent_at is not None
@@ -95,114 +132,209 @@ def judge(
             return Verdict("adopt")
         return Verdict(
             "uncertain",
-            "the console ended while it sent this, and this broker can't tell whether it arrived",
+            "the console stopped while sending it, and this broker cannot tell whether it arrived",
         )
     if traces.published.get(step.task_id):
-        return _published(found, now - intent.at)
+        return _judge_published(found, now - intent.at)
     if traces.server != intent.server:
         return Verdict(
             "uncertain",
             "the broker was restarted and has no trace of it: it may be lost, or have run"
             if sent
-            else "the broker was restarted since: nobody can say whether it was sent",
+            else "the broker was restarted since, so nothing can tell whether it was sent",
         )
     if sent:
-        return Verdict("uncertain", "it was sent, and neither broker nor results know it any more")
+        return Verdict("uncertain", "it was sent, but neither broker nor backend has a trace of it")
     return Verdict("publish")
 
 
-def where(place: Place, now: float) -> str:
-    """Where a task is, in words."""
-    match place:
-        case InQueue(queue, 0):
-            return f"in queue {queue}, the next to be taken"
-        case InQueue(queue, before):
-            return f"in queue {queue}, {before} before it"
-        case WithWorker(worker, runs):
-            return f"with worker {worker}" if runs else f"with worker {worker}, not begun yet"
-        case Held(back_at, gone):
-            holder = "that is gone" if gone else "that does not answer"
-            back = time.strftime("by %H:%M", time.localtime(back_at))
-            return f"held by a worker {holder}: back {back if back_at > now else 'any moment'}"
-
-
-def _published(found: Whereabouts | None, age: float) -> Verdict:
-    """On a task that reached the broker, has no result and was not found."""
+def _judge_published(found: Whereabouts | None, age: float) -> Verdict:
+    """The verdict on a task that reached the broker, has no result and was not found."""
     if found is None:
         return Verdict("adopt")
     if found.doubt:
         return Verdict("adopt", f"not found yet: {found.doubt}")
     if age > RESULTS_KEPT:
-        why = "it was sent more than a day ago and is nowhere any more: its result has expired"
+        why = "it was sent more than a day ago and is gone: its result has expired"
     else:
-        why = "it is in no queue and with no worker: one lost it, or its task keeps no result"
+        why = "it is in no queue and with no worker: one lost it, or the task stores no result"
     return Verdict("uncertain", why)
 
 
-_Sent = Sequence[tuple[StepState, StepIntended]]
+def where(place: Place, now: float) -> str:
+    """Where a task is, for people."""
+    match place:
+        case InQueue(queue, 0):
+            return f"in queue {queue}, next in line"
+        case InQueue(queue, before):
+            return f"in queue {queue}, {before} ahead of it"
+        case WithWorker(worker, runs):
+            return f"with worker {worker}" if runs else f"with worker {worker}, not started yet"
+        case Held(back_at, gone):
+            holder = "that is gone" if gone else "that does not answer"
+            due = time.strftime("by %H:%M", time.localtime(back_at)) if back_at > now else "soon"
+            return f"held by a worker {holder}: redelivered {due}"
 
 
 async def judge_all(past: Past, manager: TaskManager, now: float) -> dict[str, Verdict]:
-    """A verdict on each step that was under way, by path; waits for a broker that is away."""
-    by_friend: defaultdict[str, list[tuple[StepState, StepIntended]]] = defaultdict(list)
-    for step, intent in past.under_way():
-        by_friend[step.friend].append((step, intent))
-    judged = await asyncio.gather(
-        *(_judge_friend(manager, friend, steps, now) for friend, steps in by_friend.items())
-    )
-    return {path: verdict for verdicts in judged for path, verdict in verdicts.items()}
+    """A verdict on each step that was under way, by path; waits for an unavailable broker."""
+
+    async def judge_friend(friend: str, steps: Sequence[Intended]) -> dict[str, Verdict]:
+        try:
+            traces, found = await _inquire(manager, friend, steps, _may_be_found)
+        except KimeraError as error:  # such as a friend that is no longer configured
+            return {step.path: Verdict("uncertain", str(error)) for step, _ in steps}
+        return {step.path: judge(step, intent, traces, found, now) for step, intent in steps}
+
+    return await _for_each_friend(past.under_way(), judge_friend)
 
 
-async def _judge_friend(
-    manager: TaskManager, friend: str, steps: _Sent, now: float
-) -> dict[str, Verdict]:
+def _may_be_found(step: StepState, traces: Traces) -> bool:
+    """Whether a search can add to the traces: a task that was never published is nowhere."""
+    sent = step.sent_at is not None or (traces.published or {}).get(step.task_id, False)
+    return sent and step.task_id not in traces.ended | traces.blind
+
+
+# --- the fate of a step before it is sent again --------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a step of an earlier run."""
+
+    what: Literal["done", "failed", "never sent", "in flight", "unknown"]
+    """``failed`` includes revoked. ``in flight``: it is queued, held or running now."""
+    why: str = ""
+    """Where it is, or why its fate is unknown."""
+    result: Any = None
+
+    @property
+    def may_run_twice(self) -> bool:
+        """Whether the task may run a second time if the step is sent again."""
+        return self.what in ("in flight", "unknown")
+
+
+Fates = Mapping[str, Fate]
+"""By the step's path."""
+
+
+async def fates_of(steps: Sequence[Intended], manager: TaskManager, now: float) -> Fates:
+    """What became of steps, by path, according to markers, results, queues and workers.
+
+    Raises:
+        BrokerUnavailable: broker and workers did not answer in time.
+    """
+
+    async def fates_of_friend(friend: str, steps: Sequence[Intended]) -> dict[str, Fate]:
+        try:
+            traces, found = await _inquire(manager, friend, steps, _is_worth_a_search)
+        except KimeraError as error:  # such as a friend that is no longer configured
+            return {step.path: Fate("unknown", str(error).rstrip(".")) for step, _ in steps}
+        return {step.path: _fate(step, intent, traces, found, now) for step, intent in steps}
+
     try:
-        traces = await traces_of(manager, friend, [step.task_id for step, _ in steps])
-        sought = [step for step, _ in steps if _may_be_somewhere(step, traces)]
-        found = await search_for(manager, friend, sought) if sought else None
-    except KimeraError as error:  # such as a friend that is configured no more
-        return {step.path: Verdict("uncertain", str(error)) for step, _ in steps}
-    return {step.path: judge(step, intent, traces, found, now) for step, intent in steps}
+        async with asyncio.timeout(INQUIRY_SECONDS):
+            return await _for_each_friend(steps, fates_of_friend)
+    except TimeoutError:
+        raise BrokerUnavailable(
+            f"The broker did not answer within {INQUIRY_SECONDS:g} s, so steps that may have run"
+            " could not be checked. Nothing was sent."
+        ) from None
 
 
-async def search_for(
+def _is_worth_a_search(step: StepState, traces: Traces) -> bool:
+    """Whether the task may be somewhere; another worker than its own may have stored REVOKED."""
+    outcome = traces.outcomes.get(step.task_id)
+    return step.task_id not in traces.blind and (outcome is None or outcome.state == REVOKED)
+
+
+def _fate(
+    step: StepState, intent: StepIntended, traces: Traces, found: Whereabouts | None, now: float
+) -> Fate:
+    if found is not None and (place := found.places.get(step.task_id)) is not None:
+        return Fate("in flight", where(place, now))
+    if (outcome := traces.outcomes.get(step.task_id)) is not None:
+        return _fate_of_ended(outcome, intent)
+    if found is not None and step.task_id in found.ended:
+        return Fate("in flight", "it has just ended")
+    verdict = judge(step, intent, traces, found, now)
+    if verdict.what == "publish":
+        return Fate("never sent")
+    return Fate("unknown", verdict.why or "this broker cannot tell where it is")
+
+
+def _fate_of_ended(outcome: Outcome, intent: StepIntended) -> Fate:
+    if outcome.state != SUCCESS:
+        return Fate("failed")
+    if not is_whole(intent.args, intent.kwargs):  # its secret is not known here, to be masked
+        return Fate("unknown", "it succeeded, but its result is not reused: it may hold a secret")
+    return Fate("done", result=outcome.result)
+
+
+# --- asking broker, backend and workers ----------------------------------------------------------
+
+
+async def _for_each_friend(
+    steps: Sequence[Intended],
+    ask: Callable[[str, Sequence[Intended]], Awaitable[dict[str, T]]],
+) -> dict[str, T]:
+    """The answers about all steps, by path; each friend's steps are asked about together."""
+    by_friend: defaultdict[str, list[Intended]] = defaultdict(list)
+    for step, intent in steps:
+        by_friend[step.friend].append((step, intent))
+    answers = await asyncio.gather(*(ask(friend, each) for friend, each in by_friend.items()))
+    return {path: answer for each in answers for path, answer in each.items()}
+
+
+async def _inquire(
+    manager: TaskManager,
+    friend: str,
+    steps: Sequence[Intended],
+    is_sought: Callable[[StepState, Traces], bool],
+) -> tuple[Traces, Whereabouts | None]:
+    """What broker and backend know of a friend's steps, and where those sought are.
+
+    The latter is None if there is nothing to search for, or this broker can't be searched.
+    """
+    traces = await traces_of(manager, friend, [step.task_id for step, _ in steps])
+    sought = [step for step, _ in steps if is_sought(step, traces)]
+    return traces, await _search_for(manager, friend, sought) if sought else None
+
+
+async def _search_for(
     manager: TaskManager, friend: str, sought: Sequence[StepState]
 ) -> Whereabouts | None:
-    """Where a friend's tasks are; None where nobody can search."""
     queues = {step.queue for step in sought if step.queue}
     ids = [step.task_id for step in sought]
     return await manager.adoption.search(friend, ids, queues)
 
 
-def _may_be_somewhere(step: StepState, traces: Traces) -> bool:
-    """Whether a look for it can tell more than the traces; what was never published is nowhere."""
-    sent = step.sent_at is not None or (traces.published or {}).get(step.task_id, False)
-    return sent and step.task_id not in traces.ended | traces.blind
-
-
 async def traces_of(manager: TaskManager, friend: str, task_ids: Sequence[str]) -> Traces:
-    """What is still known of a friend's tasks; waits for a broker that is away."""
+    """What broker and backend know of a friend's tasks; waits for an unavailable broker."""
     while True:
         try:
             return await manager.adoption.traces(friend, task_ids)
         except BrokerUnavailable:
-            await asyncio.sleep(ASK_AGAIN)
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+# --- all open runs, when a console starts --------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """A run that goes on."""
+    """A run that was resumed."""
 
     run_id: str
     name: str
     watched: int = 0
-    """How many tasks are watched again."""
+    """How many of its tasks are watched again."""
     needs: Sequence[str] = ()
-    """What its operator has to know or decide, in sentences."""
+    """What its operator must know or decide, in sentences."""
 
 
 def resumed(past: Past, verdicts: Mapping[str, Verdict]) -> Resumed:
-    """What is told of a run that goes on with these verdicts."""
+    """Describe a run that was resumed with these verdicts."""
     steps = past.run.steps
     return Resumed(
         past.run.run_id,
@@ -222,35 +354,35 @@ class Recovery:
 
     adopted: Sequence[Resumed] = ()
     left: Sequence[tuple[str, str]] = ()
-    """Runs that don't go on by themselves: run id, and why in a sentence."""
+    """Runs that were not resumed: run id, and why in a sentence."""
     elsewhere: Sequence[str] = ()
-    """Runs that other consoles are at."""
+    """Runs that other consoles own."""
 
     @property
     def sentence(self) -> str:
-        """One line for people; empty when there was nothing to recover."""
-        needy = [run for run in self.adopted if run.needs]
+        """One line for people; empty if there was nothing to recover."""
         total = len(self.adopted) + len(self.left)
         if not total:
             return ""
-        what = "1 run was in flight" if total == 1 else f"{total} runs were in flight"
+        interrupted = "1 run was interrupted" if total == 1 else f"{total} runs were interrupted"
+        need = sum(bool(run.needs) for run in self.adopted) + len(self.left)
         parts = []
-        if well := len(self.adopted) - len(needy):
-            parts.append(f"{well} adopted")
-        if need := len(needy) + len(self.left):
+        if total > need:
+            parts.append(f"{total - need} resumed")
+        if need:
             parts.append(f"{need} {'needs' if need == 1 else 'need'} you")
-        return f"{what}: {', '.join(parts)}."
+        return f"{interrupted}: {', '.join(parts)}."
 
 
 async def recover(
     journal: Journal, resume: Callable[[str], Awaitable[Resumed]], profile: str
 ) -> Recovery:
-    """Go on with every open run that nobody is at.
+    """Resume every open run without a living owner.
 
     Args:
-        journal: Where the runs are.
-        resume: Goes on with one of them.
-        profile: Which broker is in use; runs that were started with another one are left.
+        journal: Holds the runs.
+        resume: Resumes one run.
+        profile: The broker in use; runs that were started with another one are left alone.
 
     Raises:
         JournalError: the journal can't be used.
@@ -259,20 +391,20 @@ async def recover(
     left: list[tuple[str, str]] = []
     elsewhere: list[str] = []
 
-    async def go_on(run: OpenRun) -> None:
+    async def recover_run(run: OpenRun) -> None:
         if run.alive:
             elsewhere.append(run.run_id)
         elif run.profile != profile:
             left.append((run.run_id, f"It was started with another broker: {run.profile}."))
         elif run.stuck:
-            left.append((run.run_id, f"Its console crashed {run.recoveries} times here."))
+            left.append((run.run_id, f"Its console crashed {run.recoveries} times at this point."))
         else:
             try:
                 adopted.append(await resume(run.run_id))
             except RunTaken:
                 elsewhere.append(run.run_id)
-            except KimeraError as error:  # the others go on all the same
+            except KimeraError as error:  # must not prevent the recovery of other runs
                 left.append((run.run_id, str(error)))
 
-    await asyncio.gather(*(go_on(run) for run in await journal.open_runs()))
+    await asyncio.gather(*(recover_run(run) for run in await journal.open_runs()))
     return Recovery(adopted, left, elsewhere)

@@ -1,12 +1,14 @@
-"""The state of a step as a pure fold: ``fold(state, event)`` says what is true after the event."""
+"""The state of a step as a pure fold: ``fold(step, event)`` returns the step after the event."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from kimera_tui.process import events as e
+from kimera_tui.redaction import redact_text
 from kimera_tui.runs.events import (
     ResultKept,
     StepDecided,
@@ -17,14 +19,27 @@ from kimera_tui.runs.events import (
     StepSkipped,
 )
 from kimera_tui.runs.plan import PlannedTask
-from kimera_tui.runs.reasons import asked_to_go, failure, timed_out, told
-from kimera_tui.runs.sightings import LastKnown, progress_of, worker_of
 from kimera_tui.runs.status import Status
 
 RUNS = (Status.RUNNING, Status.PROGRESS)
-"""A worker was seen to run it."""
-_BEGUN = (Status.RUNNING, Status.PROGRESS, Status.RETRYING)
-"""A worker has it."""
+"""A worker was seen to run the task."""
+_STARTED = (Status.RUNNING, Status.PROGRESS, Status.RETRYING)
+"""A worker was seen to have started the task."""
+_LONGEST_CAUSE = 10_000
+"""Characters; no screen shows as many."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastKnown:
+    """What was known of a task when its wait timed out."""
+
+    status: Status
+    cause: str
+    source: str
+    since: float
+    """When it entered that status, in seconds since the epoch."""
+    age: float
+    """Seconds from then to the timeout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,71 +54,74 @@ class StepState:
     kwargs: Mapping[str, Any]
     timeout: float | None
     secret: frozenset[str]
-    """Names in ``kwargs`` whose values are never shown or written down."""
+    """Names in ``kwargs`` whose values are never shown or written."""
     since: float
-    """When it came into its status, in seconds since the epoch."""
+    """When it entered its status, in seconds since the epoch."""
     status: Status = Status.WAITING
     cause: str = ""
-    """Why it is where it is, for people."""
+    """Why it has its status, for people."""
     source: str = "engine"
-    """Who said so: ``engine``, ``backend``, ``event``, ``inspect``, ``journal``, ``operator``."""
+    """Who reported it: ``engine``, ``backend``, ``event`` (a worker's), ``inspect`` (a worker's
+    reply), ``journal`` or ``operator``."""
     planned_at: float = 0.0
-    """When its run began."""
+    """When its run started."""
     sent_at: float | None = None
-    """When the broker got it; None if it didn't, or if nobody saw a worker send it."""
+    """When the broker acknowledged it; None if it did not, or a worker sent it unobserved."""
     adopted_at: float | None = None
-    """When it was last watched again: what came before may have been seen by nobody."""
+    """When a console last resumed watching it; earlier events may have gone unobserved."""
     started_at: float | None = None
-    """When a worker was first seen to run it; None for tasks that don't tell."""
+    """When a worker was first seen to run it; None if its start was never reported."""
     ended_at: float | None = None
     polls: int = 0
-    next_poll: float = 0.0
+    """How often the result backend was asked for its result."""
     progress: tuple[float, float] | None = None
+    """Done and total, as the task reported them."""
     result: Any = None
     error_type: str = ""
     error_message: str = ""
     traceback: str = ""
     queue: str = ""
-    """Where it was sent to; its friend may have another queue by now."""
+    """The queue it was sent to; its friend may have another queue by now."""
     worker: str = ""
-    """The worker that was last seen to have it; empty if none was."""
+    """The worker last seen to have it; empty if none was."""
     last_known: LastKnown | None = None
-    """Of a step that timed out."""
+    """Set if the step timed out."""
     released: bool = False
+    """Whether its result was removed from the backend."""
     attempt: int = 1
-    """Which try this is."""
+    """Counts from 1."""
     next_try: float | None = None
-    """When the next try is sent, in seconds since the epoch."""
+    """When the next attempt is sent, in seconds since the epoch."""
     id: str = ""
-    """What the step is called in its document."""
+    """The step's id in its document; empty for plain calls."""
 
     @property
     def name(self) -> str:
-        """What to call the step."""
+        """The friend and task, such as ``shop.mail``."""
         return f"{self.friend}.{self.task_name}"
 
     @property
     def was_sent(self) -> bool:
-        """Whether the broker got it, from here or from a worker."""
+        """Whether the broker received it, from this console or from a worker."""
         return self.sent_at is not None or self.adopted_at is not None
 
     @property
     def began_at(self) -> float | None:
-        """When a worker was seen to begin, or else when it was sent; None if nobody saw that."""
-        began, adopted = self.started_at, self.adopted_at
-        if began is None or adopted is None or began < adopted or self.sent_at == adopted:
-            return began or self.sent_at
+        """When a worker was seen to start it, or else when it was sent; None if unobserved."""
+        started, adopted = self.started_at, self.adopted_at
+        if started is None or adopted is None or started < adopted or self.sent_at == adopted:
+            return started or self.sent_at
         return None
 
 
 StepEvent = (
     e.TaskEvent | StepSkipped | StepReused | StepHeld | StepRetried | StepDecided | StepHandedOver
 )
-"""What a step's state is folded from."""
+"""The events that a step's state is folded from."""
 
 
 def begin(path: str, task: PlannedTask, at: float, step_id: str = "") -> StepState:
-    """The state of a planned step of which nothing has happened yet."""
+    """The initial state of a planned step."""
     return StepState(
         id=step_id,
         path=path,
@@ -122,8 +140,8 @@ def begin(path: str, task: PlannedTask, at: float, step_id: str = "") -> StepSta
 def fold(step: StepState, event: StepEvent) -> StepState:
     """The step after the event.
 
-    Terminal states are final, except that a late end is still noted, that a step may be tried
-    again, and that its operator may decide what became of an uncertain one.
+    Ended states are final, with three exceptions: a timed-out step may still finish late, a step
+    may be retried, and an operator may decide what became of an uncertain one.
     """
     match event:
         case StepRetried():
@@ -133,16 +151,16 @@ def fold(step: StepState, event: StepEvent) -> StepState:
         case StepHandedOver():
             return step if step.status.ended else _handed_over(step, event)
         case e.Polled():
-            return replace(step, polls=event.attempt, next_poll=event.next_delay)
+            return replace(step, polls=event.attempt)
         case e.Forgotten():
             return replace(step, released=True)
         case e.RevokeSent() if event.asked:
-            return step if step.status.ended else replace(step, cause=asked_to_go(event))
+            return step if step.status.ended else replace(step, cause=_revoke_cause(event))
         case e.FinishedLate() if step.status is Status.TIMED_OUT:
             return _finished_late(step, event)
         case e.CallbackFailed():
-            return replace(step, cause=told(f"its callback failed: {event.error}"))
-    return step if step.status.ended else _moved(step, event)
+            return replace(step, cause=_redacted(f"its callback failed: {event.error}"))
+    return step if step.status.ended else _fold_open(step, event)
 
 
 def _sending(step: StepState, event: e.Sending) -> StepState:
@@ -153,36 +171,37 @@ def _sending(step: StepState, event: e.Sending) -> StepState:
         secret=step.secret | event.secret,
         queue=event.queue,
     )
-    return _now(step, Status.SENDING, event, f"to queue {event.queue}")
+    return _enter(step, Status.SENDING, event, f"to queue {event.queue}")
 
 
-def _moved(step: StepState, event: StepEvent) -> StepState:
+def _fold_open(step: StepState, event: StepEvent) -> StepState:
+    """The step after the event, if it had not ended before."""
     match event:
         case e.Sending():
             return _sending(step, event)
         case e.Dispatched():
             step = replace(step, sent_at=event.at, queue=event.queue)
-            if step.status in (*_BEGUN, Status.RESERVED):  # a quick worker: heard of before
+            if step.status in (*_STARTED, Status.RESERVED):  # the worker's report came first
                 return step
-            return _now(step, Status.QUEUED, event, f"sent to queue {event.queue}")
+            return _enter(step, Status.QUEUED, event, f"sent to queue {event.queue}")
         case e.Noticed():
-            return replace(step, cause=told(event.text))
+            return replace(step, cause=_redacted(event.text))
         case e.Resent():
-            return replace(step, cause="published again after a lost reply; queued once")
+            return replace(step, cause="published again after a lost reply, queued only once")
         case e.Adopted():
             return _adopted(step, event)
         case e.Refused():
             status = Status.UNCERTAIN if event.uncertain else Status.FAILED
             error_type = "Uncertain" if event.uncertain else "NotSent"
             step = replace(step, error_type=error_type, error_message=event.reason)
-            return _now(step, status, event, event.reason)
+            return _enter(step, status, event, event.reason)
         case e.StateSeen():
             return _state_seen(step, event)
         case e.Succeeded():
             step = replace(step, result=event.result)
             return _ended(step, Status.DONE, event, "")
-        case ResultKept():  # of a success that was never written down
-            return _now(replace(step, result=event.result), Status.DONE, event, "", "backend")
+        case ResultKept():  # its success was never written
+            return _enter(replace(step, result=event.result), Status.DONE, event, "", "backend")
         case e.Failed():
             step = replace(
                 step,
@@ -190,34 +209,35 @@ def _moved(step: StepState, event: StepEvent) -> StepState:
                 error_message=event.error_message,
                 traceback=event.traceback,
             )
-            return _ended(step, Status.FAILED, event, failure(step.error_type, step.error_message))
+            return _ended(step, Status.FAILED, event, _failure_cause(event))
         case e.RemotelyRevoked():
             return _ended(step, Status.REVOKED, event, event.reason or "revoked")
         case e.TimedOut():
             return _timed_out(step, event)
         case e.WatchStopped():
-            return _now(step, Status.INTERRUPTED, event, "nobody waits for it any more")
+            return _enter(step, Status.INTERRUPTED, event, "its console stopped waiting for it")
         case StepSkipped():
             status = Status.UNREACHABLE if event.unreachable else Status.SKIPPED
             status = Status.NOT_NEEDED if event.not_needed else status
-            return _now(step, status, event, event.because)
+            return _enter(step, status, event, event.because)
         case StepReused():
             step = replace(step, result=event.result)
-            return _now(step, Status.DONE, event, f"reused from run {event.from_run}", "journal")
+            return _enter(step, Status.DONE, event, f"reused from run {event.from_run}", "journal")
         case StepHeld():
-            return _now(step, Status.INTERRUPTED, event, event.because)
+            return _enter(step, Status.INTERRUPTED, event, event.because)
     return step
 
 
 def _timed_out(step: StepState, event: e.TimedOut) -> StepState:
     age = max(0.0, event.at - step.since)
     known = LastKnown(step.status, step.cause, step.source, step.since, age)
-    cause = timed_out(event.seconds, step.status, step.cause)
-    return _now(replace(step, last_known=known), Status.TIMED_OUT, event, cause)
+    last = f"{step.status} ({step.cause.rstrip('.')})" if step.cause else step.status
+    cause = f"after {event.seconds:g} s; last known: {last}"
+    return _enter(replace(step, last_known=known), Status.TIMED_OUT, event, cause)
 
 
 def _retried(step: StepState, event: StepRetried) -> StepState:
-    """A new try is a new task: of the one before only its reason is kept."""
+    """A new attempt is a new task: only the reason is kept from the one before."""
     step = replace(
         step,
         task_id=event.task_id,
@@ -227,7 +247,6 @@ def _retried(step: StepState, event: StepRetried) -> StepState:
         adopted_at=None,
         started_at=None,
         polls=0,
-        next_poll=0.0,
         progress=None,
         error_type="",
         error_message="",
@@ -236,29 +255,31 @@ def _retried(step: StepState, event: StepRetried) -> StepState:
         worker="",
         last_known=None,
     )
-    return _now(step, Status.RETRYING, event, f"try {event.attempt}: {event.because}")
+    return _enter(step, Status.RETRYING, event, f"attempt {event.attempt}: {event.because}")
 
 
 def _decided(step: StepState, event: StepDecided) -> StepState:
     match event.what:
         case "done":
             step = replace(step, result=event.result, error_type="", error_message="")
-            return _now(step, Status.DONE, event, f"decided by {event.by}", "operator")
+            return _enter(step, Status.DONE, event, f"decided by {event.by}", "operator")
         case "fail":
-            return _now(step, Status.FAILED, event, f"decided by {event.by}", "operator")
+            return _enter(step, Status.FAILED, event, f"decided by {event.by}", "operator")
         case "wait":
-            return _now(step, Status.QUEUED, event, "still waited for, as decided", "operator")
-    return _now(step, Status.WAITING, event, f"to be sent again, decided by {event.by}", "operator")
+            return _enter(
+                step, Status.QUEUED, event, f"waited for, decided by {event.by}", "operator"
+            )
+    return _enter(step, Status.WAITING, event, f"to be resent, decided by {event.by}", "operator")
 
 
 def _adopted(step: StepState, event: e.Adopted) -> StepState:
-    # One that workers send goes out when the step before it has ended, which was seen just now.
+    # Workers send a step when the one before it ends, which has just been seen.
     sent_at = step.sent_at or (event.at if step.status is Status.WAITING else step.since)
     step = replace(step, sent_at=sent_at, adopted_at=event.at)
-    if step.status in (Status.RUNNING, Status.PROGRESS, Status.RETRYING):
+    if step.status in _STARTED:
         return step
-    cause = "sent before the console was restarted; watched again"
-    return _now(step, Status.QUEUED, event, cause)
+    cause = "sent before the console restarted, watched again"
+    return _enter(step, Status.QUEUED, event, cause)
 
 
 def _handed_over(step: StepState, event: StepHandedOver) -> StepState:
@@ -266,27 +287,32 @@ def _handed_over(step: StepState, event: StepHandedOver) -> StepState:
     return replace(step, cause="sent by the workers") if step.status is Status.QUEUED else step
 
 
-def _now(
+def _enter(
     step: StepState, status: Status, event: e.Event, cause: str, source: str = "engine"
 ) -> StepState:
     ended_at = event.at if status.ended else None
     return replace(
-        step, status=status, since=event.at, cause=told(cause), source=source, ended_at=ended_at
+        step,
+        status=status,
+        since=event.at,
+        cause=_redacted(cause),
+        source=source,
+        ended_at=ended_at,
     )
 
 
 def _ended(
     step: StepState, status: Status, event: e.Succeeded | e.Failed | e.RemotelyRevoked, cause: str
 ) -> StepState:
-    """The step with its end, which may have come before it was watched again."""
-    step = _now(step, status, event, cause, "backend")
+    """The step with its end, which may lie before the time at which it was adopted."""
+    step = _enter(step, status, event, cause, "backend")
     done_at, adopted = event.done_at, step.adopted_at
     if done_at is None or adopted is None or done_at >= adopted:
         return step
     sent_at, started_at = (
         None if at is None or at >= adopted else at for at in (step.sent_at, step.started_at)
     )
-    # The worker's clock may be another one: it doesn't put an end before its beginning.
+    # The worker's clock may differ from ours; the end must not come before the start.
     done_at = max(done_at, step.planned_at, sent_at or 0.0, started_at or 0.0)
     return replace(step, sent_at=sent_at, started_at=started_at, since=done_at, ended_at=done_at)
 
@@ -298,21 +324,23 @@ def _state_seen(step: StepState, event: e.StateSeen) -> StepState:
     step = replace(step, worker=worker or step.worker)
     match event.state:
         case "RECEIVED":
-            return _now(step, Status.RESERVED, event, f"taken by {worker}", event.source)
+            return _enter(step, Status.RESERVED, event, f"received by {worker}", event.source)
         case "STARTED":
             step = replace(step, started_at=step.started_at or event.at)
-            if step.status in RUNS:  # told twice; more is known
+            if step.status in RUNS:  # reported twice, or progress is known already
                 return step
-            return _now(step, Status.RUNNING, event, f"on {worker}" if worker else "", event.source)
+            return _enter(
+                step, Status.RUNNING, event, f"on {worker}" if worker else "", event.source
+            )
         case "RETRY":
-            return _now(step, Status.RETRYING, event, "will be tried again", event.source)
+            return _enter(step, Status.RETRYING, event, "its worker will retry it", event.source)
     step = replace(step, progress=progress_of(event.meta), started_at=step.started_at or event.at)
     cause = "" if event.state == "PROGRESS" else event.state
-    return _now(step, Status.PROGRESS, event, cause, event.source)
+    return _enter(step, Status.PROGRESS, event, cause, event.source)
 
 
 def interrupted(step: StepState, at: float) -> StepState:
-    """The step when its run stops: what had not ended is interrupted."""
+    """The step when its run stops: it is interrupted unless it has ended."""
     if step.status.ended:
         return step
     return replace(
@@ -321,7 +349,7 @@ def interrupted(step: StepState, at: float) -> StepState:
 
 
 def revived(step: StepState, at: float) -> StepState:
-    """The step when its run goes on: what was interrupted waits again."""
+    """The step when its run is resumed: if it was interrupted, it waits again."""
     if step.status is not Status.INTERRUPTED:
         return step
     sent = step.sent_at is not None
@@ -337,4 +365,44 @@ def revived(step: StepState, at: float) -> StepState:
 def _finished_late(step: StepState, event: e.FinishedLate) -> StepState:
     cause = event.error or f"ended with {event.state} after its timeout"
     step = replace(step, result=event.result, error_message=event.error)
-    return _now(step, Status.FINISHED_LATE, event, cause, "backend")
+    return _enter(step, Status.FINISHED_LATE, event, cause, "backend")
+
+
+def _revoke_cause(event: e.RevokeSent) -> str:
+    """What is known after an operator's revoke: not yet that the task is gone."""
+    act = "terminate" if event.terminate else "revoke"
+    workers = [receipt.worker for receipt in event.receipts if receipt.ok]
+    if not workers:
+        return f"no worker acknowledged the {act}: repeat it, or it is forgotten"
+    return f"{act} acknowledged by {', '.join(workers)}; not gone yet"
+
+
+def _failure_cause(event: e.Failed) -> str:
+    if event.error_type == "NotRegistered":
+        return "the worker does not know this task"
+    return f"{event.error_type}: {event.error_message}"
+
+
+def _redacted(cause: str) -> str:
+    """A cause without secrets; it may quote a task or a server."""
+    return redact_text(cause[:_LONGEST_CAUSE])
+
+
+def worker_of(meta: Any) -> str:
+    """The worker that a state's meta names, or an empty string."""
+    worker = meta.get("hostname") if isinstance(meta, Mapping) else None
+    return worker if isinstance(worker, str) else ""
+
+
+def progress_of(meta: Any) -> tuple[float, float] | None:
+    """Done and total from a custom state's meta, where it has numbers under their usual names.
+
+    None where a number does not fit into a float.
+    """
+    if not isinstance(meta, Mapping):
+        return None
+    done, total = meta.get("current", meta.get("done")), meta.get("total")
+    if isinstance(done, int | float) and isinstance(total, int | float) and total > 0:
+        with contextlib.suppress(OverflowError):
+            return float(done), float(total)
+    return None

@@ -1,4 +1,4 @@
-"""Our own states of a step, which say what is known; Celery's PENDING is none of them."""
+"""The states of a step: what has been seen of it. Celery's PENDING, which says nothing, is none."""
 
 from __future__ import annotations
 
@@ -6,50 +6,54 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """The state of a step or run; each says what was seen for it to be shown."""
+    """The state of a step or run, each with what must have been seen for it to be shown.
+
+    ``fold`` in ``state.py`` decides them; docs/runs.md has the table with what follows from each.
+    """
 
     WAITING = "waiting"
-    """Nothing of it has been sent yet."""
+    """Nothing: it has not been sent."""
     SENDING = "sending"
     """Its message is being published; the broker has not acknowledged it."""
     QUEUED = "queued"
-    """The broker acknowledged the message; no worker was seen to have it."""
+    """The broker acknowledged the message, or workers sent it; no worker was seen to have it."""
     RESERVED = "reserved"
-    """A worker announced that it received the task; it was not seen to start it."""
+    """A worker reported that it received the task; its start was not seen."""
     RUNNING = "running"
-    """A worker announced the start, the backend stores STARTED, or a worker that was asked listed
+    """A worker reported the start, the backend stores STARTED, or a worker that was asked listed
     the task as active."""
     PROGRESS = "progress"
-    """The backend stores a state of the task's own, such as PROGRESS."""
+    """The backend stores a custom state, such as PROGRESS."""
     RETRYING = "retrying"
-    """The backend stores RETRY, or the attempt failed and the step's ``retry`` will send another
-    one."""
+    """The backend stores RETRY, or another attempt is due: by the step's ``retry``, because the
+    step is idempotent and its fate unknown, or because an operator decided so."""
     DONE = "done"
-    """The backend gave its result; or that of an earlier run was reused, or an operator gave it."""
+    """The backend returned its result, an earlier run's result was reused, or an operator supplied
+    one."""
     FAILED = "failed"
-    """The backend gave its exception; or it could not be sent, or an operator said so."""
+    """The backend returned its exception, it could not be sent, or an operator decided so."""
     REVOKED = "revoked"
-    """The backend stores REVOKED. A revoke that was only asked for is not enough."""
+    """The backend stores REVOKED. An acknowledged revoke alone is not enough."""
     TIMED_OUT = "timed out"
-    """Its timeout passed and no end was seen. What the task did since then is not known."""
+    """Its timeout passed without an end being seen. The task may still be running."""
     FINISHED_LATE = "finished late"
-    """It had timed out, and then the backend gave its end."""
+    """It had timed out, and then the backend returned its end."""
     SKIPPED = "skipped"
-    """It will never be sent: a step before it failed or timed out, or its condition could not be
-    evaluated."""
+    """It will not be sent: a step upstream failed, timed out or is uncertain, or its condition
+    could not be evaluated."""
     UNREACHABLE = "unreachable"
-    """It will never be sent, though nothing before it failed: a step before it was revoked, the
-    run was cancelled or ran out of time, or another branch failed and the para gave up."""
+    """It will not be sent, and not because of an upstream failure: a step upstream was revoked, the
+    run was cancelled or timed out, or its para gave up when another branch failed."""
     UNCERTAIN = "uncertain"
-    """Nobody can tell whether it was sent, or what became of it."""
+    """Nothing can tell whether the broker received it, or what became of it."""
     INTERRUPTED = "interrupted"
-    """It had not ended when its console stopped, or it lacks a value that was never written down.
+    """It had not ended when its console stopped, or it needs a value that was never stored.
     ``resume`` continues it."""
     HANDED_OVER = "handed over"
-    """Only of a run: the workers have it, and no console watches it."""
+    """Runs only: its workers have it, and no console watches it."""
     NOT_NEEDED = "not needed"
-    """It is not sent, and nothing is wrong: its condition did not hold, or it handles an error
-    that did not happen."""
+    """It will not be sent, as intended: its condition did not hold, or the error that it handles
+    did not occur."""
 
     @property
     def ended(self) -> bool:
@@ -58,7 +62,7 @@ class Status(StrEnum):
 
     @property
     def bad(self) -> bool:
-        """Whether it ended, and not well."""
+        """Whether it ended other than as intended."""
         return self in _ENDED and self not in (Status.DONE, Status.NOT_NEEDED)
 
 

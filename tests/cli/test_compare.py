@@ -33,7 +33,7 @@ def test_runs_that_only_took_another_time_leave_with_0(run: Run, where: dict[str
     done = run("compare", one[:8], other[:8], **where)
     assert done.returncode == 0, done.stderr
     assert "= calculator.add" in done.stdout
-    assert done.stdout.splitlines()[-1] == "Nothing differs but the time."
+    assert done.stdout.splitlines()[-1] == "Nothing differs except timings."
 
 
 def test_what_differs_is_told_to_people_and_to_programs(run: Run, where: dict[str, str]) -> None:

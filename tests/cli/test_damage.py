@@ -46,7 +46,10 @@ def test_every_command_says_that_a_damaged_journal_was_set_aside(
 ) -> None:
     path = kept_runs(tmp_path)
     path.write_bytes(b"\0" * 64 + path.read_bytes()[64:])
-    for words in ("was damaged: kept as {}, a new one was begun.", "kept as {}, with the runs"):
+    for words in (
+        "was damaged: kept as {}, and a new one was started.",
+        "kept as {}, with the runs it had",
+    ):
         done = run(*command.split(), KIMERA_HOME=str(tmp_path))
         (kept,) = path.parent.glob("runs.db.damaged-*")
         assert f"warning: {path} was damaged" in done.stderr

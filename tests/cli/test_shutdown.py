@@ -268,4 +268,4 @@ async def test_one_step_of_closing_that_fails_does_not_keep_the_others_back(
 
     monkeypatch.setattr(console.connection, "started_runner", Broken())
     await console.close()
-    assert console.journal._writing.store is None
+    assert console.journal._queue.writer is None

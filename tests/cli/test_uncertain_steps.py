@@ -147,7 +147,7 @@ def test_what_is_still_queued_is_not_sent_a_second_time(run: Run, lab: Lab, way:
     lab.publish("far-away")
     done = run("replay", "r", *way, **lab.where)
     assert done.returncode == 2
-    where = "Step `s1` is not over (in queue far-away, the next to be taken)"
+    where = "Step `s1` is not over (in queue far-away, next in line)"
     assert f"{where}: sent again now, it would run twice. Nothing was sent." in done.stderr
     assert "--send-again s1" in done.stderr
     assert lab.client.llen("far-away") == 1
@@ -174,7 +174,7 @@ def test_a_result_that_may_repeat_a_secret_is_not_taken_over(run: Run, lab: Lab)
     lab.app.AsyncResult(lab.task_id).get(timeout=30)
     done = run("replay", "r", "--from-failed", "--set", "s1.token=new", **lab.where)
     assert done.returncode == 2
-    assert "it ended well, and its result is not taken over" in done.stderr
+    assert "it succeeded, but its result is not reused" in done.stderr
     assert "canary" not in done.stderr
 
 

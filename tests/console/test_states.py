@@ -147,5 +147,5 @@ async def test_a_task_that_a_worker_has_taken_and_not_begun_is_reserved(
             until=lambda run: sorted(told(run)) == ["reserved", "running", "running"],
         )
         (waiting,) = [step for step in run.steps.values() if step.status.value == "reserved"]
-        assert waiting.cause == "taken by demo@kimera"
+        assert waiting.cause == "received by demo@kimera"
         assert waiting.source == "event"

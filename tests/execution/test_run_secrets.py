@@ -19,7 +19,7 @@ from kimera_tui.execution.template_scope import NOTHING, Scope
 from kimera_tui.process.events import Noticed
 from kimera_tui.process.outcome import Outcome
 from kimera_tui.runs.events import RunStarted, StepIntended
-from kimera_tui.runs.journal.codec import decode, encode
+from kimera_tui.runs.journal.event_codec import decode, encode
 from kimera_tui.runs.journal.value_codec import Packer, unpack
 from kimera_tui.runs.plan import Node, PlannedTask, Rules
 from kimera_tui.runs.recovery import Past

@@ -24,7 +24,7 @@ from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.runs.index import RunBook
 from kimera_tui.runs.journal.journal import Journal
-from kimera_tui.runs.journal.summaries import run_fold, step_row
+from kimera_tui.runs.journal.summaries import run_summary, step_row
 from kimera_tui.runs.journal.value_codec import Packer
 from kimera_tui.runs.recovery import recover
 
@@ -66,21 +66,21 @@ class Console:
         engines._loop = asyncio.get_running_loop()
         clock = SystemClock()
         self.journal = Journal(path, clock)
-        self.journal._writing._thread = self.journal._reader = Inline()  # type: ignore[assignment]
+        self.journal._queue._thread = self.journal._read_thread = Inline()  # type: ignore[assignment]
         self.journal.follow(manager.events)
         self.runner = Runner(manager, clock, journal=self.journal)
 
     async def crash(self) -> None:
-        store = self.journal._writing.store
-        assert store is not None
+        writer = self.journal._queue.writer
+        assert writer is not None
         for task in self.journal._background:
             task.cancel()
         # Whatever isn't written by now never will be; the run's owner is dead for all others.
-        self.journal._writing.store = None
-        await self.journal._writing.call(
-            lambda: store._db.execute("UPDATE run SET lease_until = 0 WHERE ended IS NULL")
+        self.journal._queue.writer = None
+        await self.journal._queue.call(
+            lambda: writer._db.execute("UPDATE run SET lease_until = 0 WHERE ended IS NULL")
         )
-        await self.journal._writing.call(store._db.close)
+        await self.journal._queue.call(writer._db.close)
         await self.runner.stop()
         await self.journal.close()
 
@@ -215,22 +215,22 @@ class Machine(RuleBasedStateMachine):
 
     async def _judge(self) -> None:
         journal = self.console.journal
-        store = journal._writing.store
-        assert store is not None
+        writer = journal._queue.writer
+        assert writer is not None
         for row in await journal.runs(limit=10_000):
             assert row.ended is not None, row
             book = RunBook()
             book.apply_all(await journal.events_of(row.run_id))
             run = book.runs[row.run_id]
-            assert (row.status, row.done, row.total, row.ended, row.error) == run_fold(
+            assert (row.status, row.done, row.total, row.ended, row.error) == run_summary(
                 run, Packer()
             )
-            stored = await journal._writing.call(_steps_of, store, row.run_id)
+            stored = await journal._queue.call(_steps_of, writer, row.run_id)
             assert stored == sorted(step_row(step, Packer()) for step in run.steps.values())
 
 
-def _steps_of(store: Any, run_id: str) -> list[Any]:
-    return store._db.execute(
+def _steps_of(writer: Any, run_id: str) -> list[Any]:
+    return writer._db.execute(
         "SELECT path, step.status, sent, began, step.ended, step.error FROM step"
         " JOIN run ON run.key = step.run WHERE run_id = ? ORDER BY path",
         (run_id,),

@@ -34,16 +34,16 @@ NOWHERE = Whereabouts()
     [
         (STEP, Traces("s1", MARKER), "adopt", ""),
         (STEP, Traces("s1", NO_MARKER), "publish", ""),
-        (STEP, Traces("s2", NO_MARKER), "uncertain", "nobody can say whether it was sent"),
+        (STEP, Traces("s2", NO_MARKER), "uncertain", "nothing can tell whether it was sent"),
         (STEP, Traces("s2", MARKER), "adopt", ""),
         (STEP, Traces("s2", NO_MARKER, frozenset("t")), "adopt", ""),
-        (STEP, Traces("", None), "uncertain", "can't tell whether it arrived"),
+        (STEP, Traces("", None), "uncertain", "cannot tell whether it arrived"),
         (STEP, Traces("", None, frozenset("t")), "adopt", ""),
         (SENT, Traces("", None), "adopt", ""),
         (SENT, Traces("", None, blind=frozenset("t")), "uncertain", "only the console"),
         (SENT, Traces("s1", MARKER), "adopt", ""),
         (SENT, Traces("s1", NO_MARKER, frozenset("t")), "adopt", ""),
-        (SENT, Traces("s1", NO_MARKER), "uncertain", "know it any more"),
+        (SENT, Traces("s1", NO_MARKER), "uncertain", "has a trace of it"),
         (SENT, Traces("s2", NO_MARKER), "uncertain", "may be lost, or have run"),
     ],
 )
@@ -56,13 +56,16 @@ def test_the_table(step, traces: Traces, what: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("place", "why"),
     [
-        (InQueue("reports", 3), "in queue reports, 3 before it"),
-        (InQueue("reports", 0), "in queue reports, the next to be taken"),
+        (InQueue("reports", 3), "in queue reports, 3 ahead of it"),
+        (InQueue("reports", 0), "in queue reports, next in line"),
         (WithWorker("w1@lab", runs=True), "with worker w1@lab"),
-        (WithWorker("w1@lab", runs=False), "with worker w1@lab, not begun yet"),
-        (Held(NOON + 9_120, gone=True), "held by a worker that is gone: back by 14:32"),
-        (Held(NOON + 9_120, gone=False), "held by a worker that does not answer: back by 14:32"),
-        (Held(NOON - 1, gone=True), "held by a worker that is gone: back any moment"),
+        (WithWorker("w1@lab", runs=False), "with worker w1@lab, not started yet"),
+        (Held(NOON + 9_120, gone=True), "held by a worker that is gone: redelivered by 14:32"),
+        (
+            Held(NOON + 9_120, gone=False),
+            "held by a worker that does not answer: redelivered by 14:32",
+        ),
+        (Held(NOON - 1, gone=True), "held by a worker that is gone: redelivered soon"),
     ],
 )
 @pytest.mark.parametrize(
@@ -84,11 +87,11 @@ def test_what_is_found_is_waited_for(step, traces: Traces, place: Place, why: st
     [
         (SENT, Traces("s1", MARKER), None, 1, "adopt", ""),
         (SENT, Traces("s1", MARKER), Whereabouts(ended={"t"}), 1, "adopt", ""),
-        (SENT, Traces("s1", MARKER), NOWHERE, 1, "uncertain", "one lost it, or its task keeps no"),
-        (STEP, Traces("s1", MARKER), NOWHERE, 1, "uncertain", "one lost it, or its task keeps no"),
+        (SENT, Traces("s1", MARKER), NOWHERE, 1, "uncertain", "one lost it, or the task stores no"),
+        (STEP, Traces("s1", MARKER), NOWHERE, 1, "uncertain", "one lost it, or the task stores no"),
         (SENT, Traces("s1", MARKER), NOWHERE, DAY + 1, "uncertain", "its result has expired"),
         (SENT, Traces("s2", NO_MARKER), NOWHERE, 1, "uncertain", "may be lost, or have run"),
-        (SENT, Traces("s1", NO_MARKER), NOWHERE, 1, "uncertain", "know it any more"),
+        (SENT, Traces("s1", NO_MARKER), NOWHERE, 1, "uncertain", "has a trace of it"),
         (STEP, Traces("s1", NO_MARKER), NOWHERE, 1, "publish", ""),
         (SENT, Traces("s1", MARKER), Whereabouts(doubt="no worker answered"), 2 * DAY,
          "adopt", "not found yet: no worker answered"),
@@ -105,10 +108,10 @@ def test_what_the_console_says() -> None:
     fine, asks = Resumed("a", "a"), Resumed("b", "b", 0, ["b: why."])
     assert Recovery().sentence == ""
     assert Recovery(elsewhere=["x"]).sentence == ""
-    assert Recovery([fine]).sentence == "1 run was in flight: 1 adopted."
-    said = "3 runs were in flight: 2 adopted, 1 needs you."
+    assert Recovery([fine]).sentence == "1 run was interrupted: 1 resumed."
+    said = "3 runs were interrupted: 2 resumed, 1 needs you."
     assert Recovery([fine, fine, asks]).sentence == said
-    assert Recovery([asks], [("c", "why")]).sentence == "2 runs were in flight: 2 need you."
+    assert Recovery([asks], [("c", "why")]).sentence == "2 runs were interrupted: 2 need you."
 
 
 async def test_a_task_is_looked_for_in_the_queue_that_it_was_sent_to() -> None:
@@ -155,6 +158,6 @@ async def test_a_run_that_cannot_go_on_keeps_no_other_from_it(tmp_path: Path) ->
     assert sorted(found.left) == [
         ("odd", "Odd."),
         ("strange", "It was started with another broker: another."),
-        ("unreadable", "Its beginning can't be read, so it can't go on."),
+        ("unreadable", "This run cannot be resumed: its start in the journal is unreadable."),
     ]
     assert found.elsewhere == []

@@ -24,10 +24,9 @@ from kimera_tui.runs.events import (
     StepSkipped,
 )
 from kimera_tui.runs.index import RunBook
-from kimera_tui.runs.journal.codec import decode
+from kimera_tui.runs.journal.event_codec import decode
 from kimera_tui.runs.plan import Node, PlannedTask
-from kimera_tui.runs.sightings import LastKnown, progress_of
-from kimera_tui.runs.state import StepState, begin, fold
+from kimera_tui.runs.state import LastKnown, StepState, begin, fold, progress_of
 from kimera_tui.runs.status import Status
 
 IDS = ["t0", "t1", "t2"]

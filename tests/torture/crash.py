@@ -12,7 +12,7 @@ from typing import Any
 from kimera_tui.process.redis import publisher as publishing
 from kimera_tui.process.redis import releaser as releasing
 from kimera_tui.runs.journal.journal import Journal
-from kimera_tui.runs.journal.writer import Store
+from kimera_tui.runs.journal.writer import JournalWriter
 
 
 class Crash:
@@ -30,8 +30,8 @@ class Crash:
                 die()
 
     def install(self) -> None:
-        self._around(Store, "write", "journal")
-        self._around(Store, "load", "take-over")
+        self._around(JournalWriter, "write", "journal")
+        self._around(JournalWriter, "load", "take-over")
         self._around(publishing.RedisPublisher, "_offer", "publish")
         self._around(publishing.RedisPublisher, "_answered", "publish's reply")
         self._around(releasing, "unlink", "release")

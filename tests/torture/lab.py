@@ -18,7 +18,7 @@ from typing import Any
 
 from kimera_tui.runs.index import RunBook
 from kimera_tui.runs.journal.queries import events_of_run
-from kimera_tui.runs.journal.summaries import run_fold, step_row
+from kimera_tui.runs.journal.summaries import run_summary, step_row
 from kimera_tui.runs.journal.value_codec import Packer
 from tests.conftest import REPO
 from tests.process.redis.servers import Server, _wait_for_worker
@@ -251,8 +251,8 @@ class Torture:
         key, *stored = db.execute(
             "SELECT key, status, done, total, ended, error FROM run WHERE run_id = ?", (run_id,)
         ).fetchone()
-        if tuple(stored) != run_fold(run, Packer()):
-            outcome.wrong.append(f"table {stored}, fold {run_fold(run, Packer())}")
+        if tuple(stored) != run_summary(run, Packer()):
+            outcome.wrong.append(f"table {stored}, fold {run_summary(run, Packer())}")
         counts = self._server.client(5)
         for path, step in run.steps.items():
             row = db.execute(

@@ -115,7 +115,7 @@ async def test_a_run_that_is_left_in_order_goes_on_in_the_next_console(
         [row] = await second.journal.runs()
         assert row.status == "interrupted"
         found = await recover(second.journal, second.runner.resume, "lab")
-        assert found.sentence == "1 run was in flight: 1 adopted."
+        assert found.sentence == "1 run was interrupted: 1 resumed."
         run = await second.ended(run_id)
         assert run.status is Status.DONE
         assert ran(run) == [1, 1, 1]
@@ -133,7 +133,7 @@ async def test_a_run_of_another_broker_is_left_alone(path: Path, url: str) -> No
     async with console(path, url, "lab") as second:
         found = await recover(second.journal, second.runner.resume, "lab")
         assert found.left == [(run_id, "It was started with another broker: production.")]
-        assert found.sentence == "1 run was in flight: 1 needs you."
+        assert found.sentence == "1 run was interrupted: 1 needs you."
         with pytest.raises(UsageError, match="another broker"):
             await second.runner.resume(run_id)
 
@@ -245,7 +245,7 @@ async def test_a_result_that_cannot_be_saved_is_not_released(
     async with console(path, url) as here:
         run_id = here.runner.start(flow(step(pause=0.3), step()))
         await here.until(run_id, "0", Status.QUEUED, Status.RUNNING)
-        store = here.journal._writing.store
+        store = here.journal._queue.writer
         assert store is not None
         real = store.write
 

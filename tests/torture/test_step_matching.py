@@ -44,10 +44,10 @@ async def test_a_step_in_its_queue_is_said_to_be_there(tmp_path: Path, server: S
     run_id = await left_at(tmp_path / "runs.db", server, step(friend="idle"), wanted=Status.QUEUED)
     async with console(tmp_path / "runs.db", server.url()) as second:
         assert (await second.runner.resume(run_id)).needs == []
-        assert await told(second) == f"in queue {IDLE}, the next to be taken"
+        assert await told(second) == f"in queue {IDLE}, next in line"
         found = second.run(run_id).steps["0"]
         assert (found.status, found.cause) == (
-            Status.QUEUED, f"in queue {IDLE}, the next to be taken",
+            Status.QUEUED, f"in queue {IDLE}, next in line",
         )  # fmt: skip
         await second.runner.cancel(run_id)
 

@@ -8,7 +8,7 @@ import pytest
 
 from kimera_tui.documents.calls import single
 from kimera_tui.process.task_params import TaskParams
-from kimera_tui.runs.journal.codec import KINDS, decode, encode
+from kimera_tui.runs.journal.event_codec import KINDS, decode, encode
 from kimera_tui.runs.journal.value_codec import Packer
 from kimera_tui.ui.app import KimeraApp
 from tests.ui.stage import Stage, StageJournal, grid, settle

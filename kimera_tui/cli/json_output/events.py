@@ -8,8 +8,7 @@ from kimera_tui.cli.json_output import objects
 from kimera_tui.process.events import StateSeen
 from kimera_tui.runs.event_text import Words, narrate
 from kimera_tui.runs.index import RunBook, RunState
-from kimera_tui.runs.sightings import LastKnown, worker_of
-from kimera_tui.runs.state import RUNS, StepState
+from kimera_tui.runs.state import RUNS, LastKnown, StepState, worker_of
 
 E = TypeVar("E")
 

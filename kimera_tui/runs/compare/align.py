@@ -1,4 +1,4 @@
-"""Which step of one run is which of another: by id, then by where it stands."""
+"""Which step of one run corresponds to which of another: by id, then by path."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """What a step is known by."""
+    """What identifies a step."""
 
     id: str
-    """What it is called in its document; empty for plain calls."""
+    """Its id in its document; empty for plain calls."""
     path: str
     task: str
-    """What it does; a step with another id at the same path is the same one only if this is."""
+    """Steps with different ids at the same path correspond only if their tasks are the same."""
 
 
 def aligned(one: Sequence[Place], other: Sequence[Place]) -> list[tuple[int | None, int | None]]:
-    """Pairs of positions in both, in the order of the first.
+    """Pairs of positions in both runs, in the order of the first.
 
-    None stands for a step that one run hasn't; those that only the second has come where they
-    stand there.
+    None stands for a step that one run does not have. Steps that only the second has come after
+    the step that they follow there.
     """
     partner = _partners(one, other)
     taken = {there: here for here, there in partner.items()}
@@ -44,7 +44,7 @@ def _partners(one: Sequence[Place], other: Sequence[Place]) -> dict[int, int]:
     paths = {place.path: at for at, place in enumerate(other) if at not in taken}
     for at, place in enumerate(one):
         there = paths.get(place.path)
-        if at not in partner and there is not None and _may_be(place, other[there]):
+        if at not in partner and there is not None and _may_correspond(place, other[there]):
             partner[at] = there
     return partner
 
@@ -53,5 +53,5 @@ def _by_id(places: Sequence[Place]) -> dict[str, int]:
     return {place.id: at for at, place in enumerate(places) if place.id}
 
 
-def _may_be(one: Place, other: Place) -> bool:
+def _may_correspond(one: Place, other: Place) -> bool:
     return one.task == other.task or not (one.id and other.id)

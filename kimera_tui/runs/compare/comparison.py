@@ -1,4 +1,4 @@
-"""Two runs compared step by step: what went in, what came out, how it ended, how long it took."""
+"""Two runs compared step by step: payloads, results, states and durations."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
 from kimera_tui.values.placeholders import TooLarge
 
-MOST_WORDS = 50
-"""Differences of the workflow that are told."""
+MAX_WORKFLOW_CHANGES = 50
+"""Differences of the workflow that are listed."""
 _LONGEST_ERROR = 2000
 _HAS_RESULT = (Status.DONE, Status.FINISHED_LATE)
 
@@ -42,37 +42,37 @@ class StepSide:
 
     path: str
     id: str
-    """What it is called in its document; empty for plain calls."""
+    """Its id in its document; empty for plain calls."""
     task: str
     status: Status
     attempts: int
     waited: float | None
-    """Seconds from when it was sent until a worker was seen to begin; None if none was."""
+    """Seconds from when it was sent until a worker was seen to start it; None if none was."""
     ran: float | None
-    """Seconds from when a worker was seen to begin, or else from when it was sent, to its end."""
+    """Seconds from its start as seen, or else from when it was sent, to its end."""
     reused: bool
-    """Whether it wasn't sent: its result is an earlier run's."""
+    """Whether it was not sent because an earlier run's result was reused."""
     error: str = ""
-    """Why it ended badly, or an empty string."""
+    """Why it did not end as intended, or an empty string."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepPair:
-    """A step of both runs, or of one of them."""
+    """A step of both runs, or of only one of them."""
 
     one: StepSide | None
     other: StepSide | None
     payload: tuple[Change, ...] = ()
-    """Differences of the call; the arguments count only where both runs sent it, or neither."""
+    """Differences of the calls; arguments are compared only if both runs sent it, or neither."""
     result: tuple[Change, ...] = ()
-    """Differences of the results; empty too where a run has none."""
+    """Differences of the results; also empty if a run has no result."""
     error: tuple[Change, ...] = ()
     unseen: bool = False
-    """Whether a result was too large to be kept, so that only its size was compared."""
+    """Whether a result was too large to keep, so that only its size was compared."""
 
     @property
     def name(self) -> str:
-        """What to call the step: by its id, if it has one."""
+        """The step's id, or its task if it has none."""
         side = self.one or self.other
         return "" if side is None else side.id or side.task
 
@@ -83,28 +83,28 @@ class StepPair:
 
     @property
     def differs(self) -> bool:
-        """Whether anything but the time differs."""
+        """Whether anything but timings differs."""
         if self.one is None or self.other is None:
             return True
         return self.one.status is not self.other.status or self.retried or bool(self.changes)
 
     @property
     def retried(self) -> bool:
-        """Whether both were sent, and one of them more often."""
+        """Whether both were sent, with a different number of attempts."""
         if self.one is None or self.other is None or self.one.reused or self.other.reused:
             return False
         return self.one.attempts != self.other.attempts
 
     @property
     def waited_longer(self) -> float | None:
-        """By how many seconds the second waited longer, if both are known."""
+        """How many seconds longer the second waited, if both are known."""
         if self.one is None or self.other is None:
             return None
         return _longer(self.one.waited, self.other.waited)
 
     @property
     def ran_longer(self) -> float | None:
-        """By how many seconds the second ran longer, if both are known."""
+        """How many seconds longer the second ran, if both are known."""
         if self.one is None or self.other is None:
             return None
         return _longer(self.one.ran, self.other.ran)
@@ -117,10 +117,10 @@ class Comparison:
     one: RunSide
     other: RunSide
     steps: tuple[StepPair, ...]
-    """All of them, also those that are the same."""
+    """All steps, including those that are the same."""
     inputs: tuple[Change, ...] = ()
     workflow: tuple[str, ...] = ()
-    """Where what was to be done differs, in a few words each."""
+    """How the workflows differ, in a few words each."""
 
     @property
     def divergent(self) -> list[int]:
@@ -140,7 +140,7 @@ class Comparison:
 
 
 def compare(one: RunState, other: RunState) -> Comparison:
-    """Compare a run with another one, which is told as what came after it."""
+    """Compare a run with another one, which is shown as the newer of the two."""
     steps, others = list(one.steps.values()), list(other.steps.values())
     places = [[Place(step.id, step.path, step.name) for step in run] for run in (steps, others)]
     secret = _secret_inputs(one.header) | _secret_inputs(other.header)
@@ -152,7 +152,7 @@ def compare(one: RunState, other: RunState) -> Comparison:
             for left, right in aligned(*places)
         ),
         changes(one.inputs, other.inputs, "inputs", secret),
-        tuple(islice(_workflow_words(one, other, secret), MOST_WORDS)),
+        tuple(islice(_workflow_changes(one, other, secret), MAX_WORKFLOW_CHANGES)),
     )
 
 
@@ -168,12 +168,12 @@ def _pair(one: StepState | None, other: StepState | None) -> StepPair:
         return StepPair(left, right)
     secret = one.secret | other.secret
     payload = changes(one.name, other.name, "task")
-    if _sent(one) == _sent(other):
+    if one.was_sent == other.was_sent:  # what was sent and what was only planned can't be compared
         payload += changes(one.args, other.args, "args")
         payload += changes(one.kwargs, other.kwargs, "kwargs", secret)
     both_have = one.status in _HAS_RESULT and other.status in _HAS_RESULT
     result = changes(one.result, other.result, "result", secret) if both_have else ()
-    error = changes(_told(left.error), _told(right.error), "")
+    error = changes(_named_error(left.error), _named_error(right.error), "")
     unseen = isinstance(one.result, TooLarge) or isinstance(other.result, TooLarge)
     return StepPair(left, right, payload, result, error, unseen)
 
@@ -186,24 +186,19 @@ def _step_side(step: StepState) -> StepSide:
         task=step.name,
         status=step.status,
         attempts=step.attempt,
-        waited=_lasted(step.sent_at, step.started_at),
-        ran=_lasted(step.began_at, step.ended_at),
+        waited=_duration(step.sent_at, step.started_at),
+        ran=_duration(step.began_at, step.ended_at),
         reused=step.status is Status.DONE and step.source == "journal",
         error=_cut(error) if step.status.bad else "",
     )
 
 
-def _sent(step: StepState) -> bool:
-    """Whether its arguments are what went out, rather than what was planned."""
-    return step.was_sent
-
-
-def _told(error: str) -> dict[str, str]:
+def _named_error(error: str) -> dict[str, str]:
     return {"error": error} if error else {}
 
 
-def _lasted(start: float | None, end: float | None) -> float | None:
-    """Never below zero: a quick worker can be heard of before the broker."""
+def _duration(start: float | None, end: float | None) -> float | None:
+    """Never negative, though a quick worker may report before the broker acknowledges."""
     return None if start is None or end is None else max(0.0, end - start)
 
 
@@ -220,39 +215,39 @@ def _secret_inputs(header: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(spec["name"] for spec in specs if spec.get("type") == "secret")
 
 
-def _workflow_words(one: RunState, other: RunState, secret: frozenset[str]) -> Iterator[str]:
+def _workflow_changes(one: RunState, other: RunState, secret: frozenset[str]) -> Iterator[str]:
     if one.profile != other.profile:
         yield "sent to another broker"
     for change in changes(one.header, other.header, "", secret):
         yield f"{change.path} {change.kind}"
-    yield from _plan_words(list(one.plan.walk()), list(other.plan.walk()))
+    yield from _plan_changes(list(one.plan.walk()), list(other.plan.walk()))
 
 
-def _plan_words(one: list[tuple[int, Node]], other: list[tuple[int, Node]]) -> Iterator[str]:
+def _plan_changes(one: list[tuple[int, Node]], other: list[tuple[int, Node]]) -> Iterator[str]:
     if [(depth, node.kind) for depth, node in one] != [(depth, node.kind) for depth, node in other]:
-        yield "its steps are arranged otherwise"
+        yield "its steps are arranged differently"
     places = [[_place(node) for _, node in nodes] for nodes in (one, other)]
     for left, right in aligned(*places):
-        if left is None or right is None:  # told with the steps
+        if left is None or right is None:  # listed with the steps
             continue
         before, after = one[left][1], other[right][1]
         name = before.id or before.path or before.kind
         if before.id and after.id and before.id != after.id:
-            yield f"{name}: now called {after.id}"
-        if words := _rule_words(before, after):
-            yield f"{name}: other {', '.join(words)}"
+            yield f"{name}: renamed to {after.id}"
+        if rules := _changed_rules(before, after):
+            yield f"{name}: different {', '.join(rules)}"
 
 
 def _place(node: Node) -> Place:
     return Place(node.id, node.path, node.kind if node.task is None else node.task.task_name)
 
 
-def _rule_words(one: Node, other: Node) -> list[str]:
-    words = [
+def _changed_rules(one: Node, other: Node) -> list[str]:
+    names = [
         rule.name.replace("_", " ")
         for rule in fields(Rules)
         if getattr(one.rules, rule.name) != getattr(other.rules, rule.name)
     ]
     if one.task is not None and other.task is not None and one.task.timeout != other.task.timeout:
-        words.append("timeout")
-    return words if one.kind == other.kind else ["kind", *words]
+        names.append("timeout")
+    return names if one.kind == other.kind else ["kind", *names]

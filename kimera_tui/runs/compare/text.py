@@ -1,4 +1,4 @@
-"""A comparison of two runs in words, safe for screens, pipes and the clipboard."""
+"""A comparison of two runs as text, safe for screens, pipes and the clipboard."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from kimera_tui.runs.compare.comparison import Comparison, RunSide, StepPair, St
 from kimera_tui.runs.compare.value_diff import Change
 from kimera_tui.safetext import compact, safe
 
-NOTHING = "Nothing differs but the time."
+NOTHING = "Nothing differs except timings."
 _LONGEST_VALUE = 300
 
 
 class Fact(NamedTuple):
-    """One thing that both runs are asked for; all texts are safe."""
+    """One property of both runs; all texts are safe to show."""
 
     what: str
     old: str
     new: str
     more: str = ""
-    """By how much it grew, or what else is to be said."""
+    """How much it grew, or another remark."""
     lines: tuple[str, ...] = ()
-    """The lines that differ of long texts, each with ``-``, ``+`` or a space before it."""
+    """The lines of long texts that differ, each prefixed with ``-``, ``+`` or a space."""
     is_value: bool = False
-    """Whether it is a value that differs, rather than a state or a time."""
+    """Whether it is a differing value, rather than a state or a time."""
 
     @property
     def text(self) -> str:
@@ -35,12 +35,12 @@ class Fact(NamedTuple):
 
 
 def facts_of(pair: StepPair) -> list[Fact]:
-    """What is told of a step: its state and times, then every value that differs."""
+    """The facts of a step: its states and times, then every value that differs."""
     one, other = pair.one, pair.other
     facts = [Fact("state", _state(one), _state(other))]
     if one is not None and other is not None:
         if pair.retried:
-            facts.append(Fact("tries", str(one.attempts), str(other.attempts)))
+            facts.append(Fact("attempts", str(one.attempts), str(other.attempts)))
         facts += _times("waited", one.waited, other.waited, pair.waited_longer)
         facts += _times("ran", one.ran, other.ran, pair.ran_longer)
     elif (side := one or other) is not None and side.error:
@@ -54,20 +54,20 @@ def facts_of(pair: StepPair) -> list[Fact]:
 
 
 def fact_of(change: Change) -> Fact:
-    """A value's change in words."""
+    """A change of a value as a fact."""
     what = safe(change.path, 200)
     old = "nothing" if change.kind == "added" else compact(change.old, _LONGEST_VALUE)
     new = "nothing" if change.kind == "removed" else compact(change.new, _LONGEST_VALUE)
     if change.kind == "differs":
-        return Fact(what, "differs", "differs", "(too much to be told)", is_value=True)
+        return Fact(what, "differs", "differs", "(too long to list)", is_value=True)
     delta = "" if change.delta is None else _grown(change.delta)
     return Fact(what, old, new, delta, tuple(safe(line) for line in change.lines), is_value=True)
 
 
-def run_words(run: RunSide) -> str:
+def run_text(run: RunSide) -> str:
     """A run on one line."""
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started))
-    took = "open" if run.took is None else seconds_words(run.took)
+    took = "open" if run.took is None else seconds_text(run.took)
     state = f"{run.status.value:<13} {took:>9}"
     return f"{safe(run.run_id[:8])}  {when}  {state}  {safe(run.name, 200)}"
 
@@ -85,11 +85,11 @@ def summary(comparison: Comparison) -> str:
 
 
 def comparison_lines(comparison: Comparison) -> list[str]:
-    """The whole comparison: both runs, what was put in, every step, a sentence at the end."""
-    lines = [f"A  {run_words(comparison.one)}", f"B  {run_words(comparison.other)}", ""]
+    """The whole comparison: both runs, their inputs, every step, and a summary at the end."""
+    lines = [f"A  {run_text(comparison.one)}", f"B  {run_text(comparison.other)}", ""]
     for change in comparison.inputs:
         lines += _fact_lines(fact_of(change), "")
-    lines += [f"workflow: {safe(words, 300)}" for words in comparison.workflow]
+    lines += [f"workflow: {safe(change, 300)}" for change in comparison.workflow]
     for pair in comparison.steps:
         lines.append(f"{mark_of(pair)} {safe(pair.name, 80)}")
         for fact in facts_of(pair):
@@ -98,7 +98,7 @@ def comparison_lines(comparison: Comparison) -> list[str]:
 
 
 def mark_of(pair: StepPair) -> str:
-    """``=`` and ``≠``; ``-`` and ``+`` for a step that only the first or second run has."""
+    """``=`` or ``≠``; ``-`` or ``+`` for a step that only the first or second run has."""
     if pair.one is None:
         return "+"
     if pair.other is None:
@@ -106,8 +106,8 @@ def mark_of(pair: StepPair) -> str:
     return "≠" if pair.differs else "="
 
 
-def seconds_words(seconds: float) -> str:
-    """A time, with as many digits as mean something."""
+def seconds_text(seconds: float) -> str:
+    """A duration, with significant digits only."""
     size = abs(seconds)
     digits = 3 if size < 0.1 else 2 if size < 10 else 1 if size < 100 else 0
     return f"{seconds:,.{digits}f} s"
@@ -132,9 +132,9 @@ def _times(
 ) -> Iterator[Fact]:
     if one is None and other is None:
         return
-    old, new = ("unknown" if each is None else seconds_words(each) for each in (one, other))
+    old, new = ("unknown" if each is None else seconds_text(each) for each in (one, other))
     sign = "" if longer is None or longer < 0 else "+"
-    grown = "" if longer is None or old == new else f"({sign}{seconds_words(longer)})"
+    grown = "" if longer is None or old == new else f"({sign}{seconds_text(longer)})"
     yield Fact(what, old, new, grown)
 
 

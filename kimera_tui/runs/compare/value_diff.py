@@ -1,34 +1,42 @@
-"""Where two values differ, place by place; secrets are compared by their names only."""
+"""Where two values differ, place by place and line by line; secrets count by their names only."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from difflib import SequenceMatcher
 from enum import Enum
-from itertools import chain, zip_longest
+from itertools import chain, takewhile, zip_longest
 from typing import Any, Literal
 
 from kimera_tui.redaction import MASK, is_secret_name, redact, redact_text
-from kimera_tui.runs.compare.text_diff import from_difference, line_changes
 from kimera_tui.safetext import trimmed
 
-MOST_NODES = 10_000
-"""Values within a value that are told in detail; of the rest only the first that differs is."""
-MOST_CHANGES = 200
-"""Changes of one value that are told in detail."""
+MAX_LEAVES = 10_000
+"""Values within a value that are compared in detail; then only the first difference is given."""
+MAX_CHANGES = 200
+"""Changes of one value that are listed."""
 SHORT = 60
-"""Characters of a text that is always told whole."""
+"""Characters of a text that is always shown in full."""
+MAX_LINES = 100
+"""Lines of either text that are compared, from the first to the last that differs."""
+LONGEST_LINE = 400
+"""Characters of a line that are shown."""
 _LONGEST_NAME = 80
-_MOST_OF_A_TEXT = 1 << 20
+_LONGEST_TEXT = 1 << 20
+_CONTEXT = 1
+"""Lines shown before and after those that differ."""
+_LEAD = 20
+"""Characters shown before the first that differs."""
 
 Kind = Literal["added", "removed", "changed", "differs"]
-"""``differs`` says no more than that: here, and perhaps further on."""
+"""``differs`` gives no detail: something differs here, and perhaps at later places."""
 
 
 class _Absent(Enum):
-    ABSENT = "nothing stands there"
+    ABSENT = "no value"
 
 
 _ABSENT = _Absent.ABSENT
@@ -37,36 +45,36 @@ _Pair = tuple[str, Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One place at which two values differ; nothing in it is secret or long."""
+    """One place at which two values differ, without secrets and shortened."""
 
     path: str
     """Such as ``result.rows[3].amount``."""
     kind: Kind
     old: Any = None
-    """What stood there, shortened; None where nothing did."""
+    """The old value, shortened; None if there was none."""
     new: Any = None
     delta: int | float | Decimal | None = None
-    """By how much a number grew."""
+    """How much a number grew."""
     lines: tuple[str, ...] = ()
-    """The lines that differ of texts of several lines."""
+    """The lines that differ, if a text has several."""
 
 
 def changes(
     old: Any, new: Any, place: str, secret: Collection[str] = frozenset()
 ) -> tuple[Change, ...]:
-    """Where a value differs from another: mappings by key, lists by index, texts by lines.
+    """Where a value differs from another: mappings by key, lists by index, texts by line.
 
     Args:
-        old: Anything that the journal gives back.
+        old: Any value that the journal returns.
         new: The same.
-        place: What the values are called.
-        secret: Names of keys that are secret besides those whose name says so.
+        place: The name of the value, which begins each path.
+        secret: Keys that are secret besides those whose name suggests it.
     """
     found: list[Change] = []
-    for looked, (path, before, after) in enumerate(_leaves((place, old, new), secret)):
+    for compared, (path, before, after) in enumerate(_leaves((place, old, new), secret)):
         if _same(before, after):
             continue
-        if looked >= MOST_NODES or len(found) == MOST_CHANGES:
+        if compared >= MAX_LEAVES or len(found) == MAX_CHANGES:
             found.append(Change(path, "differs"))
             break
         found.append(_change(path, before, after, secret))
@@ -74,7 +82,7 @@ def changes(
 
 
 def _leaves(pair: _Pair, secret: Collection[str]) -> Iterator[_Pair]:
-    """What stands at the same place in both and isn't compared part by part."""
+    """The pairs of values at the same place that can't be compared member by member."""
     stack: list[Iterator[_Pair]] = [iter((pair,))]
     while stack:
         following = next(stack[-1], None)
@@ -122,7 +130,7 @@ def _same(old: Any, new: Any) -> bool:
     if old is _ABSENT or new is _ABSENT or isinstance(old, bool) != isinstance(new, bool):
         return False
     try:
-        if old == new or (old != old and new != new):  # not a number, on both sides
+        if old == new or (old != old and new != new):  # NaN on both sides
             return True
     except Exception:  # noqa: BLE001 - an object may fail at anything
         return repr(old) == repr(new)
@@ -146,8 +154,45 @@ def _text_change(path: str, old: str, new: str) -> Change:
     return Change(path, "changed", trimmed(old), trimmed(new), lines=lines)
 
 
+def line_changes(old: str, new: str) -> tuple[str, ...]:
+    """The removed (``-``) and added (``+``) lines with context, in the format of diff.
+
+    Empty if more lines may differ than are compared.
+    """
+    before, after = old.split("\n"), new.split("\n")
+    head = max(0, _common_prefix(before, after) - _CONTEXT)
+    before, after = before[head:], after[head:]
+    tail = max(0, _common_prefix(before[::-1], after[::-1]) - _CONTEXT)
+    before, after = before[: len(before) - tail], after[: len(after) - tail]
+    if max(len(before), len(after)) > MAX_LINES:
+        return ()
+    lines = []
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    for group in matcher.get_grouped_opcodes(_CONTEXT):
+        lines.append(f"@@ line {head + group[0][1] + 1} @@")
+        for tag, i1, i2, j1, j2 in group:
+            if tag == "equal":
+                lines += [f" {line}" for line in before[i1:i2]]
+            else:
+                lines += [f"-{line}" for line in before[i1:i2]]
+                lines += [f"+{line}" for line in after[j1:j2]]
+    return tuple(line[:LONGEST_LINE] for line in lines)
+
+
+def from_difference(old: str, new: str) -> tuple[str, str]:
+    """Both texts from shortly before the first character that differs."""
+    start = _common_prefix(old, new) - _LEAD
+    return (old, new) if start <= _LEAD else (f"…{old[start:]}", f"…{new[start:]}")
+
+
+def _common_prefix(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many lines, or characters, are the same at the beginning of both."""
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
 def _delta(old: Any, new: Any) -> int | float | Decimal | None:
-    """By how much a number grew; None for what is no number, or grew beyond all measure."""
+    """How much a number grew; None if it is not a number, or the difference is not finite."""
     if isinstance(old, bool) or isinstance(new, bool):
         return None
     numbers = isinstance(old, int | float) and isinstance(new, int | float)
@@ -161,5 +206,5 @@ def _delta(old: Any, new: Any) -> int | float | Decimal | None:
 
 
 def _shown(value: Any, secret: Collection[str]) -> Any:
-    """A glimpse of a value; a secret is looked for before its text is cut in two."""
-    return trimmed(redact(trimmed(value, characters=_MOST_OF_A_TEXT), secret))
+    """A value as it is shown: redacted before it is shortened, which could cut a secret in two."""
+    return trimmed(redact(trimmed(value, characters=_LONGEST_TEXT), secret))

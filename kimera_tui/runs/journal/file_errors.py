@@ -1,4 +1,4 @@
-"""Why the journal's file can't be used, told from error codes and what the file system says."""
+"""Why the journal's file can't be used, derived from error codes and the state of the disk."""
 
 from __future__ import annotations
 
@@ -6,39 +6,36 @@ import errno
 import os
 import pwd
 import sqlite3
-import time
 from pathlib import Path
 
 from kimera_tui.errors import JournalError
 
 NOT_SAVED = "runs are not saved, so nothing is sent."
 BUSY_SECONDS = 10.0
-"""How long a writer waits for the writer of another console."""
-DAMAGED = ".damaged-"
-"""Stands between the journal's name and when it was set aside."""
+"""How long a writer waits for another console's transaction to end."""
 _LEAST_FREE = 64 * 1024
 """Bytes; SQLite needs 32 KiB for its shared memory and a few pages for a transaction."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_IN_WAY = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
-"""What SQLite says of any call of the system that failed."""
-_REFUSED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH)
+_SYSTEM_CALL = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+"""SQLite's codes for any system call that failed."""
+_DENIED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH)
 
 
 class Unwritable(JournalError):
-    """The journal can't be written now; what is in it may still be read."""
+    """The journal can't be written, but it may still be readable."""
 
 
 def unusable(path: Path, error: Exception) -> JournalError:
     """Why the journal can't be written, in one sentence."""
     code, number = _sqlite_code(error), getattr(error, "errno", None)
-    failed = code in (*_IN_WAY, *_REFUSED) or isinstance(error, PermissionError)
-    if code == sqlite3.SQLITE_FULL or number in _FULL or (code in _IN_WAY and _is_full(path)):
+    failed = code in (*_SYSTEM_CALL, *_DENIED) or isinstance(error, PermissionError)
+    if code == sqlite3.SQLITE_FULL or number in _FULL or (code in _SYSTEM_CALL and _is_full(path)):
         why = f"Disk full: {path} cannot be written"
     elif number == errno.EROFS or (failed and _is_read_only(path)):
         why = f"Cannot write {path}: its disk is read-only"
     elif failed and (owner := _other_owner(path)):
         why = f"Cannot write {path}: it belongs to {owner}"
-    elif code in _REFUSED or isinstance(error, PermissionError):
+    elif code in _DENIED or isinstance(error, PermissionError):
         why = f"Cannot write {path}: permission denied"
     elif code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         why = f"Cannot write {path}: another program has kept it locked for {BUSY_SECONDS:g} s"
@@ -65,46 +62,12 @@ def unreadable(path: Path, error: Exception) -> JournalError:
 
 
 def not_ours(path: Path) -> JournalError:
-    """The journal is somebody else's."""
+    """The journal belongs to another user."""
     return unusable(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
 
 
-def damaged_notice(path: Path, fresh: str = "") -> str:
-    """That a damaged journal was set aside, and where; empty if none stands beside this one.
-
-    Args:
-        path: The journal.
-        fresh: The name of one that was set aside just now.
-    """
-    if fresh:
-        return f"{path} was damaged: kept as {fresh}, a new one was begun."
-    kept = [each for each in path.parent.glob(f"{path.name}{DAMAGED}*") if "-wal" not in each.name]
-    kept = [each for each in kept if not each.name.endswith("-shm")]
-    if not kept:
-        return ""
-    last = max(kept, key=lambda each: each.name)
-    return (
-        f"{path} was damaged: kept as {last.name}, with the runs from before;"
-        " move it away to end this notice."
-    )
-
-
-def set_aside(path: Path) -> str:
-    """Give a damaged journal another name, which is returned; nothing is overwritten."""
-    stamp, count = time.strftime("%Y%m%d-%H%M%S"), 1
-    kept = path.with_name(f"{path.name}{DAMAGED}{stamp}")
-    while kept.exists():
-        count += 1
-        kept = path.with_name(f"{path.name}{DAMAGED}{stamp}.{count}")
-    for suffix in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(kept.with_name(kept.name + suffix))
-    return kept.name
-
-
 def _sqlite_code(error: Exception) -> int | None:
-    """SQLite's primary result code; None for errors of other origins."""
+    """SQLite's primary result code; None for other errors."""
     code: int | None = getattr(error, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF
 
@@ -130,7 +93,7 @@ def _disk(path: Path) -> os.statvfs_result | None:
 
 
 def _other_owner(path: Path) -> str:
-    """Whose the file is, if not ours."""
+    """The owner of the file, or an empty string if we own it."""
     try:
         owner = path.stat().st_uid
     except OSError:

@@ -1,17 +1,20 @@
-"""Who goes on with a run: one owner at a time, who says every few seconds that it is alive."""
+"""Who owns a run: one console at a time, under a lease that it renews every few seconds."""
 
 from __future__ import annotations
 
+import os
+import socket
 import sqlite3
 from dataclasses import dataclass
-
-from kimera_tui.runs.journal.owner import is_gone
+from functools import cache
+from pathlib import Path
 
 LEASE_SECONDS = 15.0
-"""How long an owner counts as alive without a word."""
+"""How long an owner counts as alive after its last renewal."""
 RENEW_SECONDS = 5.0
-MOST_RECOVERIES = 5
-"""So many take-overs without a step sent in between, and the run is left to its operator."""
+MAX_RECOVERIES = 5
+"""Maximum recoveries without progress; after that an operator must resume the run."""
+_CANCEL = "RunCancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +25,20 @@ class OpenRun:
     name: str
     profile: str
     owner: str
-    """An empty string for one that was given back."""
+    """Empty if its console released it."""
     alive: bool
-    """Whether its owner may still be at it."""
+    """Whether its owner may still be working on it."""
     recoveries: int
-    """Take-overs since it last got ahead."""
+    """Recoveries after a crash since it last sent a step."""
 
     @property
     def stuck(self) -> bool:
-        """Whether its consoles have crashed so often that it is not taken over unasked."""
-        return self.recoveries >= MOST_RECOVERIES
+        """Whether consoles crashed on it so often that only an operator may resume it."""
+        return self.recoveries >= MAX_RECOVERIES
 
 
 class Leases:
-    """The leases of one owner; on the journal's thread."""
+    """The leases of one owner. All calls run on the journal's thread."""
 
     def __init__(self, db: sqlite3.Connection, owner: str) -> None:
         self._db = db
@@ -50,14 +53,14 @@ class Leases:
             " AND typeof(owner) = 'text' ORDER BY key"
         )
         return [
-            OpenRun(run_id, name, profile, owner, _alive(owner, until, now), recoveries)
+            OpenRun(run_id, name, profile, owner, _is_alive(owner, until, now), recoveries)
             for run_id, name, profile, owner, until, recoveries in rows
         ]
 
     def take(self, run_id: str, now: float) -> bool:
-        """Take over an open run whose owner is gone; False if somebody has it or it has ended.
+        """Take over an open run without a living owner; False if it has one or has ended.
 
-        A run that was given back in order doesn't count as a crash.
+        Taking a run that its console released does not count as a recovery.
         """
         row = self._db.execute(
             "SELECT owner, lease_until FROM run WHERE run_id = ? AND ended IS NULL", (run_id,)
@@ -67,9 +70,9 @@ class Leases:
         owner, until = row
         if owner == self._owner:
             return True
-        if _alive(owner, until, now):
+        if _is_alive(owner, until, now):
             return False
-        # One statement, so that of two consoles only one finds the old owner still in it.
+        # One statement, so that only one of two consoles still finds the old owner in the row.
         cursor = self._db.execute(
             "UPDATE run SET owner = ?, lease_until = ?, recoveries = recoveries + (owner != '')"
             " WHERE run_id = ? AND owner = ? AND lease_until = ? AND ended IS NULL",
@@ -78,79 +81,131 @@ class Leases:
         return cursor.rowcount == 1
 
     def renew(self, now: float) -> None:
-        """Say that the owner is alive."""
+        """Extend the leases on all of our open runs."""
         self._db.execute(
             "UPDATE run SET lease_until = ? WHERE ended IS NULL AND owner = ?",
             (now + LEASE_SECONDS, self._owner),
         )
 
     def progressed(self, run_id: str) -> None:
-        """The run got ahead: earlier crashes count no more."""
+        """Reset the count of recoveries: the run sent a step."""
         self._db.execute(
             "UPDATE run SET recoveries = 0 WHERE run_id = ? AND recoveries > 0", (run_id,)
         )
 
-    def let_go(self, run_id: str) -> None:
-        """Let others take one of our runs at once."""
+    def release(self, run_id: str) -> None:
+        """Let other consoles take one of our runs at once."""
         self._db.execute(
             "UPDATE run SET owner = '', lease_until = 0 WHERE run_id = ? AND owner = ?",
             (run_id, self._owner),
         )
 
-    def give_back(self) -> None:
-        """Let others take our runs at once."""
+    def release_all(self) -> None:
+        """Let other consoles take all of our open runs at once."""
         self._db.execute(
             "UPDATE run SET owner = '', lease_until = 0 WHERE ended IS NULL AND owner = ?",
             (self._owner,),
         )
 
 
-def _alive(owner: str, until: float, now: float) -> bool:
-    return bool(owner) and until >= now and not is_gone(owner)
-
-
-_KIND = "RunCancelled"
-
-
 class CancelRequests:
-    """Looks for requests that others wrote down; on the journal's thread.
+    """Finds cancel requests that other consoles wrote. All calls run on the journal's thread.
 
     Args:
         db: The journal.
-        owner: Whose runs are looked at.
+        owner: Look for requests about this owner's runs.
     """
 
     def __init__(self, db: sqlite3.Connection, owner: str) -> None:
         self._db = db
         self._owner = owner
-        self._version = self._look_at_version()
-        self._seen = self._last()
+        self._version = self._data_version()
+        self._seen = self._last_event()
 
-    def news(self) -> list[str]:
-        """Open runs of the owner that were cancelled since the last look; cheap without news."""
-        version = self._look_at_version()
+    def poll(self) -> list[str]:
+        """The owner's open runs that were cancelled since the last call; cheap if none was."""
+        version = self._data_version()
         if version == self._version:
             return []
-        last = self._last()
+        last = self._last_event()
         rows = self._db.execute(
             "SELECT DISTINCT run.run_id FROM event JOIN run ON run.key = event.run"
             " WHERE event.seq > ? AND event.seq <= ? AND event.kind = ?"
             " AND run.owner = ? AND run.ended IS NULL",
-            (self._seen, last, _KIND, self._owner),
+            (self._seen, last, _CANCEL, self._owner),
         ).fetchall()
         self._version, self._seen = version, last
         return [run_id for (run_id,) in rows]
 
-    def is_asked(self, key: int) -> bool:
-        """Whether there is a request about one run that hasn't been looked at yet."""
+    def has_new(self, key: int) -> bool:
+        """Whether there is a request about one run that ``poll`` has not returned yet."""
         row = self._db.execute(
-            "SELECT 1 FROM event WHERE run = ? AND seq > ? AND kind = ?", (key, self._seen, _KIND)
+            "SELECT 1 FROM event WHERE run = ? AND seq > ? AND kind = ?",
+            (key, self._seen, _CANCEL),
         ).fetchone()
         return row is not None
 
-    def _look_at_version(self) -> int:
+    def _data_version(self) -> int:
         """A number that changes with every transaction of another connection."""
         return int(self._db.execute("PRAGMA data_version").fetchone()[0])
 
-    def _last(self) -> int:
+    def _last_event(self) -> int:
         return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0])
+
+
+def owner_name(unique: str) -> str:
+    """A name for this process as an owner, such as ``lab:4711:8813422:c0ffee``.
+
+    Args:
+        unique: Distinguishes two owners within one process.
+    """
+    pid = os.getpid()
+    return f"{_host()}:{pid}:{_started_at(pid)}:{unique}"
+
+
+def pid_of(owner: str) -> str:
+    """The process id in an owner's name, or an empty string."""
+    parts = owner.rsplit(":", 3)
+    return parts[1] if len(parts) == 4 else ""
+
+
+def _is_alive(owner: str, until: float, now: float) -> bool:
+    return bool(owner) and until >= now and not _is_gone(owner)
+
+
+def _is_gone(owner: str) -> bool:
+    """Whether the owner is a process of this machine that has ended.
+
+    False for owners on other machines: only their lease tells whether they are alive.
+    """
+    parts = owner.rsplit(":", 3)
+    if len(parts) != 4 or parts[0] != _host() or not parts[1].isdecimal():
+        return False
+    pid = int(parts[1])
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return _started_at(pid) != parts[2]
+
+
+@cache
+def _host() -> str:
+    return socket.gethostname()
+
+
+def _started_at(pid: int) -> str:
+    """When a process started, in clock ticks since boot; empty if the system does not say.
+
+    Process ids are reused; together with the start time they are unique.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    # Field 22. The second field is the program's name, which may contain spaces and parentheses.
+    fields = stat.rpartition(")")[2].split()
+    # A zombie no longer runs, but keeps its id until its parent reaps it.
+    return "ended" if fields[0] == "Z" else fields[19]

@@ -1,9 +1,9 @@
-"""The tables of the journal, and how an older file becomes one of today."""
+"""The journal's tables, as the migrations that bring a file of any older version up to date."""
 
 from __future__ import annotations
 
 APPLICATION_ID = 0x4B494D45
-"""Says ``KIME`` in the file's header."""
+"""Spells ``KIME`` in the file's header."""
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -60,6 +60,6 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE run ADD COLUMN detached INTEGER NOT NULL DEFAULT 0;
     """,
 )
-"""One script a version: number n (from 1) makes version n of version n - 1."""
+"""Script number n, counted from 1, turns version n - 1 into version n."""
 
 VERSION = len(MIGRATIONS)

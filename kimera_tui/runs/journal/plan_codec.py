@@ -1,4 +1,4 @@
-"""A run's plan as plain JSON and back; what a place leaves at its default isn't written."""
+"""A run's plan as plain JSON and back; rules with their default value are left out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kimera_tui.runs.journal.value_codec import (
     Packer,
     args_from,
     kwargs_from,
-    marked,
+    mark_templates,
     unpack,
 )
 from kimera_tui.runs.plan import PLAIN, Node, PlannedTask, RetryRule, Rules
@@ -19,11 +19,11 @@ _RULES = {field.name: getattr(PLAIN, field.name) for field in dataclasses.fields
 
 
 def plain_plan(node: Node, packer: Packer) -> dict[str, Any]:
-    """The plan as JSON can say it.
+    """The plan as plain JSON.
 
     Args:
         node: The root, or a part of the tree.
-        packer: That of the run, which leaves secrets out.
+        packer: The packer of the run, which leaves secrets out.
     """
     plain: dict[str, Any] = {"kind": node.kind, "path": node.path}
     if node.id:
@@ -48,7 +48,11 @@ def plain_plan(node: Node, packer: Packer) -> dict[str, Any]:
 
 
 def plan_from(plain: Mapping[str, Any]) -> Node:
-    """The plan that ``plain_plan`` made plain; raises ValueError and its like for other shapes."""
+    """The plan that ``plain_plan`` returned.
+
+    Raises:
+        ValueError, TypeError, KeyError: ``plain`` has another shape.
+    """
     below = {
         name: tuple(plan_from(child) for child in plain.get(name, ()))
         for name in ("children", "handlers", "finals")
@@ -65,11 +69,13 @@ def plan_from(plain: Mapping[str, Any]) -> Node:
 
 
 def written_payload(node: Node) -> tuple[list[Any], dict[str, Any]]:
-    """Args and kwargs of a task's place, its templates marked as such."""
+    """Args and kwargs of a task as planned, with templates marked as such."""
     if node.task is None:
         return [], {}
     args, kwargs = list(node.task.args), dict(node.task.kwargs)
-    return (marked(args), marked(kwargs)) if node.rules.templated else (args, kwargs)
+    return (
+        (mark_templates(args), mark_templates(kwargs)) if node.rules.templated else (args, kwargs)
+    )
 
 
 def _plain_rules(rules: Rules, packer: Packer) -> dict[str, Any]:

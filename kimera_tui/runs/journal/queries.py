@@ -1,31 +1,34 @@
-"""Reads the journal: a run's events, the list of runs, how long a task usually takes."""
+"""Reads the journal: a run's events, the list of runs, and usual durations."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from kimera_tui.process.events import Event
 from kimera_tui.runs.events import RunStarted, StepIntended, StepRetried
-from kimera_tui.runs.journal.codec import decode
+from kimera_tui.runs.journal.event_codec import decode
 from kimera_tui.runs.search.query import RunRow
 from kimera_tui.runs.search.sql import STATUS, Values, condition
 from kimera_tui.runs.search.tree import Search
 
-USUAL_OF = 200
-"""A task's usual duration is told from so many of its last runs."""
-_LEAST_FOR_USUAL = 3
-_LAST_MOMENT = 253_402_300_800.0
-"""The year 10000, from which on a moment can't be written as a date."""
+USUAL_SAMPLE = 200
+"""How many of the last successes a usual duration is computed from."""
+_SMALLEST_SAMPLE = 3
+_LAST_TIME = 253_402_300_800.0
+"""The year 10000, from which times can't be formatted as dates."""
 
 _Cell = TypeVar("_Cell", str, int, float, tuple[str, ...])
 
 
 def events_of_run(db: sqlite3.Connection, run_id: str) -> list[Event]:
-    """Everything that happened to a run, in its order; empty for an unknown one."""
+    """All events of a run, in order; empty for an unknown run.
+
+    Rows that another program or a newer version wrote and that can't be decoded are left out.
+    """
     found = db.execute("SELECT key FROM run WHERE run_id = ?", (run_id,)).fetchone()
     if found is None:
         return []
@@ -36,7 +39,7 @@ def events_of_run(db: sqlite3.Connection, run_id: str) -> list[Event]:
     )
     events: list[Event] = []
     tasks: dict[str | None, str] = {}
-    payloads: dict[str | None, dict[str, Any]] = {}
+    payloads: dict[str | None, Mapping[str, Any]] = {}
     for ts, path, kind, data in rows:
         columns = {
             "at": ts,
@@ -59,7 +62,7 @@ def events_of_run(db: sqlite3.Connection, run_id: str) -> list[Event]:
 
 
 def runs(db: sqlite3.Connection, search: Search, limit: int, now: float) -> list[RunRow]:
-    """The runs that meet a search, the latest first; it names no saved filters."""
+    """The runs that match a search without saved filters, the latest first."""
     values: Values = {"now": now, "limit": limit}
     cursor = db.cursor()
     cursor.row_factory = sqlite3.Row
@@ -73,34 +76,33 @@ def runs(db: sqlite3.Connection, search: Search, limit: int, now: float) -> list
 
 
 def usual(db: sqlite3.Connection, friend: str, task_name: str) -> tuple[float, float] | None:
-    """Seconds that half and 95 % of a task's last successes took at most.
+    """Seconds within which 50 % and 95 % of a task's last successes ended; None if too few.
 
-    From when a worker was seen to begin, or else from when it was sent.
+    They count from when a worker was seen to start the task, or else from when it was sent.
     """
     rows = db.execute(
         "SELECT ended - began FROM step WHERE status = 'done' AND began IS NOT NULL"
         " AND friend = ? AND task = ? ORDER BY ended DESC LIMIT ?",
-        (friend, task_name, USUAL_OF),
+        (friend, task_name, USUAL_SAMPLE),
     )
-    return _spread(rows)
+    return _median_and_95th(rows)
 
 
 def usual_of_run(db: sqlite3.Connection, name: str) -> tuple[float, float] | None:
-    """Seconds that half and 95 % of the last runs of a name took at most that were done."""
+    """Seconds within which 50 % and 95 % of a workflow's last runs were done; None if too few."""
     rows = db.execute(
         "SELECT ended - started FROM run WHERE status = 'done' AND ended IS NOT NULL"
         " AND name = ? ORDER BY started DESC LIMIT ?",
-        (name, USUAL_OF),
+        (name, USUAL_SAMPLE),
     )
-    return _spread(rows)
+    return _median_and_95th(rows)
 
 
-def _spread(rows: Iterable[Sequence[float]]) -> tuple[float, float] | None:
-    """The median and 95th percentile; None for too few."""
-    took = sorted(max(0.0, row[0]) for row in rows)
-    if len(took) < _LEAST_FOR_USUAL:
+def _median_and_95th(rows: Iterable[Sequence[float]]) -> tuple[float, float] | None:
+    durations = sorted(max(0.0, row[0]) for row in rows)
+    if len(durations) < _SMALLEST_SAMPLE:
         return None
-    return _percentile(took, 0.5), _percentile(took, 0.95)
+    return _percentile(durations, 0.5), _percentile(durations, 0.95)
 
 
 def _percentile(ordered: Sequence[float], share: float) -> float:
@@ -108,11 +110,11 @@ def _percentile(ordered: Sequence[float], share: float) -> float:
 
 
 class _Cells:
-    """The cells of a row that another program may have written; notes which are of no use."""
+    """The cells of a row that another program may have written; notes which are unusable."""
 
     def __init__(self, row: sqlite3.Row) -> None:
         self._row = row
-        self.wrong: list[str] = []
+        self.unusable: list[str] = []
 
     def text(self, name: str) -> str:
         value = self._row[name]
@@ -122,41 +124,41 @@ class _Cells:
         value = self._row[name]
         return value if isinstance(value, int) else self._unusable(name, 0)
 
-    def moment(self, name: str) -> float:
+    def time(self, name: str) -> float:
         value = self._row[name]
-        usable = isinstance(value, int | float) and 0 <= value < _LAST_MOMENT
+        usable = isinstance(value, int | float) and 0 <= value < _LAST_TIME
         return value if usable else self._unusable(name, 0.0)
 
-    def words(self, name: str) -> tuple[str, ...]:
+    def names(self, name: str) -> tuple[str, ...]:
         try:
-            found = json.loads(self.text(name))
+            names = json.loads(self.text(name))
         except (ValueError, RecursionError):
-            found = None
-        if isinstance(found, list) and all(isinstance(each, str) for each in found):
-            return tuple(found)
+            names = None
+        if isinstance(names, list) and all(isinstance(each, str) for each in names):
+            return tuple(names)
         return self._unusable(name, ())
 
-    def _unusable(self, name: str, instead: _Cell) -> _Cell:
-        self.wrong.append(name)
-        return instead
+    def _unusable(self, name: str, default: _Cell) -> _Cell:
+        self.unusable.append(name)
+        return default
 
 
 def _row(row: sqlite3.Row) -> RunRow:
     cells = _Cells(row)
-    found = RunRow(
+    run = RunRow(
         run_id=cells.text("run_id"),
         name=cells.text("name"),
         status=cells.text("status"),
-        started=cells.moment("started"),
-        ended=None if row["ended"] is None else cells.moment("ended"),
+        started=cells.time("started"),
+        ended=None if row["ended"] is None else cells.time("ended"),
         done=cells.count("done"),
         total=cells.count("total"),
-        friends=cells.words("friends"),
-        tasks=cells.words("tasks"),
+        friends=cells.names("friends"),
+        tasks=cells.names("tasks"),
         error=cells.text("error"),
         parent=cells.text("parent"),
     )
-    if not cells.wrong:
-        return found
-    damage = f"Damaged in the journal: {', '.join(dict.fromkeys(cells.wrong))}."
-    return replace(found, error=" ".join(filter(None, [damage, found.error])))
+    if not cells.unusable:
+        return run
+    damage = f"Damaged in the journal: {', '.join(dict.fromkeys(cells.unusable))}."
+    return replace(run, error=" ".join(filter(None, [damage, run.error])))

@@ -1,4 +1,4 @@
-"""The tables beside the events: what a fold of them says of each run and step, for searching."""
+"""The summary tables: one row for each run and step, folded from the events for searching."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from kimera_tui.runs.journal.value_codec import Packer
 from kimera_tui.runs.state import StepState
 
 StepRow = tuple[str, str, float | None, float | None, float | None, str]
-"""Path, status, when sent, when begun as far as is known, when ended, error."""
-RunFold = tuple[str, int, int, float | None, str]
-"""Status, steps done, steps in all, when ended, error."""
+"""Path, status, when sent, when started if known, when ended, error."""
+RunSummary = tuple[str, int, int, float | None, str]
+"""Status, steps done, steps in total, when ended, error."""
 
 
 def add_run(
     db: sqlite3.Connection, event: RunStarted, packer: Packer, owner: str, lease_until: float
 ) -> int:
-    """Write a new run with its steps; returns its key."""
+    """Write a new run and its steps; returns the run's key."""
     leaves = list(event.plan.leaves())
     friends = sorted({task.friend for _, task in leaves})
     tasks = sorted({f"{task.friend}.{task.task_name}" for _, task in leaves})
@@ -41,7 +41,7 @@ def add_run(
             json.dumps(tasks),
             owner,
             lease_until,
-            _shared_key(event),
+            _concurrency_key(event),
         ),
     )
     key = cursor.lastrowid or 0
@@ -59,45 +59,46 @@ def add_run(
 def update_run(
     db: sqlite3.Connection, key: int, run: RunState, paths: Iterable[str], packer: Packer
 ) -> None:
-    """Bring a run's row, and the rows of some of its steps, up to the fold."""
+    """Update a run's row, and the rows of some of its steps, from the fold."""
     update_steps(db, key, [step_row(run.steps[path], packer) for path in paths])
     db.execute(
         "UPDATE run SET status = ?, done = ?, total = ?, ended = ?, error = ?, detached = ?"
         " WHERE key = ?",
-        (*run_fold(run, packer), run.detached, key),
+        (*run_summary(run, packer), run.detached, key),
     )
 
 
-def in_the_way(db: sqlite3.Connection, event: RunStarted) -> str:
-    """Why a run may not begin beside those with the same key, or an empty string."""
+def concurrency_conflict(db: sqlite3.Connection, event: RunStarted) -> str:
+    """Why a run may not start beside open runs with the same key, or an empty string."""
     if not event.concurrency:
         return ""
     rows = db.execute(
         "SELECT name FROM run WHERE ended IS NULL AND concurrency = ?",
-        (_shared_key(event),),
+        (_concurrency_key(event),),
     ).fetchall()
     if len(rows) < event.limit:
         return ""
-    going = "1 run has" if len(rows) == 1 else f"{len(rows)} runs have"
-    return f"{going} not ended with the key `{_shared_key(event)}`; the limit is {event.limit}"
+    key = f"the concurrency key `{_concurrency_key(event)}`"
+    open_runs = f"1 run with {key} is" if len(rows) == 1 else f"{len(rows)} runs with {key} are"
+    return f"{open_runs} still open; the limit is {event.limit}"
 
 
-def renamed(db: sqlite3.Connection, key: int, path: str, task_id: str) -> None:
-    """Note the new task of a step that is tried again."""
+def set_task_id(db: sqlite3.Connection, key: int, path: str, task_id: str) -> None:
+    """Note the new task of a step that is retried."""
     db.execute("UPDATE step SET task_id = ? WHERE run = ? AND path = ?", (task_id, key, path))
 
 
 def step_row(step: StepState, packer: Packer) -> StepRow:
-    """What the table says of a step."""
+    """A step's row."""
     error = ""
     if step.status.bad:
-        named = f"{step.error_type}: {step.error_message}" if step.error_type else step.cause
-        error = _column(named, packer)
+        text = f"{step.error_type}: {step.error_message}" if step.error_type else step.cause
+        error = _column(text, packer)
     return step.path, step.status.value, step.sent_at, step.began_at, step.ended_at, error
 
 
-def run_fold(run: RunState, packer: Packer) -> RunFold:
-    """What the table says of a run."""
+def run_summary(run: RunState, packer: Packer) -> RunSummary:
+    """A run's columns that change."""
     return run.status.value, run.done, run.total, run.ended, _column(run.error, packer)
 
 
@@ -105,11 +106,11 @@ def _column(text: str, packer: Packer) -> str:
     return _encodable(packer.text(text))
 
 
-def _shared_key(event: RunStarted) -> str:
-    """The key by which runs count together, the same whatever the secrets of each are."""
+def _concurrency_key(event: RunStarted) -> str:
+    """The key under which runs are counted; it must not depend on the secrets of each."""
     return _encodable(redact_text(event.concurrency))
 
 
 def _encodable(text: str) -> str:
-    """The text with a picture in place of each surrogate, which no file can hold."""
+    """The text with an escape sequence for each surrogate, which UTF-8 can't encode."""
     return text.encode("utf-8", "backslashreplace").decode()

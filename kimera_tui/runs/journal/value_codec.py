@@ -1,4 +1,4 @@
-"""Values as plain JSON and back: types kept by tags, secrets replaced by where they belong."""
+"""Values as plain JSON and back: tags keep their types, and places stand in for secrets."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from kimera_tui.redaction import (
 from kimera_tui.values.placeholders import NotKept, Opaque, TooLarge, Withheld
 
 SHORTEST_UNDECLARED = 6
-"""Characters of a text that only looks like a secret, such as the password in a URL."""
-_OF_THE_DOCUMENT = ("header", "when")
-"""Places that hold what a workflow's file says: their keys and numbers have a meaning."""
-_MOST_HARMLESS = 10_000
-_MOST_BESIDE = 64
-_NAMED = ("kwargs", "inputs")
-"""Places whose keys are names that somebody declared."""
+"""Minimum characters of a text that only looks like a secret, such as the password in a URL."""
+_DOCUMENT_PLACES = ("header", "when")
+"""Places that hold parts of the workflow file, whose keys and numbers have a meaning."""
+_MAX_HARMLESS = 10_000
+_MAX_SHORT = 64
+_NAMED_PLACES = ("kwargs", "inputs")
+"""Places whose keys are declared names."""
 _LONGEST_REPR = 2000
 _DEEPEST = DEEPEST + 1
-"""Arguments are values in a list or a mapping."""
+"""One level more, for the list or mapping that holds the arguments."""
 _DEEPEST_PLAIN = 3 * _DEEPEST
-"""A mapping whose keys are no texts takes three levels of JSON."""
+"""A mapping with keys other than text takes three levels of JSON."""
 
 _SCALARS: dict[type[Any], tuple[str, Callable[[Any], str]]] = {
     datetime: ("$datetime", datetime.isoformat),
@@ -50,106 +50,115 @@ _BASES: dict[type[Any], Callable[[Any], Any]] = {
     int: int.__int__,
     float: float.__float__,
 }
-"""How each says its value, whatever a subclass says instead."""
+"""The conversions of the base types, whatever a subclass overrides."""
 
 
 _TEMPLATE = re.compile(r"(?<!\$)\$\{\{(?:(?!\$\{\{).)*?\}\}", re.DOTALL)
-_HOW_SENT = re.compile(r"(?i)\b(?:basic|bearer|digest|token|api[_-]?key)\b")
-"""What stands before a secret and is none."""
+_AUTH_SCHEME = re.compile(r"(?i)\b(?:basic|bearer|digest|token|api[_-]?key)\b")
+"""Words that precede a secret and are none themselves."""
 _FALLBACK = re.compile(r"""(\bdefault\s*\(\s*(['"]))(.*?)(?=\2)""", re.DOTALL)
-"""What a template says where there is nothing to be looked up."""
+"""The text of a template's ``default`` filter."""
 
 
-class Verbatim(str):
-    """A template: where a value comes from is no secret, what it says besides may be one."""
+class TemplateText(str):
+    """A text with templates: what they refer to is no secret, the text around them may be one."""
 
     __slots__ = ()
 
 
-def marked(value: Any) -> Any:
-    """The value with every text that holds a template marked as one."""
+def mark_templates(value: Any) -> Any:
+    """The value with every text that contains a template turned into a ``TemplateText``."""
     if isinstance(value, str):
-        return Verbatim(value) if "${{" in value and not isinstance(value, NotKept) else value
+        return TemplateText(value) if "${{" in value and not isinstance(value, NotKept) else value
     if isinstance(value, Mapping):
-        return {key: marked(child) for key, child in value.items()}
+        return {key: mark_templates(child) for key, child in value.items()}
     if isinstance(value, list | tuple):
-        return [marked(child) for child in value]
+        return [mark_templates(child) for child in value]
     return value
 
 
-def _holds_template(value: Any) -> bool:
-    return any(isinstance(each, Verbatim) for each in every(value))
+def _has_template(value: Any) -> bool:
+    return any(isinstance(each, TemplateText) for each in every(value))
 
 
 class Packer:
-    """Makes values plain for one run and remembers its secrets, so that no text repeats them."""
+    """Turns the values of one run into plain JSON, and masks the run's secrets in every text."""
 
     def __init__(self) -> None:
         self._known = KnownSecrets(EVERY_RUN)
         self._short: defaultdict[str, set[str]] = defaultdict(set)
-        """Secrets that can't be looked for, by the names under which they are hidden."""
-        self._beside = 0
-        """How many of them came, to be looked for beside their names in texts too."""
+        """Secrets too short to search for in any text, by the names that they are kept under."""
+        self._short_count = 0
+        """How many short secrets were learned; the first ones are also masked next to their name
+        in texts."""
         self._harmless: set[str] = set()
-        """Keys in which none of the secrets was found: the same ones come by the thousand."""
+        """Keys that contain no secret; results repeat the same keys thousands of times."""
 
     @property
     def knows_any(self) -> bool:
-        """Whether there is a secret to look for."""
+        """Whether there is any secret to mask."""
         return bool(self._known or self._short)
 
     def learn(self, value: Any, secret: Collection[str]) -> None:
-        """Take note of every secret in a value, to find it wherever else it shows up.
+        """Remember every secret in a value, to mask it wherever else it appears.
 
         Args:
             value: Anything.
-            secret: Names of keys that are declared secret: all that is below them is one.
+            secret: Keys that are declared secret; everything below them is a secret.
         """
         self._harmless.clear()
         self._learn(value, secret, "", "", _DEEPEST)
 
     def _learn(self, value: Any, secret: Collection[str], name: str, why: str, left: int) -> None:
-        """Take note of what is below a key that is ``named`` like a secret, or ``declared`` one."""
-        if left < 0:  # of what is that deep ``pack`` tells nothing
+        """Remember what is below a key.
+
+        Args:
+            value: What is below it.
+            secret: Keys that are declared secret.
+            name: The key.
+            why: ``declared`` if it is declared secret, ``named`` if its name suggests it, or empty.
+            left: How many more levels may follow; ``pack`` keeps nothing of deeper values.
+        """
+        if left < 0:
             return
         if isinstance(value, Mapping):
             for key, child in value.items():
-                said = key if isinstance(key, str) else ""
-                named = "named" if is_secret_name(said) else why
-                declared = why == "declared" or (said and said in secret)
-                self._learn(child, secret, said, "declared" if declared else named, left - 1)
+                child_name = key if isinstance(key, str) else ""
+                named = "named" if is_secret_name(child_name) else why
+                declared = why == "declared" or (child_name and child_name in secret)
+                self._learn(child, secret, child_name, "declared" if declared else named, left - 1)
         elif isinstance(value, list | tuple | set | frozenset):
             for child in value:
                 self._learn(child, secret, name, why, left - 1)
-        elif not isinstance(value, NotKept | Verbatim):
+        elif not isinstance(value, NotKept | TemplateText):
             self._learn_leaf(value, name, why)
 
     def _learn_leaf(self, value: Any, name: str, why: str) -> None:
         if isinstance(value, str):
-            found = [value, *passwords_in(value)] if why else passwords_in(value)
-            for text in found:
+            secrets = [value, *passwords_in(value)] if why else passwords_in(value)
+            for text in secrets:
                 if len(text) >= SHORTEST_UNDECLARED:
                     self._known.add(text)
         if why == "declared" and value is not None:
-            said = _said(value)
-            if not self._known.add(said) and written(said) not in self._short[name]:
-                self._short[name].add(written(said))
-                self._beside += 1
-                if self._beside <= _MOST_BESIDE:
-                    self._known.add_short(name, said)
+            plain = _plain_leaf(value)
+            if not self._known.add(plain) and written(plain) not in self._short[name]:
+                self._short[name].add(written(plain))
+                self._short_count += 1
+                if self._short_count <= _MAX_SHORT:
+                    self._known.add_short(name, plain)
 
     def text(self, text: str) -> str:
-        """A text for people with every secret in it masked."""
+        """The text with every secret in it masked."""
         return redact_text(text, self._known)
 
     def pack(self, value: Any, place: str, secret: Collection[str] = ()) -> Any:
-        """The value as JSON can say it.
+        """The value as plain JSON.
 
         Args:
             value: Anything.
-            place: Where it stands, such as ``kwargs`` or ``result``; secrets are named by it.
-            secret: Names of keys, and positions of arguments, that are secret besides those whose
-                name says so.
+            place: Where it belongs, such as ``kwargs`` or ``result``; names the secrets in it.
+            secret: Keys, and positions of arguments, that are secret besides those whose name
+                suggests it.
         """
         if is_too_deep(value, _DEEPEST):
             return {"$repr": TOO_DEEP}
@@ -178,58 +187,60 @@ class Packer:
         if isinstance(value, set | frozenset):
             return {"$set": self._pack(list(value), place, secret)}
         if isinstance(value, NotKept):
-            return _stand_in(value)
-        if kind is Verbatim:
+            return _placeholder(value)
+        if kind is TemplateText:
             return self._template(value, place)
         return self._scalar(value, place)
 
     def _is_secret_number(self, value: float, place: str) -> bool:
-        return self._known.are_in_number(value) and not place.startswith(_OF_THE_DOCUMENT)
+        return self._known.are_in_number(value) and not place.startswith(_DOCUMENT_PLACES)
 
     def _template(self, value: str, place: str, *, named_secret: bool = False) -> Any:
-        """A template as it is; of one that says a secret itself, only what it looks up."""
-        said = _TEMPLATE.sub(MASK, value)
-        own = _HOW_SENT.sub("", _TEMPLATE.sub("", value)).strip()
+        """A template as it is, or, if the text itself contains a secret, only its references."""
+        outside = _TEMPLATE.sub(MASK, value)
+        own = _AUTH_SCHEME.sub("", _TEMPLATE.sub("", value)).strip()
         templates = _TEMPLATE.findall(value)
         fallbacks = [each[2] for template in templates for each in _FALLBACK.findall(template)]
-        by_name = [*fallbacks, *([] if "://" in said else [own])] if named_secret else []
-        secret = any(self.text(each) != each for each in (said, *fallbacks))
+        by_name = [*fallbacks, *([] if "://" in outside else [own])] if named_secret else []
+        secret = any(self.text(each) != each for each in (outside, *fallbacks))
         if not secret and all(len(each) < SHORTEST_UNDECLARED for each in by_name):
             return {"$template": str(value)}
-        told = [_FALLBACK.sub(rf"\g<1>{MASK}", template) for template in templates]
-        return {"$secret": place, "text": MASK.join(("", *told, ""))}
+        shown = [_FALLBACK.sub(rf"\g<1>{MASK}", template) for template in templates]
+        return {"$secret": place, "text": MASK.join(("", *shown, ""))}
 
     def _mapping(self, value: Mapping[Any, Any], place: str, secret: Collection[str]) -> Any:
         plain = {}
-        untold = False
+        any_secret_key = False
         for key, child in value.items():
-            tells = self._tells(key, place)
-            untold |= tells
-            below = f"{place}.{MASK if tells else key}"
+            is_secret = self._is_secret_key(key, place)
+            any_secret_key |= is_secret
+            below = f"{place}.{MASK if is_secret else key}"
             plain[key] = self._member(key, child, below, secret)
-        if not untold and all(type(key) is str and not key.startswith("$") for key in plain):
+        if not any_secret_key and all(
+            type(key) is str and not key.startswith("$") for key in plain
+        ):
             return plain
         return {"$dict": [[self._pack(key, place, ()), child] for key, child in plain.items()]}
 
-    def _tells(self, key: Any, place: str) -> bool:
-        """Whether a key says a secret; names of arguments and inputs, and a document's, don't."""
+    def _is_secret_key(self, key: Any, place: str) -> bool:
+        """Whether a key contains a secret; the keys of named and document places never do."""
         if key in self._harmless:
             return False
         if not isinstance(key, str):
             return type(key) in (int, float) and self._is_secret_number(key, place)
         if len(key) > SHORT_KEY:
-            tells = self.text(key) != key
+            found = self.text(key) != key
         else:
-            tells = bool(self._known) and next(self._known.spans(key), None) is not None
-        if not tells and len(self._harmless) < _MOST_HARMLESS:
+            found = bool(self._known) and next(self._known.spans(key), None) is not None
+        if not found and len(self._harmless) < _MAX_HARMLESS:
             self._harmless.add(key)
-        return tells and place not in _NAMED and not place.startswith(_OF_THE_DOCUMENT)
+        return found and place not in _NAMED_PLACES and not place.startswith(_DOCUMENT_PLACES)
 
     def _member(self, key: Any, child: Any, place: str, secret: Collection[str]) -> Any:
-        if isinstance(child, Verbatim):
+        if isinstance(child, TemplateText):
             named = isinstance(key, str) and is_secret_name(key)
             return self._template(child, place, named_secret=named)
-        if self._is_hidden(key, child, secret) and not _holds_template(child):
+        if self._is_hidden(key, child, secret) and not _has_template(child):
             return {"$secret": place}
         return self._pack(child, place, secret)
 
@@ -238,38 +249,38 @@ class Packer:
             return False
         if key in secret or is_secret_name(key):
             return True
-        return key in self._short and _holds(child, self._short[key])
+        return key in self._short and _contains(child, self._short[key])
 
     def _scalar(self, value: Any, place: str) -> Any:
         if (known := _SCALARS.get(type(value))) is not None:
             tag, write = known
-            said = str(_said(value))
-            return {"$secret": place} if self.text(said) != said else {tag: write(value)}
-        for base, plain in _BASES.items():
-            if isinstance(value, base):  # an enum's member goes by its value
-                return self._pack(plain(value), place, ())
+            text = str(_plain_leaf(value))
+            return {"$secret": place} if self.text(text) != text else {tag: write(value)}
+        for base, convert in _BASES.items():
+            if isinstance(value, base):  # a member of an enum is stored as its value
+                return self._pack(convert(value), place, ())
         try:
-            said = repr(value)[:_LONGEST_REPR]
+            text = repr(value)[:_LONGEST_REPR]
         except Exception as error:  # noqa: BLE001 - an object may fail at anything
-            said = f"<{type(value).__name__}: {type(error).__name__}>"
-        return {"$repr": self.text(said)}
+            text = f"<{type(value).__name__}: {type(error).__name__}>"
+        return {"$repr": self.text(text)}
 
 
-def _holds(value: Any, short: Collection[str]) -> bool:
+def _contains(value: Any, short: Collection[str]) -> bool:
     if isinstance(value, list | tuple):
-        return any(_holds(each, short) for each in value)
-    return not isinstance(value, Mapping) and written(_said(value)) in short
+        return any(_contains(each, short) for each in value)
+    return not isinstance(value, Mapping) and written(_plain_leaf(value)) in short
 
 
-def _said(value: Any) -> Any:
-    """A value without members as a text, or as the number, boolean or null that it is."""
+def _plain_leaf(value: Any) -> Any:
+    """A value without members as text, or as the number, boolean or null that it is."""
     if isinstance(value, bytes):
         return value.decode(errors="replace")
-    written = _SCALARS.get(type(value))
-    return value if written is None else written[1](value)
+    scalar = _SCALARS.get(type(value))
+    return value if scalar is None else scalar[1](value)
 
 
-def _stand_in(value: NotKept) -> dict[str, Any]:
+def _placeholder(value: NotKept) -> dict[str, Any]:
     if isinstance(value, Withheld):
         text = str(value)
         return {"$secret": value.place} if text == MASK else {"$secret": value.place, "text": text}
@@ -293,18 +304,18 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 
 
 def unpack(plain: Any) -> Any:
-    """The value that ``Packer.pack`` made plain; stand-ins where something was withheld."""
+    """The value that ``Packer.pack`` was given, with placeholders for what it left out."""
     return Opaque(TOO_DEEP) if is_too_deep(plain, _DEEPEST_PLAIN) else _unpack(plain)
 
 
 def args_from(plain: Any) -> tuple[Any, ...]:
-    """Arguments that were made plain; a stand-in for all of them is the only one."""
+    """Packed arguments; if a placeholder stands for all of them, it is the only one."""
     args = unpack(plain)
     return tuple(args) if isinstance(args, list) else (args,)
 
 
 def kwargs_from(plain: Any) -> Mapping[str, Any]:
-    """Named arguments that were made plain; a stand-in for all of them goes by ``kwargs``."""
+    """Packed keyword arguments; a placeholder for all of them is named ``kwargs``."""
     kwargs = unpack(plain)
     return kwargs if isinstance(kwargs, dict) else {"kwargs": kwargs}
 

@@ -1,4 +1,4 @@
-"""Writes the journal, all of it on one thread: events as they come, tables folded beside them."""
+"""The thread's side of writing: transactions of event rows, with the summary tables beside them."""
 
 from __future__ import annotations
 
@@ -25,37 +25,29 @@ from kimera_tui.runs.events import (
     StepRetried,
 )
 from kimera_tui.runs.index import RunBook
-from kimera_tui.runs.journal.batch_sql import Row, insert
-from kimera_tui.runs.journal.bisect_write import Refused, sift
-from kimera_tui.runs.journal.codec import KINDS, encode, learn
+from kimera_tui.runs.journal.batch_sql import Rejected, Row, insert, write_by_halves
+from kimera_tui.runs.journal.event_codec import KINDS, encode, learn
 from kimera_tui.runs.journal.file import open_for_writing
 from kimera_tui.runs.journal.file_errors import unusable
-from kimera_tui.runs.journal.leases import LEASE_SECONDS, CancelRequests, Leases
-from kimera_tui.runs.journal.owner import pid_of
-from kimera_tui.runs.journal.poll_sampling import PollThinner
+from kimera_tui.runs.journal.leases import LEASE_SECONDS, CancelRequests, Leases, pid_of
 from kimera_tui.runs.journal.queries import events_of_run
-from kimera_tui.runs.journal.retention import forget_old
-from kimera_tui.runs.journal.summaries import add_run, in_the_way, renamed, update_run
+from kimera_tui.runs.journal.retention import PollSampler, delete_old
+from kimera_tui.runs.journal.summaries import add_run, concurrency_conflict, set_task_id, update_run
 from kimera_tui.runs.journal.value_codec import Packer
 
 logger = logging.getLogger(__name__)
 
-MOST_RUNS_IN_MEMORY = 100
-_BREATHER = 50
-"""Events after which the thread lets go of the interpreter: the screen has a loop to run."""
+MAX_RUNS_IN_MEMORY = 100
+_YIELD_EVERY = 50
+"""Events after which the thread gives up the interpreter lock, for the screen's event loop."""
 
-_NOT_IN_TABLES = (e.Polled, e.CallbackStarted, e.CallbackFinished, e.Forgotten, e.ChainAdvanced)
-"""What changes nothing that the tables hold; most events are of these kinds."""
-
-
-def _changes_no_table(event: object) -> bool:
-    released = isinstance(event, e.RevokeSent) and not event.asked
-    return released or isinstance(event, _NOT_IN_TABLES)
+_CHANGES_NO_TABLE = (e.Polled, e.CallbackStarted, e.CallbackFinished, e.Forgotten, e.ChainAdvanced)
+"""Events that leave the summary tables as they are; most events are of these kinds."""
 
 
 @dataclass(slots=True)
-class _Open:
-    """A run that is being written."""
+class _Run:
+    """A run that events are being written of."""
 
     key: int
     packer: Packer
@@ -65,20 +57,24 @@ class _Open:
 @dataclass(slots=True)
 class _Transaction:
     now: float
-    dirty: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    changed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Paths of the steps whose rows are out of date, by run."""
     checked: set[str] = field(default_factory=set)
-    """Runs of which it is known in this transaction who owns them."""
+    """Runs whose owner was read in this transaction."""
     progressed: set[str] = field(default_factory=set)
-    refused: Refused = field(default_factory=dict)
+    rejected: Rejected = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
 
 
-class Store:
-    """The journal's writer; everything here is called on one thread.
+class JournalWriter:
+    """Writes the journal's file. Construct it and call it on one and the same thread.
 
     Args:
         path: The journal's file.
         owner: The name under which this console owns runs.
+
+    Raises:
+        JournalError: the file can't be used; see ``open_for_writing``.
     """
 
     def __init__(self, path: Path, owner: str) -> None:
@@ -88,169 +84,164 @@ class Store:
         self.leases = Leases(self._db, owner)
         self._requests = CancelRequests(self._db, owner)
         self._book = RunBook(sys.maxsize)
-        self._open: dict[str, _Open] = {}
+        self._runs: dict[str, _Run] = {}
         self._packers: dict[str, Packer] = defaultdict(Packer)
-        self._thinner = PollThinner()
+        self._sampler = PollSampler()
 
-    def write(self, events: Sequence[Event], *, durable: bool, now: float) -> Refused:
+    def write(self, events: Sequence[Event], *, durable: bool, now: float) -> Rejected:
         """Write events in one transaction.
 
         Args:
-            events: What happened, in its order; events of nobody's run are left out.
-            durable: Return only when not even a loss of power can undo it.
+            events: What happened, in order; events of no run are left out.
+            durable: Return only when even a loss of power can't undo it.
             now: Seconds since the epoch.
 
         Returns:
-            Why single events were not written, by their ``id``: another console has the run, or
-            they can't be written down at all.
+            Why single events were not written, by their ``id``: another console owns the run, or
+            the event can't be represented in the file.
 
         Raises:
             JournalError: nothing was written.
         """
-        return self._commit(list(self._thinner.thin(events)), durable, now)
+        return self._commit(list(self._sampler.sample(events)), durable, now)
 
     def take(self, run_id: str, now: float) -> list[Event]:
-        """Become the owner of an open run that nobody is at; returns its events.
+        """Become the owner of an open run without a living owner; returns its events.
 
         Raises:
-            RunTaken: somebody has it, or it has ended.
-            UsageError: its beginning can't be read; it is given back.
+            RunTaken: it has a living owner, or has ended.
+            UsageError: its start can't be read; the run is released again.
         """
         if not self.leases.take(run_id, now):
             raise RunTaken("This run has ended, or is open in another console.")
         events = self.load(run_id)
         if not any(isinstance(event, RunStarted) for event in events):
-            self.let_go(run_id)
-            raise UsageError("Its beginning can't be read, so it can't go on.")
+            self.release(run_id)
+            raise UsageError("This run cannot be resumed: its start in the journal is unreadable.")
         return events
 
-    def let_go(self, run_id: str) -> None:
+    def release(self, run_id: str) -> None:
         """Let other consoles take a run that was taken here."""
         self._forget(run_id)
-        self.leases.let_go(run_id)
+        self.leases.release(run_id)
 
     def load(self, run_id: str) -> list[Event]:
-        """A run's events, which are from now on folded further here."""
+        """A run's events; later events are folded on top of them from now on."""
         events = events_of_run(self._db, run_id)
         self._forget(run_id)
         if events:
             key, owner = self._db.execute(
                 "SELECT key, owner FROM run WHERE run_id = ?", (run_id,)
             ).fetchone()
-            self._open[run_id] = _Open(key, self._packers[run_id], owner)
+            self._runs[run_id] = _Run(key, self._packers[run_id], owner)
             self._book.apply_all(events)
         return events
 
     def cancel_requests(self) -> list[str]:
-        """Our open runs that somebody has asked to cancel since this was called last."""
-        asked = self._requests.news()
-        for run_id in asked:
-            self._heard(run_id)
-        return asked
+        """Our open runs that another console asked to cancel since the last call."""
+        requested = self._requests.poll()
+        for run_id in requested:
+            self._mark_cancelled(run_id)
+        return requested
 
-    def forget_old(self, now: float) -> int:
-        """Remove a portion of what is too old or too much; returns how many runs went."""
-        return forget_old(self._db, now)
+    def delete_old(self, now: float) -> int:
+        """Delete a few of the runs that exceed age or size; returns how many were deleted."""
+        return delete_old(self._db, now)
 
     def close(self) -> None:
-        """Write what was held back, give runs back that haven't ended, and close the file."""
+        """Write the polls held back, release our open runs and close the file."""
         with contextlib.suppress(JournalError):
-            self._commit(self._thinner.rest(), durable=False, now=0.0)
+            self._commit(self._sampler.rest(), durable=False, now=0.0)
         try:
-            self.leases.give_back()
+            self.leases.release_all()
             self._db.execute("PRAGMA optimize")
         except sqlite3.Error as error:
-            logger.warning("The journal did not end well: %s", error)
+            logger.warning("The journal did not close cleanly: %s", error)
         finally:
             self._db.close()
 
-    def _commit(self, events: Sequence[Event], durable: bool, now: float) -> Refused:
+    def _commit(self, events: Sequence[Event], durable: bool, now: float) -> Rejected:
         try:
             self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
-            refused = sift(
-                self._db, events, lambda part: self._write_all(part, now), self._start_over
+            rejected = write_by_halves(
+                self._db, events, lambda part: self._write_all(part, now), self._reset
             )
             self._db.execute("COMMIT")
-            self._leave_out_oldest()
+            self._trim_memory()
         except sqlite3.Error as error:
-            self._undo()
+            self._roll_back()
             raise unusable(self._path, error) from error
         except BaseException:
-            self._undo()
+            self._roll_back()
             raise
-        return refused
+        return rejected
 
-    def _write_all(self, events: Sequence[Event], now: float) -> Refused:
+    def _write_all(self, events: Sequence[Event], now: float) -> Rejected:
         transaction = _Transaction(now)
         for number, event in enumerate(events):
-            if number % _BREATHER == _BREATHER - 1:
+            if number % _YIELD_EVERY == _YIELD_EVERY - 1:
                 time.sleep(0)
             self._add(event, transaction)
         self._insert_rows(transaction)
-        self._fold_tables(transaction)
-        return transaction.refused
+        self._update_tables(transaction)
+        return transaction.rejected
 
     def _add(self, event: Event, transaction: _Transaction) -> None:
         place = self._place_of(event, transaction)
         if place is None:
             return
         run_id, path = place
-        run = self._open[run_id]
+        run = self._runs[run_id]
         ours = run.owner == self._owner
-        if not ours and (why := self._not_to_be_asked(event, run)) is not None:
-            transaction.refused[id(event)] = why
+        if not ours and (error := self._rejection(event, run)) is not None:
+            transaction.rejected[id(event)] = error
             return
         data = encode(event, run.packer)
         transaction.rows.append((event.at, run.key, path, type(event).__name__, data))
-        if not ours:  # its owner hears of it, and keeps the tables
+        if not ours:  # its owner polls for the request, and keeps the tables
             return
-        if isinstance(event, RunEnded) and self._requests.is_asked(run.key):
-            self._heard(run_id)
+        if isinstance(event, RunEnded) and self._requests.has_new(run.key):
+            self._mark_cancelled(run_id)
         if isinstance(event, StepIntended):
             transaction.progressed.add(run_id)
         if isinstance(event, StepRetried):
-            renamed(self._db, run.key, event.path, event.task_id)
+            set_task_id(self._db, run.key, event.path, event.task_id)
         self._note_change(event, run_id, path, transaction)
 
-    def _not_to_be_asked(self, event: Event, run: _Open) -> Exception | None:
-        """Why this can't be written of a run that isn't ours: all but asking to cancel it."""
+    def _rejection(self, event: Event, run: _Run) -> Exception | None:
+        """Why an event of another owner's run can't be written: all but cancel requests are."""
         if not isinstance(event, RunCancelled):
-            return taken(run.owner)
+            return _taken(run.owner)
         ended = self._db.execute("SELECT ended FROM run WHERE key = ?", (run.key,)).fetchone()[0]
         return RunTaken("This run has ended.") if ended is not None else None
 
-    def _heard(self, run_id: str) -> None:
-        """Fold in that a run is to be cancelled, which somebody else wrote down."""
+    def _mark_cancelled(self, run_id: str) -> None:
+        """Fold in a cancel request that another console wrote."""
         if (run := self._book.runs.get(run_id)) is not None:
             run.cancelled = True
 
     def _note_change(
         self, event: Event, run_id: str, path: str | None, transaction: _Transaction
     ) -> None:
-        if _changes_no_table(event) or self._book.apply(event) is None:
+        is_release = isinstance(event, e.RevokeSent) and not event.asked
+        if is_release or isinstance(event, _CHANGES_NO_TABLE) or self._book.apply(event) is None:
             return
-        dirty = transaction.dirty[run_id]
+        changed = transaction.changed[run_id]
         if path is not None:
-            dirty.add(path)
-        elif not isinstance(event, RunStarted):  # it may have touched any step
-            dirty.update(self._book.runs[run_id].steps)
+            changed.add(path)
+        elif not isinstance(event, RunStarted):  # it may have changed any step
+            changed.update(self._book.runs[run_id].steps)
 
     def _place_of(self, event: Event, transaction: _Transaction) -> tuple[str, str | None] | None:
-        """The run, and the step if it is about one; None for what belongs to no run of ours."""
+        """The run and, if the event is about one, the step; None for events not to be written."""
         if type(event).__name__ not in KINDS:
             return None
         if isinstance(event, RunStarted):
-            if self._known(event.run_id, transaction):  # it came over the bus already
-                return None
-            if (why := in_the_way(self._db, event)) != "":
-                transaction.refused[id(event)] = RunRefused(f"{why}. Nothing was sent.")
-                return None
-            self._begin(event, transaction)
-            return event.run_id, None
+            return self._place_of_start(event, transaction)
         if isinstance(event, RunEvent):
             path: str | None = getattr(event, "path", None)
-            return (event.run_id, path) if self._known(event.run_id, transaction) else None
+            return (event.run_id, path) if self._is_known(event.run_id, transaction) else None
         if not isinstance(event, TaskEvent):
             return None
         found = self._book.place_of(event.task_id)
@@ -265,27 +256,35 @@ class Store:
             if row is None:
                 return None
             run_id, path = row
-        return (run_id, path) if self._known(run_id, transaction) else None
+        return (run_id, path) if self._is_known(run_id, transaction) else None
 
-    def _begin(self, event: RunStarted, transaction: _Transaction) -> None:
+    def _place_of_start(
+        self, event: RunStarted, transaction: _Transaction
+    ) -> tuple[str, str | None] | None:
+        if self._is_known(event.run_id, transaction):  # already written: it came over the bus too
+            return None
+        if conflict := concurrency_conflict(self._db, event):
+            transaction.rejected[id(event)] = RunRefused(f"{conflict}. Nothing was sent.")
+            return None
         packer = self._packers[event.run_id]
         learn(event, packer)
         key = add_run(self._db, event, packer, self._owner, transaction.now + LEASE_SECONDS)
-        self._open[event.run_id] = _Open(key, packer, self._owner)
+        self._runs[event.run_id] = _Run(key, packer, self._owner)
         transaction.checked.add(event.run_id)
+        return event.run_id, None
 
-    def _known(self, run_id: str, transaction: _Transaction) -> bool:
-        """Whether the run is in the journal; sees in each transaction who owns it now."""
-        if run_id not in self._open or run_id not in self._book.runs:
-            self._insert_rows(transaction)  # what is read anew has to be there
+    def _is_known(self, run_id: str, transaction: _Transaction) -> bool:
+        """Whether the run is in the journal; reads its owner once in each transaction."""
+        if run_id not in self._runs or run_id not in self._book.runs:
+            self._insert_rows(transaction)  # ``load`` must find them
             if not self.load(run_id):
                 return False
         elif run_id not in transaction.checked:
             row = self._db.execute("SELECT owner FROM run WHERE run_id = ?", (run_id,)).fetchone()
-            if row is None:  # retention took it
+            if row is None:  # deleted for its age
                 self._forget(run_id)
                 return False
-            self._open[run_id].owner = row[0]
+            self._runs[run_id].owner = row[0]
         transaction.checked.add(run_id)
         return True
 
@@ -293,39 +292,38 @@ class Store:
         insert(self._db, "event (ts, run, path, kind, data)", transaction.rows)
         transaction.rows.clear()
 
-    def _fold_tables(self, transaction: _Transaction) -> None:
-        for run_id, paths in transaction.dirty.items():
+    def _update_tables(self, transaction: _Transaction) -> None:
+        for run_id, paths in transaction.changed.items():
             run = self._book.runs[run_id]
-            update_run(self._db, self._open[run_id].key, run, paths, self._open[run_id].packer)
+            update_run(self._db, self._runs[run_id].key, run, paths, self._runs[run_id].packer)
         for run_id in transaction.progressed:
             self.leases.progressed(run_id)
 
-    def _leave_out_oldest(self) -> None:
-        """Keep memory in bounds; a run that is left out is read anew if something happens to it."""
-        over = len(self._book.runs) - MOST_RUNS_IN_MEMORY
+    def _trim_memory(self) -> None:
+        """Forget the oldest ended runs; one that something still happens to is loaded again."""
+        over = len(self._book.runs) - MAX_RUNS_IN_MEMORY
         ended = (run.run_id for run in self._book.runs.values() if run.ended is not None)
         for run_id in list(islice(ended, max(0, over))):
             self._forget(run_id)
             self._packers.pop(run_id, None)
 
     def _forget(self, run_id: str) -> None:
-        self._open.pop(run_id, None)
+        self._runs.pop(run_id, None)
         self._book.forget(run_id)
 
-    def _undo(self) -> None:
+    def _roll_back(self) -> None:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
-        self._start_over()
+        self._reset()
 
-    def _start_over(self) -> None:
-        """After what failed, nothing in memory is trusted: it is read again when needed."""
+    def _reset(self) -> None:
+        """Drop what is in memory: after a failure it is loaded from the file again."""
         self._book = RunBook(sys.maxsize)
-        self._open.clear()
+        self._runs.clear()
 
 
-def taken(owner: str) -> RunTaken:
-    """What is said of a run that somebody else has."""
+def _taken(owner: str) -> RunTaken:
     pid = pid_of(owner)
     return RunTaken(
-        f"This run is open in another console (pid {pid})." if pid else "This run was given up."
+        f"This run is open in another console (pid {pid})." if pid else "This run was released."
     )

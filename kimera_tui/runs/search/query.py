@@ -1,4 +1,4 @@
-"""What is asked of past runs: the search line, read without knowing where the runs are kept."""
+"""The search line of runs, parsed into a tree and independent of how runs are stored."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ from kimera_tui.runs.search.tree import (
 from kimera_tui.runs.status import Status
 
 LONGEST = 4000
-"""Characters of a search line."""
+"""Maximum characters of a search line."""
 MAX_TERMS = 100
 MAX_DEPTH = 20
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 ENDED_BADLY: Search = Any(tuple(Term("state", status.value) for status in Status if status.bad))
-"""Runs that ended, and not well."""
+"""Runs that ended other than as intended."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One run, as a list of runs shows it."""
+    """One run as a row of a list."""
 
     run_id: str
     name: str
     status: str
-    """A word of ``runs.status.Status``."""
+    """A value of ``runs.status.Status``."""
     started: float
-    """Seconds since the epoch, as ``ended``."""
+    """Seconds since the epoch, like ``ended``."""
     ended: float | None
     """None while the run is open."""
     done: int
+    """How many of the ``total`` steps are done."""
     total: int
-    """How many steps."""
     friends: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     error: str = ""
@@ -55,51 +55,51 @@ class RunRow:
 
 
 def parse(line: str) -> Search:
-    """Read a line such as ``report -draft (state:failed or exc:Timeout) since:2h``.
+    """Parse a line such as ``report -draft (state:failed or exc:Timeout) since:2h``.
 
-    Terms side by side must all be met; ``not`` or a minus binds closer than that, ``or`` or ``|``
-    looser. What stands in quotes is a word, with ``""`` for a quote in it.
+    Adjacent terms must all match; ``not`` or a minus binds more tightly than that, ``or`` or ``|``
+    less tightly. Quoted text is a word; ``""`` stands for a quote within it.
 
     Raises:
-        UsageError: the line can't be read; the message says what is wrong.
+        UsageError: the line is invalid; the message says why.
     """
     _check_text(line)
-    return _checked(_Reader(tokens_of(line)).whole())
+    return _checked(_Parser(tokens_of(line)).whole())
 
 
-def resolve(search: Search, saved: Mapping[str, str], asking: Sequence[str] = ()) -> Search:
-    """Put the searches of saved filters in for their names.
+def resolve(search: Search, saved: Mapping[str, str], within: Sequence[str] = ()) -> Search:
+    """Replace the names of saved filters by their searches.
 
     Args:
-        search: What may have such names in it.
+        search: A search that may contain such names.
         saved: The filters' lines by their names.
-        asking: The filters in which ``search`` stands, the outermost first.
+        within: The filters that ``search`` is part of, the outermost first.
 
     Raises:
-        UsageError: there is no such filter, it can't be read, or it asks for itself.
+        UsageError: a filter does not exist, is invalid, or refers to itself.
     """
     match search:
         case Term("saved", name):
-            return _checked(_saved(name, saved, asking))
+            return _checked(_saved(name, saved, within))
         case Term():
             return search
         case Not(part):
-            return Not(resolve(part, saved, asking))
+            return Not(resolve(part, saved, within))
         case All(parts):
-            return _checked(All(tuple(resolve(part, saved, asking) for part in parts)))
+            return _checked(All(tuple(resolve(part, saved, within) for part in parts)))
         case Any(parts):
-            return _checked(Any(tuple(resolve(part, saved, asking) for part in parts)))
+            return _checked(Any(tuple(resolve(part, saved, within) for part in parts)))
 
 
-def _saved(name: str, saved: Mapping[str, str], asking: Sequence[str]) -> Search:
-    if name in asking:
-        raise UsageError(f"The saved filter `{name}` asks for itself.")
+def _saved(name: str, saved: Mapping[str, str], within: Sequence[str]) -> Search:
+    if name in within:
+        raise UsageError(f"The saved filter `{name}` refers to itself.")
     if name not in saved:
         raise UsageError(f"No saved filter `{name}`.{near(name, saved)}")
-    if len(asking) == MAX_DEPTH:
-        raise UsageError(f"Saved filters ask for each other more than {MAX_DEPTH} deep.")
+    if len(within) == MAX_DEPTH:
+        raise UsageError(f"Saved filters refer to each other more than {MAX_DEPTH} deep.")
     try:
-        return resolve(_not_empty(saved[name]), saved, [*asking, name])
+        return resolve(_not_empty(saved[name]), saved, [*within, name])
     except UsageError as error:
         raise UsageError(f"Saved filter `{name}`: {error}") from None
 
@@ -110,8 +110,8 @@ def _not_empty(line: str) -> Search:
     return search
 
 
-class _Reader:
-    """Makes a tree of tokens, from the left."""
+class _Parser:
+    """Builds the tree from the tokens, by recursive descent."""
 
     def __init__(self, tokens: Sequence[Token]) -> None:
         self._tokens = tokens
@@ -121,17 +121,17 @@ class _Reader:
     def whole(self) -> Search:
         if not self._tokens:
             return EVERYTHING
-        found = self._any()
+        search = self._any()
         if self._kind is not None:
             raise UsageError("The search has a ) without its (.")
-        return found
+        return search
 
     @property
     def _kind(self) -> str | None:
-        """What comes next; None at the end."""
+        """The kind of the next token; None at the end."""
         return self._tokens[self._at].kind if self._at < len(self._tokens) else None
 
-    def _passed(self, kind: str) -> bool:
+    def _accept(self, kind: str) -> bool:
         if self._kind != kind:
             return False
         self._at += 1
@@ -139,20 +139,20 @@ class _Reader:
 
     def _any(self) -> Search:
         parts = [self._all()]
-        while self._passed("or"):
+        while self._accept("or"):
             parts.append(self._all())
         return parts[0] if len(parts) == 1 else Any(tuple(parts))
 
     def _all(self) -> Search:
         parts = [self._one()]
         while self._kind not in (None, "or", ")"):
-            self._passed("and")
+            self._accept("and")
             parts.append(self._one())
         return parts[0] if len(parts) == 1 else All(tuple(parts))
 
     def _one(self) -> Search:
         if self._kind in (None, "or", "and", ")"):
-            raise UsageError(self._nothing_there())
+            raise UsageError(self._missing_term())
         token = self._tokens[self._at]
         self._at += 1
         if token.kind == "word":
@@ -160,26 +160,27 @@ class _Reader:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise UsageError(_TOO_DEEP)
-        found: Search = Not(self._one()) if token.kind == "not" else self._group()
+        search: Search = Not(self._one()) if token.kind == "not" else self._group()
         self._depth -= 1
-        return found
+        return search
 
     def _group(self) -> Search:
-        found = self._any()
-        if not self._passed(")"):
+        search = self._any()
+        if not self._accept(")"):
             raise UsageError("The search has a ( without its ).")
-        return found
+        return search
 
-    def _nothing_there(self) -> str:
-        """Why no condition stands where one has to."""
+    def _missing_term(self) -> str:
+        """Say what is wrong where a term is expected."""
         before = self._tokens[self._at - 1] if self._at else None
         if before is not None and before.kind != "(":
-            return f"Nothing stands after `{before.text}`; in quotes it is a word."
+            return f"Nothing follows `{before.text}`; put it in quotes to search for it."
         if self._kind is None:
             return "The search has a ( without its )."
         if self._kind == ")":
             return f"The search has {'a ) without its (' if before is None else 'an empty ( )'}."
-        return f"Nothing stands before `{self._tokens[self._at].text}`; in quotes it is a word."
+        following = self._tokens[self._at].text
+        return f"Nothing precedes `{following}`; put it in quotes to search for it."
 
 
 _TOO_DEEP = f"The search is nested more than {MAX_DEPTH} deep."
@@ -208,23 +209,23 @@ def _checked(search: Search) -> Search:
 
 def _check_text(line: str) -> None:
     if len(line) > LONGEST:
-        raise UsageError(f"The search has {len(line)} characters; the most is {LONGEST}.")
+        raise UsageError(f"The search has {len(line)} characters; the maximum is {LONGEST}.")
     if any(unicodedata.category(c) in ("Cc", "Cs") and not c.isspace() for c in line):
-        raise UsageError("The search has a control character in it, or what is no UTF-8.")
+        raise UsageError("The search contains a control character or invalid UTF-8.")
 
 
 def _check_state(text: str) -> None:
     if not any(status.value.startswith(text.lower()) for status in Status):
         known = ", ".join(status.value for status in Status)
-        raise UsageError(f"state: none begins with `{text}`; the states are {known}.")
+        raise UsageError(f"state: no state begins with `{text}`; the states are {known}.")
 
 
 def seconds_of(text: str) -> float:
     """The seconds in a duration such as ``45s``, ``30m``, ``2h``, ``3d`` or ``1h30m``.
 
     Raises:
-        UsageError: it is no duration.
+        UsageError: it is not a duration.
     """
     if re.fullmatch(r"(?:\d{1,6}[smhdw])+", text) is None:
-        raise UsageError(f"since: `{text}` is no duration; write 30m, 2h or 3d.")
+        raise UsageError(f"since: `{text}` is not a duration; write 30m, 2h or 3d.")
     return float(sum(int(n) * _SECONDS[unit] for n, unit in re.findall(r"(\d+)([smhdw])", text)))

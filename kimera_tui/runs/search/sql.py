@@ -1,4 +1,4 @@
-"""Makes SQL of a search: a condition on the journal's table of runs, each text a parameter."""
+"""A search as SQL: a condition on the journal's table of runs, with every text as a parameter."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ STATUS = (
     "CASE WHEN run.ended IS NOT NULL OR (run.owner != '' AND run.lease_until >= :now)"
     " THEN run.status WHEN run.detached THEN 'handed over' ELSE 'interrupted' END"
 )
-"""What a run's state is: one that no console is at goes on only where it is the workers' to do."""
+"""A run's state: an open run without a living owner is interrupted, unless workers have it."""
 
 
 def _in_list(column: str) -> str:
-    """A text is part of an entry of a JSON list.
+    """Whether an entry of a JSON list contains a text.
 
-    Looking into the JSON itself first is far cheaper than taking it apart, but no answer yet: its
-    brackets and quotes are no part of an entry.
+    A search of the JSON text comes first, because it is far cheaper than parsing it. Alone it is
+    not enough: it also finds the brackets and quotes around the entries.
     """
     each = f"SELECT 1 FROM json_each(run.{column}) WHERE value LIKE :x ESCAPE '\\'"  # noqa: S608 - a constant
     return f"(run.{column} LIKE :xj ESCAPE '\\' AND EXISTS ({each}))"
@@ -40,15 +40,16 @@ _HAS: dict[str, str] = {
     "parent": "run.parent LIKE :x ESCAPE '\\'",
     "workflow": "run.name LIKE :x ESCAPE '\\'",
 }
-_FROM_THE_BEGINNING = ("state", "run", "parent")
+_PREFIXES = ("state", "run", "parent")
+"""Kinds of terms whose text must match from the beginning."""
 
 
 def condition(search: Search, values: Values) -> str:
     """The condition on a row of ``run``.
 
     Args:
-        search: What is asked, without names of saved filters.
-        values: The parameters so far, ``now`` among them; those of the search are added.
+        search: The search, without names of saved filters.
+        values: The parameters so far, including ``now``; those of the search are added.
     """
     match search:
         case Term(kind, text):
@@ -66,4 +67,4 @@ def condition(search: Search, values: Values) -> str:
 
 def _pattern(kind: str, text: str) -> str:
     literal = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"{literal}%" if kind in _FROM_THE_BEGINNING else f"%{literal}%"
+    return f"{literal}%" if kind in _PREFIXES else f"%{literal}%"

@@ -1,4 +1,4 @@
-"""The search line taken apart: words, quotes, parentheses and what stands between them."""
+"""The search line as tokens: words, quoted text, parentheses and operators."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ _MARKS: dict[str, Kind] = {"(": "(", ")": ")", "|": "or", "-": "not"}
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One piece of the line."""
+    """One token of the line."""
 
     kind: Kind
     text: str
-    """The word without its quotes; of the others what was typed."""
+    """A word without its quotes; otherwise what was typed."""
     plain: int = 0
-    """So many characters at the word's beginning stood outside quotes."""
+    """How many characters at the beginning of a word are outside quotes."""
 
 
 def tokens_of(line: str) -> list[Token]:
-    """Take a line apart.
+    """Split a line into tokens.
 
     Raises:
-        UsageError: a quote is open, or a ( stands right behind a word.
+        UsageError: a quote is not closed, or a ( directly follows a word.
     """
     tokens: list[Token] = []
     at = end = 0
     while at < len(line):
         if (found := _TOKEN.match(line, at)) is None:
-            raise UsageError('The search has a " without its end.')
+            raise UsageError('The search has a " without its closing ".')
         at = found.end()
         if found.lastgroup == "space":
             continue
@@ -57,15 +57,15 @@ def _token(text: str, is_word: bool, before: Token | None) -> Token:
 
     Args:
         text: As it was typed.
-        is_word: Whether it is no mark.
-        before: What stands right before it, without a space.
+        is_word: Whether it is a word rather than a mark.
+        before: The token directly before it, without a space.
     """
     if is_word:
         return _word(text, negated=before is not None and before.text == "-")
     if text == "(" and before is not None and before.kind == "word":
         raise UsageError(
-            f"A ( stands right behind `{before.text}`: put a space between them,"
-            " or the whole in quotes."
+            f"A ( directly follows `{before.text}`: put a space between them,"
+            " or all of it in quotes."
         )
     return Token(_MARKS[text], text)
 

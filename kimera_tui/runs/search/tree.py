@@ -1,4 +1,4 @@
-"""What a search of past runs asks for, as a tree, and the line that asks for the same."""
+"""A search of runs as a tree, and the line that parses to it."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ KEYS: dict[str, Kind] = {
     "parent": "parent",
     "workflow": "workflow",
 }
-"""What may stand before a colon."""
+"""The words allowed before a colon."""
 OPERATORS: dict[str, Literal["or", "and", "not"]] = {"or": "or", "and": "and", "not": "not"}
-"""Words that mean something else than themselves, in small letters."""
+"""Words that are operators unless quoted, in lower case."""
 _BARE = re.compile(r"[\w.][\w./@-]*")
 """A text that needs no quotes."""
 
 Search: TypeAlias = "Term | Not | All | Any"
-"""What a run is to be like."""
+"""A condition on a run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One condition, such as a word that the run has, or the name of a saved filter."""
+    """One condition, such as a word in the run's name, or the name of a saved filter."""
 
     kind: Kind
     text: str
@@ -40,14 +40,14 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """What is not so."""
+    """The negation of a condition."""
 
     part: Search
 
 
 @dataclass(frozen=True, slots=True)
 class All:
-    """All of some conditions; with none of them it finds every run."""
+    """All of some conditions; without any it matches every run."""
 
     parts: tuple[Search, ...]
 
@@ -76,7 +76,7 @@ def terms_of(search: Search) -> Iterator[Term]:
 
 
 def depth_of(search: Search) -> int:
-    """How many conditions lie within each other."""
+    """How deeply conditions are nested."""
     match search:
         case Term():
             return 0
@@ -87,7 +87,7 @@ def depth_of(search: Search) -> int:
 
 
 def written(search: Search) -> str:
-    """The line that asks for it: ``history.parse`` makes the same tree of that."""
+    """The line for a search; ``query.parse`` turns it into the same tree."""
     match search:
         case Term("word", text):
             return _quoted(text)

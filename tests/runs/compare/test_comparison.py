@@ -148,7 +148,7 @@ def test_a_reused_step_is_no_difference_however_often_it_was_tried() -> None:
     assert "    state: done → done (reused)" in comparison_lines(comparison)
     once = compare(one, folded(begun, *ran("0", 7))).steps[0]
     assert once.differs
-    assert "tries: 2 → 1" in [fact.text for fact in facts_of(once)]
+    assert "attempts: 2 → 1" in [fact.text for fact in facts_of(once)]
 
 
 def test_steps_keep_their_ids_when_others_come_between() -> None:
@@ -207,7 +207,7 @@ def test_inputs_and_the_workflow_are_compared_too() -> None:
     assert comparison.workflow == (
         "sent to another broker",
         "description changed",
-        "load: other retry, goes on",
+        "load: different retry, goes on",
     )
     assert comparison.differs
     assert not comparison.divergent
@@ -218,8 +218,8 @@ def test_another_shape_is_told_in_a_few_words() -> None:
     one = started(step("0", "load"))
     para = RunStarted(at=0, run_id="p", name="daily", plan=Node("para", "", (step("0", "load"),)))
     assert compare(folded(one), folded(para)).workflow == (
-        "its steps are arranged otherwise",
-        "chain: other kind",
+        "its steps are arranged differently",
+        "chain: different kind",
     )
 
 
@@ -262,9 +262,7 @@ def test_words_are_safe_for_a_terminal() -> None:
 
 
 def test_what_was_not_looked_at_is_said_to_differ() -> None:
-    assert fact_of(Change("result[9]", "differs")).text == (
-        "result[9]: differs (too much to be told)"
-    )
+    assert fact_of(Change("result[9]", "differs")).text == ("result[9]: differs (too long to list)")
 
 
 def test_a_run_that_is_open_has_no_time() -> None:

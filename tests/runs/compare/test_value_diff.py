@@ -13,8 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kimera_tui.redaction import MASK
-from kimera_tui.runs.compare.text_diff import MOST_LINES, line_changes
-from kimera_tui.runs.compare.value_diff import MOST_CHANGES, MOST_NODES, Change, changes
+from kimera_tui.runs.compare.value_diff import (
+    MAX_CHANGES,
+    MAX_LEAVES,
+    MAX_LINES,
+    Change,
+    changes,
+    line_changes,
+)
 from kimera_tui.values.placeholders import Opaque, TooLarge, Withheld
 
 KEYS = st.sampled_from("abc")
@@ -139,8 +145,8 @@ def test_texts_of_several_lines_differ_by_lines() -> None:
 
 
 def test_texts_that_differ_from_end_to_end_are_not_told_line_by_line() -> None:
-    old = "\n".join(f"old {n}" for n in range(MOST_LINES + 1))
-    new = "\n".join(f"new {n}" for n in range(MOST_LINES + 1))
+    old = "\n".join(f"old {n}" for n in range(MAX_LINES + 1))
+    new = "\n".join(f"new {n}" for n in range(MAX_LINES + 1))
     (change,) = changes(old, new, "log")
     assert change.lines == ()
     assert change.old != change.new
@@ -153,12 +159,12 @@ def test_long_texts_are_told_from_shortly_before_they_differ() -> None:
 
 def test_of_many_changes_the_first_are_told_and_that_there_are_more() -> None:
     told = changes([0] * 1000, [1] * 1000, "r")
-    assert len(told) == MOST_CHANGES + 1
-    assert told[-1] == Change(f"r[{MOST_CHANGES}]", "differs")
+    assert len(told) == MAX_CHANGES + 1
+    assert told[-1] == Change(f"r[{MAX_CHANGES}]", "differs")
 
 
 def test_far_into_a_large_value_only_the_first_place_that_differs_is_told() -> None:
-    old = list(range(MOST_NODES * 3))
+    old = list(range(MAX_LEAVES * 3))
     assert changes(old, list(old), "r") == ()
     new = [*old[:-2], -1, -1]
     assert changes(old, new, "r") == (Change(f"r[{len(old) - 2}]", "differs"),)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kimera_tui.runs.index import RunBook
-from kimera_tui.runs.journal import codec
+from kimera_tui.runs.journal import event_codec
 from kimera_tui.runs.recovery import Past
 from tests.runs.lab import Clock, opened, whole_run
 
@@ -85,7 +85,7 @@ async def test_an_open_run_with_a_bad_lease_is_left_alone(
 async def test_an_event_of_another_shape_is_left_out(tmp_path: Path, data: str | bytes) -> None:
     path = tmp_path / "runs.db"
     await two_runs(path)
-    for kind in codec.KINDS:
+    for kind in event_codec.KINDS:
         for moment in (1_000_101.0, "noon"):
             damage(
                 path,
@@ -103,9 +103,9 @@ async def test_an_event_of_another_shape_is_left_out(tmp_path: Path, data: str |
 
 
 def test_a_small_row_never_becomes_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codec, "_LARGEST_TEXT", 100_000)
+    monkeypatch.setattr(event_codec, "_LARGEST_TEXT", 100_000)
     columns = {"at": 1.0, "run_id": "r", "path": "0", "task_id": "t"}
     fine = zlib.compress(json.dumps({"result": "x" * 10_000}).encode())
     bomb = zlib.compress(json.dumps({"result": "x" * 1_000_000}).encode())
-    assert codec.decode("Succeeded", fine, columns) is not None
-    assert codec.decode("Succeeded", bomb, columns) is None
+    assert event_codec.decode("Succeeded", fine, columns) is not None
+    assert event_codec.decode("Succeeded", bomb, columns) is None

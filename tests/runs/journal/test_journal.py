@@ -34,9 +34,9 @@ from kimera_tui.runs.journal.file_errors import unusable
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.journal.migrations import APPLICATION_ID, MIGRATIONS, VERSION
 from kimera_tui.runs.journal.queries import events_of_run
-from kimera_tui.runs.journal.summaries import run_fold, step_row
+from kimera_tui.runs.journal.summaries import run_summary, step_row
 from kimera_tui.runs.journal.value_codec import Packer
-from kimera_tui.runs.journal.writer import Store
+from kimera_tui.runs.journal.writer import JournalWriter
 from kimera_tui.runs.plan import Node, PlannedTask
 from kimera_tui.values.placeholders import TooLarge, Withheld, is_whole
 from tests.runs.lab import Clock, chain, dispatched, opened, sending, started, task, whole_run
@@ -73,20 +73,20 @@ def test_a_run_from_the_journal_is_the_run_that_was_seen_live(
     path = tmp_path / "runs.db"
     path.unlink(missing_ok=True)
     begun = RunStarted(at=0, run_id="r", name="run", plan=PLAN)
-    store = Store(path, "me")
-    store.write([begun, *INTENTS], durable=True, now=0)
+    writer = JournalWriter(path, "me")
+    writer.write([begun, *INTENTS], durable=True, now=0)
     for start in range(0, len(history), 7):
-        store.write(history[start : start + 7], durable=False, now=0)
-    read = events_of_run(store._db, "r")
+        writer.write(history[start : start + 7], durable=False, now=0)
+    read = events_of_run(writer._db, "r")
     assert told(folded(read)) == told(folded([begun, *INTENTS, *history]))
     run = folded(read).runs["r"]
-    row = store._db.execute("SELECT status, done, total, ended, error FROM run").fetchone()
-    assert row == run_fold(run, Packer())
-    rows = store._db.execute("SELECT path, status, sent, began, ended, error FROM step")
+    row = writer._db.execute("SELECT status, done, total, ended, error FROM run").fetchone()
+    assert row == run_summary(run, Packer())
+    rows = writer._db.execute("SELECT path, status, sent, began, ended, error FROM step")
     assert {each[0]: each for each in rows} == {
         step.path: step_row(step, Packer()) for step in run.steps.values()
     }
-    store.close()
+    writer.close()
 
 
 async def test_facts_that_are_waited_for_come_after_what_happened_before(path: Path) -> None:
@@ -224,7 +224,7 @@ async def test_long_waits_keep_the_last_poll_and_not_all(path: Path) -> None:
     polls = [event for event in events if isinstance(event, e.Polled)]
     assert len(polls) == 8 + 6 + 1
     step = folded(events).runs["r"].steps["0"]
-    assert (step.polls, step.next_poll) == (1000, 1000)
+    assert step.polls == 1000
 
 
 async def test_a_console_that_ends_within_a_wait_keeps_the_last_poll_too(path: Path) -> None:
@@ -236,7 +236,7 @@ async def test_a_console_that_ends_within_a_wait_keeps_the_last_poll_too(path: P
             )
     async with opened(path, Clock()) as (journal, _):
         step = folded(await journal.events_of("r")).runs["r"].steps["0"]
-        assert (step.polls, step.next_poll) == (100, 100)
+        assert step.polls == 100
         assert [run.owner for run in await journal.open_runs()] == [""]
 
 
@@ -296,6 +296,48 @@ async def test_a_file_of_a_newer_version(path: Path) -> None:
     )
 
 
+async def test_what_a_newer_version_wrote_is_read_and_never_written(path: Path) -> None:
+    async with opened(path, Clock()) as (journal, bus):
+        await whole_run(journal, bus, "r", 1_000_000.0, 1, 2, 3)
+        events = await kinds_of(journal)
+    db = sqlite3.connect(path)
+    db.executescript(
+        "ALTER TABLE run ADD COLUMN tenant TEXT; CREATE TABLE note (text TEXT);"
+        "INSERT INTO event (ts, run, kind, data) VALUES (9, 1, 'RunPraised', '{}');"
+        "PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)"
+    )
+    db.close()
+    before = path.read_bytes()
+    journal = Journal(path, Clock())
+    await journal.open()
+    assert journal.problem.startswith(f"{path} was written by a newer version (schema 99 > ")
+    assert journal.may_be_read
+    assert [row.run_id for row in await journal.runs("state:done")] == ["r"]
+    assert await kinds_of(journal) == events
+    assert await journal.usual("lab", "step") == (0.5, 0.5)
+    for write in (journal.open_runs(), journal.take("r"), journal.begin(started("new"))):
+        with pytest.raises(JournalError, match=r"newer version .* so nothing is sent"):
+            await write
+    await journal.close()
+    assert path.read_bytes() == before
+    assert sorted(each.name for each in path.parent.iterdir()) == ["runs.db"]
+
+
+async def test_a_newer_version_without_what_is_read_here_is_refused_in_a_sentence(
+    path: Path,
+) -> None:
+    async with opened(path, Clock()):
+        pass
+    db = sqlite3.connect(path)
+    db.execute("ALTER TABLE run RENAME COLUMN friends TO partners")
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    journal = Journal(path, Clock())
+    with pytest.raises(JournalError, match=r"cannot be read: no such column: friends\.$"):
+        await journal.runs()
+    await journal.close()
+
+
 async def test_a_file_of_another_program(path: Path) -> None:
     path.parent.mkdir(mode=0o700)
     db = sqlite3.connect(path)
@@ -314,7 +356,7 @@ async def test_a_link_in_place_of_the_file(path: Path, tmp_path: Path) -> None:
     path.parent.mkdir(mode=0o700)
     path.symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere").write_text("")
-    assert "is not a file of yours; runs are not saved" in await refusal(path)
+    assert "is not a regular file; runs are not saved" in await refusal(path)
 
 
 @pytest.mark.parametrize("damage", ["no database at all" * 400, ""])
@@ -326,7 +368,7 @@ async def test_a_damaged_file_is_set_aside_and_said(path: Path, damage: str) -> 
     path.with_name("runs.db-wal").touch()  # as after a crash
     async with opened(path, Clock()) as (journal, bus):
         assert "was damaged: kept as runs.db.damaged-" in journal.notice
-        assert journal.notice.endswith("a new one was begun.")
+        assert journal.notice.endswith("and a new one was started.")
         assert journal.problem == ""
         await whole_run(journal, bus, "new", 1_000_000.0, 1, 2, 3)
         assert [row.run_id for row in await journal.runs()] == ["new"]
@@ -365,10 +407,10 @@ async def test_the_whole_file_is_checked_after_a_crash_and_not_beside_another_co
 async def test_a_full_disk_sends_nothing_and_loses_nothing(path: Path) -> None:
     async with opened(path, Clock()) as (journal, bus):
         await journal.begin(started("r", plan=chain("r", 2)))
-        store = journal._writing.store
-        assert store is not None
-        pages = store._db.execute("PRAGMA page_count").fetchone()[0]
-        store._db.execute(f"PRAGMA max_page_count = {pages}")
+        writer = journal._queue.writer
+        assert writer is not None
+        pages = writer._db.execute("PRAGMA page_count").fetchone()[0]
+        writer._db.execute(f"PRAGMA max_page_count = {pages}")
         big = os.urandom(50_000).hex()
         with pytest.raises(JournalError) as refused:
             await journal.intend("r", [("0", "r-0", (big,), {})])
@@ -379,7 +421,7 @@ async def test_a_full_disk_sends_nothing_and_loses_nothing(path: Path) -> None:
         bus.publish(e.StateSeen(at=3, task_id="r-0", state="SEEN", meta=big))
         await journal.flush()
         assert journal.problem
-        store._db.execute("PRAGMA max_page_count = 1000000")
+        writer._db.execute("PRAGMA max_page_count = 1000000")
         await journal.intend("r", [("1", "r-1", (), {})])
         assert journal.problem == ""
         kinds = [type(event).__name__ for event in await journal.events_of("r")]
@@ -423,8 +465,8 @@ async def kinds_of(journal: Journal, run_id: str = "r") -> list[str]:
 @contextlib.contextmanager
 def full_disk(journal: Journal) -> Iterator[str]:
     """A disk that takes no more while this lasts; gives a text that doesn't fit on it."""
-    assert journal._writing.store is not None
-    db = journal._writing.store._db
+    assert journal._queue.writer is not None
+    db = journal._queue.writer._db
     db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0]}")
     yield os.urandom(50_000).hex()
     db.execute("PRAGMA max_page_count = 1000000")
@@ -495,7 +537,7 @@ async def test_a_beginning_that_was_refused_is_not_written_later(path: Path) -> 
 async def test_facts_that_fell_out_of_a_full_queue_are_counted_and_can_still_be_kept(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kimera_tui.runs.journal.batching.MOST_WAITING", 2)
+    monkeypatch.setattr("kimera_tui.runs.journal.write_queue.MAX_QUEUED", 2)
     async with opened(path, Clock()) as (journal, bus):
         await journal.begin(started())
         facts = [e.Noticed(at=n, task_id="r-0", text=str(n)) for n in range(4)]
@@ -561,16 +603,16 @@ WRITABLE = [
 def test_what_cannot_be_written_takes_nothing_with_it(tmp_path: Path, events: list[Any]) -> None:
     path = tmp_path / "runs.db"
     path.unlink(missing_ok=True)
-    store = Store(path, "me")
+    writer = JournalWriter(path, "me")
     begun = RunStarted(at=0, run_id="r", name="run", plan=PLAN)
-    refused = store.write([begun, *events], durable=False, now=0)
+    refused = writer.write([begun, *events], durable=False, now=0)
     assert refused.keys() == {id(event) for event in UNWRITABLE}
     assert all(isinstance(why, JournalError) for why in refused.values())
     good = [event for event in events if event in WRITABLE]
-    assert events_of_run(store._db, "r")[1:] == good
-    row = store._db.execute("SELECT status, done, total, ended, error FROM run").fetchall()
-    assert row == [run_fold(folded([begun, *good]).runs["r"], Packer())]
-    store.close()
+    assert events_of_run(writer._db, "r")[1:] == good
+    row = writer._db.execute("SELECT status, done, total, ended, error FROM run").fetchall()
+    assert row == [run_summary(folded([begun, *good]).runs["r"], Packer())]
+    writer.close()
 
 
 async def test_what_cannot_be_written_is_counted_and_told_to_who_waits(path: Path) -> None:
@@ -579,7 +621,7 @@ async def test_what_cannot_be_written_is_counted_and_told_to_who_waits(path: Pat
         bus.publish(dispatched("r-0"))
         bus.publish(e.Noticed(at=10**400, task_id="r-0", text=""))
         bus.publish(e.Noticed(at=3, task_id="r-0", text="on"))
-        with pytest.raises(JournalError, match="It cannot be written down: "):
+        with pytest.raises(JournalError, match="It cannot be written to the journal: "):
             await journal.keep(e.Noticed(at=10**400, task_id="r-1", text=""))
         assert await kinds_of(journal) == ["RunStarted", "Dispatched", "Noticed"]
         assert (journal.problem, journal.lost) == ("", 1)
@@ -642,15 +684,15 @@ async def test_a_console_that_crashes_again_and_again_is_noticed(path: Path) -> 
             clock.at += 16
             async with opened(path, clock) as (next_one, _):
                 await next_one.take("r")
-                store = next_one._writing.store
-                assert store is not None
-                store.leases.give_back = lambda: None  # type: ignore[method-assign]
+                writer = next_one._queue.writer
+                assert writer is not None
+                writer.leases.release_all = lambda: None  # type: ignore[method-assign]
         clock.at += 16
         assert [run.stuck for run in await mine.open_runs()] == [True]
 
 
 async def test_old_runs_go_and_open_ones_never(path: Path) -> None:
-    from kimera_tui.runs.journal.retention import forget_old
+    from kimera_tui.runs.journal.retention import delete_old
 
     clock = Clock()
     async with opened(path, clock) as (journal, bus):
@@ -658,15 +700,15 @@ async def test_old_runs_go_and_open_ones_never(path: Path) -> None:
             await whole_run(journal, bus, f"old-{n}", 1_000_000.0 + n, 1, 2, 3)
         await journal.begin(started("open"))
         await whole_run(journal, bus, "new", 9_000_000.0, 1, 2, 3)
-        store = journal._writing.store
-        assert store is not None
-        db = store._db
-        assert forget_old(db, 9_000_001.0) == 20
-        assert forget_old(db, 9_000_001.0) == 5
-        assert forget_old(db, 9_000_001.0) == 0
+        writer = journal._queue.writer
+        assert writer is not None
+        db = writer._db
+        assert delete_old(db, 9_000_001.0) == 20
+        assert delete_old(db, 9_000_001.0) == 5
+        assert delete_old(db, 9_000_001.0) == 0
         assert [row.run_id for row in await journal.runs()] == ["new", "open"]
         assert db.execute("SELECT count(*) FROM event").fetchone()[0] == 1 + 14
-        assert forget_old(db, 9_000_001.0, keep_bytes=0) == 1
+        assert delete_old(db, 9_000_001.0, keep_bytes=0) == 1
         assert [row.run_id for row in await journal.runs()] == ["open"]
         assert await journal.events_of("new") == []
 
@@ -677,18 +719,18 @@ async def test_a_console_that_stays_open_goes_on_to_forget(
     monkeypatch.setattr("kimera_tui.runs.journal.journal.RENEW_SECONDS", 0)
     clock = Clock()
     async with opened(path, clock) as (journal, bus):
-        store = journal._writing.store
-        assert store is not None
-        forgot, looks = store.forget_old, asyncio.Semaphore(0)
+        writer = journal._queue.writer
+        assert writer is not None
+        forgot, looks = writer.delete_old, asyncio.Semaphore(0)
         loop = asyncio.get_running_loop()
 
-        def forget_old(now: float) -> int:
+        def delete_old(now: float) -> int:
             gone = forgot(now)
             if not gone:
                 loop.call_soon_threadsafe(looks.release)
             return gone
 
-        monkeypatch.setattr(store, "forget_old", forget_old)
+        monkeypatch.setattr(writer, "delete_old", delete_old)
         await looks.acquire()
         await whole_run(journal, bus, "old", clock.at, 1, 2, 3)
         clock.at += 91 * 86_400
@@ -725,7 +767,7 @@ async def test_a_run_that_cannot_be_read_is_not_held(path: Path) -> None:
     db.commit()
     db.close()
     async with opened(path, Clock()) as (journal, _):
-        with pytest.raises(UsageError, match="beginning can't be read"):
+        with pytest.raises(UsageError, match="start in the journal is unreadable"):
             await journal.take("r")
         assert [(run.owner, run.alive) for run in await journal.open_runs()] == [("", False)]
 
@@ -842,10 +884,10 @@ async def test_a_damaged_file_is_told_of_as_long_as_it_lies_there(path: Path) ->
         await whole_run(journal, bus, "old", 1_000_000.0, 1, 2, 3)
     path.write_bytes(b"\0" * 64 + path.read_bytes()[64:])
     async with opened(path, Clock()) as (journal, _):
-        assert journal.notice.endswith("a new one was begun.")
+        assert journal.notice.endswith("and a new one was started.")
     (kept,) = path.parent.glob("runs.db.damaged-*")
     async with opened(path, Clock()) as (journal, _):
-        assert f"was damaged: kept as {kept.name}, with the runs from before" in journal.notice
+        assert f"was damaged: kept as {kept.name}, with the runs it had" in journal.notice
     kept.unlink()
     async with opened(path, Clock()) as (journal, _):
         assert journal.notice == ""

@@ -14,7 +14,7 @@ import pytest
 from kimera_tui.depth import DEEPEST
 from kimera_tui.process.events import Succeeded
 from kimera_tui.runs.events import StepIntended
-from kimera_tui.runs.journal.codec import decode, encode
+from kimera_tui.runs.journal.event_codec import decode, encode
 from kimera_tui.runs.journal.plan_codec import plain_plan, plan_from
 from kimera_tui.runs.journal.value_codec import Packer, unpack
 from kimera_tui.runs.plan import Node, PlannedTask

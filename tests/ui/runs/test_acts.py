@@ -11,7 +11,7 @@ from kimera_tui.execution.replay import Wish
 from kimera_tui.execution.uncertain_steps import Doubt, StepsInDoubt
 from kimera_tui.process import events as e
 from kimera_tui.runs.events import StepIntended
-from kimera_tui.runs.fates import Fate
+from kimera_tui.runs.recovery import Fate
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.friends.screen import FriendsScreen
 from kimera_tui.ui.runs.history import HistoryScreen
@@ -261,7 +261,7 @@ async def test_a_step_that_may_run_twice_is_asked_about_before_it_is_sent_again(
         intent = StepIntended(
             at=NOON, run_id=run.run_id, path=step.path, task_id=step.task_id, args=(), kwargs={}
         )
-        doubt = Doubt((step, intent), Fate("there", "with worker w1"))
+        doubt = Doubt((step, intent), Fate("in flight", "with worker w1"))
         sent = stage.runs.replay
 
         async def replay(run_id: str, wish: Wish) -> str:

@@ -195,8 +195,8 @@ async def test_runs_that_are_alike_say_so() -> None:
     past_run(stage, "again", [1, 2, 3])
     async with history(stage) as (pilot, app):
         await press(pilot, "j", "m", "k", "c")
-        assert "Nothing differs but the time." in grid(app)
+        assert "Nothing differs except timings." in grid(app)
         await press(pilot, "n")
-        assert "Nothing differs but the time." in toasts(app)
+        assert "Nothing differs except timings." in toasts(app)
         await press(pilot, "tab", "G", "escape")
         assert isinstance(app.screen, HistoryScreen)

@@ -90,7 +90,7 @@ async def test_what_cannot_be_read_is_said_and_the_list_stays(pilot: Pilot[None]
     await typed(pilot, "load")
     await typed(pilot, "load or [b]")
     await typed(pilot, "load or")
-    assert subtitle(pilot) == "Nothing stands after `or`; in quotes it is a word."
+    assert subtitle(pilot) == "Nothing follows `or`; put it in quotes to search for it."
     assert names(pilot) == ["load draft", "load"]
 
 

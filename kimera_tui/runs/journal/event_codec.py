@@ -1,4 +1,4 @@
-"""Events as rows and back: by the names of their classes, as plain JSON, secrets left out."""
+"""Events as rows and back: named by their classes, stored as plain JSON, without secrets."""
 
 from __future__ import annotations
 
@@ -14,20 +14,15 @@ from kimera_tui.process.engine import Receipt
 from kimera_tui.redaction import by_place
 from kimera_tui.runs import events as r
 from kimera_tui.runs.journal.plan_codec import plain_plan, plan_from, written_payload
-from kimera_tui.runs.journal.value_codec import (
-    Packer,
-    args_from,
-    kwargs_from,
-    unpack,
-)
+from kimera_tui.runs.journal.value_codec import Packer, args_from, kwargs_from, unpack
 from kimera_tui.runs.plan import Node
 
 LARGEST_RESULT = 8 * 1024 * 1024
-"""Bytes of JSON up to which a result is kept: as much as the engine reads."""
+"""Largest result that is kept, in bytes of JSON: as much as the engine reads."""
 _LARGEST_TEXT = 512 * 1024 * 1024
-"""Bytes up to which a row's data is read: the plan of a hundred thousand steps has some 50 MB."""
-SQUEEZED_FROM = 4096
-"""Bytes from which on a row's data is compressed."""
+"""Largest row that is read, in bytes: the plan of a hundred thousand steps takes some 50 MB."""
+COMPRESSED_FROM = 4096
+"""Bytes from which a row's data is compressed."""
 
 KINDS: Mapping[str, type[e.Event]] = {
     kind.__name__: kind
@@ -40,21 +35,21 @@ KINDS: Mapping[str, type[e.Event]] = {
         r.RunCancelled, r.RunEnded,
     )
 }  # fmt: skip
-"""Every kind of event that is written down."""
+"""Every kind of event that is written; a new kind must be added here."""
 
 _DEEPEST_ROW = 800
-"""Levels of JSON: the deepest plan with the deepest values takes fewer."""
+"""Levels of JSON: the deepest plan with the deepest values has fewer."""
 _COLUMNS = frozenset({"at", "run_id", "path", "task_id"})
 _NOT_IN_COLUMNS = {"StepRetried": frozenset({"task_id"})}
-"""Fields of a column's name that say something else: the id of the task that begins."""
+"""Fields that have a column's name but not its value: here, the id of the new task."""
 _LEFT_OUT = {
     "RunAdopted": frozenset({"past", "secrets"}),
     "RunStarted": frozenset({"secrets"}),
     "Sending": frozenset({"args", "kwargs", "secret"}),
 }
-"""Fields that stand elsewhere in the journal: a payload stands in its step's intent."""
+"""Fields that are stored elsewhere in the journal, as payloads are in the step's intent."""
 VALUES = frozenset({"args", "kwargs", "result", "meta", "inputs", "header"})
-"""Fields that hold values from outside, of any shape."""
+"""Fields that hold arbitrary values from outside."""
 _FIELDS = {
     name: tuple(
         field.name
@@ -64,7 +59,9 @@ _FIELDS = {
     )
     for name, kind in KINDS.items()
 }
-_OWN = {name: {field.name for field in dataclasses.fields(kind)} for name, kind in KINDS.items()}
+_ALL_FIELDS = {
+    name: {field.name for field in dataclasses.fields(kind)} for name, kind in KINDS.items()
+}
 
 _PLAIN: Mapping[str, Any] = {
     "str": str,
@@ -88,15 +85,15 @@ _TYPES = {
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 Data = str | bytes
-"""JSON, compressed if it is long."""
+"""JSON as text, or compressed if it is long."""
 
 
 def encode(event: e.Event, packer: Packer) -> Data:
-    """What the event says besides time, run, place and task.
+    """The row's data: everything but time, run, path and task, which have columns.
 
     Args:
         event: An event of one of the ``KINDS``.
-        packer: That of the event's run.
+        packer: The packer of the event's run.
     """
     learn(event, packer)
     fields = _FIELDS[type(event).__name__]
@@ -107,16 +104,16 @@ def encode(event: e.Event, packer: Packer) -> Data:
     if len(text) > LARGEST_RESULT and "result" in plain:
         plain["result"] = {"$size": len(text)}
         text = _to_json(plain)
-    return text if len(text) < SQUEEZED_FROM else zlib.compress(text.encode(), 1)
+    return text if len(text) < COMPRESSED_FROM else zlib.compress(text.encode(), 1)
 
 
 def decode(kind: str, data: Data, columns: Mapping[str, Any]) -> e.Event | None:
-    """The event of a row; None for kinds and shapes that this version doesn't know.
+    """The event of a row; None for kinds and shapes that this version does not know.
 
     Args:
-        kind: Name of the event's class.
-        data: What ``encode`` made of it.
-        columns: ``at``, ``run_id``, ``path`` and ``task_id``, and what was left out.
+        kind: The name of the event's class.
+        data: What ``encode`` returned.
+        columns: ``at``, ``run_id``, ``path`` and ``task_id``, and the fields that were left out.
     """
     known = KINDS.get(kind)
     if known is None:
@@ -127,9 +124,9 @@ def decode(kind: str, data: Data, columns: Mapping[str, Any]) -> e.Event | None:
         if may_be_too_deep(text, _DEEPEST_ROW) and is_too_deep(plain, _DEEPEST_ROW):
             return None
         fields = {name: _read(name, value) for name, value in plain.items()}
-        own = _OWN[kind]
-        found = {name: value for name, value in {**columns, **fields}.items() if name in own}
-        return known(**found) if _fit(kind, found) else None
+        own = _ALL_FIELDS[kind]
+        values = {name: value for name, value in {**columns, **fields}.items() if name in own}
+        return known(**values) if _types_match(kind, values) else None
     except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, zlib.error):
         return None
     except RecursionError:
@@ -140,18 +137,18 @@ def _inflated(data: bytes) -> str:
     inflater = zlib.decompressobj()
     text = inflater.decompress(data, _LARGEST_TEXT)
     if not inflater.eof:
-        raise ValueError("cut short, or far too large")
+        raise ValueError("truncated, or far too large")
     return text.decode()
 
 
-def _fit(kind: str, fields: Mapping[str, Any]) -> bool:
-    """Whether plain fields are of their types; another program may have written them."""
+def _types_match(kind: str, fields: Mapping[str, Any]) -> bool:
+    """Whether plain fields have the right types; another program may have written them."""
     types = _TYPES[kind]
     return all(isinstance(value, types[name]) for name, value in fields.items() if name in types)
 
 
 def learn(event: e.Event, packer: Packer) -> None:
-    """Take note of the secrets that the event brings."""
+    """Teach the packer the secrets that an event contains."""
     match event:
         case r.RunStarted():
             packer.learn(event.secrets, event.secrets.keys())
