@@ -36,12 +36,12 @@ async def _cancel(wanted: str, keep_asking: bool) -> int:
         if row.ended is not None:
             raise UsageError(f"Run {row.run_id[:8]} has ended: there is nothing to cancel.")
         cancelled = await parts.cancel(row.run_id)
-        narrate(cancelled.said)
-        if cancelled.unheard and keep_asking:
+        narrate(cancelled.summary)
+        if cancelled.unacknowledged and keep_asking:
             narrate("No worker acknowledged the revoke; repeating it for up to 10 minutes.")
             await parts.start()
-            narrate(await parts.keep_revoking(cancelled.unheard))
-        elif cancelled.unheard:
+            narrate(await parts.keep_revoking(cancelled.unacknowledged))
+        elif cancelled.unacknowledged:
             narrate("Workers that start later won't know of it unless you pass --keep-asking.")
         return 0 if cancelled.ended else NotEnded.exit_code
     finally:

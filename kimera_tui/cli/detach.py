@@ -10,7 +10,7 @@ from kimera_tui.cli.output import data, narrate
 if TYPE_CHECKING:
     from kimera_tui.console.parts import Parts
     from kimera_tui.documents.document import Document
-    from kimera_tui.execution.run_setup import Given
+    from kimera_tui.execution.run_inputs import Given
 
 
 async def detached(parts: Parts, document: Document, given: Given, *, as_json: bool) -> int:

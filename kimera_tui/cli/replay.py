@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from kimera_tui.console.parts import Parts
     from kimera_tui.execution.replay import Wish
-    from kimera_tui.execution.run_setup import Given
+    from kimera_tui.execution.run_inputs import Given
     from kimera_tui.runs.index import RunState
 
 
@@ -139,7 +139,7 @@ def _folded(events: Sequence[object], run_id: str) -> RunState:
 async def _given(parts: Parts, run_id: str, asked: _Asked) -> Given:
     """The inputs that are given anew, and the secrets that are asked for again."""
     from kimera_tui.documents.header import document_from
-    from kimera_tui.execution.run_setup import Given, beginning_of
+    from kimera_tui.execution.run_inputs import Given, beginning_of
 
     started = beginning_of(await parts.events_of(run_id))
     if not started.header:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kimera_tui.console.parts import Parts
-    from kimera_tui.execution.run_setup import Given
+    from kimera_tui.execution.run_inputs import Given
     from kimera_tui.runs.recovery import Resumed
 
 
@@ -86,7 +86,7 @@ async def _told(parts: Parts, run: Resumed, error: BaseException | None) -> int:
 async def _given(parts: Parts, run_id: str, secrets: Sequence[str]) -> Given:
     """The secrets that were typed in when the run began, which are kept nowhere."""
     from kimera_tui.documents.header import document_from
-    from kimera_tui.execution.run_setup import Given, beginning_of
+    from kimera_tui.execution.run_inputs import Given, beginning_of
 
     started = beginning_of(await parts.events_of(run_id))
     if not started.header:

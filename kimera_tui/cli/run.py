@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from kimera_tui.console.parts import Parts
     from kimera_tui.documents.document import Document
-    from kimera_tui.execution.run_setup import Given
+    from kimera_tui.execution.run_inputs import Given
     from kimera_tui.runs.index import RunState
 
 
@@ -201,7 +201,7 @@ async def _is_kept(parts: Parts, run_id: str) -> bool:
 def _given(document: Document, asked: _Asked) -> Given:
     """What the run is given, checked before a broker is started for it."""
     from kimera_tui.documents.inputs import resolve, secret_value
-    from kimera_tui.execution.run_setup import Given
+    from kimera_tui.execution.run_inputs import Given
 
     values = inputs_of(document, asked.inputs, asked.inputs_file)
     if not asked.from_failed:  # the past run has the others

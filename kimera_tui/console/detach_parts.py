@@ -9,7 +9,7 @@ from kimera_tui.documents.document import Document
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.detach.blockers import Stop
 from kimera_tui.execution.preflight import tasks_of
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 
 
 class DetachParts(SendingParts):

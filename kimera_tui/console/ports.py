@@ -18,7 +18,7 @@ from kimera_tui.execution.detach.blockers import Stop
 from kimera_tui.execution.last_run import LastRun
 from kimera_tui.execution.preflight import Finding
 from kimera_tui.execution.replay import ReplayPlan, Wish
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.execution.runner import Decision
 from kimera_tui.process.engine import Receipt
 from kimera_tui.process.loop.bus import EventBus

@@ -12,7 +12,7 @@ from kimera_tui.console.guard import Guard, left_to_send
 from kimera_tui.documents.calls import Workflow, friends_of
 from kimera_tui.execution.cancel import Cancelled, cancel_run
 from kimera_tui.execution.replay import ReplayPlan, Wish, fates_before_replay, planned_replay
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.execution.runner import NOTHING_GIVEN, Decision, Runner
 from kimera_tui.process import TaskManager
 from kimera_tui.process.loop.clock import Clock, new_id

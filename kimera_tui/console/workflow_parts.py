@@ -23,7 +23,7 @@ from kimera_tui.execution.dry_run import dry_run
 from kimera_tui.execution.from_run import document_of
 from kimera_tui.execution.last_run import LastRun, last_run_of
 from kimera_tui.execution.preflight import Facts, Finding, Reads, preflight
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.runs.events import RunStarted
 from kimera_tui.runs.index import RunBook
 from kimera_tui.runs.search.query import RunRow

@@ -15,7 +15,7 @@ from tests.documents.test_documents import told
 
 def problems(plain: dict[str, Any], friends: Any = None) -> list[str]:
     document = Document.model_validate({"name": "x", **plain})
-    return [each.told for each in problems_of(document, friends)]
+    return [each.text for each in problems_of(document, friends)]
 
 
 def task(name: str, *look_ups: str, **more: Any) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from tests.documents.cases import EVERYTHING, EXAMPLES, FRIENDS, HEAD, many, nes
 def told(text: str, friends: bool = False) -> list[tuple[int, str]]:
     """Line, and place with sentence, of everything that is wrong."""
     found = read_document(text, "f", FRIENDS if friends else None)
-    return [(each.line, each.told) for each in found.problems]
+    return [(each.line, each.text) for each in found.problems]
 
 
 def step(more: str) -> str:

@@ -13,7 +13,7 @@ ORDER = "steps run in the order of their list; put what may run at the same time
 
 
 def told(text: str) -> list[str]:
-    return [each.told for each in read_document(text, "f", None).problems]
+    return [each.text for each in read_document(text, "f", None).problems]
 
 
 @pytest.mark.parametrize(

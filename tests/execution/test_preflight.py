@@ -17,7 +17,7 @@ from kimera_tui.documents.references import TemplateError
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.dry_run import dry_run
 from kimera_tui.execution.preflight import Facts, Reads, against, preflight, queues_of, tasks_of
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.redaction import MASK
 
 STEP = TaskInfo(params={"day": Param(required=True), "token": Param(secret=True)})
@@ -42,7 +42,7 @@ def told(found: Document, facts: Facts, given: Given | None = None, **environ: s
     """What speaks against a run with a `!` before it, and the rest."""
     findings = preflight(found, given or Given(), FRIENDS, facts, environ)
     assert against(findings) == [each for each in findings if each.against]
-    return [f"{'! ' if each.against else ''}{each.told}" for each in findings]
+    return [f"{'! ' if each.against else ''}{each.text}" for each in findings]
 
 
 READY = {"id": "a", "task": "lab.step", "kwargs": {"day": "mon"}}
@@ -226,7 +226,7 @@ def test_what_nobody_has_allowed_is_not_read_before_a_run(tmp_path: Path) -> Non
 
     def read(reads: Reads) -> list[str]:
         findings = preflight(found, Given(), FRIENDS, Facts(VIEW), {}, reads)
-        return [each.told for each in findings if "key" in each.told]
+        return [each.text for each in findings if "key" in each.text]
 
     assert read(Reads(wanted, wanted)) == [f"{sentence} Nobody has allowed that."]
     assert read(Reads(wanted)) == [

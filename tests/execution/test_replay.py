@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.header import header_of
 from kimera_tui.errors import UsageError
+from kimera_tui.execution.planning import planner_of
 from kimera_tui.execution.replay import ReplayPlan, Wish, planned_replay
-from kimera_tui.execution.run_setup import Given, planner_of
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.process import events as e
 from kimera_tui.runs.events import (
     RunEnded,

@@ -26,7 +26,7 @@ from kimera_tui.execution.cancel import Cancelled
 from kimera_tui.execution.planning import DocumentPlanner, plan_of
 from kimera_tui.execution.preflight import Facts
 from kimera_tui.execution.replay import ReplayPlan, Wish, planned_replay
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.process import events as e
 from kimera_tui.process.engine import Receipt
 from kimera_tui.process.loop.bus import EventBus

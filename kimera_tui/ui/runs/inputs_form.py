@@ -9,7 +9,7 @@ from kimera_tui.documents.document import Document, Input
 from kimera_tui.documents.input_text import text_of_value
 from kimera_tui.documents.inputs import parse_input, resolve
 from kimera_tui.errors import UsageError
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.ui.compose.forms import FormWindow
 from kimera_tui.ui.friends.task_form import Field
 from kimera_tui.ui.text import safe

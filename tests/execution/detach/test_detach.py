@@ -14,7 +14,7 @@ import pytest
 from kimera_tui.errors import BrokerUnavailable, UsageError
 from kimera_tui.execution.detach.handover import CannotDetach
 from kimera_tui.execution.replay import Wish
-from kimera_tui.execution.runner import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.process.redis.publisher import RedisPublisher
 from kimera_tui.runs.events import RunDetached, StepHandedOver, StepIntended
 from kimera_tui.runs.index import RunBook, RunState

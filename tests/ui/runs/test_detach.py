@@ -11,7 +11,7 @@ from kimera_tui.documents.document import Document
 from kimera_tui.execution.detach.blockers import Ground, Stop, stops
 from kimera_tui.execution.detach.handover import CannotDetach
 from kimera_tui.execution.planning import DocumentPlanner
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.runs.events import RunDetached
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.compose.composition import opened
