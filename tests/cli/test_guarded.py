@@ -118,7 +118,7 @@ async def test_a_run_whose_last_steps_may_not_be_sent_is_not_cancelled_here(
     async with left(tmp_path, monkeypatch, TIDIED_BY_GLASS, broker_url) as parts:
         cancelled = await parts.cancel("r")
     assert not cancelled.ended
-    assert "it can't be done here. Friend `glass` is read-only" in cancelled.summary
+    assert "this one cannot take it over. Friend `glass` is read-only" in cancelled.summary
 
 
 def friends_left(plan: Node, *events: object) -> set[str]:

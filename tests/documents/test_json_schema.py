@@ -37,7 +37,7 @@ ONLY_KIMERA = (
     r"`min` and `max`", r"`min` is over", r"no regular expression", r"write a (date|time|duration)",
     r"no such date",
     # What friends declare of their tasks; and that there is something to run.
-    r"no friend ", r"is required by", r"there is no step: add one",
+    r"no friend ", r"is required by", r"there are no steps: add one",
 )  # fmt: skip
 """Reasons for which Kimera refuses what a schema takes."""
 

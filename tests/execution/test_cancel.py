@@ -91,7 +91,7 @@ async def test_a_broker_that_does_not_tell_keeps_nobody_waiting_who_cancels(
 
     cancelled = await cancel_run(elsewhere, "r", None, take, patience=0.05)
     assert not cancelled.ended
-    assert cancelled.summary.startswith("Written down: whoever goes on with it cancels it. ")
-    assert "has not told yet" in cancelled.summary
+    assert cancelled.summary.startswith("Recorded: whoever resumes the run will cancel it. ")
+    assert "has not reported" in cancelled.summary
     tells.set()
     await elsewhere.close()

@@ -128,7 +128,7 @@ async def test_the_preflight_can_be_looked_at_without_running() -> None:
         await it.keys("P")
         assert isinstance(it.app.screen, Preflight)
         assert "Nothing against running it now." in it.picture
-        assert "calculator.add is registered by demo@kimera" in it.picture
+        assert "calculator.add is registered on demo@kimera" in it.picture
         await it.keys("R")
         assert it.stage.documents == []
         await it.keys("escape")
