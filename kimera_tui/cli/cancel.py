@@ -36,20 +36,20 @@ async def _cancel(prefix: str, keep_asking: bool, as_json: bool) -> int:
         if row.ended is not None:
             raise UsageError(f"Run {row.run_id[:8]} has ended: there is nothing to cancel.")
         cancelled = await console.runs.cancel(row.run_id)
-        narrate(cancelled.said)
+        narrate(cancelled.summary)
         if as_json:
             document = CancelledRun(
                 run=cancelled.run_id,
                 ended=cancelled.ended,
-                message=cancelled.said,
+                message=cancelled.summary,
                 workers=list(cancelled.workers),
-                unacknowledged=[task_id for _, task_id in cancelled.unheard],
+                unacknowledged=[task_id for _, task_id in cancelled.unacknowledged],
             )
             data(document, as_json=True)
-        if cancelled.unheard and keep_asking:
+        if cancelled.unacknowledged and keep_asking:
             narrate("No worker acknowledged the revoke; repeating it for up to 10 minutes.")
             await console.start()
-            narrate(await console.runs.keep_revoking(cancelled.unheard))
-        elif cancelled.unheard:
+            narrate(await console.runs.keep_revoking(cancelled.unacknowledged))
+        elif cancelled.unacknowledged:
             narrate("Workers that start later won't know of it unless you pass --keep-asking.")
         return 0 if cancelled.ended else NotEnded.exit_code

@@ -14,7 +14,7 @@ from kimera_tui.safetext import safe
 
 if TYPE_CHECKING:
     from kimera_tui.documents.document import Document, Input
-    from kimera_tui.execution.run_setup import Given
+    from kimera_tui.execution.run_inputs import Given
     from kimera_tui.runs.index import RunState
 
 INPUT = click.option("-i", "--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Input.")
@@ -58,7 +58,7 @@ def given_again(
         click.Abort: ctrl+c was pressed at a prompt.
     """
     from kimera_tui.documents.header import document_from
-    from kimera_tui.execution.run_setup import Given
+    from kimera_tui.execution.run_inputs import Given
 
     if not run.header:
         if inputs or secrets:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kimera_tui.console.console import Console
     from kimera_tui.documents.document import Document
     from kimera_tui.execution.replay import Wish
-    from kimera_tui.execution.run_setup import Given
+    from kimera_tui.execution.run_inputs import Given
     from kimera_tui.runs.index import RunState
 
 
@@ -222,7 +222,7 @@ async def _is_kept(console: Console, run_id: str) -> bool:
 def _given(document: Document, options: _Options) -> Given:
     """The inputs and secrets of the run, checked before a broker is started for it."""
     from kimera_tui.documents.inputs import resolve, secret_value
-    from kimera_tui.execution.run_setup import Given
+    from kimera_tui.execution.run_inputs import Given
 
     values = inputs_of(document, options.inputs, options.inputs_file)
     if not options.from_failed:  # the past run has the others

@@ -123,7 +123,7 @@ def _check(name: str, friends: Mapping[str, Friend], *, as_json: bool) -> int:
                 as_json=True,
             )
         else:
-            click.echo(safe(f"{path}:{each.line}: {each.told}", 2000))
+            click.echo(safe(f"{path}:{each.line}: {each.text}", 2000))
     if not found:
         narrate(f"{path}: no problems.")
     return WRONG if found else 0

@@ -20,7 +20,7 @@ from kimera_tui.errors import UsageError
 from kimera_tui.execution.cancel import Cancelled, cancel_run
 from kimera_tui.execution.from_run import document_of
 from kimera_tui.execution.replay import ReplayPlan, Wish, fates_before_replay, planned_replay
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.execution.runner import NOTHING_GIVEN, Decision
 from kimera_tui.process.engine import Receipt
 from kimera_tui.process.loop.clock import Clock, new_id

@@ -31,7 +31,7 @@ from kimera_tui.execution.preflight import (
     queues_of,
     tasks_of,
 )
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.search.query import RunRow
 from kimera_tui.runs.search.tree import Term, written

@@ -1,4 +1,4 @@
-"""Where a step stands in a document, and documents with another list of steps at a place."""
+"""Addresses of steps in a document, and documents with a list or step replaced."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from kimera_tui.documents.document import ChainStep, Document, ParaStep, Step, TaskStep
 
 Address = tuple[str | int, ...]
-"""A list's name and a place in it, again and again: ``("steps", 0, "para", 1)``; empty for the
-document itself. Without its last place it is the address of a list."""
+"""List names and indexes in turn: ``("steps", 0, "para", 1)``; empty for the document itself.
+Without its last index it is the address of a list."""
 
 ROOTS = ("steps", "finally")
 GROUPS = ("chain", "para")
 
 
 def list_at(document: Document, where: Address) -> list[Step]:
-    """The steps of a list; those of ``on_error`` are none where it names no steps.
+    """The steps of a list; empty for an ``on_error`` without steps.
 
     Raises:
         LookupError: there is no such list.
@@ -26,7 +26,7 @@ def list_at(document: Document, where: Address) -> list[Step]:
 
 
 def list_of(step: Step, name: str) -> list[Step]:
-    """A step's list of that name; LookupError where it has none."""
+    """A step's list of that name; raises LookupError if it has none."""
     if name == "on_error":
         return step.handlers
     if name == "chain" and isinstance(step, ChainStep):
@@ -37,9 +37,9 @@ def list_of(step: Step, name: str) -> list[Step]:
 
 
 def step_at(document: Document, address: Address) -> Step:
-    """The step at an address; LookupError where there is none."""
+    """The step at an address; raises LookupError if there is none."""
     if not address or len(address) % 2:
-        raise LookupError("no address of a step")
+        raise LookupError("not the address of a step")
     steps: list[Step] = document.steps if address[0] == "steps" else document.finally_
     for name, index in zip(address[2::2], address[1::2], strict=False):
         steps = list_of(steps[int(index)], str(name))
@@ -67,7 +67,7 @@ def lists_of(step: Step) -> Iterator[tuple[str, list[Step]]]:
 
 
 def walk(document: Document) -> Iterator[tuple[Address, Step]]:
-    """Every step with its address, in the order in which a person reads the file."""
+    """Every step with its address, in the order of the file."""
     for root, steps in (("steps", document.steps), ("finally", document.finally_)):
         yield from _walk((root,), steps)
 
@@ -87,7 +87,7 @@ def _walk(where: Address, steps: Sequence[Step]) -> Iterator[tuple[Address, Step
 
 
 def with_list(document: Document, where: Address, steps: list[Step]) -> Document:
-    """The document with other steps in a list; only what lies on the way to it is copied."""
+    """The document with a list of steps replaced; copies only the steps around that list."""
     if len(where) == 1:
         name = "finally_" if where[0] == "finally" else "steps"
         return document.model_copy(update={name: steps})
@@ -100,14 +100,14 @@ def with_list(document: Document, where: Address, steps: list[Step]) -> Document
 
 
 def with_step(document: Document, address: Address, step: Step) -> Document:
-    """The document with another step at an address."""
+    """The document with the step at an address replaced."""
     where, index = address[:-1], int(address[-1])
     steps = list_at(document, where)
     return with_list(document, where, [*steps[:index], step, *steps[index + 1 :]])
 
 
 def without_step(document: Document, address: Address) -> tuple[Document, Address]:
-    """The document without a step, and what went: a group goes with its last step."""
+    """The document without a step, and the address removed: a group goes with its last step."""
     where, index = address[:-1], int(address[-1])
     steps = list_at(document, where)
     if len(steps) == 1 and where[-1] in GROUPS:
@@ -116,19 +116,19 @@ def without_step(document: Document, address: Address) -> tuple[Document, Addres
 
 
 def with_step_before(document: Document, address: Address, step: Step) -> Document:
-    """The document with one more step, which then stands at the address."""
+    """The document with a step inserted at an address."""
     where, index = address[:-1], int(address[-1])
     steps = list_at(document, where)
     return with_list(document, where, [*steps[:index], step, *steps[index:]])
 
 
 def after_insert(address: Address, inserted: Address) -> Address:
-    """Where something stands when a step was put in at ``inserted``."""
+    """The new address of a step after an insertion at ``inserted``."""
     return _shifted(address, inserted, 1, 0)
 
 
 def after_removal(address: Address, removed: Address) -> Address:
-    """Where something stands when the step at ``removed`` went."""
+    """The new address of a step after the step at ``removed`` was removed."""
     return _shifted(address, removed, -1, 1)
 
 

@@ -1,4 +1,4 @@
-"""Whether a step's arguments fit what its friend declares of the task, as far as that shows."""
+"""Check a step's arguments against the parameters that its friend declares."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from kimera_tui.yaml.reading import Key
 def call_problems(
     document: Document, address: Address, step: TaskStep, friend: Friend, task: str
 ) -> Iterator[tuple[Key, str]]:
-    """What doesn't fit, each with its place below the step.
+    """The arguments that do not fit, each with its path below the step.
 
-    Values that a template fills in, and those that the result before may bring, aren't known yet.
+    Templates, and arguments that the upstream result may provide, are not checked.
 
     Args:
-        document: The whole, for what comes in.
-        address: Where the step stands.
+        document: The whole document, to find the upstream step.
+        address: The step's address.
         step: The step.
-        friend: Whose task it is.
+        friend: The friend it calls.
         task: The task's name.
     """
     info = friend.tasks.get(task)
@@ -36,10 +36,10 @@ def call_problems(
     for position, name in enumerate(positional):
         if info.params[name].secret:
             yield ("args", position), kwargs_only(name)
-    may_come_in = takes_result(step) and fed_by(document, address) is not None
+    may_be_fed = takes_result(step) and fed_by(document, address) is not None
     for name, param in info.params.items():
         if name not in step.kwargs and name not in positional:
-            if param.required and not may_come_in:
+            if param.required and not may_be_fed:
                 yield ("kwargs",), f"{name} is required by {task}."
             continue
         value = step.kwargs.get(name, positional.get(name))

@@ -1,4 +1,4 @@
-"""Calls put together in memory, with their values as they are: tasks, chains and paras."""
+"""Workflows built in memory, with plain values: tasks, chains and paras."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ class Task:
 
     params: TaskParams
     secret: frozenset[str] = frozenset()
-    """Named arguments that are secret besides those that friends.yaml declares."""
+    """Named arguments that are secret, besides those that friends.yaml declares."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """One after the other, each fed with the result before it."""
+    """Steps in sequence, each fed with the result of the previous one."""
 
     steps: Sequence[Step] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Para:
-    """All at once; the result is the list of their results."""
+    """Steps in parallel; the result is the list of their results."""
 
     steps: Sequence[Step] = ()
 
@@ -36,14 +36,14 @@ Step = Task | Chain | Para
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """Something to run, and what to call it."""
+    """A tree of calls and its name."""
 
     name: str
     root: Step
 
 
 def friends_of(step: Step) -> set[str]:
-    """Names of all friends that a workflow, or a part of it, sends to."""
+    """Names of all friends that a tree of calls sends to."""
     if isinstance(step, Task):
         return {step.params.friend}
     return {name for child in step.steps for name in friends_of(child)}
@@ -54,6 +54,6 @@ def single(params: TaskParams, secret: Collection[str] = ()) -> Workflow:
 
     Args:
         params: The call.
-        secret: Named arguments that are secret besides those that friends.yaml declares.
+        secret: Named arguments that are secret, besides those that friends.yaml declares.
     """
     return Workflow(f"{params.friend}.{params.task_name}", Task(params, frozenset(secret)))

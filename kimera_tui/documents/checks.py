@@ -1,4 +1,4 @@
-"""What is wrong with a document that its format alone can't tell, a problem each."""
+"""Check a document beyond its format: look-ups, ids, limits and calls."""
 
 from __future__ import annotations
 
@@ -39,54 +39,54 @@ ERROR_FIELDS = ("type", "message", "task")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong."""
+    """One mistake in a document."""
 
     sentence: str
     step: str = ""
-    """Id of the step that it is about; empty for what is over the steps."""
+    """Id of the step; empty for a problem outside the steps."""
     path: Key = ()
-    """Where it stands in the file."""
+    """Its place in the file."""
     line: int = 0
-    """Line of the file, from 1; 0 where there is no file."""
+    """Line of the file, from 1; 0 if there is no file."""
 
     @property
     def where(self) -> str:
-        """The path in words, such as ``steps.0.kwargs.day``."""
+        """The path as text, such as ``steps.0.kwargs.day``."""
         return ".".join(map(str, self.path))
 
     @property
-    def told(self) -> str:
-        """Place and sentence."""
+    def text(self) -> str:
+        """The place and the sentence."""
         return f"{self.where}: {self.sentence}" if self.path else self.sentence
 
 
 def problems_of(document: Document, friends: Mapping[str, Friend] | None) -> list[Problem]:
-    """Everything that is wrong with a document, in the order of the file.
+    """All problems of a document, in the order of the file.
 
     Args:
         document: The document.
-        friends: The configured friends; None leaves out what is checked against them.
+        friends: The configured friends; None to skip the checks against them.
     """
-    found, hints = list(_inputs(document)), _Hints()
-    found += _concurrency(document, hints)
+    problems, hints = list(_inputs(document)), _Hints()
+    problems += _concurrency(document, hints)
     too_large = _size(document)
     if too_large:
-        return [*found, *too_large]
-    found += _same_ids(document)
+        return [*problems, *too_large]
+    problems += _same_ids(document)
     checker = _Checker(document, hints)
     checker.document()
-    found += checker.found
+    problems += checker.problems
     if friends is not None:
-        found += _against_friends(document, friends, hints)
-    return found
+        problems += _against_friends(document, friends, hints)
+    return problems
 
 
 @dataclass(slots=True)
 class _Hints:
-    """Names what was probably meant, as long as comparing names stays cheap."""
+    """Suggests the name that was probably meant, as long as comparing names stays cheap."""
 
     left: int = 6_000
-    """Names that are still compared; each takes up to 30 microseconds."""
+    """How many more names may be compared; each takes up to 30 microseconds."""
 
     def near(self, word: str, known: Collection[str]) -> str:
         if len(known) > self.left:
@@ -98,7 +98,7 @@ class _Hints:
 def _inputs(document: Document) -> Iterator[Problem]:
     with_pattern = [name for name, spec in document.inputs.items() if spec.pattern is not None]
     if len(with_pattern) > MAX_PATTERNS:
-        yield Problem(f"more than {MAX_PATTERNS} have a pattern.", path=("inputs",))
+        yield Problem(f"more than {MAX_PATTERNS} inputs have a pattern.", path=("inputs",))
         return
     for name, spec in document.inputs.items():
         for key, sentence in spec.problems(name):
@@ -106,19 +106,19 @@ def _inputs(document: Document) -> Iterator[Problem]:
 
 
 def too_many(steps: int) -> str:
-    """That there are more steps than a document may have."""
-    return f"{steps:,} steps; the most is {MAX_STEPS:,}."
+    """The error for a document with too many steps."""
+    return f"{steps:,} steps; at most {MAX_STEPS:,} are allowed."
 
 
 def _size(document: Document) -> list[Problem]:
     if not document.steps:
-        return [Problem("there is no step: add one.", path=("steps",))]
+        return [Problem("there are no steps: add one.", path=("steps",))]
     count = sum(1 for _ in all_steps(document))
     if count > MAX_STEPS:
         return [Problem(too_many(count), path=("steps",))]
     for address, step in walk(document):
         if len(address) // 2 > MAX_DEPTH:
-            return [Problem(f"nested deeper than {MAX_DEPTH}.", step.id, address)]
+            return [Problem(f"nested deeper than {MAX_DEPTH} levels.", step.id, address)]
     return []
 
 
@@ -136,11 +136,11 @@ def _concurrency(document: Document, hints: _Hints) -> Iterator[Problem]:
         return
     path: Key = ("concurrency", "key")
     try:
-        found = list(references_in(document.concurrency.key))
+        references = list(references_in(document.concurrency.key))
     except TemplateError as error:
         yield Problem(str(error), path=path)
         return
-    for reference in found:
+    for reference in references:
         if reference.root != "inputs":
             yield Problem(f"`{reference}`: only inputs can be looked up here.", path=path)
         elif sentence := _input_problem(document, reference, hints, secrets=False):
@@ -150,7 +150,7 @@ def _concurrency(document: Document, hints: _Hints) -> Iterator[Problem]:
 def _input_problem(
     document: Document, reference: Reference, hints: _Hints, *, secrets: bool
 ) -> str:
-    """What is wrong with looking up an input, or an empty string."""
+    """The mistake in a look-up of an input, or an empty string."""
     name = str(reference.path[0]) if reference.path else ""
     if not name:
         return _which_one(reference)
@@ -163,29 +163,29 @@ def _input_problem(
 
 @dataclass(slots=True)
 class _Place:
-    """What is there where a step stands."""
+    """The context of a step."""
 
     fed: bool
-    """Whether a result comes in."""
+    """Whether it has an upstream result."""
     error: bool = False
-    """Whether it runs because something went wrong."""
+    """Whether it is inside an error handler."""
 
 
 @dataclass(slots=True)
 class _Checker:
-    """Goes through the steps in the order in which they run, and knows what has run by then."""
+    """Visits the steps in the order they run, tracking which ones have run by then."""
 
     whole: Document
     hints: _Hints
-    found: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     _ran: set[str] = field(default_factory=set)
-    """Ids of the steps whose results may be there."""
+    """Ids of the steps whose results may be available."""
     _all: frozenset[str] = frozenset()
 
     def document(self) -> None:
         self._all = frozenset(step.id for step in all_steps(self.whole))
         self._in_turn(self.whole.steps, ("steps",), _Place(fed=False))
-        # At the end anything may have run, what is for errors too.
+        # By then any step may have run, including those of error handlers.
         before = self.whole.model_copy(update={"finally_": []})
         self._ran |= {step.id for step in all_steps(before)}
         self._in_turn(self.whole.finally_, ("finally",), _Place(fed=False))
@@ -214,7 +214,7 @@ class _Checker:
             self._ran = after
 
     def _branches(self, steps: Sequence[Step], where: Key, place: _Place) -> None:
-        """No branch of a para may look up what is in another one."""
+        """Check the branches of a para, which cannot look up each other's steps."""
         new: set[str] = set()
         for index, step in enumerate(steps):
             before = set(self._ran) if _has_steps(step) else None
@@ -237,25 +237,25 @@ class _Checker:
         self, step: Step, path: Key, place: _Place, value: Any, *, secrets: bool
     ) -> None:
         try:
-            found = list(references_in(value))
+            references = list(references_in(value))
         except TemplateError as error:
-            self.found.append(Problem(str(error), step.id, path))
+            self.problems.append(Problem(str(error), step.id, path))
             return
-        self._look_ups(found, step, path, place, secrets=secrets)
-        for each in found if not secrets else ():
+        self._look_ups(references, step, path, place, secrets=secrets)
+        for each in references if not secrets else ():
             if is_secret_variable(each):
-                self.found.append(Problem(kwargs_only(f"`{each}`"), step.id, path))
+                self.problems.append(Problem(kwargs_only(f"`{each}`"), step.id, path))
 
     def _condition(self, step: Step, address: Key, place: _Place) -> None:
         path = (*address, "when")
         if step.when is None:
             return
         try:
-            found = list(references_of(step.when))
+            references = list(references_of(step.when))
         except TemplateError as error:
-            self.found.append(Problem(str(error), step.id, path))
+            self.problems.append(Problem(str(error), step.id, path))
             return
-        self._look_ups(found, step, path, place, secrets=False)
+        self._look_ups(references, step, path, place, secrets=False)
 
     def _look_ups(
         self,
@@ -268,10 +268,10 @@ class _Checker:
     ) -> None:
         for reference in dict.fromkeys(references):
             if sentence := self._wrong(reference, step, place, secrets=secrets):
-                self.found.append(Problem(sentence, step.id, path))
+                self.problems.append(Problem(sentence, step.id, path))
 
     def _wrong(self, reference: Reference, step: Step, place: _Place, *, secrets: bool) -> str:
-        """What is wrong with a look-up, or an empty string."""
+        """The mistake in a look-up, or an empty string."""
         name = str(reference.path[0]) if reference.path else ""
         match reference.root:
             case "inputs":
@@ -279,7 +279,7 @@ class _Checker:
             case "steps":
                 return self._wrong_step(reference, step, name)
             case "prev" if not place.fed:
-                return f"`{reference}`: no result comes in here."
+                return f"`{reference}`: there is no upstream result here."
             case "env" if not name:
                 return _which_one(reference)
             case "env" if name not in self.whole.env:
@@ -287,7 +287,7 @@ class _Checker:
             case "run":
                 return _wrong_field(reference, 0, RUN_FIELDS)
             case "error" if not place.error:
-                return f"`{reference}`: an error is there only for the steps of on_error."
+                return f"`{reference}`: only the steps of on_error have an error to look up."
             case "error":
                 return _wrong_field(reference, 0, ERROR_FIELDS)
         return ""
@@ -300,12 +300,12 @@ class _Checker:
         if name == step.id:
             return f"`{reference}`: a step can't look up its own result."
         if name not in self._ran:
-            return f"`{reference}`: step `{name}` has not run yet when this one does."
+            return f"`{reference}`: step `{name}` has not run by the time this one starts."
         return _wrong_field(reference, 1, STEP_FIELDS)
 
 
 def _which_one(reference: Reference) -> str:
-    return f"`{reference}`: say which one, like {reference}.name."
+    return f"`{reference}`: name one, such as {reference}.name."
 
 
 def _has_steps(step: Step) -> bool:
@@ -313,13 +313,13 @@ def _has_steps(step: Step) -> bool:
 
 
 def _wrong_field(reference: Reference, position: int, known: Sequence[str]) -> str:
-    given = str(reference.path[position]) if len(reference.path) > position else ""
-    if given in known:
+    name = str(reference.path[position]) if len(reference.path) > position else ""
+    if name in known:
         return ""
     choices = ", ".join(known)
-    if not given:
-        return f"`{reference}`: say which of it: {choices}."
-    return f"`{reference}`: has no `{given}`, but {choices}."
+    if not name:
+        return f"`{reference}`: choose one of {choices}."
+    return f"`{reference}`: has no `{name}`; choose one of {choices}."
 
 
 def _against_friends(
@@ -331,7 +331,7 @@ def _against_friends(
         friend, task = called(step, document)
         if not friend:
             yield Problem(
-                f"no friend is named: write friend.{task}, or give a default friend.",
+                f"no friend is named: write friend.{task}, or set a default friend.",
                 step.id,
                 (*address, "task"),
             )

@@ -1,4 +1,4 @@
-"""Whether a condition holds, and what it says in words."""
+"""Evaluate conditions, and put them into words."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def holds(condition: Condition, scope: Mapping[str, Any]) -> bool:
         scope: What can be looked up, by root.
 
     Raises:
-        TemplateError: what it looks up isn't there, was not written down, or can't be compared.
+        TemplateError: what it looks up does not exist, was not saved, or cannot be compared.
     """
     if condition.all is not None:
         return all(holds(each, scope) for each in condition.all)
@@ -56,7 +56,7 @@ def holds(condition: Condition, scope: Mapping[str, Any]) -> bool:
     name, wanted = _operator(condition)
     reference = parse_reference(condition.ref or "")
     try:
-        found = look_up(reference, scope)
+        value = look_up(reference, scope)
     except Missing:
         if name == "exists":
             return not wanted
@@ -66,15 +66,15 @@ def holds(condition: Condition, scope: Mapping[str, Any]) -> bool:
     if name == "exists":
         return bool(wanted)
     try:
-        return _compared(reference, name, found, wanted)
+        return _compared(reference, name, value, wanted)
     except Incomplete as error:
         raise not_written(reference, error.why) from None
     except TooDeep:
-        raise TemplateError(f"`{reference}`: nested too deep.") from None
+        raise TemplateError(f"`{reference}`: nested too deeply.") from None
 
 
 def references_of(condition: Condition) -> Iterator[Reference]:
-    """Everything that a condition looks up; raises TemplateError for what can't be read."""
+    """Everything that a condition looks up; raises TemplateError for a malformed ``ref``."""
     if condition.ref is not None:
         yield parse_reference(condition.ref)
     for each in [*(condition.all or ()), *(condition.any or ())]:
@@ -107,31 +107,31 @@ def _operator(condition: Condition) -> tuple[str, Any]:
     return name, getattr(condition, name)
 
 
-def _compared(reference: Reference, name: str, found: Any, wanted: Any) -> bool:
+def _compared(reference: Reference, name: str, value: Any, wanted: Any) -> bool:
     match name:
         case "eq":
-            return same(found, wanted)
+            return same(value, wanted)
         case "ne":
-            return not same(found, wanted)
+            return not same(value, wanted)
         case "in_":
-            return any(same(found, each) for each in wanted)
-    for value in (found, wanted):
-        if isinstance(value, NotKept):
-            raise Incomplete(value)
-    numbers = _is_number(found) and _is_number(wanted)
-    if not numbers and not (isinstance(found, str) and isinstance(wanted, str)):
+            return any(same(value, each) for each in wanted)
+    for each in (value, wanted):
+        if isinstance(each, NotKept):
+            raise Incomplete(each)
+    numbers = _is_number(value) and _is_number(wanted)
+    if not numbers and not (isinstance(value, str) and isinstance(wanted, str)):
         raise TemplateError(
-            f"`{reference}` is {_kind(found)}, which can't be compared with {_kind(wanted)}."
+            f"`{reference}` is {_kind(value)}, which can't be compared with {_kind(wanted)}."
         )
-    return _ORDER[name](found, wanted)
+    return _ORDER[name](value, wanted)
 
 
 def same(one: Any, other: Any, depth: int = DEEPEST) -> bool:
-    """Equality as JSON has it: true isn't 1. Looks at no more than the smaller of both holds.
+    """Equality as in JSON: true is not 1. Visits no more values than the smaller one has.
 
     Raises:
-        Incomplete: what decides it was not written down.
-        TooDeep: what decides it is nested deeper than ``depth`` levels.
+        Incomplete: the result depends on a value that was not saved.
+        TooDeep: the result depends on a value deeper than ``depth`` levels.
     """
     if depth == 0:
         raise TooDeep
@@ -154,7 +154,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _kind(value: Any) -> str:
-    names = {dict: "a mapping", list: "a list", str: "a text", bool: "true or false"}
+    names = {dict: "a mapping", list: "a list", str: "a string", bool: "a boolean"}
     if value is None:
         return "null"
     return names.get(type(value), "a number" if _is_number(value) else type(value).__name__)

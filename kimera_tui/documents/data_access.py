@@ -1,4 +1,4 @@
-"""What a workflow reads besides its own file, and where it sends that."""
+"""What a workflow reads besides its own file, and where it sends it."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ def reads_of(document: Document, friends: Mapping[str, Friend], broker: str = ""
     """The files and environment variables that a run of a document reads.
 
     Args:
-        document: What is to be run.
-        friends: The configured friends, some of which may have brokers of their own.
-        broker: The default broker's URL where nobody but a found file named it.
+        document: The workflow.
+        friends: The configured friends; some may have their own brokers.
+        broker: The default broker's URL if it comes from a discovered file; else empty.
     """
-    sent = _sent(document, friends, broker)
-    found: set[Access] = set()
+    destinations = _destinations(document, friends, broker)
+    reads: set[Access] = set()
     for name in document.env:
-        found |= {Access("variable", name, to) for to in sent["env", name] or {""}}
+        reads |= {Access("variable", name, to) for to in destinations["env", name] or {""}}
     for name, spec in document.inputs.items():
         kind, _, place = (spec.from_ or "prompt").partition(":")
         if spec.type != "secret" or kind == "prompt":
             continue
-        for to in sent["inputs", name] or {""}:
-            found.add(Access("variable", place, to) if kind == "env" else _file(place, to))
-    return sorted(found)
+        for to in destinations["inputs", name] or {""}:
+            reads.add(Access("variable", place, to) if kind == "env" else _file(place, to))
+    return sorted(reads)
 
 
 def _file(place: str, to: str) -> Access:
@@ -39,22 +39,22 @@ def _file(place: str, to: str) -> Access:
     return Access("file", path, to)
 
 
-def _sent(
+def _destinations(
     document: Document, friends: Mapping[str, Friend], broker: str
 ) -> Mapping[tuple[str, str], set[str]]:
-    """Where each input and each variable goes."""
-    found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    """Where each input and each variable is sent."""
+    destinations: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for step in all_steps(document):
         if isinstance(step, TaskStep):
             for place in _looked_up(step, document):
-                found[place].add(_destination(step, document, friends, broker))
-    return found
+                destinations[place].add(_destination(step, document, friends, broker))
+    return destinations
 
 
 def _looked_up(step: TaskStep, document: Document) -> Iterator[tuple[str, str]]:
     try:
         references = list(references_in([step.args, step.kwargs]))
-    except TemplateError:  # told as a mistake of the document, which is never sent
+    except TemplateError:  # reported by the checks; such a document is never sent
         return
     names = {"inputs": document.inputs, "env": document.env}
     for reference in references:

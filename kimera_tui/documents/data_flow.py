@@ -1,4 +1,4 @@
-"""What arrives at a step, and from where, as far as the document and past results tell."""
+"""What feeds a step, as far as the document and past results show."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from kimera_tui.documents.document import ChainStep, Document, ParaStep, Step, T
 from kimera_tui.process.feeding import describe_feed
 
 UNKNOWN: Final = object()
-"""Stands for a result that nobody has seen."""
+"""Stands for a result that is not known."""
 _NOT_PASSED = "none"
 
 
 def takes_result(step: Step) -> bool:
-    """Whether the result before a step is put into it."""
+    """Whether a step uses its upstream result."""
     return not isinstance(step, TaskStep) or step.pass_ != _NOT_PASSED
 
 
 def fed_by(document: Document, address: Address) -> Address | None:
-    """The address of the step whose result comes in; None where nothing does."""
+    """The address of the upstream step; None if there is none."""
     where, index = address[:-1], int(address[-1])
     if where[-1] != "para" and index > 0:
         return (*where, index - 1)
@@ -30,7 +30,7 @@ def fed_by(document: Document, address: Address) -> Address | None:
 
 
 def result_words(step: Step) -> str:
-    """What a step's result is made of, for people."""
+    """What a step's result consists of, for people."""
     match step:
         case ParaStep(gather="dict"):
             return f"a dict with {', '.join(child.id for child in step.para)}"
@@ -48,43 +48,43 @@ def _last(step: Step) -> Step:
 
 
 def known_result(step: Step, results: Mapping[str, Any]) -> Any:
-    """The result of a step in a past run; ``UNKNOWN`` where that doesn't have it.
+    """The result of a step in a past run, or ``UNKNOWN``.
 
     Args:
-        step: A task, or a chain or para whose result is made of its tasks'.
-        results: Results of the past run's tasks by the ids of their steps.
+        step: A task, chain or para.
+        results: Results of the past run's tasks, by step id.
     """
     if isinstance(step, TaskStep):
         return results.get(step.id, UNKNOWN)
     if isinstance(step, ChainStep):
         return known_result(step.chain[-1], results)
-    made = [known_result(child, results) for child in children_of(step)]
-    if any(each is UNKNOWN for each in made):
+    gathered = [known_result(child, results) for child in children_of(step)]
+    if any(each is UNKNOWN for each in gathered):
         return UNKNOWN
     if step.gather == "dict":
-        return {child.id: result for child, result in zip(step.para, made, strict=True)}
-    return made
+        return {child.id: result for child, result in zip(step.para, gathered, strict=True)}
+    return gathered
 
 
 def known_feed(document: Document, address: Address, results: Mapping[str, Any]) -> Any:
-    """What came in at a step in a past run; ``UNKNOWN`` where nothing comes in or is known."""
+    """The upstream result of a step in a past run, or ``UNKNOWN``."""
     source = fed_by(document, address)
     return UNKNOWN if source is None else known_result(step_at(document, source), results)
 
 
 def feed_words(step: TaskStep, source: Step | None, value: Any = UNKNOWN) -> list[str]:
-    """How what comes in is put into a call, in short lines; the value tells it exactly.
+    """How the upstream result enters a call, in short lines; exact if the value is known.
 
     Args:
         step: The task that is called.
-        source: Where the result comes from; None where nothing comes in.
-        value: That result in a past run.
+        source: The upstream step; None if there is none.
+        value: Its result in a past run.
     """
     if source is None:
-        return ["nothing: it gets only its own arguments"]
+        return ["nothing: only its own arguments are sent"]
     match step.pass_:
         case "none":
-            return ["not passed on: it gets only its own arguments"]
+            return ["not passed on: only its own arguments are sent"]
         case "first":
             return ["as the first argument"]
         case "payload":
@@ -98,8 +98,8 @@ def feed_words(step: TaskStep, source: Step | None, value: Any = UNKNOWN) -> lis
         many = len(last.para)
         return [f"appended to args: {many} value{'s' if many != 1 else ''}"]
     return [
-        "a dict is merged into kwargs and wins over them",
+        "a dict is merged into kwargs and takes precedence",
         "a list is appended to args",
-        "nothing when it is null",
-        "anything else as kwargs.payload",
+        "null adds nothing",
+        "anything else becomes kwargs.payload",
     ]

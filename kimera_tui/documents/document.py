@@ -1,4 +1,4 @@
-"""The workflow document, format ``kimera: 1``: what a file holds, and the composer edits."""
+"""The workflow document, format ``kimera: 1``: the content of a file."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from kimera_tui.values.durations import duration_text, seconds_of
 from kimera_tui.values.spec import Spec
 
 MAX_DEPTH = 40
-"""Levels of chains and paras within each other."""
+"""Levels of nested chains and paras."""
 MAX_STEPS = 2000
 MAX_PATTERNS = 20
-"""Inputs with a pattern: one near the engine's limit takes a tenth of a second to compile."""
+"""Inputs with a pattern; one near the regex engine's limit takes 0.1 s to compile."""
 STEP_LISTS = ("steps", "finally", "chain", "para", "on_error")
-"""Keys below which steps stand."""
+"""Keys that hold lists of steps."""
 
 
 def _seconds(value: object) -> float:
@@ -43,7 +43,7 @@ Duration = Annotated[
     BeforeValidator(_seconds, json_schema_input_type=str | float),
     PlainSerializer(duration_text, return_type=str),
 ]
-"""Seconds; written as 30s, 5m or 1h30m."""
+"""Seconds, written as 30s, 5m or 1h30m."""
 StepId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(max_length=10_000)]
@@ -79,7 +79,7 @@ class Input(Spec):
 
 
 class Condition(_Strict):
-    """A comparison of something looked up, or several joined; data, not code."""
+    """A comparison with a looked-up value, or several of them combined; data, not code."""
 
     ref: Annotated[str, StringConstraints(max_length=1000)] | None = None
     """What is looked up, such as ``steps.load.result.rows``."""
@@ -92,23 +92,23 @@ class Condition(_Strict):
     in_: list[Any] | None = Field(None, alias="in")
     exists: bool | None = None
     missing: Literal["error", "false", "true"] = "error"
-    """What a comparison with something that isn't there comes to."""
+    """The outcome of a comparison with something that does not exist."""
     all: list[Condition] | None = Field(None, min_length=1)
     any: list[Condition] | None = Field(None, min_length=1)
     not_: Condition | None = Field(None, alias="not")
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Condition:
-        given = self.model_fields_set
-        shapes = given & {"ref", "all", "any", "not_"}
+        keys = self.model_fields_set
+        shapes = keys & {"ref", "all", "any", "not_"}
         if len(shapes) != 1:
-            raise ValueError("a condition has exactly one of ref, all, any, not")
-        operators = given & set(OPERATORS)
+            raise ValueError("a condition needs exactly one of ref, all, any, not")
+        operators = keys & set(OPERATORS)
         if any(getattr(self, name) is None for name in shapes | (operators - {"eq", "ne"})):
-            raise ValueError("of a condition's keys only eq and ne may be null")
+            raise ValueError("only eq and ne may be null in a condition")
         if "ref" in shapes and len(operators) != 1:
-            raise ValueError("with ref goes exactly one of eq, ne, gt, ge, lt, le, in, exists")
-        if "ref" not in shapes and (operators or "missing" in given):
+            raise ValueError("ref needs exactly one of eq, ne, gt, ge, lt, le, in, exists")
+        if "ref" not in shapes and (operators or "missing" in keys):
             raise ValueError("a comparison needs ref")
         return self
 
@@ -117,14 +117,14 @@ OPERATORS = ("eq", "ne", "gt", "ge", "lt", "le", "in_", "exists")
 
 
 class Retry(_Strict):
-    """When and how often a failed step is tried again; each try is a new task."""
+    """When and how often to retry a failed step; each attempt is a new task."""
 
     max: Annotated[int, Field(ge=0, le=100)]
-    """Tries after the first."""
+    """Attempts after the first."""
     delay: Duration = 1.0
-    """Before the second try."""
+    """Delay before the first retry."""
     factor: Annotated[float, Field(ge=1, le=100)] = 2.0
-    """By which each further delay is longer."""
+    """Factor by which each further delay grows."""
     max_delay: Duration = 300.0
     on: list[Name] = Field(default_factory=list)
     """Names of exceptions, ``TIMEOUT`` and ``REVOKED``; empty means every exception."""
@@ -133,12 +133,12 @@ class Retry(_Strict):
     @classmethod
     def _has_been_sent(cls, on: list[str]) -> list[str]:
         if "NotSent" in on:
-            raise ValueError("what was not sent is not tried again: leave NotSent out")
+            raise ValueError("a step that was not sent is never retried: remove NotSent")
         return on
 
 
 class Concurrency(_Strict):
-    """How many runs of the same kind may go on at once."""
+    """How many runs with the same key may be active at once."""
 
     key: Annotated[str, StringConstraints(min_length=1, max_length=500)]
     limit: Annotated[int, Field(ge=1, le=1000)] = 1
@@ -146,7 +146,7 @@ class Concurrency(_Strict):
 
 
 class Defaults(_Strict):
-    """What holds for every task of the document that doesn't say otherwise."""
+    """Options for every task of the document that does not set its own."""
 
     friend: Name | None = None
     timeout: Duration | None = None
@@ -160,7 +160,7 @@ class _Step(_Strict):
     notes: Text = ""
     when: Condition | None = None
     on_error: Literal["fail", "continue"] | list[Step] = "fail"
-    """What happens when it ended badly: the run fails, goes on, or does these steps and fails."""
+    """After a failure the run fails, continues, or runs these steps and then fails."""
 
     @property
     def handlers(self) -> list[Step]:
@@ -172,38 +172,38 @@ class TaskStep(_Step):
     """One call."""
 
     task: TaskName
-    """``friend.task``, or the task alone where ``friend`` is given."""
+    """``friend.task``, or just the task if ``friend`` is set."""
     friend: Name | None = None
     args: list[Any] = Field(default_factory=list)
     kwargs: dict[str, Any] = Field(default_factory=dict)
     pass_: Literal["auto", "first", "payload", "none"] = Field("auto", alias="pass")
-    """How the result before it comes in: by the feeding rule, as the first argument, as
+    """How the upstream result is passed: by the feeding rule, as the first argument, as
     ``payload``, or not at all."""
     timeout: Duration | None = None
     """From the start to the result."""
     start_timeout: Duration | None = None
-    """The most time in the queue."""
+    """Maximum time in the queue."""
     on_timeout: Literal["revoke", "leave", "terminate"] | None = None
     retry: Retry | None = None
     idempotent: bool = False
-    """Whether it may run twice where nobody can tell whether it ran."""
+    """Whether it may run twice when it is uncertain whether it ran."""
 
 
 class ChainStep(_Step):
-    """One after the other, each fed with the result before it."""
+    """Steps in sequence, each fed with the result of the previous one."""
 
     chain: Annotated[list[Step], Field(min_length=1)]
 
 
 class ParaStep(_Step):
-    """All at once; the result is made of their results."""
+    """Steps in parallel; their results are gathered."""
 
     para: Annotated[list[Step], Field(min_length=1)]
     gather: Literal["list", "dict"] = "list"
-    """A list in their order, or a dict by their ids."""
+    """A list in order, or a dict by id."""
     max_parallel: Annotated[int, Field(ge=1)] | None = None
     fail: Literal["all", "fast"] = "all"
-    """Whether every branch is waited for when one fails, or the others are revoked."""
+    """When a branch fails, wait for all others (``all``) or revoke them (``fast``)."""
 
 
 KINDS = ("task", "chain", "para")
@@ -211,8 +211,8 @@ KINDS = ("task", "chain", "para")
 
 def _kind(value: object) -> str | None:
     if isinstance(value, dict):
-        found = [kind for kind in KINDS if kind in value]
-        return found[0] if len(found) == 1 else None
+        present = [kind for kind in KINDS if kind in value]
+        return present[0] if len(present) == 1 else None
     kinds: dict[type, str] = {TaskStep: "task", ChainStep: "chain", ParaStep: "para"}
     return kinds.get(type(value))
 
@@ -224,13 +224,13 @@ Step = Annotated[
     Discriminator(
         _kind,
         custom_error_type="step_kind",
-        custom_error_message="a step has exactly one of task, chain, para",
+        custom_error_message="a step needs exactly one of task, chain, para",
     ),
 ]
 
 
 class Document(_Strict):
-    """A workflow: what it asks for, and its steps as a tree."""
+    """A workflow: its inputs and options, and its steps as a tree."""
 
     kimera: Literal[1] = 1
     """Version of the format."""
@@ -242,14 +242,14 @@ class Document(_Strict):
     defaults: Defaults = Defaults()
     concurrency: Concurrency | None = None
     timeout: Duration | None = None
-    """Of the whole run, without ``finally``."""
+    """Timeout of the whole run without ``finally``."""
     steps: list[Step] = Field(default_factory=list)
     finally_: list[Step] = Field(default_factory=list, alias="finally")
-    """Steps that run at the end, however it came."""
+    """Steps that run at the end, whatever the outcome."""
 
 
 def children_of(step: Step) -> list[Step]:
-    """The steps within a chain or a para; none within a task."""
+    """The steps of a chain or para; empty for a task."""
     match step:
         case ChainStep():
             return step.chain
@@ -259,7 +259,7 @@ def children_of(step: Step) -> list[Step]:
 
 
 def all_steps(document: Document) -> Iterator[Step]:
-    """Every step, parents before children, handlers after their step, ``finally`` last."""
+    """Every step: parents before children, handlers after their step, ``finally`` last."""
     waiting = [*reversed(document.finally_), *reversed(document.steps)]
     while waiting:
         step = waiting.pop()
@@ -269,7 +269,7 @@ def all_steps(document: Document) -> Iterator[Step]:
 
 
 def called(step: TaskStep, document: Document) -> tuple[str, str]:
-    """Friend and task that a step calls; the friend is empty where nothing names one."""
+    """The friend and the task that a step calls; the friend is empty if none is named."""
     if step.friend is not None:
         return step.friend, step.task
     friend, dot, task = step.task.partition(".")

@@ -1,4 +1,4 @@
-"""A document as plain values in the order in which a person would write them."""
+"""A document as plain values, in the order a person would write them."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ SAYS_NOTHING: Mapping[str, Any] = {
     "defaults": {}, "finally": [], "description": "", "pass": "auto", "gather": "list",
     "fail": "all", "idempotent": False,
 }  # fmt: skip
-"""Keys of documents and steps with the values that hold without them."""
+"""Keys of documents and steps with their default values, which need not be written."""
 
 
 def plain_document(document: Document) -> dict[str, Any]:
-    """What a file of the document holds, without what holds anyway."""
+    """The content of a file for the document, without defaults."""
     plain = document.model_dump(by_alias=True, exclude_unset=True)
     plain["kimera"] = document.kimera
-    for name, given in plain.get("inputs", {}).items():
-        plain["inputs"][name] = {key: given[key] for key in _INPUT if key in given}
+    for name, spec in plain.get("inputs", {}).items():
+        plain["inputs"][name] = {key: spec[key] for key in _INPUT if key in spec}
     return _ordered(plain, _DOCUMENT)
 
 
 def _ordered(plain: Mapping[str, Any], order: tuple[str, ...]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    ordered: dict[str, Any] = {}
     for key in (*order, *(plain.keys() - order)):
         if key not in plain or plain[key] is None or plain[key] == SAYS_NOTHING.get(key, ...):
             continue
         value = plain[key]
         if key in STEP_LISTS and isinstance(value, list):
             value = [_ordered(step, _STEP) for step in value]
-        found[key] = value
-    return found
+        ordered[key] = value
+    return ordered

@@ -1,4 +1,4 @@
-"""What a document was before, for undo and redo."""
+"""Undo and redo for a document."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from kimera_tui.documents.addresses import Address
 from kimera_tui.documents.document import Document
 
 MOST = 500
-"""Edits that can be undone."""
+"""How many edits can be undone."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A document with what it was and what it would be again; the cursor's place with each."""
+    """A document with its past and undone versions, each with its cursor."""
 
     document: Document
     cursor: Address = ()
     past: tuple[tuple[Document, Address], ...] = ()
-    """The oldest first."""
+    """Oldest first."""
     future: tuple[tuple[Document, Address], ...] = ()
-    """What was undone; the next to come again last."""
+    """Undone versions; the next one to redo is last."""
 
     def done(self, document: Document, cursor: Address) -> History:
-        """After an edit; one that changed nothing is none."""
+        """The history after an edit; an edit that changed nothing is not recorded."""
         if document is self.document:
             return replace(self, cursor=cursor)
         past = (*self.past, (self.document, self.cursor))[-MOST:]
         return History(document, cursor, past)
 
     def at(self, cursor: Address) -> History:
-        """With the cursor elsewhere, which is no edit."""
+        """The history with the cursor elsewhere; this is not an edit."""
         return replace(self, cursor=cursor)
 
     def undo(self) -> History:
-        """Before the last edit; itself where there is none."""
+        """The history before the last edit; itself if there is none."""
         if not self.past:
             return self
         *past, (document, cursor) = self.past
@@ -42,7 +42,7 @@ class History:
         return History(document, cursor, tuple(past), future)
 
     def redo(self) -> History:
-        """After the edit that was undone last; itself where there is none."""
+        """The history with the last undone edit redone; itself if there is none."""
         if not self.future:
             return self
         *future, (document, cursor) = self.future

@@ -1,7 +1,7 @@
-"""Edits of a document: each takes one and a place in it, and gives another and where to stand.
+"""Edits of a document: each takes a document and an address, and returns the new ones.
 
-Nothing is validated again as a whole: a document of thousands of steps is edited between two
-keys. What an edit is given must be valid by itself; then what it makes is too.
+The document is not validated again as a whole, because thousands of steps must be edited between
+two key presses. A valid step in a valid document gives a valid document.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ from kimera_tui.documents.renaming import (
 from kimera_tui.errors import UsageError
 
 Edit = tuple[Document, Address]
-"""The new document, and the address of the step that the cursor belongs on."""
+"""The new document, and the address of the step for the cursor."""
 Kind = Literal["chain", "para"]
 
 
 def add_after(document: Document, address: Address, step: Step) -> Edit:
-    """With a step behind another, in the same list; behind the last one for the empty address.
+    """Insert a step after another in the same list; for the empty address, after the last one.
 
-    Its id, and the ids below it, get a number where they are taken.
+    Ids that are taken get a number.
 
     Raises:
-        UsageError: the document would get too large or too deep.
+        UsageError: the document would become too large or too deep.
     """
     if not address:
         address = ("steps", len(document.steps) - 1)
@@ -61,16 +61,16 @@ def add_after(document: Document, address: Address, step: Step) -> Edit:
 
 
 def add_into(document: Document, address: Address, step: Step, name: str = "") -> Edit:
-    """With a step at the end of a list below another: its children, or what ``name`` says.
+    """Append a step to a list of another step: its children, or the list called ``name``.
 
     Args:
         document: The document.
-        address: A chain's or para's; or the empty address, with ``finally`` or ``steps``.
-        step: What is put in; taken ids get a number.
-        name: ``on_error`` for any step; ``finally`` or ``steps`` for the empty address.
+        address: A chain or para; any step for ``on_error``; empty for ``steps`` and ``finally``.
+        step: The new step; ids that are taken get a number.
+        name: ``on_error``, ``steps`` or ``finally``; empty for the children.
 
     Raises:
-        UsageError: there is no such list, or the document would get too large or too deep.
+        UsageError: there is no such list, or the document would become too large or too deep.
     """
     if not address:
         where: Address = (name if name in ROOTS else "steps",)
@@ -80,17 +80,17 @@ def add_into(document: Document, address: Address, step: Step, name: str = "") -
 
 
 def replace(document: Document, address: Address, step: Step) -> Edit:
-    """With another step in place of one; references to its id follow when that changes."""
+    """Replace a step; if its id changes, references to it follow."""
     old = step_at(document, address)
     if step.id == old.id:
         return with_step(document, address, step), address
     renamed, _ = rename(document, address, step.id)
-    # The form was filled before: what it says of itself is renamed as the document is.
+    # The new step still refers to itself by its old id, so rename within it too.
     return with_step(renamed, address, with_id(step, old.id, step.id)), address
 
 
 def delete(document: Document, address: Address) -> Edit:
-    """Without a step; the last one of a chain or para takes that with it."""
+    """Delete a step; a chain or para goes with its last step."""
     shorter, removed = without_step(document, address)
     where, index = removed[:-1], int(removed[-1])
     left = len(list_at(shorter, where))
@@ -106,25 +106,25 @@ def _somewhere(document: Document) -> Address:
 
 
 def duplicate(document: Document, address: Address) -> Edit:
-    """With the same step once more behind it, under ids of its own."""
+    """Insert a copy of a step after it, under new ids."""
     return add_after(document, address, step_at(document, address))
 
 
 def move(document: Document, address: Address, by: int) -> Edit:
-    """With a step one place up (-1) or down (1).
+    """Move a step one place up (-1) or down (1).
 
-    A task goes into a chain or para that it meets, and out at its end; a chain or para changes
-    places with what it meets. At the ends of the document nothing changes.
+    A task moves into a chain or para next to it, and out again at its end; a chain or para swaps
+    places with its neighbour. At either end of the document nothing changes.
     """
     where, index = address[:-1], int(address[-1])
     steps = list_at(document, where)
     other = index + by
     if 0 <= other < len(steps):
-        met = steps[other]
-        into = _group_list(met) if not children_of(steps[index]) else None
+        neighbour = steps[other]
+        into = _group_list(neighbour) if not children_of(steps[index]) else None
         if into is None:
             return _relocated(document, address, (*where, other if by < 0 else other + 1))
-        end = len(children_of(met)) if by < 0 else 0
+        end = len(children_of(neighbour)) if by < 0 else 0
         return _relocated(document, address, (*where, other, into, end))
     if len(where) > 1 and where[-1] in GROUPS:
         out = int(where[-2]) + (0 if by < 0 else 1)
@@ -137,33 +137,33 @@ def move(document: Document, address: Address, by: int) -> Edit:
 
 
 def indent(document: Document, address: Address) -> Edit:
-    """With a step at the end of the chain or para before it.
+    """Move a step to the end of the chain or para before it.
 
     Raises:
-        UsageError: what stands before it is none.
+        UsageError: there is no chain or para before it.
     """
     where, index = address[:-1], int(address[-1])
     before = list_at(document, where)[index - 1] if index else None
     into = _group_list(before) if before is not None else None
     if before is None or into is None:
-        raise UsageError("No chain or para right before it: wrap the step before (w) first.")
+        raise UsageError("No chain or para right before this step: wrap the one before (w) first.")
     return _relocated(document, address, (*where, index - 1, into, len(children_of(before))))
 
 
 def outdent(document: Document, address: Address) -> Edit:
-    """With a step behind the chain or para that it was in, or behind whose handler it was.
+    """Move a step out of its chain, para or error handler, and after it.
 
     Raises:
-        UsageError: it stands at the top.
+        UsageError: it is at the top level.
     """
     where = address[:-1]
     if len(where) == 1:
-        raise UsageError("It stands at the top already.")
+        raise UsageError("Already at the top level.")
     return _relocated(document, address, (*where[:-2], int(where[-2]) + 1))
 
 
 def wrap(document: Document, address: Address, kind: Kind) -> Edit:
-    """With a chain or para around a step."""
+    """Wrap a step into a new chain or para."""
     step = step_at(document, address)
     group = _group(kind, free_id(kind, _ids(document)), [step])
     _check_depth(address, group)
@@ -172,10 +172,10 @@ def wrap(document: Document, address: Address, kind: Kind) -> Edit:
 
 
 def unwrap(document: Document, address: Address) -> Edit:
-    """With the steps of a chain or para in its place; a task's own chain or para is meant.
+    """Replace a chain or para by its steps; for a task, the chain or para around it.
 
     Raises:
-        UsageError: the step is in none.
+        UsageError: there is no chain or para.
     """
     group_at = _group_around(address, step_at(document, address))
     if group_at is None:
@@ -189,7 +189,7 @@ def unwrap(document: Document, address: Address) -> Edit:
 
 
 def turn(document: Document, address: Address) -> Edit:
-    """With a chain as a para, or back; a task's own one is meant, at the top all steps are."""
+    """Turn a chain into a para or back; for a task, the group around it, or all top-level steps."""
     group_at = _group_around(address, step_at(document, address))
     if group_at is None:
         return _turn_top(document, address)
@@ -211,10 +211,10 @@ def _turn_top(document: Document, address: Address) -> Edit:
 
 
 def rename(document: Document, address: Address, new: str) -> Edit:
-    """With another id for a step; references to it in templates and conditions follow.
+    """Change a step's id; references to it in templates and conditions follow.
 
     Raises:
-        UsageError: the id is taken or not one.
+        UsageError: the id is taken or malformed.
     """
     step = step_at(document, address)
     if new == step.id:
@@ -239,7 +239,7 @@ def _inserted(document: Document, target: Address, step: Step) -> Edit:
 
 
 def _relocated(document: Document, source: Address, target: Address) -> Edit:
-    """With the step of one place in another, which is counted before it was taken out."""
+    """Move a step; ``target`` is counted before the step is removed."""
     step = step_at(document, source)
     _check_depth(target, step)
     both = with_step_before(document, target, step)
@@ -258,12 +258,12 @@ def _below(step: Step) -> list[tuple[Address, Step]]:
 def _check_depth(target: Address, step: Step) -> None:
     depth = max(len(address) // 2 for address, _ in _below(step))
     if len(target) // 2 - 1 + depth > MAX_DEPTH:
-        raise UsageError(f"Steps are nested at most {MAX_DEPTH} deep.")
+        raise UsageError(f"Steps can be nested at most {MAX_DEPTH} levels deep.")
 
 
 def _check_size(document: Document, more: int) -> None:
     if len(_ids(document)) + more > MAX_STEPS:
-        raise UsageError(f"A workflow has at most {MAX_STEPS:,} steps.")
+        raise UsageError(f"A workflow can have at most {MAX_STEPS:,} steps.")
 
 
 def _group(kind: Kind, step_id: str, steps: list[Step]) -> Step:
@@ -289,12 +289,12 @@ def _group_list(step: Step) -> str | None:
 
 def _kind_of_group(step: Step) -> str:
     if not children_of(step):
-        raise UsageError("A task has no steps of its own: wrap it (w) first.")
+        raise UsageError("A task cannot contain steps: wrap it (w) first.")
     return "chain" if isinstance(step, ChainStep) else "para"
 
 
 def _group_around(address: Address, step: Step) -> Address | None:
-    """The address of the group that is meant: the step itself, or the one that it is in."""
+    """The address of the step itself if it is a group, else of the group around it."""
     if children_of(step):
         return address
     return address[:-2] if len(address) > 2 and address[-2] in GROUPS else None

@@ -1,4 +1,4 @@
-"""Words and forms of other tools, each with what is written here instead."""
+"""Keys and shapes from other tools, each with its counterpart in this format."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, get_args
 from kimera_tui.documents.document import STEP_LISTS, Input
 
 _ORDER = (
-    "steps run in the order of their list; put what may run at the same time into `para`",
+    "steps run in the order of their list; put parallel steps into `para`",
     "needs depends dependson dependencies requires after runafter upstream",
 )
 _KWARGS = (
@@ -20,18 +20,18 @@ _WHEN = (
     "write a condition as `when: {ref: steps.ID.result, eq: VALUE}`",
     "if condition unless onlyif skipif",
 )
-_NAME = ("a step is called by its `id`; `notes` is for people", "name title label")
+_NAME = ("a step's name is its `id`; `notes` is for people", "name title label")
 _NOTES = ("`notes` is for people", "description desc comment doc")
 _TASK = (
     "a step calls a Celery task: write `task: friend.task`",
     "uses run cmd command script exec image action call function",
 )
 _PARA = (
-    "steps that run at the same time go into `para`",
+    "steps that run in parallel go into `para`",
     "parallel group branches concurrent fork",
 )
 _CHAIN = (
-    "steps that run one after the other go into `chain`",
+    "steps that run in sequence go into `chain`",
     "sequence sequential serial series steps",
 )
 _RETRY = (
@@ -47,7 +47,7 @@ _HANDLER = (
     "onfailure onfail rescue catch except errorhandler linkerror",
 )
 _FINALLY = (
-    "steps that always run go into the file's own `finally`",
+    "steps that always run go into `finally`, beside `steps`",
     "always ensure cleanup teardown onexit onerror onfailure",
 )
 _TIMEOUT = (
@@ -59,7 +59,7 @@ _LOOP = (
     "foreach loop matrix strategy withitems items map each",
 )
 _QUEUE = (
-    "friends.yaml says which queue a friend's tasks are sent to",
+    "friends.yaml sets the queue of a friend's tasks",
     "queue routingkey broker exchange",
 )
 _STEPS = (
@@ -68,7 +68,7 @@ _STEPS = (
 )
 _VERSION = ("the version of the format is `kimera: 1`", "version apiversion schema kind")
 _INPUTS = (
-    "what a run is given goes into `inputs`",
+    "the parameters of a run go into `inputs`",
     "params parameters args arguments kwargs variables vars input",
 )
 _SCHEDULE = (
@@ -76,18 +76,18 @@ _SCHEDULE = (
     "on schedule cron trigger triggers interval",
 )
 _DEFAULTS = (
-    "put it into `defaults`, for all steps",
+    "put it into `defaults` to apply it to all steps",
     "retry retries friend starttimeout ontimeout",
 )
 _MAX = (
-    "`max` is how many more attempts there are",
+    "`max` is the number of retries",
     "attempts maxattempts retries maxretries times count limit tries",
 )
 _DELAY = (
-    "`delay` is before the first retry; `factor` makes the next ones longer",
+    "`delay` comes before the first retry; `factor` lengthens the following ones",
     "interval wait backoff countdown",
 )
-_VALUES = ("write the choices as `values`, with `type: enum`", "choices options enum oneof")
+_VALUES = ("list the choices as `values`, with `type: enum`", "choices options enum oneof")
 _OPTIONAL = ("an input is optional unless it says `required: true`", "optional nullable")
 _PATTERN = ("write it as `pattern`", "regex regexp match")
 
@@ -109,30 +109,30 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
 
 
 def instead_of(word: str, where: str) -> str:
-    """What is written here instead of another tool's key, or an empty string.
+    """What to write instead of another tool's key, or an empty string.
 
     Args:
-        word: The key, in whatever spelling: ``depends_on``, ``dependsOn``, ``depends-on``.
-        where: What it is a key of: ``file``, ``step``, ``kind`` (of a step that has
-            none), ``retry`` or ``input``.
+        word: The key in any spelling: ``depends_on``, ``dependsOn``, ``depends-on``.
+        where: What it is a key of: ``file``, ``step``, ``kind`` (a step without a kind),
+            ``retry`` or ``input``.
     """
     return _WORDS.get(where, {}).get(re.sub(r"[^a-z]", "", word.lower()), "")
 
 
 def right_form(name: str, value: Any, *, of_input: bool = False) -> str:
-    """How a key is written whose value has another form, or an empty string.
+    """How to write a key whose value has the wrong shape, or an empty string.
 
     Args:
         name: The key.
-        value: What is there.
+        value: Its value.
         of_input: Whether the key is the name of an input.
     """
     if of_input:
         return f"write `{name}: {_input(value)}`"
     if name in STEP_LISTS and isinstance(value, dict):
-        return "begin each step with `- id: NAME`"
+        return "start each step with `- id: NAME`"
     if name == "args" and isinstance(value, dict):
-        return "arguments with names go into `kwargs`"
+        return "named arguments go into `kwargs`"
     if name == "retry":
         most = value if isinstance(value, int) and not isinstance(value, bool) else 3
         return f"write `retry: {{max: {most}}}`"
@@ -149,7 +149,7 @@ _TYPES: Mapping[type, str] = {bool: "bool", int: "int", float: "float"}
 
 
 def _input(value: Any) -> str:
-    """An input of which only the type or the default is there."""
+    """The full form of an input written as just its type or default."""
     if (kind := _TYPES.get(type(value))) is not None:
         return f"{{type: {kind}, default: {str(value).lower()}}}"
     types = get_args(Input.model_fields["type"].annotation)

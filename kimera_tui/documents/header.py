@@ -1,4 +1,4 @@
-"""What a document says besides its steps, as a run keeps it."""
+"""A document without its steps, as a run saves it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from kimera_tui.errors import UsageError
 
 
 def header_of(document: Document) -> dict[str, Any]:
-    """Everything but the steps, plain.
+    """Everything but the steps, as plain values.
 
-    Inputs are a list, since a mapping would have their names as keys, and what a key's name
-    calls a secret is never written down.
+    Inputs are a list: as keys of a mapping, names that sound secret would have their values masked.
     """
     plain = document.model_dump(
         by_alias=True, exclude_defaults=True, exclude={"steps", "finally_", "defaults"}
@@ -32,7 +31,7 @@ def document_from(header: Mapping[str, Any]) -> Document:
     """The document of a header, without steps.
 
     Raises:
-        UsageError: the header isn't one of this version.
+        UsageError: another version of Kimera wrote the header.
     """
     try:
         inputs = {
@@ -42,5 +41,5 @@ def document_from(header: Mapping[str, Any]) -> Document:
         return Document.model_validate({"name": "workflow", **header, "inputs": inputs})
     except (ValidationError, LookupError, TypeError, AttributeError):
         raise UsageError(
-            "What the run began with can't be read: another version of Kimera wrote it."
+            "The workflow of this run can't be read: another version of Kimera wrote it."
         ) from None

@@ -1,4 +1,4 @@
-"""Edits of what stands over a document's steps: its inputs, and its header."""
+"""Edits of a document's inputs and other settings."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from kimera_tui.documents.renaming import check_id, input_renamed
 from kimera_tui.errors import UsageError
 
 
-def set_input(document: Document, name: str, given: Input, old: str = "") -> Document:
-    """With an input, or another in place of ``old``; references follow when its name changes.
+def set_input(document: Document, name: str, spec: Input, old: str = "") -> Document:
+    """Add an input, or replace ``old``; if its name changes, references follow.
 
     Raises:
-        UsageError: another input has the name, or it is none.
+        UsageError: the name is taken or malformed.
     """
     if name != old and name in document.inputs:
         raise UsageError(f"Another input is called `{name}`.")
     check_id(name)
     if not old:
-        return document.model_copy(update={"inputs": {**document.inputs, name: given}})
+        return document.model_copy(update={"inputs": {**document.inputs, name: spec}})
     inputs = {
-        (name if key == old else key): (given if key == old else value)
+        (name if key == old else key): (spec if key == old else value)
         for key, value in document.inputs.items()
     }
     changed = document.model_copy(update={"inputs": inputs})
@@ -27,7 +27,7 @@ def set_input(document: Document, name: str, given: Input, old: str = "") -> Doc
 
 
 def move_input(document: Document, name: str, by: int) -> Document:
-    """With an input one place up (-1) or down (1); itself where there is no such place."""
+    """Move an input one place up (-1) or down (1); at the ends nothing changes."""
     names = list(document.inputs)
     place = names.index(name)
     if not 0 <= place + by < len(names):
@@ -37,13 +37,13 @@ def move_input(document: Document, name: str, by: int) -> Document:
 
 
 def delete_input(document: Document, name: str) -> Document:
-    """Without an input; references to it become problems."""
+    """Delete an input; references to it become problems."""
     left = {key: value for key, value in document.inputs.items() if key != name}
     return document.model_copy(update={"inputs": left})
 
 
 def with_header(document: Document, header: Document) -> Document:
-    """With everything that another document says besides its inputs and steps."""
-    given = header.model_fields_set | (document.model_fields_set - {"inputs", "steps", "finally_"})
-    kept = given - {"inputs", "steps", "finally_"}
-    return document.model_copy(update={name: getattr(header, name) for name in kept})
+    """Take over everything from another document except its inputs and steps."""
+    names = header.model_fields_set | document.model_fields_set
+    names -= {"inputs", "steps", "finally_"}
+    return document.model_copy(update={name: getattr(header, name) for name in names})

@@ -1,4 +1,4 @@
-"""The format of workflow files as a JSON schema, for editors that complete and check."""
+"""The JSON schema of workflow files, for completion and checks in editors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _CONDITION = {
     "then": _one_of(_OPERATORS),
     "else": {"not": {"anyOf": [{"required": [each]} for each in (*_OPERATORS, "missing")]}},
 }
-"""What its keys alone don't say of a condition."""
+"""Rules for a condition that its keys alone do not express."""
 _TEMPLATE = {"type": "string", "pattern": r"\$\{\{"}
 
 
@@ -40,11 +40,11 @@ def workflow_schema(friends: Mapping[str, Friend] | None = None) -> dict[str, An
     """The schema of a workflow file.
 
     Args:
-        friends: Friends whose tasks and parameters are to be completed too; None for none.
+        friends: Friends whose tasks and parameters to include; None for none.
     """
     schema = Document.model_json_schema(by_alias=True)
     schema = {"$schema": DRAFT, **schema}
-    # A file must say which version of the format it is; in memory there is only one.
+    # A file must name its format version; in memory there is only one.
     schema["required"] = ["kimera", *schema.get("required", ())]
     schema["$defs"]["Condition"] |= _CONDITION
     if friends:
@@ -53,9 +53,11 @@ def workflow_schema(friends: Mapping[str, Friend] | None = None) -> dict[str, An
 
 
 def _add_friends(task_step: dict[str, Any], friends: Mapping[str, Friend]) -> None:
-    """Name the tasks that are known, and what each may be called with."""
+    """Add the declared tasks and their parameters."""
     calls = {
-        f"{name}.{task}": info for name, friend in friends.items() for task, info in _tasks(friend)
+        f"{name}.{task}": info
+        for name, friend in friends.items()
+        for task, info in friend.tasks.items()
     }
     task = task_step["properties"]["task"]
     task_step["properties"]["task"] = {"anyOf": [{"enum": sorted(calls)}, task]}
@@ -68,16 +70,12 @@ def _add_friends(task_step: dict[str, Any], friends: Mapping[str, Friend]) -> No
     ]
 
 
-def _tasks(friend: Friend) -> list[tuple[str, TaskInfo]]:
-    return list(friend.tasks.items())
-
-
 def _kwargs(info: TaskInfo) -> dict[str, Any]:
     named = {name: _param(param) for name, param in info.params.items()}
-    found: dict[str, Any] = {"type": "object", "properties": named}
+    schema: dict[str, Any] = {"type": "object", "properties": named}
     if info.doc:
-        found["description"] = info.doc
-    return found
+        schema["description"] = info.doc
+    return schema
 
 
 def _limits(param: Param) -> dict[str, Any]:
@@ -97,9 +95,9 @@ def _param(param: Param) -> dict[str, Any]:
         kind = {"enum": param.values}
     if kind:
         kind = {**kind, **_limits(param)}
-    found: dict[str, Any] = {"anyOf": [kind, _TEMPLATE]} if kind else {}
+    schema: dict[str, Any] = {"anyOf": [kind, _TEMPLATE]} if kind else {}
     if param.description:
-        found["description"] = param.description
+        schema["description"] = param.description
     if param.default is not None:
-        found["default"] = param.default
-    return found
+        schema["default"] = param.default
+    return schema

@@ -1,4 +1,4 @@
-"""The text of a workflow file in pieces: each key and step with its lines and its comments."""
+"""Cut the text of a workflow file into pieces: each key and step with its lines and comments."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ _OTHER_BREAKS = re.compile("[\r\x85\u2028\u2029]")
 
 
 class NotCut(Exception):
-    """The text is written in a way that can't be taken apart by lines."""
+    """The text cannot be cut into lines."""
 
 
 @dataclass(slots=True)
 class Piece:
-    """A key with its value, or a step in a list, with the comments that belong to it."""
+    """A key with its value, or a step of a list, with its comments."""
 
     column: int
-    """Where its key, or the first key of the step, stands."""
+    """Column of its key, or of a step's first key."""
     edge: int
-    """Where it begins: of a step the column of its dash."""
+    """Column where it begins; for a step, the column of its dash."""
     lead: list[str]
     """Lines above it."""
     raw: list[str]
-    """Its own lines; before a step's first one there are spaces in place of the dash."""
+    """Its own lines; in a step's first one, spaces replace the dash."""
     comment: str = ""
-    """What stands behind the key or the value, with the space before it."""
+    """The comment after the key or value, with the space before it."""
     after: list[str] = field(default_factory=list)
-    """Comments below it that are indented deeper than it."""
+    """Comments below it with a deeper indent."""
     inner: Block | None = None
-    """What is in it, where that stands in lines of its own."""
+    """Its content, if that has its own lines."""
     below_dash: bool = False
-    """Whether its dash stands in a line of its own, among those above."""
+    """Whether its dash has a line of its own, within ``lead``."""
 
     @property
     def head(self) -> str:
@@ -63,7 +63,7 @@ class Block:
 
 @dataclass(slots=True)
 class _Node:
-    """A value where it stands: lines and columns from 0, the end after its last character."""
+    """A value and its position: lines and columns from 0, the end after the last character."""
 
     kind: str
     flow: bool
@@ -73,31 +73,31 @@ class _Node:
     text: str = ""
     style: str = ""
     children: list[_Node] = field(default_factory=list)
-    """Of a mapping keys and values in turn."""
+    """Items of a list; keys and values of a mapping in turn."""
 
 
 def cut(text: str) -> Block:
-    """The pieces of a text that holds one plain mapping.
+    """Cut a text that holds one plain mapping.
 
     Raises:
-        NotCut: it can't be taken apart.
+        NotCut: it cannot be cut into lines.
     """
     root = _tree(text)
     if root is None or root.kind != "map" or root.flow or _OTHER_BREAKS.search(text):
         raise NotCut
     cutter = _Cutter(text.removesuffix("\n").split("\n"))
-    return cutter.all_of(root)
+    return cutter.document(root)
 
 
 def shifted(lines: Sequence[str], by: int) -> list[str]:
-    """Lines moved to the right, or to the left as far as there is space."""
+    """Indent lines by some columns; a negative number removes up to that many spaces."""
     if by >= 0:
         return [" " * by + line if line else line for line in lines]
     return [line[min(-by, _indent(line)) :] for line in lines]
 
 
 def _tree(text: str) -> _Node | None:
-    """The values of a text with their places."""
+    """The values of a text with their positions."""
     stack: list[_Node] = []
     root: _Node | None = None
     events: Any = yaml.parse(text, Loader=LOADER)
@@ -127,7 +127,7 @@ def _node(event: Any) -> _Node:
 
 
 def _end(node: _Node, event: Any) -> None:
-    # The end of a block is told where the next thing begins.
+    # PyYAML ends a block where the next token begins.
     node.end = (event.end_mark.line, event.end_mark.column) if node.flow else node.children[-1].end
 
 
@@ -135,7 +135,7 @@ def _end(node: _Node, event: Any) -> None:
 class _Cutter:
     lines: list[str]
 
-    def all_of(self, root: _Node) -> Block:
+    def document(self, root: _Node) -> Block:
         block = self._mapping(root, 0, holder=True)
         last = list(block.keys.values())[-1]
         block.tail = self._spread(last, self._below(root.children[-1], len(self.lines)))
@@ -147,7 +147,7 @@ class _Cutter:
         Args:
             node: The mapping.
             above: The first line that belongs to it.
-            holder: Whether steps may stand in it.
+            holder: Whether it may contain steps.
         """
         block = Block(node.column)
         before: Piece | None = None
@@ -201,7 +201,7 @@ class _Cutter:
         return block
 
     def _dash(self, step: _Node, above: int) -> tuple[int, bool]:
-        """The column of a step's dash, and whether that stands above it."""
+        """The column of a step's dash, and whether the dash is on a line above the step."""
         prefix = self.lines[step.line][: step.column]
         if _DASH.fullmatch(prefix):
             return prefix.index("-"), False
@@ -211,7 +211,7 @@ class _Cutter:
         raise NotCut
 
     def _spread(self, piece: Piece, gap: list[str]) -> list[str]:
-        """Give a piece those lines below it that are indented deeper; returns the others."""
+        """Give a piece the lines below it that are indented deeper; return the others."""
         mine = _deeper(gap, piece.edge)
         inside, rest = gap[:mine], gap[mine:]
         if not inside:
@@ -241,13 +241,13 @@ class _Cutter:
         return line
 
     def _comment(self, line: int, column: int) -> str:
-        """The comment behind a place, with the space before it."""
-        found = _COMMENT.fullmatch(self.lines[line], column)
-        return found[0].rstrip() if found else ""
+        """The comment after a position, with the space before it."""
+        comment = _COMMENT.fullmatch(self.lines[line], column)
+        return comment[0].rstrip() if comment else ""
 
 
 def _deeper(lines: Sequence[str], column: int) -> int:
-    """How many of the first lines are deeper than a column; blank ones only between such."""
+    """How many leading lines are indented deeper; blank lines count only between those."""
     count = 0
     for number, line in enumerate(lines, 1):
         if line.strip():

@@ -1,4 +1,4 @@
-"""From a workflow file to its document; all mistakes are found at once, each with its line."""
+"""Parse a workflow file into a document, and report all mistakes at once with their lines."""
 
 from __future__ import annotations
 
@@ -18,83 +18,83 @@ from kimera_tui.yaml.reading import Key, Malformed, Source, parse_yaml, read_tex
 
 VERSION = 1
 _MOST = 200
-"""Problems that are told of one file."""
+"""Maximum number of problems reported for one file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a file holds."""
+    """The document and the problems of a file."""
 
     document: Document | None
-    """None where it can't be made one."""
+    """None if the format is wrong."""
     problems: list[Problem]
-    """All that is wrong with it, by line."""
+    """All problems, by line."""
 
 
 def read_document(text: str, name: str, friends: Mapping[str, Friend] | None = None) -> Read:
-    """The document in a text, and everything that is wrong with it.
+    """Parse and check a document.
 
     Args:
-        text: What the file holds.
-        name: What messages call it.
-        friends: The configured friends; None leaves out what is checked against them.
+        text: The content of the file.
+        name: The name of the file in messages.
+        friends: The configured friends; None to skip the checks against them.
 
     Raises:
-        Malformed: it isn't one plain YAML document, or of another version of the format.
-        ConfigError: it is too long.
+        Malformed: not a plain YAML document, or another version of the format.
+        ConfigError: the text is too long.
     """
     source = parse_yaml(text, name)
     _check_version(source, name)
     if problem := _too_many_steps(source):
         return Read(None, [problem])
     document, errors = validated(source.data)
-    found = _of_form(errors)
+    problems = _format_problems(errors)
     if document is not None:
-        found += problems_of(document, friends)
+        problems += problems_of(document, friends)
     else:
-        found += _of_the_rest(source, errors, friends)
-    return Read(document, _by_line(source, found))
+        problems += _other_problems(source, errors, friends)
+    return Read(document, _by_line(source, problems))
 
 
-def _of_the_rest(
+def _other_problems(
     source: Source, errors: list[FormError], friends: Mapping[str, Friend] | None
 ) -> list[Problem]:
-    """What else is wrong with a document whose form is."""
+    """Further problems of a document that does not have the right format."""
     repair = repaired(source.data, errors)
-    found = _of_form(repair.errors)
+    problems = _format_problems(repair.errors)
     if repair.document is not None:
         checked = problems_of(repair.document, friends)
-        found += [each for each in checked if not repair.explains(each.path)]
-    return [replace(each, path=repair.written(each.path)) for each in found]
+        problems += [each for each in checked if not repair.explains(each.path)]
+    return [replace(each, path=repair.written(each.path)) for each in problems]
 
 
 def read_checked(path: Path, friends: Mapping[str, Friend] | None = None) -> Document:
-    """The document of a file in which nothing is wrong.
+    """Read a document without problems.
 
     Raises:
-        ConfigError: something is; the message is the first problem, the hint has the others.
+        ConfigError: it has problems; the message is the first one, the hint has the others.
     """
     read = read_document(read_text(path), str(path), friends)
-    return _right(read.document, read.problems, str(path))
+    return _without_problems(read.document, read.problems, str(path))
 
 
 def read_formed(text: str, name: str) -> Document:
-    """The document in a text that has the format's form; what it says may still be wrong.
+    """Parse a document that has the right format; it may still have other problems.
 
     Raises:
-        ConfigError: it has not; the message is the first problem, the hint has the others.
+        ConfigError: the format is wrong; the message is the first problem, the hint has the others.
     """
     source = parse_yaml(text, name)
     _check_version(source, name)
     if problem := _too_many_steps(source):
-        return _right(None, [problem], name)
+        return _without_problems(None, [problem], name)
     document, errors = validated(source.data)
-    return _right(document, _by_line(source, _of_form(errors)), name)
+    return _without_problems(document, _by_line(source, _format_problems(errors)), name)
 
 
-def _right(document: Document | None, problems: list[Problem], name: str) -> Document:
+def _without_problems(document: Document | None, problems: list[Problem], name: str) -> Document:
     if problems or document is None:
-        lines = [f"{name}, line {each.line}: {each.told}" for each in problems]
+        lines = [f"{name}, line {each.line}: {each.text}" for each in problems]
         raise ConfigError(lines[0], hint="\n".join(lines[1:]))
     return document
 
@@ -105,7 +105,8 @@ def _check_version(source: Source, name: str) -> None:
         raise Malformed(
             name,
             1,
-            f"no workflow; one begins with `kimera: {VERSION}` and has `name` and `steps`.",
+            f"not a workflow; a workflow starts with `kimera: {VERSION}` and has `name` and"
+            " `steps`.",
         )
     version, line = data.get("kimera"), source.line_of(("kimera",))
     if "kimera" not in data:
@@ -117,7 +118,7 @@ def _check_version(source: Source, name: str) -> None:
 
 
 def _too_many_steps(source: Source) -> Problem | None:
-    """Counted before anything is made of them: each could be wrong in ways of its own."""
+    """Count the steps before validating them, as each could bring many errors."""
     waiting, count = [source.data], 0
     while waiting:
         step = waiting.pop()
@@ -131,7 +132,7 @@ def _too_many_steps(source: Source) -> Problem | None:
     return Problem(too_many(count), path=path, line=source.line_of(path))
 
 
-def _of_form(errors: Iterable[FormError]) -> list[Problem]:
+def _format_problems(errors: Iterable[FormError]) -> list[Problem]:
     return [Problem(each.sentence, path=each.path) for each in errors]
 
 
@@ -146,10 +147,10 @@ def _by_line(source: Source, problems: Iterable[Problem]) -> list[Problem]:
 
 
 def _step_of(data: Any, path: Key) -> str:
-    """The id of the step that a path leads into, or an empty string."""
+    """The id of the innermost step on a path, or an empty string."""
     for length in range(len(path), 1, -1):
         if is_step(path[:length]):
             step = at(data, path[:length])
-            known = step.get("id") if isinstance(step, dict) else None
-            return known if isinstance(known, str) else ""
+            step_id = step.get("id") if isinstance(step, dict) else None
+            return step_id if isinstance(step_id, str) else ""
     return ""

@@ -1,4 +1,4 @@
-"""Templates: ``${{ path | filter }}`` looks something up; there is no code in it."""
+"""Templates: ``${{ path | filter }}`` looks up a value; there is no code in it."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from kimera_tui.values.placeholders import NotKept
 __all__ = ["ROOTS", "Reference", "TemplateError"]
 
 MAX_TEXT = 256 * 1024
-"""Characters of a text with templates."""
+"""Maximum characters of a text with templates."""
 MAX_RENDERED = 1024 * 1024
-"""Characters of what comes of it."""
+"""Maximum characters of a filled-in text."""
 REMEMBERED = 1000
-"""Characters up to which a text is parsed only once."""
+"""Texts shorter than this many characters are parsed only once."""
 _ESCAPED = f"${OPEN}"
 _Part = str | LookUp
 
 
 class Missing(TemplateError):
-    """What is looked up isn't there."""
+    """A look-up found nothing."""
 
 
 def references_in(value: Any) -> Iterator[Reference]:
-    """Everything that the templates within a value look up.
+    """Everything that the templates in a value look up.
 
     Raises:
         TemplateError: a template is malformed.
@@ -43,7 +43,7 @@ def references_in(value: Any) -> Iterator[Reference]:
 
 
 def parse_reference(text: str) -> Reference:
-    """A look-up as a condition's ``ref`` writes it; raises TemplateError."""
+    """Parse the ``ref`` of a condition; raises TemplateError."""
     scanner = Scanner(text)
     reference = scanner.reference()
     scanner.expect_end()
@@ -51,15 +51,15 @@ def parse_reference(text: str) -> Reference:
 
 
 def look_up(reference: Reference, scope: Mapping[str, Any]) -> Any:
-    """What stands at a place.
+    """Look up a value.
 
     Args:
-        reference: The place.
-        scope: What there is, by root.
+        reference: What to look up.
+        scope: The values by root.
 
     Raises:
-        Missing: nothing stands there; the message names the part that is missing.
-        TemplateError: it stands within something that was not written down.
+        Missing: it does not exist; the message names the missing part.
+        TemplateError: it is part of a value that was not saved.
     """
     if reference.root not in scope:
         raise Missing(f"`{reference}`: there is no `{reference.root}` here.")
@@ -75,28 +75,28 @@ def look_up(reference: Reference, scope: Mapping[str, Any]) -> Any:
 
 
 def check_whole(reference: Reference, value: Any) -> None:
-    """Raise a TemplateError where a value only stands for one that was not written down."""
+    """Raise a TemplateError if a value is a placeholder for one that was not saved."""
     if isinstance(value, NotKept):
         raise not_written(reference, value.why)
 
 
 def not_written(reference: Reference, why: str) -> TemplateError:
-    """The error for something that was not written down, or only in part."""
-    return TemplateError(f"`{reference}` was not written down: {why}.")
+    """The error for a value that was not saved, or only in part."""
+    return TemplateError(f"`{reference}` was not saved: {why}.")
 
 
 def render(value: Any, scope: Mapping[str, Any]) -> Any:
-    """The value with its templates filled in; what was looked up is not looked through again.
+    """Fill in the templates of a value; looked-up values are not scanned for templates.
 
-    A text that is only one template becomes what it looks up, of whatever type; what was not
-    written down stays what it is.
+    A text that is just one template becomes the value it looks up, of any type. Placeholders for
+    values that were not saved stay as they are.
 
     Args:
-        value: Any value that JSON can say.
-        scope: What can be looked up, by root.
+        value: A JSON-serializable value.
+        scope: The values that can be looked up, by root.
 
     Raises:
-        TemplateError: a template is malformed, or what it looks up can't be had.
+        TemplateError: a template is malformed, or its look-up fails.
     """
     if isinstance(value, NotKept):
         return value
@@ -110,7 +110,7 @@ def render(value: Any, scope: Mapping[str, Any]) -> Any:
 
 
 def escape(value: Any) -> Any:
-    """The value written so that ``render`` gives it back as it is."""
+    """Escape a value so that ``render`` returns it unchanged."""
     if isinstance(value, str) and type(value) is str:
         return value.replace(OPEN, _ESCAPED)
     if isinstance(value, Mapping):
@@ -130,7 +130,7 @@ def _rendered(text: str, scope: Mapping[str, Any]) -> Any:
         filled.append(part if isinstance(part, str) else _as_text(part, scope))
         length += len(filled[-1])
         if length > MAX_RENDERED:
-            raise TemplateError(f"A text became longer than {MAX_RENDERED} characters.")
+            raise TemplateError(f"A filled-in text exceeds {MAX_RENDERED} characters.")
     return "".join(filled)
 
 
@@ -154,11 +154,11 @@ def _filled(part: LookUp, scope: Mapping[str, Any], *, alone: bool) -> Any:
                 f"`{part.reference} | {each.name}`: the value is too large."
             ) from None
         except TooDeep:
-            raise TemplateError(f"`{part.reference}`: nested too deep.") from None
+            raise TemplateError(f"`{part.reference}`: nested too deeply.") from None
         except (TypeError, ValueError, KeyError, IndexError, OverflowError):
             shown = type(value).__name__
             raise TemplateError(
-                f"`{part.reference} | {each.name}`: not for a value of type {shown}."
+                f"`{part.reference} | {each.name}`: does not accept this value of type {shown}."
             ) from None
     return value
 
@@ -166,9 +166,7 @@ def _filled(part: LookUp, scope: Mapping[str, Any], *, alone: bool) -> Any:
 def _as_text(part: LookUp, scope: Mapping[str, Any]) -> str:
     value = _filled(part, scope, alone=False)
     if value is None:
-        raise TemplateError(
-            f"`{part.reference}` is null and stands within a text; write | default('...')."
-        )
+        raise TemplateError(f"`{part.reference}` is null inside a text; add | default('...').")
     if isinstance(value, str):
         return value
     try:
@@ -178,13 +176,13 @@ def _as_text(part: LookUp, scope: Mapping[str, Any]) -> str:
     except Oversized:
         raise TemplateError(f"`{part.reference}`: too large to be part of a text.") from None
     except TooDeep:
-        raise TemplateError(f"`{part.reference}`: nested too deep.") from None
+        raise TemplateError(f"`{part.reference}`: nested too deeply.") from None
     except (TypeError, ValueError):
-        raise TemplateError(f"`{part.reference}`: no value that JSON can say.") from None
+        raise TemplateError(f"`{part.reference}`: is not JSON-serializable.") from None
 
 
 def _parsed(text: str) -> tuple[_Part, ...]:
-    """The text in parts: plain text, and what is looked up."""
+    """The parts of a text: plain text and look-ups."""
     return _remembered(text) if len(text) < REMEMBERED else _parse(text)
 
 
@@ -195,7 +193,9 @@ def _remembered(text: str) -> tuple[_Part, ...]:
 
 def _parse(text: str) -> tuple[_Part, ...]:
     if len(text) > MAX_TEXT:
-        raise TemplateError(f"A text with templates has {len(text)} characters, over {MAX_TEXT}.")
+        raise TemplateError(
+            f"A text with templates has {len(text)} characters; the limit is {MAX_TEXT}."
+        )
     parts: list[_Part] = []
     plain: list[str] = []
     at = 0
@@ -230,11 +230,11 @@ def _what_is(value: Any, part: str | int, place: str) -> str:
         known = [str(key) for key in value][:200]
         return f"`{place}` has no `{part}`.{near(str(part), known)}"
     if isinstance(value, list | tuple):
-        return f"`{place}` is a list of {len(value)}; there is no `{part}` in it."
+        return f"`{place}` is a list of {len(value)}; it has no `{part}`."
     kind = "null" if value is None else type(value).__name__
-    return f"`{place}` is {kind}, and has nothing in it."
+    return f"`{place}` is {kind}; it has no `{part}`."
 
 
 def is_secret_variable(reference: Reference) -> bool:
-    """Whether an environment variable is looked up whose name says that it is a secret."""
+    """Whether it looks up an environment variable with a secret name."""
     return reference.root == "env" and any(is_secret_name(str(each)) for each in reference.path)

@@ -1,4 +1,4 @@
-"""Ids of steps: free ones, and references that follow when one changes."""
+"""Rename steps and inputs: find free ids, and update references."""
 
 from __future__ import annotations
 
@@ -32,34 +32,35 @@ _ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 def free_id(wanted: str, taken: Container[str]) -> str:
-    """An id made of a name, with a number where it is taken: ``add``, ``add_2``."""
+    """An id derived from a name, with a number if it is taken: ``add``, ``add_2``."""
     base = wanted
     if not _ID.fullmatch(wanted):
         base = re.sub(r"[^a-z0-9_]+", "_", wanted.lower()[:200]).strip("_")
         base = (base if base[:1].isalpha() else f"step_{base}".rstrip("_"))[:_LONGEST]
-    found, number = base, 1
+    candidate, number = base, 1
     bare = re.sub(r"_\d+$", "", base)
-    while found in taken:
+    while candidate in taken:
         number += 1
         tail = f"_{number}"
-        found = bare[: _LONGEST - len(tail)] + tail
-    return found
+        candidate = bare[: _LONGEST - len(tail)] + tail
+    return candidate
 
 
 def check_id(name: str) -> None:
-    """Raise a UsageError where a name can't be the id of a step or the name of an input."""
+    """Raise a UsageError if a name cannot be the id of a step or the name of an input."""
     if not _ID.fullmatch(name):
         raise UsageError(
-            f"`{name[:80]}`: small letters, digits and `_`, beginning with a letter; at most 40."
+            f"`{name[:80]}`: use up to 40 lowercase letters, digits and `_`, starting with a"
+            " letter."
         )
 
 
 def with_free_ids(step: Step, taken: set[str]) -> Step:
-    """The step with ids that nobody has; references within it follow.
+    """Give a step and everything below it free ids; references within it follow.
 
     Args:
-        step: A step with everything below it.
-        taken: The ids of the document; the new ones are put in.
+        step: The step.
+        taken: The ids of the document; receives the new ids.
     """
     inside = Document.model_construct(name="", steps=[step])
     new: dict[str, str] = {}
@@ -75,13 +76,13 @@ def with_free_ids(step: Step, taken: set[str]) -> Step:
 
 
 def with_id(step: Step, old: str, new: str) -> Step:
-    """The step under a new id; what it says of the old one follows."""
+    """Change a step's id; its references to itself follow."""
     names = {old: new}
     return _rewritten(step, partial(_renamed_many, names=names), names)
 
 
 def step_renamed(document: Document, old: str, new: str) -> Document:
-    """The document with references to a step following its new id."""
+    """Update the references to a renamed step."""
     rewrite = partial(_renamed_many, names={old: new})
     update: dict[str, object] = {
         "steps": [_rewritten(step, rewrite, {}) for step in document.steps],
@@ -91,11 +92,11 @@ def step_renamed(document: Document, old: str, new: str) -> Document:
 
 
 def gathered_renamed(document: Document, names: Mapping[str, str]) -> Document:
-    """The document with look-ups into what paras gather by id following their branches' new ids.
+    """Update look-ups into para results that are gathered by id.
 
     Args:
-        document: In which the branches have their new ids.
-        names: The new ids by the old ones.
+        document: The document, in which the branches already have their new ids.
+        names: New ids by old ids.
     """
     steps = {step.id: step for step in all_steps(document)}
 
@@ -123,7 +124,7 @@ def gathered_renamed(document: Document, names: Mapping[str, str]) -> Document:
 def _renamed_keys(
     step: Step | None, parts: Iterable[re.Match[str]], names: Mapping[str, str]
 ) -> Iterator[tuple[int, int, str]]:
-    """Where a path into a step's result names a branch by its old id, and the new one."""
+    """Spans of a path into a step's result that name a branch by its old id, with the new id."""
     for part in parts:
         while isinstance(step, ChainStep):
             step = step.chain[-1]
@@ -141,7 +142,7 @@ def _renamed_keys(
 
 
 def _path(expression: str) -> list[re.Match[str]]:
-    """The parts of the path that a look-up begins with, its root first."""
+    """The parts of the path at the start of a look-up, the root first."""
     parts: list[re.Match[str]] = []
     while part := _PART.match(expression, parts[-1].end() if parts else 0):
         parts.append(part)
@@ -155,7 +156,7 @@ def _key(part: re.Match[str]) -> str | int:
 
 
 def input_renamed(document: Document, old: str, new: str) -> Document:
-    """The document with references to an input following its new name."""
+    """Update the references to a renamed input."""
     rewrite = partial(_renamed, root="inputs", old=old, new=new)
     update: dict[str, object] = {
         "steps": [_rewritten(step, rewrite, {}) for step in document.steps],
@@ -168,7 +169,7 @@ def input_renamed(document: Document, old: str, new: str) -> Document:
 
 
 def _rewritten(step: Step, rewrite: Callable[[str], str], ids: Mapping[str, str]) -> Step:
-    """The step with its references rewritten and its ids replaced; itself where nothing changes."""
+    """Rewrite a step's references and replace its ids; returns the step itself if unchanged."""
     update: dict[str, Any] = {}
     if step.id in ids:
         update["id"] = ids[step.id]
@@ -181,7 +182,7 @@ def _rewritten(step: Step, rewrite: Callable[[str], str], ids: Mapping[str, str]
 
 
 def _rewritten_alone(step: Step, rewrite: Callable[[str], str]) -> Step:
-    """The step with its own references rewritten, but for those below it."""
+    """Rewrite a step's own references, without those of the steps below it."""
     update: dict[str, Any] = {}
     if step.when is not None:
         update["when"] = _condition(step.when, rewrite)
@@ -208,7 +209,7 @@ def _condition(condition: Condition, rewrite: Callable[[str], str]) -> Condition
 
 
 def _value(value: Any, rewrite: Callable[[str], str]) -> Any:
-    """The value with its templates rewritten; itself where nothing changes."""
+    """Rewrite the templates of a value; returns the value itself if unchanged."""
     if isinstance(value, str):
         new = _in_templates(value, rewrite)
         return value if new == value else new
@@ -230,7 +231,7 @@ def _in_templates(text: str, rewrite: Callable[[str], str]) -> str:
 
 
 def _renamed_many(expression: str, names: Mapping[str, str]) -> str:
-    """The look-up with several steps' ids replaced at once; a swap of two stays one."""
+    """Replace several step ids in a look-up at once, so two ids can be swapped."""
     if not any(old in expression for old in names):
         return expression
     any_old = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
@@ -249,7 +250,7 @@ def _renamed_many(expression: str, names: Mapping[str, str]) -> str:
 
 
 def _renamed(expression: str, root: str, old: str, new: str) -> str:
-    """The look-up with one name below a root replaced."""
+    """Replace one name below a root in a look-up."""
     if old not in expression:
         return expression
     name = re.escape(old)

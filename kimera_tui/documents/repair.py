@@ -1,4 +1,4 @@
-"""A document without what is wrong with its form, so that the rest of it can be checked too."""
+"""Remove format errors from a document, so that the rest of it can be checked too."""
 
 from __future__ import annotations
 
@@ -19,51 +19,51 @@ from kimera_tui.documents.schema_errors import (
 from kimera_tui.yaml.reading import Key
 
 ROUNDS = 4
-"""A step that can't be made out hides what is wrong below it until it is repaired."""
+"""Maximum rounds; a step of unknown kind hides the errors below it until it is repaired."""
 _CARRIES = frozenset({("inputs",), ("env",), ("defaults",), ("defaults", "friend")})
-"""What the rest is checked against."""
+"""Parts that the rest is checked against; without them no document is returned."""
 
 
 @dataclass(slots=True)
 class Repair:
-    """What became of plain values whose form is wrong."""
+    """The outcome of repairing plain values with format errors."""
 
     data: Any
     document: Document | None = None
-    """None where the rest can't be made one."""
+    """None if the repair failed."""
     errors: list[FormError] = field(default_factory=list)
-    """What came to light on the way."""
+    """Errors that were hidden at first."""
     _places: set[Key] = field(default_factory=set)
-    """Where something was taken out or put in."""
+    """Paths where something was removed or inserted."""
     _around: set[Key] = field(default_factory=set)
-    """The same places, and what they are in."""
+    """The same paths and everything above them."""
     _misspelt: dict[Key, str] = field(default_factory=dict)
-    """Keys that were put in for others, by their places."""
+    """Keys of the file that were replaced, by repaired path."""
     _stand_ins: int = 0
 
     def explains(self, path: Key) -> bool:
-        """Whether a problem there may come from what was taken out or put in."""
+        """Whether a problem at a path may come from the repair itself."""
         if any(path[:length] in self._places for length in range(1, len(path) + 1)):
             return True
         if path[:1] == ("inputs",):
             return path[:2] in self._around
         if path[:-1] not in self._around:
             return False
-        # A key that was taken out may have named the friend, or brought what is missing.
+        # A removed key may have named the friend, or provided what is missing.
         return path[-1:] == ("kwargs",) or (
             path[-1:] == ("task",) and "." not in at(self.data, path)
         )
 
     def written(self, path: Key) -> Key:
-        """Where that stands in the file, under the keys that the file has."""
+        """The path in the file, with the keys as the file has them."""
         lengths = range(1, len(path) + 1)
         return tuple(self._misspelt.get(path[:length], path[length - 1]) for length in lengths)
 
     def make(self, errors: Sequence[FormError]) -> None:
-        """Take out and put in until the rest is a document."""
+        """Remove and insert values until the rest is a document."""
         for _ in range(ROUNDS):
             if len(errors) >= MOST:
-                return  # there are more than were looked at
+                return  # there are more errors than were collected
             for error in reversed(errors):
                 self._note(error.path)
                 self._mend(error)
@@ -84,7 +84,7 @@ class Repair:
             return
         owner, last = at(self.data, path[:-1]), path[-1]
         if error.kind == "step_kind":
-            owner[last] = self._made_out(path, owner[last])
+            owner[last] = self._with_one_kind(path, owner[last])
         elif path == ("name",):
             owner[last] = "unnamed"
         elif is_step(path[:-1]) and last in ("id", *KINDS):
@@ -98,8 +98,8 @@ class Repair:
         elif isinstance(owner, list):
             del owner[int(last)]
 
-    def _made_out(self, path: Key, step: Any) -> Any:
-        """A step of one kind in place of one that has none or several."""
+    def _with_one_kind(self, path: Key, step: Any) -> Any:
+        """A step of exactly one kind, made from one with none or several."""
         if not isinstance(step, dict):
             return {"id": self._stand_in("id"), "task": self._stand_in("task")}
         kinds = [kind for kind in KINDS if kind in step]
@@ -115,7 +115,7 @@ class Repair:
         if key == "task":
             return "unknown"
         self._stand_ins += 1
-        # Like nothing that a person calls a step: it must not be named as what was meant.
+        # Unlike any name a person would choose, so that it is never suggested.
         name = f"z{self._stand_ins:039}"
         return name if key == "id" else [{"id": name, "task": "unknown"}]
 
@@ -124,8 +124,8 @@ def repaired(data: Any, errors: Sequence[FormError]) -> Repair:
     """Repair plain values.
 
     Args:
-        data: The values; they stay as they are.
-        errors: What is wrong with them.
+        data: The values; they are not modified.
+        errors: Their format errors.
     """
     repair = Repair(copy.deepcopy(data))
     repair.make(errors)

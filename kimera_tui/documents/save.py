@@ -1,4 +1,4 @@
-"""A document as YAML that reads well in git; over an older text its comments and order stay."""
+"""Write a document as YAML that reads well in git, keeping comments and order of the old text."""
 
 from __future__ import annotations
 
@@ -16,41 +16,39 @@ from kimera_tui.yaml.writing import WIDTH, dashed, lines_of, on_one_line
 
 Plain = Mapping[str, Any]
 _OPEN = ("inputs", "defaults")
-"""Mappings that never stand on one line."""
+"""Mappings that are never written on one line."""
 
 
 def text_of(document: Document, old: str = "") -> str:
-    """The text of a file that holds the document.
+    """The text of a file for a document.
 
     Args:
-        document: What is written.
-        old: What the file held before; an empty string for a new file.
+        document: The document.
+        old: The current content of the file; empty for a new file.
 
     Raises:
-        ConfigError: it holds something that a file can't.
+        ConfigError: the document has a value that YAML cannot hold.
     """
     plain = plain_document(document)
-    before = _held(old) if old else None
+    before = _parsed(old) if old else None
     if before is not None:
         if equal(before, plain):
             return old
         kept = _over(old, before, plain)
-        if kept is not None and equal(_held(kept), plain):
+        if kept is not None and equal(_parsed(kept), plain):
             return kept
     text = "\n".join(_Weaver().mapping(plain, {}, Block(0), 0, holder=True)) + "\n"
     try:
         written = plain_document(read_formed(text, "its text"))
     except ConfigError as error:
-        raise ConfigError(f"It can't be kept in a file: {error}") from None
+        raise ConfigError(f"Cannot save: {error}") from None
     if not equal(written, plain):
-        raise ConfigError(
-            "It can't be kept in a file: it has a value that would be read as another."
-        )
+        raise ConfigError("Cannot save: a value would be read back as another one.")
     return text
 
 
 def equal(one: Any, other: Any) -> bool:
-    """Whether two plain values are the same, and of the same types."""
+    """Whether two plain values are equal and of the same types."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
@@ -60,8 +58,8 @@ def equal(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _held(text: str) -> dict[str, Any] | None:
-    """The document that a text holds, plain; None where it holds none."""
+def _parsed(text: str) -> dict[str, Any] | None:
+    """The document in a text, as plain values; None if it is not one."""
     try:
         return plain_document(read_formed(text, ""))
     except ConfigError:
@@ -69,7 +67,7 @@ def _held(text: str) -> dict[str, Any] | None:
 
 
 def _over(old: str, before: Plain, plain: Plain) -> str | None:
-    """The old text with the new values put in; None where it can't be taken apart."""
+    """The old text with the new values; None if it cannot be cut into pieces."""
     unix = old.replace("\r\n", "\n")
     try:
         block = cut(unix)
@@ -90,7 +88,7 @@ class _Known:
 
 
 def _known(block: Block, before: Plain) -> Iterator[_Known]:
-    """The steps that stand in lines of their own."""
+    """The steps that have lines of their own."""
     for key, piece in block.keys.items():
         steps = before.get(key)
         if piece.inner is None or not isinstance(steps, list):
@@ -111,7 +109,7 @@ def _steps(plain: Plain) -> Iterator[dict[str, Any]]:
 
 
 def _likeness(step: Plain) -> tuple[str, ...]:
-    """What a step that got another id still has in common with what it was."""
+    """What a renamed step still has in common with the old one."""
     kind = next(kind for kind in KINDS if kind in step)
     return (kind, step["task"]) if kind == "task" else (kind, step[kind][0]["id"])
 
@@ -124,7 +122,7 @@ class _Weaver:
     """By the identity of the new step."""
 
     def match(self, new: Iterable[Plain], old: Iterable[_Known]) -> None:
-        """Find out what each new step was: by its id, or else the next one that is like it."""
+        """Match each new step with an old one: by id, or else the next similar one."""
         by_id, like = defaultdict[Any, list[_Known]](list), defaultdict[Any, list[_Known]](list)
         for known in old:
             by_id[known.was["id"]].append(known)
@@ -147,28 +145,28 @@ class _Weaver:
         """The lines of a mapping.
 
         Args:
-            new: What it has now.
-            before: What it had.
-            block: The lines of what it had.
-            column: Where its keys stand.
-            holder: Whether steps may stand in it.
+            new: The new values.
+            before: The old values.
+            block: The old lines.
+            column: Column of its keys.
+            holder: Whether it may contain steps.
         """
         by = column - block.column
-        found: dict[str, list[str]] = {}
+        lines: dict[str, list[str]] = {}
         for key, piece in block.keys.items():
             if key in new:
-                found[key] = self._key(key, new, before, piece, by, holder=holder)
-            elif key not in before:  # it said what holds anyway, and may go on
-                found[key] = shifted([*piece.lead, *piece.raw], by)
-        order, place = list(found), 0
+                lines[key] = self._key(key, new, before, piece, by, holder=holder)
+            elif key not in before:  # a default that the old text spelled out may stay
+                lines[key] = shifted([*piece.lead, *piece.raw], by)
+        order, place = list(lines), 0
         for key in new:
-            if key not in found:
-                lines = self._fresh(key, new[key], column, holder=holder)
-                is_part = "kimera" in new and len(lines) > 1 and not isinstance(new[key], str)
-                found[key] = ["", *lines] if is_part else lines
+            if key not in lines:
+                fresh = self._fresh(key, new[key], column, holder=holder)
+                is_part = "kimera" in new and len(fresh) > 1 and not isinstance(new[key], str)
+                lines[key] = ["", *fresh] if is_part else fresh
                 order.insert(place, key)
             place = order.index(key) + 1
-        return [line for key in order for line in found[key]] + shifted(block.tail, by)
+        return [line for key in order for line in lines[key]] + shifted(block.tail, by)
 
     def _key(
         self, key: str, new: Plain, before: Plain, piece: Piece, by: int, *, holder: bool
@@ -190,7 +188,7 @@ class _Weaver:
         return [*lead, first + piece.comment, *rest, *shifted(piece.after, by)]
 
     def _fresh(self, key: str, value: Any, column: int, *, holder: bool) -> list[str]:
-        """The lines of a key that wasn't there, or had a value of another kind."""
+        """The lines of a key that is new, or whose value was of another kind."""
         if holder and key in STEP_LISTS and isinstance(value, list) and value:
             steps = self._list(value, Block(column + 2), column + 2)
             return [" " * column + f"{key}:", *steps]
@@ -228,7 +226,7 @@ class _Weaver:
         return lead + (lines if piece.below_dash else _with_dash(lines, dash, column))
 
     def _in_brackets(self, step: Plain, piece: Piece, column: int) -> list[str]:
-        """The lines of a step that stood in brackets: there it stays where it fits."""
+        """The lines of a step that was in brackets; it stays in brackets if it fits."""
         text = on_one_line(step)
         if "\n" in text or len(text) > WIDTH - column or any(_steps(step)):
             lines = self.mapping(step, {}, Block(0), 0, holder=True)
@@ -239,7 +237,7 @@ class _Weaver:
 
 
 def _with_dash(lines: Sequence[str], dash: int, column: int) -> list[str]:
-    """The lines of a step with its dash; comments above its first key go above that."""
+    """The lines of a step with its dash; comments above its first key go above the dash."""
     first = next(n for n, line in enumerate(lines) if line.strip() and line.lstrip()[0] != "#")
     head = " " * dash + "-" + " " * (column - dash - 1) + lines[first][column:]
     return [*shifted(lines[:first], dash - column), head, *lines[first + 1 :]]

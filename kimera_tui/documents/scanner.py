@@ -1,4 +1,4 @@
-"""Reads what a template looks up, such as ``steps.load.result | first``."""
+"""Parse the look-up in a template, such as ``steps.load.result | first``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kimera_tui.errors import UsageError, near
 ROOTS = ("inputs", "steps", "prev", "run", "env", "error")
 OPEN, CLOSE = "${{", "}}"
 _LONGEST_QUOTE = 60
-"""Characters of a template that errors quote."""
+"""Characters of a template that an error quotes."""
 MAX_PARTS = 32
 MAX_FILTERS = 8
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -20,12 +20,12 @@ _INDEX = re.compile(r"-?\d{1,9}")
 
 
 class TemplateError(UsageError):
-    """A template is malformed, or what it looks up can't be had."""
+    """A template is malformed, or its look-up failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Something that is looked up, such as ``steps.load.result.rows[0]``."""
+    """A path to look up, such as ``steps.load.result.rows[0]``."""
 
     root: str
     path: tuple[str | int, ...] = ()
@@ -36,7 +36,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One of ``FILTERS``, and what stands in its parentheses."""
+    """One of ``FILTERS`` with its argument."""
 
     name: str
     argument: Any = None
@@ -44,28 +44,28 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """A reference, and the filters that its value goes through."""
+    """A reference and the filters for its value."""
 
     reference: Reference
     filters: tuple[Filter, ...] = ()
 
 
 class Scanner:
-    """Reads one look-up, from the left to the right, never back.
+    """Parses one look-up from left to right without backtracking.
 
     Args:
-        text: The text that it stands in.
-        start: Where the template begins in it; None where the text is a look-up alone.
+        text: The text that contains it.
+        start: Where the template starts; None if the whole text is a look-up.
     """
 
     def __init__(self, text: str, start: int | None = None) -> None:
         self._text = text
         self._start = start
         self.at = 0 if start is None else start + len(OPEN)
-        """Where the reading has come to."""
+        """The current position."""
 
     def look_up(self) -> LookUp:
-        """A look-up with its filters, up to its end; raises TemplateError."""
+        """Parse a look-up with its filters and its end; raises TemplateError."""
         reference = self.reference()
         filters: list[Filter] = []
         while self._took("|"):
@@ -77,10 +77,10 @@ class Scanner:
         return LookUp(reference, tuple(filters))
 
     def reference(self) -> Reference:
-        """A place; raises TemplateError."""
+        """Parse a reference; raises TemplateError."""
         root = self._name("what to look up")
         if root not in ROOTS:
-            raise self._wrong(f"`{root}` can't be looked up; {', '.join(ROOTS)} can")
+            raise self._wrong(f"`{root}` can't be looked up; choose from {', '.join(ROOTS)}")
         path: list[str | int] = []
         while True:
             if self._took(".", spaces=False):
@@ -100,7 +100,7 @@ class Scanner:
                 raise self._wrong(f"more than {MAX_PARTS} parts")
 
     def expect_end(self) -> None:
-        """Raise a TemplateError where something is left of the text."""
+        """Raise a TemplateError if any text is left."""
         self._skip()
         if self.at < len(self._text):
             raise self._wrong("unexpected text after it")
@@ -123,9 +123,9 @@ class Scanner:
             end = self._text.find(quote, self.at + 1)
             if end < 0:
                 raise self._wrong(f"{quote} is not closed")
-            found = self._text[self.at + 1 : end]
+            literal = self._text[self.at + 1 : end]
             self.at = end + 1
-            return found
+            return literal
         if (number := _INDEX.match(self._text, self.at)) is not None:
             self.at = number.end()
             return int(number[0])

@@ -1,4 +1,4 @@
-"""What is wrong with the form of a document, in the words of its file."""
+"""Format errors of a document, in terms of its file."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ from kimera_tui.documents.foreign_syntax import instead_of, right_form
 from kimera_tui.yaml.reading import Key
 
 MOST = 400
-"""Errors that are looked at, of a document that has thousands."""
+"""Maximum number of errors to process; a document can have thousands."""
 
 
 @dataclass(frozen=True, slots=True)
 class FormError:
-    """One value that doesn't have the format's form."""
+    """One value in the wrong format."""
 
     path: Key
     kind: str
-    """What pydantic calls such errors."""
+    """Pydantic's type of the error."""
     sentence: str = ""
-    """What is wrong; goes behind the place."""
+    """The mistake, to be shown after the path."""
     of_key: bool = False
-    """Whether the key itself is meant, rather than what stands there."""
+    """Whether the key itself is wrong, rather than its value."""
 
 
 def validated(data: Any) -> tuple[Document | None, list[FormError]]:
-    """The document that plain values make, or what is wrong with them, one error a place."""
+    """The document made from plain values, or its format errors, one for each path."""
     try:
         return Document.model_validate(data, by_alias=True, by_name=False), []
     except ValidationError as error:
-        return None, _in_the_files_words(data, error)
+        return None, _form_errors(data, error)
     except RecursionError:
-        return None, [FormError((), "deep", "steps are nested too deep.")]
+        return None, [FormError((), "deep", "steps are nested too deeply.")]
 
 
 def is_step(path: Key) -> bool:
@@ -60,7 +60,7 @@ def is_step(path: Key) -> bool:
 
 
 def misspelt_kind(step: Mapping[str, Any]) -> tuple[str, str]:
-    """The key of a step that is probably a misspelt kind, and that kind; empty texts for none."""
+    """The key of a step that is probably a misspelt kind, and that kind; empty texts if none."""
     known = {*_names(TaskStep), *_names(ChainStep), *_names(ParaStep)}
     unknown = [key for key in step if key not in known and len(key) < 20][:40]
     for key in unknown:
@@ -70,26 +70,26 @@ def misspelt_kind(step: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def sentence_of_field(error: ValidationError) -> tuple[str, str]:
-    """The field of a form that an error is about, empty for all of them, and what is wrong."""
+    """The form field that an error is about, empty for all of them, and the error's sentence."""
     first = error.errors(include_url=False, include_input=False)[0]
     path: Key = first["loc"][:1]
     return str(path[0]) if path else "", _sentence(None, path, first)
 
 
-def _in_the_files_words(data: Any, error: ValidationError) -> list[FormError]:
-    found: dict[Key, FormError] = {}
+def _form_errors(data: Any, error: ValidationError) -> list[FormError]:
+    errors: dict[Key, FormError] = {}
     for each in error.errors(include_url=False, include_input=False)[:MOST]:
         kind, loc = each["type"], each["loc"]
         path = place_of(data, loc, kind, is_step)
-        if path in found or (kind == "literal_error" and _is_handlers(data, path)):
+        if path in errors or (kind == "literal_error" and _is_handlers(data, path)):
             continue
         sentence = _sentence(data, path, each)
-        found[path] = FormError(path, kind, sentence, of_key=loc[-1:] == ("[key]",))
-    return list(found.values())
+        errors[path] = FormError(path, kind, sentence, of_key=loc[-1:] == ("[key]",))
+    return list(errors.values())
 
 
 def _is_handlers(data: Any, path: Key) -> bool:
-    """Whether steps stand there for an error: what is wrong with them is told by itself."""
+    """Whether it is a list of error handlers, whose own errors are reported."""
     return path[-1:] == ("on_error",) and is_step(path[:-1]) and isinstance(at(data, path), list)
 
 
@@ -99,7 +99,7 @@ def _sentence(data: Any, path: Key, error: ErrorDetails) -> str:
     if kind == "extra_forbidden" and (instead := instead_of(last, _owner(path[:-1]))):
         return f"unknown key '{last}': {instead}."
     if kind == "step_kind":
-        return f"a step has exactly one of {', '.join(KINDS)}.{_misspelt(at(data, path))}"
+        return f"a step needs exactly one of {', '.join(KINDS)}.{_misspelt(at(data, path))}"
     if last == "on_error" and is_step(path[:-1]):
         return "must be fail, continue, or a list of steps."
     if kind == "string_pattern_mismatch":
@@ -139,12 +139,12 @@ def _misspelt(step: Any) -> str:
 def _form_of(path: Key) -> str:
     last = path[-1] if path else ""
     if last == "task":
-        return "a task is written as friend.task, in letters, digits and _ . : -"
+        return "write a task as friend.task, with letters, digits and _ . : -"
     if last == "from":
         return "a secret comes from env:NAME, file:PATH or prompt"
     if path[:1] == ("env",):
-        return "a variable's name has letters, digits and _ only"
-    return "small letters, digits and `_`, beginning with a letter; at most 40"
+        return "a variable name has only letters, digits and _"
+    return "use up to 40 lowercase letters, digits and `_`, starting with a letter"
 
 
 _MODELS: Mapping[str, type[BaseModel]] = {
@@ -158,7 +158,7 @@ _STEPS: Mapping[str, type[BaseModel]] = {"task": TaskStep, "chain": ChainStep, "
 
 
 def _known_keys(data: Any, path: Key) -> Iterator[str]:
-    """The keys that would have been right at a place."""
+    """The valid keys at a path."""
     if is_step(path):
         here = at(data, path)
         kind = next((kind for kind in KINDS if isinstance(here, dict) and kind in here), "task")

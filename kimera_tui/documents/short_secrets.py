@@ -1,4 +1,4 @@
-"""Declared secrets that are too short or too common to be looked for in what a run says."""
+"""Secrets that are too short or too common to mask wherever they occur."""
 
 from __future__ import annotations
 
@@ -10,33 +10,34 @@ from kimera_tui.redaction import by_place
 
 
 class ShortSecrets:
-    """Says of one run, once for each, which of its secrets can't be hidden everywhere."""
+    """Reports, once each, the secrets of a run that cannot be masked everywhere."""
 
     def __init__(self) -> None:
-        self._said: set[str] = set()
+        self._reported: set[str] = set()
 
     def news(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], secret: Collection[str]
     ) -> Iterator[str]:
-        """A sentence for each argument that is hidden under its own name only.
+        """A sentence for each new argument that is masked only under its own name.
 
         Args:
-            args: What a task is sent with.
-            kwargs: The same.
+            args: Positional arguments of a task.
+            kwargs: Named arguments of the task.
             secret: Names in kwargs, and positions in args, that are secret.
         """
         for name, value in {**by_place(args), **kwargs}.items():
-            if name not in secret or name in self._said or not any(map(_is_short, _leaves(value))):
+            if name not in secret or name in self._reported:
                 continue
-            self._said.add(name)
-            yield (
-                f"{name if name in kwargs else f'argument {name}'} is too short or common to be"
-                " hidden everywhere: it is under its own name only"
-            )
+            if any(map(_is_short, _leaves(value))):
+                self._reported.add(name)
+                yield (
+                    f"{name if name in kwargs else f'argument {name}'} is too short or common to"
+                    " mask everywhere: it is masked only under its own name"
+                )
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    """What is in a value, however deep."""
+    """The scalars in a value, at any depth."""
     left = [value]
     while left:
         each = left.pop()

@@ -1,4 +1,4 @@
-"""The folder of workflow files: found, read, and written whole or not at all."""
+"""The folder of workflow files: find, read, and write them atomically."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from kimera_tui.yaml.reading import read_text
 ENDING = ".kimera.yaml"
 DIFF_LINES = 2_000
 MAX_NAME = 120
-"""Bytes of a file's name before its ending."""
+"""Maximum bytes of a file name before its ending."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A file as it was read or written last."""
+    """A file as it was last read or written."""
 
     path: Path
     document: Document
@@ -32,21 +32,21 @@ class Stored:
 
 
 class ChangedOnDisk(KimeraError):
-    """Somebody else wrote the file; nothing was written over it.
+    """The file changed on disk; it was not overwritten.
 
     Attributes:
-        theirs: What is in the file.
-        diff: From there to what was to be written, as a unified diff.
+        theirs: The content of the file.
+        diff: A unified diff from the file to the text that was to be written.
     """
 
     def __init__(self, path: Path, theirs: str, diff: str) -> None:
-        super().__init__(f"{path} changed on disk: it was not touched.")
+        super().__init__(f"{path} changed on disk; it was not overwritten.")
         self.theirs = theirs
         self.diff = diff
 
 
 def workflows_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where workflows are kept: ``$KIMERA_WORKFLOWS``, else ``workflows`` in this folder."""
+    """The folder of workflows: ``$KIMERA_WORKFLOWS``, or ``workflows`` in the current folder."""
     return Path(environ.get("KIMERA_WORKFLOWS") or "workflows")
 
 
@@ -54,55 +54,55 @@ class Library:
     """The workflow files of a folder.
 
     Args:
-        folder: Need not be there yet.
+        folder: The folder; it need not exist yet.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def entries(self) -> list[Path]:
-        """All files, by name; none where the folder can't be read."""
+        """All files, by name; empty if the folder cannot be read."""
         try:
             return sorted(filter(_is_file, self._folder.glob(f"*{ENDING}")))
         except OSError:
             return []
 
     def file_for(self, name: str) -> Path:
-        """Where a workflow of that name is kept."""
+        """The file for a workflow of that name."""
         stem = re.sub(r"[^\w.-]+", "-", name.lower()).strip("-.")
         short = stem.encode(errors="ignore")[:MAX_NAME].decode(errors="ignore")
         return self._folder / f"{short or 'workflow'}{ENDING}"
 
     def find(self, word: str) -> Path:
-        """The file that a person names: by its path, or as it is called in the folder.
+        """The file for a path or the name of a workflow.
 
         Raises:
-            UsageError: there is none; the message has the nearest names.
+            UsageError: it does not exist; the message suggests names.
         """
-        path, found = Path(word), self.file_for(word)
+        path, by_name = Path(word), self.file_for(word)
         if _is_file(path):
             return path
         if "/" in word or path.suffix in (".yaml", ".yml"):
             raise UsageError(f"No file {word}.")
-        if _is_file(found):
-            return found
+        if _is_file(by_name):
+            return by_name
         names = [each.name.removesuffix(ENDING) for each in self.entries()]
-        known = f" There are: {', '.join(names[:10])}." if names else ""
-        raise UsageError(f"No workflow `{word}` in {self._folder}.{near(word, names) or known}")
+        others = f" Available: {', '.join(names[:10])}." if names else ""
+        raise UsageError(f"No workflow `{word}` in {self._folder}.{near(word, names) or others}")
 
 
 def open_workflow(path: Path) -> Stored:
-    """Read a file that has the format's form, to be edited.
+    """Read a file for editing.
 
     Raises:
-        ConfigError: it can't be read, or has not; the message names line and field.
+        ConfigError: it cannot be read, or its format is wrong; the message names line and field.
     """
     text = read_text(path)
     return Stored(path, read_formed(text, str(path)), text)
 
 
 def changed(stored: Stored) -> bool:
-    """Whether a file is there and holds something else than it did."""
+    """Whether a file exists and its content has changed."""
     try:
         return read_text(stored.path) != stored.text
     except ConfigError:
@@ -110,22 +110,22 @@ def changed(stored: Stored) -> bool:
 
 
 def save(document: Document, path: Path, stored: Stored | None) -> Stored:
-    """Write a document; the file has either what it had or all of the new.
+    """Write a document atomically.
 
     Args:
-        document: What is written.
-        path: Where to.
-        stored: What was read from there; None for a file that must not be there yet.
+        document: The document.
+        path: The file.
+        stored: The file as it was read; None for a file that must not exist yet.
 
     Raises:
-        ChangedOnDisk: somebody else wrote the file.
-        ConfigError: it can't be written, or has a value that a file can't hold.
+        ChangedOnDisk: the file changed since then.
+        ConfigError: the file cannot be written, or the document has a value YAML cannot hold.
     """
     text = text_of(document, stored.text if stored is not None else "")
     try:
-        there = read_text(path) if path.exists() else None
-        if there is not None and (stored is None or there != stored.text):
-            raise ChangedOnDisk(path, there, _diff(there, text, path))
+        current = read_text(path) if path.exists() else None
+        if current is not None and (stored is None or current != stored.text):
+            raise ChangedOnDisk(path, current, _diff(current, text, path))
         replace_file(path, text)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror}).") from error
@@ -135,7 +135,7 @@ def save(document: Document, path: Path, stored: Stored | None) -> Stored:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # a name that is too long, or a folder that may not be looked into
+    except OSError:  # a name that is too long, or a folder without permission
         return False
 
 

@@ -1,6 +1,6 @@
-"""The filters of templates: small functions of plain values, bounded in time and size.
+"""Template filters: small functions of plain values, bounded in time and size.
 
-They run on the loop that the screen shares, on values that somebody else chose.
+They run on the loop that the screen shares, on untrusted values.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from kimera_tui.depth import DEEPEST
 from kimera_tui.values.placeholders import NotKept
 
 MAX_TEXT = 256 * 1024
-"""Characters of a text that a filter takes, and of all texts in a value that becomes JSON."""
+"""Maximum characters of a filter's text, and of all texts in a value converted to JSON."""
 MAX_VALUES = 5_000
-"""Values within each other that become JSON, and those of a list that is joined."""
+"""Maximum number of nested values to convert to JSON, and of list items to join."""
 MAX_DIGITS = 300
-"""Digits before the point of a number, and characters of a text that is read as one."""
+"""Maximum digits before a number's point, and characters of a text parsed as a number."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _ROUND = Context(prec=MAX_DIGITS + 10, rounding=ROUND_DOWN, Emax=MAX_EMAX, Emin=MIN_EMIN)
@@ -34,9 +34,9 @@ class TooDeep(ValueError):
 
 
 class Incomplete(ValueError):
-    """Part of the value was not written down; ``why`` says which.
+    """Part of the value was not saved; ``why`` says which.
 
-    Once it is part of a text, nothing shows any more that it only stands for a value.
+    Inside a text, a placeholder could no longer be told from a real value.
     """
 
     def __init__(self, missing: NotKept) -> None:
@@ -45,13 +45,13 @@ class Incomplete(ValueError):
 
 
 def to_json(value: Any) -> str:
-    """JSON of a value.
+    """Convert a value to JSON.
 
     Raises:
-        Incomplete: part of it was not written down.
+        Incomplete: part of it was not saved.
         Oversized: it has more than ``MAX_VALUES`` values or ``MAX_TEXT`` characters.
-        TooDeep: it is nested too deep.
-        TypeError, ValueError: JSON can't say it.
+        TooDeep: it is nested too deeply.
+        TypeError, ValueError: it is not JSON-serializable.
     """
     _check_size(value)
     return _encode(value)
@@ -68,7 +68,7 @@ def _check_size(value: Any) -> None:
                 characters += len(each)
             elif isinstance(each, Mapping | list | tuple):
                 values += len(each)
-                if values > MAX_VALUES:  # before they are looked at, for there may be millions
+                if values > MAX_VALUES:  # before visiting them, as there may be millions
                     raise Oversized
                 below.extend(each.values() if isinstance(each, Mapping) else each)
                 if isinstance(each, Mapping):
@@ -93,7 +93,7 @@ def _float(value: Any) -> float:
 
 
 def _number(value: Any) -> Any:
-    """Something that is a number in little time, whatever its digits and its exponent."""
+    """A value that converts to a number quickly, whatever its digits and exponent."""
     if isinstance(value, Decimal):
         if not value.is_finite() or value.adjusted() > MAX_DIGITS:
             raise ValueError
@@ -145,7 +145,7 @@ def _word(value: Any) -> str:
     if isinstance(value, str):
         return value
     if type(value) is int or (type(value) is float and math.isfinite(value)):
-        return repr(value)  # what the encoder does, three times faster
+        return repr(value)  # the same as the encoder, three times faster
     return _encode(value)
 
 
@@ -163,4 +163,4 @@ FILTERS: Mapping[str, Callable[[Any, Any], Any]] = {
     "last": lambda value, _: _last(value),
     "join": _join,
 }
-"""What each filter makes of a value and its argument; each raises what Python does for a misfit."""
+"""The filters, called with a value and an argument; they raise Python's errors for a misfit."""

@@ -1,1 +1,1 @@
-"""Runs of workflows: planned, executed, resumed, replayed, cancelled."""
+"""Plan, execute, resume, replay, detach and cancel runs."""

@@ -1,4 +1,4 @@
-"""What a schedule wants done: frozen values that the executor performs."""
+"""The actions a schedule asks for: frozen values that the executor performs."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Send:
     before: Any = NOTHING
     """The upstream result, or ``NOTHING``."""
     error: Exception | None = None
-    """What an error handler handles."""
+    """The error that an error handler handles."""
     intent: StepIntended | None = None
-    """What an earlier console was about to send; it is sent as it was written down."""
+    """What an earlier console was about to send; it is sent exactly as recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +33,14 @@ class Adopt:
     node: Node
     task: PlannedTask
     before: Any = NOTHING
-    known: StepState | None = None
+    recorded: StepState | None = None
     where: str = ""
-    """Where the task was found, for people."""
+    """Where the task was found, as a sentence for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Announce another attempt; its ``Send`` follows when the delay is over."""
+    """Announce a retry; its ``Send`` follows after the delay."""
 
     path: str
     task_id: str
@@ -52,7 +52,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Announce that nobody can tell what became of a task."""
+    """Announce that the fate of a task is unknown."""
 
     task: PlannedTask
     error: PublishUncertain
@@ -77,7 +77,7 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Revoke and then abandon what is in flight below a para; ``given_up`` reports it done."""
+    """Revoke and then abandon what is in flight below a para; report back with ``given_up``."""
 
     path: str
     paths: frozenset[str]
@@ -85,7 +85,7 @@ class GiveUp:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Revoke everything in flight, and abandon what has not ended soon after."""
+    """Revoke everything in flight, and abandon what does not end soon after."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The runs of one runner that have not ended, each in a background task."""
+"""The active runs of one runner, each in a background task."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from kimera_tui.process.events import Refused
 from kimera_tui.runs.events import RunDetached, RunEnded, RunStarted, StepReused
 
 KEPT_SECONDS = 60.0
-"""How long the result of a run that has ended can still be asked for."""
+"""Seconds for which the result of an ended run stays available."""
 
 
 class ActiveRuns:
     """The active runs of one runner.
 
     Args:
-        context: What they share.
+        context: What the runs share.
     """
 
     def __init__(self, context: RunContext) -> None:
         self._context = context
         self._tasks: dict[str, asyncio.Task[Any]] = {}
         self.executors: dict[str, Executor] = {}
-        """Of the runs that have not ended, by their ids."""
+        """Executors of the active runs, by run id."""
 
     def begin(
         self, executor: Executor, started: RunStarted, reused: Sequence[StepReused] = ()
     ) -> asyncio.Task[Any]:
-        """Start a run; its first step is sent once its beginning is in the journal."""
+        """Start a run; its first step is sent once the journal has its start."""
         return self._in_task(executor, self._from_start(executor, started, reused))
 
     def resume(self, executor: Executor) -> asyncio.Task[Any]:
-        """Continue a run that a console left."""
+        """Resume a run that a console left."""
         return self._in_task(executor, self._executed(executor))
 
     def active(self, run_id: str) -> Executor | None:
-        """The executor of a run that has not ended."""
+        """The executor of a run; None if the run has ended."""
         task = self._tasks.get(run_id)
         return None if task is None or task.done() else self.executors.get(run_id)
 
     def task(self, run_id: str) -> asyncio.Task[Any]:
-        """The background task of a run; KeyError for one that ended long ago."""
+        """The background task of a run; raises KeyError for one that ended long ago."""
         return self._tasks[run_id]
 
     async def stop(self) -> None:
@@ -59,7 +59,7 @@ class ActiveRuns:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def announce(self, run_id: str, handover: Handover) -> None:
-        """Write down that a run is handed to the workers."""
+        """Record that a run is handed over to the workers."""
         at, paths = self._context.emitter.now(), tuple(handover.paths)
         await self._context.keep_event(RunDetached(at=at, run_id=run_id, paths=paths))
 
@@ -74,12 +74,12 @@ class ActiveRuns:
     def _ended(self, run_id: str, task: asyncio.Task[Any]) -> None:
         self.executors.pop(run_id, None)
         if not task.cancelled():
-            task.exception()  # told as events; ``result`` raises it for those who ask
-        # Whoever awaits ``result`` holds the task; the runner doesn't hold ended ones for ever.
+            task.exception()  # reported as events; ``result`` raises it for its callers
+        # Callers of ``result`` hold the task themselves; the runner drops it after a while.
         asyncio.get_running_loop().call_later(KEPT_SECONDS, self._forget, run_id, task)
 
     def _forget(self, run_id: str, task: asyncio.Task[Any]) -> None:
-        if self._tasks.get(run_id) is task:  # it may have been resumed meanwhile
+        if self._tasks.get(run_id) is task:  # it may have been resumed in the meantime
             del self._tasks[run_id]
 
     async def _from_start(
@@ -119,7 +119,7 @@ class ActiveRuns:
             await self._finish(executor, error, status)
 
     async def _finish(self, executor: Executor, error: str, status: str) -> None:
-        """Say that the run has ended; one that is in the journal and only left doesn't end."""
+        """Announce the end of the run; a journaled run that is only left behind has not ended."""
         journal = self._context.journal
         if error == "taken" or (error == "stopped" and journal and not executor.cancelled):
             return

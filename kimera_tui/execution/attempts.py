@@ -1,4 +1,4 @@
-"""The attempts at each step: sent, adopted, retried, or asked about."""
+"""Send, adopt and retry steps, or ask the operator about them."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Step(Frame):
 
     task: PlannedTask = field(default_factory=lambda: PlannedTask("", "", ""))
     attempt: int = 1
-    known: StepState | None = None
+    recorded: StepState | None = None
     sent: bool = False
-    """Whether the latest attempt was handed to the broker."""
+    """Whether the latest attempt was published."""
     resent: int = 0
-    """How often it was sent again without asking."""
+    """How often it was resent without asking."""
     doubt: PublishUncertain | None = None
-    """Why the operator is asked."""
+    """Why the operator is asked about it."""
 
 
 @dataclass(slots=True)
@@ -50,14 +50,14 @@ class Attempts:
     """The steps of one run that have begun and not ended.
 
     Args:
-        agenda: Takes work and actions.
-        scope: Is told the name of each task.
-        new_id: Makes the ids of further attempts.
-        asks: Whether an operator is there to be asked.
-        stopped: Says why a step may not be sent any more; None if it may.
-        ended: Told when a step has ended: its result, and the error that it ended with.
-        known: What the journal tells of each step, by path.
-        verdicts: What became of the steps that were under way, by path.
+        agenda: Queues work and collects actions.
+        scope: Learns the name of each task.
+        new_id: Creates task ids for retries.
+        asks: Whether an operator can be asked.
+        stopped: Returns why a step may no longer be sent; None if it may.
+        ended: Called with the result and the error of each step that ends.
+        recorded: The journal's state of each step, by path.
+        verdicts: The fate of each step that was in flight, by path.
         intents: What was about to be sent, by path.
     """
 
@@ -67,29 +67,29 @@ class Attempts:
     asks: bool
     stopped: Callable[[str], RunStopped | None]
     ended: Callable[[Step, Any, Exception | None], None]
-    known: Mapping[str, StepState] = field(default_factory=dict)
+    recorded: Mapping[str, StepState] = field(default_factory=dict)
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     intents: Mapping[str, StepIntended] = field(default_factory=dict)
     asking: set[str] = field(default_factory=set)
-    """Paths of the steps of which the operator is asked."""
+    """Paths of the steps that wait for the operator's decision."""
     open: dict[str, Step] = field(default_factory=dict)
-    """The steps by their paths."""
+    """The steps, by path."""
     _later: list[tuple[float, int, Step]] = field(default_factory=list)
-    """Steps that wait for the time of their next attempt."""
+    """Heap of steps scheduled for a retry."""
     _number: Iterator[int] = field(default_factory=itertools.count)
 
     def begin(self, step: Step) -> None:
-        """Begin with a step, or go on with it as the journal tells."""
-        path, known = step.node.path, self.known.get(step.node.path)
+        """Begin a step, or continue it from the journal's state."""
+        path, recorded = step.node.path, self.recorded.get(step.node.path)
         self.open[path] = step
         verdict = self.verdicts.get(path)
-        if known is not None:
-            step.task, step.attempt = replace(step.task, task_id=known.task_id), known.attempt
-            step.known = known
+        if recorded is not None:
+            step.task, step.attempt = replace(step.task, task_id=recorded.task_id), recorded.attempt
+            step.recorded = recorded
         self._name(step)
-        if known is not None and known.status.ended:
+        if recorded is not None and recorded.status.ended:
             try:
-                result = outcome_of(known)
+                result = outcome_of(recorded)
             except KimeraError as error:
                 self._failed(step, error)
             else:
@@ -102,47 +102,47 @@ class Attempts:
             doubt = PublishUncertain(verdict.why)
             self.agenda.actions.append(Doubt(step.task, doubt))
             self._failed(step, doubt)
-        elif known is not None and known.status is Status.RETRYING and verdict is None:
-            self._send_at(step, known.next_try or 0.0)
+        elif recorded is not None and recorded.status is Status.RETRYING and verdict is None:
+            self._send_at(step, recorded.next_try or 0.0)
         else:
             self._send(step, self.intents.get(path) if verdict is not None else None)
 
     def send_due(self) -> None:
-        """Send what has waited for its next attempt long enough."""
+        """Send the retries that are due."""
         while self._later and self._later[0][0] <= self.agenda.now:
             step = heapq.heappop(self._later)[2]
             self.agenda.add(step, partial(self._send, step))
 
     def next_time(self) -> float | None:
-        """When the next attempt is due, in seconds since the epoch; None if none waits."""
+        """When the next retry is due, in seconds since the epoch; None if none is scheduled."""
         return self._later[0][0] if self._later else None
 
     def sent(self, path: str) -> None:
-        """A step's task is being handed to the broker."""
+        """Report that a step's task is being published."""
         if (step := self.open.get(path)) is not None:
             step.sent = True
 
     def succeeded(self, path: str, result: Any) -> None:
-        """A step has its result."""
+        """Report a step's result."""
         if (step := self.open.get(path)) is not None:
             self.agenda.add(step, partial(self._end, step, result))
 
     def failed(self, path: str, error: Exception) -> None:
-        """An attempt ended badly, or could not be made."""
+        """Report that an attempt failed or could not be made."""
         if (step := self.open.get(path)) is not None:
             self.agenda.add(step, partial(self._failed, step, error))
 
     def decided(self, event: StepDecided) -> None:
-        """The operator says what became of a step."""
+        """Report the operator's decision about a step."""
         self.asking.discard(event.path)
         if (step := self.open.get(event.path)) is not None:
             self.agenda.add(step, partial(self._decide, step, event))
 
     def stop_waiting(self, stopped: RunStopped, paths: Collection[str] | None = None) -> None:
-        """End the steps that wait for their next attempt or for the operator.
+        """End the steps that wait for a retry or for the operator.
 
         Args:
-            stopped: What ends them.
+            stopped: The error they end with.
             paths: Only these; None for all.
         """
         later = [each[2] for each in self._later]
@@ -157,7 +157,7 @@ class Attempts:
         heapq.heapify(self._later)
 
     def forget(self, path: str) -> Step | None:
-        """Let go of a step that is not awaited any more."""
+        """Stop tracking a step, and return it."""
         self.asking.discard(path)
         return self.open.pop(path, None)
 
@@ -174,7 +174,7 @@ class Attempts:
             heapq.heappush(self._later, (at, next(self._number), step))
 
     def _adopt(self, step: Step, where: str = "") -> None:
-        self.agenda.actions.append(Adopt(step.node, step.task, step.before, step.known, where))
+        self.agenda.actions.append(Adopt(step.node, step.task, step.before, step.recorded, where))
 
     def _failed(self, step: Step, error: Exception) -> None:
         stopped = self.stopped(step.node.path)
@@ -206,7 +206,7 @@ class Attempts:
         self.ended(step, result, error)
 
     def _retry(self, step: Step, delay: float, because: str) -> None:
-        step.attempt, step.known, step.sent = step.attempt + 1, None, False
+        step.attempt, step.recorded, step.sent = step.attempt + 1, None, False
         step.task = replace(step.task, task_id=self.new_id())
         self._name(step)
         self.agenda.actions.append(
@@ -219,7 +219,7 @@ class Attempts:
             case "done":
                 self._end(step, event.result)
             case "wait":
-                step.known = step.known and fold(step.known, event)
+                step.recorded = step.recorded and fold(step.recorded, event)
                 self._adopt(step)
             case "again" if (stopped := self.stopped(step.node.path)) is not None:
                 self._end(step, None, stopped)
@@ -227,7 +227,7 @@ class Attempts:
                 self._retry(step, 0.0, f"resent, as decided by {event.by}")
             case "fail":
                 doubt = f"{step.doubt} " if step.doubt is not None else ""
-                error = KimeraError(f"{doubt}It failed, as decided by {event.by}.")
+                error = KimeraError(f"{doubt}Marked as failed by {event.by}.")
                 self._end(step, None, error)
 
     def _name(self, step: Step) -> None:

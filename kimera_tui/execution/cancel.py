@@ -1,4 +1,4 @@
-"""Cancelling a run wherever it is: here, in another console, or nowhere."""
+"""Cancel a run, no matter which console owns it."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from kimera_tui.runs.recovery import Past
 from kimera_tui.runs.status import Status
 
 PATIENCE = 10.0
-"""Seconds that a run has for its end once it was to be cancelled."""
+"""Seconds to wait for a cancelled run to end."""
 LOOK_EVERY = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """What became of a run that was to be cancelled, as far as is known."""
+    """The outcome of cancelling a run."""
 
     run_id: str
-    said: str
-    """For people, in sentences."""
+    summary: str
+    """Sentences for people."""
     ended: bool = True
     workers: Sequence[str] = ()
-    """Who acknowledged a revoke."""
-    unheard: Sequence[tuple[str, str]] = ()
-    """Friend and task id of what was in flight and of which no worker heard."""
+    """Names of the workers that acknowledged a revoke."""
+    unacknowledged: Sequence[tuple[str, str]] = ()
+    """Friend and task id of each task in flight whose revoke no worker acknowledged."""
 
 
 async def cancel_run(
@@ -41,54 +41,54 @@ async def cancel_run(
     take_over: Callable[[str], Awaitable[object]],
     patience: float = PATIENCE,
 ) -> Cancelled:
-    """Cancel a run: by ourselves if it is ours or nobody's, else by asking its console.
+    """Cancel a run: directly if this console owns it or nobody does, else by asking its owner.
 
     Args:
         journal: Where the run is.
-        run_id: Its id.
-        here: This console's runner, if there is one already.
-        take_over: Goes on with a run that nobody is at, which cancels it.
-        patience: Seconds to wait for the run's end.
+        run_id: The run.
+        here: This console's runner, if it has one already.
+        take_over: Resumes a run without an owner, which cancels it.
+        patience: Seconds to wait for the run to end.
 
     Raises:
-        UsageError: the run has ended already.
-        JournalError: the journal can't be used.
+        UsageError: the run has already ended.
+        JournalError: the journal cannot be used.
     """
     if here is not None and here.has(run_id):
         await here.cancel(run_id)
-        ended = await _awaited(journal, run_id, patience)
-        return await _told(journal, run_id) if ended is None else _still_going(ended)
+        still_open = await _awaited(journal, run_id, patience)
+        return await _outcome(journal, run_id) if still_open is None else _not_ended(still_open)
     run = await _open(journal, run_id)
-    if run is None or not await _asked(journal, run_id):
+    if run is None or not await _requested(journal, run_id):
         raise UsageError(f"Run {run_id[:8]} has ended: there is nothing to cancel.")
     if not run.alive and (why_not := await _taken_over(take_over(run_id), patience)):
         return Cancelled(
             run_id,
-            f"Written down: whoever goes on with it cancels it. {why_not}",
+            f"Recorded: whoever resumes the run will cancel it. {why_not}",
             ended=False,
         )
-    still = await _awaited(journal, run_id, patience)
-    return await _told(journal, run_id) if still is None else _not_answered(still)
+    still_open = await _awaited(journal, run_id, patience)
+    return await _outcome(journal, run_id) if still_open is None else _no_response(still_open)
 
 
 async def _taken_over(taking: Awaitable[object], patience: float) -> str:
-    """Have a run taken over; returns why that can't be done, or not yet, or an empty string."""
+    """Take over a run; return why it could not be taken over yet, or an empty string."""
     task = asyncio.ensure_future(taking)
     await asyncio.wait({task}, timeout=patience)
-    if not task.done():  # it goes on meanwhile
+    if not task.done():  # it continues in the background
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return "The broker has not told yet what became of its tasks."
+        return "The broker has not reported the state of its tasks yet."
     try:
         task.result()
     except RunTaken:  # another console was quicker
         return ""
     except (UsageError, BrokerUnavailable) as error:
-        return f"Nobody is at it now, and it can't be done here. {error}"
+        return f"No console owns it now, and this one cannot take it over. {error}"
     return ""
 
 
-async def _asked(journal: Journal, run_id: str) -> bool:
-    """Whether it could be written down that a run is to be cancelled."""
+async def _requested(journal: Journal, run_id: str) -> bool:
+    """Record the request to cancel a run; return whether the run was still open."""
     try:
         await journal.ask_to_cancel(run_id)
     except RunTaken:
@@ -101,54 +101,56 @@ async def _open(journal: Journal, run_id: str) -> OpenRun | None:
 
 
 async def _awaited(journal: Journal, run_id: str, patience: float) -> OpenRun | None:
-    """The run if it has not ended in time, else None."""
+    """The run if it has not ended within ``patience`` seconds, else None."""
     loop = asyncio.get_running_loop()
     until = loop.time() + patience
-    # Another process may be the one that writes its end.
+    # Another process may write the end.
     while (run := await _open(journal, run_id)) is not None and loop.time() < until:  # noqa: ASYNC110
         await asyncio.sleep(LOOK_EVERY)
     return run
 
 
-def _still_going(run: OpenRun) -> Cancelled:
+def _not_ended(run: OpenRun) -> Cancelled:
     return Cancelled(
-        run.run_id, "Nothing more of it is sent; it has not come to its end yet.", ended=False
+        run.run_id, "Nothing more will be sent; the run has not ended yet.", ended=False
     )
 
 
-def _not_answered(run: OpenRun) -> Cancelled:
+def _no_response(run: OpenRun) -> Cancelled:
     pid = pid_of(run.owner)
-    who = f"its console (pid {pid})" if pid else "its console"
+    owner = f"its console (pid {pid})" if pid else "its console"
     if not run.alive:
         return Cancelled(
-            run.run_id, f"Asked, but {who} is gone: whoever goes on with it cancels it.", False
+            run.run_id,
+            f"Requested, but {owner} is gone: whoever resumes the run will cancel it.",
+            ended=False,
         )
-    return Cancelled(run.run_id, f"Asked; {who} has not answered yet.", ended=False)
+    return Cancelled(run.run_id, f"Requested; {owner} has not responded yet.", ended=False)
 
 
-async def _told(journal: Journal, run_id: str) -> Cancelled:
-    """What the journal says of a run that has ended."""
+async def _outcome(journal: Journal, run_id: str) -> Cancelled:
+    """The outcome of a run that has ended, from its journal."""
     events = await journal.events_of(run_id)
     run = (await asyncio.to_thread(Past.of, events)).run
-    heard: set[str] = set()
+    acknowledged: set[str] = set()
     workers: set[str] = set()
     for event in events:
         if isinstance(event, RevokeSent) and event.asked:
             names = {receipt.worker for receipt in event.receipts if receipt.ok}
             workers |= names
             if names:
-                heard.add(event.task_id)
-    unheard = [
+                acknowledged.add(event.task_id)
+    unacknowledged = [
         (step.friend, step.task_id)
         for step in run.steps.values()
-        if step.was_sent and step.status is Status.INTERRUPTED and step.task_id not in heard
+        if step.was_sent and step.status is Status.INTERRUPTED and step.task_id not in acknowledged
     ]
-    return Cancelled(run_id, _sentence(run, sorted(workers)), True, sorted(workers), unheard)
+    return Cancelled(run_id, _summary(run, sorted(workers)), True, sorted(workers), unacknowledged)
 
 
-def _sentence(run: RunState, workers: Sequence[str]) -> str:
+def _summary(run: RunState, workers: Sequence[str]) -> str:
     if run.status is not Status.REVOKED:
-        return f"It ended as {run.status.value} before it could be cancelled."
+        return f"The run ended as {run.status.value} before it could be cancelled."
     steps = list(run.steps.values())
     revoked = sum(step.status is Status.REVOKED for step in steps)
     open_ended = sum(step.was_sent and step.status is Status.INTERRUPTED for step in steps)
@@ -157,7 +159,7 @@ def _sentence(run: RunState, workers: Sequence[str]) -> str:
         parts.append(f"{open_ended} may still run")
     if unsent := sum(not step.was_sent and step.status is not Status.DONE for step in steps):
         parts.append(f"{unsent} never sent")
-    said = f"Cancelled: {', '.join(parts) or 'nothing was in flight'}."
+    summary = f"Cancelled: {', '.join(parts) or 'nothing was in flight'}."
     if revoked or open_ended:
-        said += f" Acknowledged by {', '.join(workers) or 'no worker'}."
-    return said
+        summary += f" Acknowledged by {', '.join(workers) or 'no worker'}."
+    return summary

@@ -1,4 +1,4 @@
-"""How steps and runs end: the outcome of a step in the journal, and what ends a run."""
+"""The outcomes of steps and runs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from kimera_tui.runs.status import Status
 from kimera_tui.values.placeholders import Withheld
 
 GIVEN_UP = "another branch failed"
-"""Why a step isn't sent any more of which the run goes on."""
+"""Why a step is no longer sent although its run continues."""
 
 
 class RunStopped(KimeraError):
-    """Nothing more is sent, because the run was cancelled or a part of it was given up.
+    """Nothing more is sent: the run was cancelled, or a para gave up.
 
     Attributes:
-        because: Why, in a few words.
+        because: The reason, in a few words.
     """
 
     exit_code = 4
@@ -36,23 +36,23 @@ class RunStopped(KimeraError):
 
 
 class RunTimedOut(KimeraError):
-    """The run did not end in its time: what was in flight is revoked, nothing more is sent."""
+    """The run timed out: what was in flight is revoked, and nothing more is sent."""
 
     exit_code = 3
 
 
 def outcome_of(step: StepState) -> Any:
-    """The result of a step that has ended; raises the error that it ended with."""
+    """The result of a step that has ended; raises the error it ended with."""
     match step.status:
         case Status.DONE:
             return step.result
         case Status.NOT_NEEDED:
             return None
         case Status.FAILED if step.error_type not in ("NotSent", "Uncertain"):
-            said = step.error_message
-            if MASK in said:  # a step that is run for it mustn't take that for what was said
-                said = Withheld("error.message", said)
-            raise TaskFailed(step.name, step.task_id, step.error_type, said, step.traceback)
+            message = step.error_message
+            if MASK in message:  # an error handler must not send the mask as if it were the text
+                message = Withheld("error.message", message)
+            raise TaskFailed(step.name, step.task_id, step.error_type, message, step.traceback)
         case Status.REVOKED:
             raise TaskRevoked(step.name, step.task_id)
         case Status.TIMED_OUT | Status.FINISHED_LATE:
@@ -63,14 +63,14 @@ def outcome_of(step: StepState) -> Any:
 
 
 def reason(error: KimeraError) -> str:
-    """Why a step is tried again, in a few words."""
+    """Why a step is retried, in a few words."""
     match error:
         case TaskFailed():
             return f"{error.error_type}: {error.error_message}"
         case TaskRevoked():
-            return "it was revoked"
+            return "the task was revoked"
         case TimeoutException():
-            return f"no result in {error.seconds:g} s"
+            return f"no result within {error.seconds:g} s"
     return str(error)
 
 

@@ -1,4 +1,4 @@
-"""What a run would send, as far as that is known before it: nothing is sent."""
+"""Show what a run would send, without sending anything."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from kimera_tui.documents.document import Document, TaskStep, all_steps, called
 from kimera_tui.documents.inputs import resolve
 from kimera_tui.documents.references import references_in, render
 from kimera_tui.execution.planning import tainted
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.redaction import MASK, redact
 from kimera_tui.values.durations import duration_text
 
 _LATER = ("steps", "prev", "run", "error")
-"""What can be looked up only while the run goes on."""
+"""Roots that have values only while the run executes."""
 
 
 def dry_run(
@@ -25,18 +25,17 @@ def dry_run(
     friends: Mapping[str, Friend],
     environ: Mapping[str, str],
 ) -> list[dict[str, Any]]:
-    """Every call with its payload; what only the run will know stays as its template.
+    """Every call with its payload; values known only during the run stay templates.
 
     Args:
-        document: What is to be run.
-        given: What it is given.
+        document: The workflow.
+        given: Its inputs.
         friends: The configured friends.
-        environ: The variables that it may read; empty where it may read none, and then their
-            templates stay too.
+        environ: The variables it may read; if empty, their templates stay too.
 
     Raises:
         UsageError: an input is missing or wrong.
-        TemplateError: something that is looked up isn't there.
+        TemplateError: a template looks up something that does not exist.
     """
     scope = {
         "inputs": resolve(document.inputs, given.inputs),
@@ -69,23 +68,23 @@ def dry_run(
 
 
 def _named(args: Sequence[Any], params: Sequence[str]) -> dict[str, Any]:
-    """Arguments by the names of their parameters, or by their positions beyond those."""
+    """Arguments by parameter name, or by position beyond the declared parameters."""
     return {params[n] if n < len(params) else str(n): value for n, value in enumerate(args)}
 
 
 @dataclass(frozen=True, slots=True)
 class _Secret:
-    """What is not shown of one call."""
+    """What to mask in one call."""
 
     inputs: Sequence[str]
-    """Names of the inputs that are secrets."""
+    """Names of the secret inputs."""
     declared: frozenset[str]
-    """Names of the parameters that are."""
+    """Names of the secret parameters."""
 
     def shown(
         self, values: Mapping[str, Any], scope: Mapping[str, Any], later: Collection[str]
     ) -> dict[str, Any]:
-        """Named arguments, filled in as far as they can be, the secret ones masked."""
+        """Named arguments, filled in where possible, with secrets masked."""
         hidden = tainted(values, self.inputs) | self.declared
         known = {key: value for key, value in values.items() if key not in hidden}
         shown = redact(filled(known, scope, later))
@@ -93,7 +92,7 @@ class _Secret:
 
 
 def filled(value: Any, scope: Mapping[str, Any], later: Collection[str] = _LATER) -> Any:
-    """A value with those templates filled in that can be; the others stay as they are written."""
+    """A value with its templates filled in where possible; the others stay as written."""
     if isinstance(value, Mapping):
         return {key: filled(child, scope, later) for key, child in value.items()}
     if isinstance(value, list | tuple):

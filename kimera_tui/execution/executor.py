@@ -1,4 +1,4 @@
-"""Runs one plan: performs what its schedule says, and tells the schedule what came of it."""
+"""Execute one plan: perform its schedule's actions and report their outcomes back."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from kimera_tui.runs.plan import Node
 from kimera_tui.runs.recovery import Verdict
 
 STOP_SECONDS = 3.0
-"""How long a stopped run waits for its revoked tasks to end."""
+"""Seconds that a stopped run waits for its revoked tasks to end."""
 
 
 class Executor:
-    """The only loop of a run.
+    """The one loop of a run.
 
     Args:
         run_id: The run.
-        context: Engine, journal and emitter.
+        context: The engine, the journal and the emitter.
         schedule: Decides what comes next.
     """
 
@@ -49,17 +49,17 @@ class Executor:
         self.run_id = run_id
         self.schedule = schedule
         self.cancelled = False
-        """Whether somebody cancelled the run: then nothing more is sent."""
+        """Whether the run was cancelled, so nothing more is sent."""
         self._context = context
         self._sender = StepSender(run_id, context, schedule.scope, schedule.stopped, schedule.sent)
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        """Of the steps that are being sent, watched or decided, by path."""
+        """Tasks that send, watch or decide a step, by its path."""
         self._others = BackgroundTasks()
         self._wake = asyncio.Event()
         self._changed = asyncio.Event()
         """Set with each new phase, and at the end."""
         self.pause = Pause()
-        """Holds steps back that have not been sent."""
+        """Holds back steps that have not been sent."""
         self._finish: Finish | None = None
         self._taken: RunTaken | None = None
 
@@ -75,34 +75,34 @@ class Executor:
 
     @property
     def in_flight(self) -> dict[str, str]:
-        """Path of each task that was handed to the broker and has not ended, by its id."""
+        """Path of each task that was published and has not ended, by task id."""
         return self._sender.in_flight
 
     @property
     def handover(self) -> Handover | None:
-        """How the workers were handed the run, or are about to be."""
+        """How the run is handed over to the workers; None if it is not detached."""
         return self._sender.handover
 
     def revocable(self) -> list[str]:
-        """Ids of the tasks in flight, and of those that the workers would send after them."""
-        behind = self.schedule.skips.unsent(self.plan) if self.handover is not None else ()
-        return [*self.in_flight, *(task.task_id for task in behind)]
+        """Ids of the tasks in flight, and of those the workers would send after them."""
+        later = self.schedule.skips.unsent(self.plan) if self.handover is not None else ()
+        return [*self.in_flight, *(task.task_id for task in later)]
 
-    def hand_over(self, handover: Handover, behind: Iterable[str]) -> None:
-        """Have the workers go on with what was not sent. From then on no timeout holds.
+    def hand_over(self, handover: Handover, downstream: Iterable[str]) -> None:
+        """Let the workers finish what was not sent. Timeouts no longer apply.
 
         Args:
-            handover: What is published for that.
-            behind: Paths of the steps that the workers send.
+            handover: The messages to publish.
+            downstream: Paths of the steps that the workers send.
         """
         self._sender.handover = handover
-        self.schedule.hand_over(dict.fromkeys(behind, Verdict("adopt")))
+        self.schedule.hand_over(dict.fromkeys(downstream, Verdict("adopt")))
 
     def decide(self, decided: StepDecided) -> None:
-        """Go on with a step as its operator says.
+        """Continue a step as the operator decided.
 
         Raises:
-            UsageError: nobody asks about it, or it is for the workers to run this step.
+            UsageError: the step is not waiting for a decision, or only workers can finish it.
         """
         if decided.path not in self.schedule.attempts.asking:
             raise UsageError("This step is not waiting for a decision.")
@@ -112,14 +112,14 @@ class Executor:
         self._start(decided.path, self._decided(decided))
 
     async def go(self) -> Any:
-        """Run to the end; returns the run's result, or raises what ended it.
+        """Run to the end; return the run's result, or raise the error that ended it.
 
         Raises:
-            RunTaken: another console has the run.
+            RunTaken: another console owns the run.
         """
         try:
             while (finish := self._turn()) is None:
-                await (asyncio.sleep(0) if self.schedule.busy else self._news())
+                await (asyncio.sleep(0) if self.schedule.busy else self._wait())
             await self._others.wait()
         finally:
             self._changed.set()
@@ -133,22 +133,22 @@ class Executor:
     def stop(
         self, terminate: bool = False, signal: str = "SIGTERM"
     ) -> Coroutine[Any, Any, list[Receipt]]:
-        """Send nothing more in this phase from now on, and revoke what is in flight.
+        """Stop sending in this phase, and revoke what is in flight.
 
         Returns:
-            Is to be awaited: revokes, waits for an end, and returns who acknowledged.
+            A coroutine to await: it revokes, waits for the end, and returns the acknowledgements.
         """
         self.schedule.halt()
         self._wake.set()
         return self._stopped(self.schedule.phase, self.revocable(), terminate, signal)
 
     def skip_rest(self, because: str) -> None:
-        """Say of every step that hasn't been sent that it won't be."""
+        """Announce every unsent step as skipped."""
         for action in self.schedule.skip_rest(because):
             self._perform(action)
 
     def _turn(self) -> Finish | None:
-        """Perform what is due; returns the end if it has come."""
+        """Perform the actions that are due; return the final one once it comes."""
         if self._taken is not None:
             raise self._taken
         phase = self.schedule.phase
@@ -158,8 +158,8 @@ class Executor:
             self._changed.set()
         return self._finish
 
-    async def _news(self) -> None:
-        """Return once something was reported, or is due."""
+    async def _wait(self) -> None:
+        """Return once something was reported or falls due."""
         due = self.schedule.next_time()
         left = None if due is None else max(0.0, due - self._context.emitter.now())
         try:
@@ -209,7 +209,7 @@ class Executor:
             case Finish():
                 self._finish = action
             case Ask():
-                pass  # the step's events tell the operator
+                pass  # the step's events ask the operator
 
     def _start(self, path: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -230,7 +230,7 @@ class Executor:
             result = await perform()
         except RunTaken as taken:
             self._taken = taken
-        except Exception as error:  # noqa: BLE001 - it is the schedule's to judge
+        except Exception as error:  # noqa: BLE001 - the schedule judges it
             self.schedule.attempts.failed(path, error)
         else:
             self.schedule.attempts.succeeded(path, result)
@@ -266,7 +266,7 @@ class Executor:
         return receipts
 
     async def _phase_ends(self, phase: int, seconds: float) -> bool:
-        """Whether a phase ends in so many seconds."""
+        """Whether a phase ends within so many seconds."""
         try:
             async with asyncio.timeout(seconds):
                 while self.schedule.phase == phase and self._finish is None:
@@ -277,7 +277,7 @@ class Executor:
         return True
 
     async def _cancel(self, paths: Iterable[str]) -> None:
-        """Stop to wait for steps; what was sent of them goes on remotely."""
+        """Stop waiting for steps; published tasks keep running remotely."""
         tasks = [task for path in paths if (task := self._tasks.get(path)) is not None]
         for task in tasks:
             task.cancel()
@@ -285,7 +285,7 @@ class Executor:
 
 
 class Pause:
-    """Holds attempts back, and tells when those that were let through have ended."""
+    """Holds back attempts, and waits for those already let through."""
 
     def __init__(self) -> None:
         self._open = asyncio.Event()
@@ -295,23 +295,23 @@ class Pause:
         self._inside = 0
 
     async def enter(self) -> None:
-        """Wait until attempts are let through; takes no turn of the loop if they are."""
+        """Wait until attempts are let through; return at once if they are."""
         while not self._open.is_set():
             await self._open.wait()
         self._inside += 1
         self._empty.clear()
 
     def leave(self) -> None:
-        """Say that an attempt has ended."""
+        """Report that an attempt has ended."""
         self._inside -= 1
         if not self._inside:
             self._empty.set()
 
     async def begin(self) -> None:
-        """Let no attempt through any more; returns once those under way have ended."""
+        """Let no more attempts through; return once those under way have ended."""
         self._open.clear()
         await self._empty.wait()
 
     def end(self) -> None:
-        """Let through what was held back, and everything after it."""
+        """Let attempts through again, including those held back."""
         self._open.set()

@@ -1,4 +1,4 @@
-"""The parts of a plan that have begun, and the work that is left to do about them."""
+"""The parts of a plan that have begun, and the work queued for them."""
 
 from __future__ import annotations
 
@@ -19,36 +19,37 @@ class Frame:
     node: Node
     parent: Frame | None
     index: int
-    """Its place among what the parent runs."""
+    """Its position in the parent's ``running``."""
     before: Any
     """The upstream result, or ``NOTHING``."""
     error: Exception | None
-    """What it handles, below an error handler."""
+    """The error that is being handled, inside an error handler."""
     running: Sequence[Node] = ()
-    """What it runs: its children, then perhaps its error handlers."""
+    """What it runs: its children, or its error handlers after a failure."""
     caught: Exception | None = None
-    """What its error handlers handle."""
+    """The error that its own handlers handle."""
     begun: int = 0
     """How many branches of a para have begun."""
     open: int = 0
     """How many of them have not ended."""
     results: list[Any] = field(default_factory=list)
-    bad: dict[int, Exception] = field(default_factory=dict)
-    """Errors of its branches by their index, the earliest first."""
+    failures: dict[int, Exception] = field(default_factory=dict)
+    """Errors of its branches by index, in the order they happened."""
     giving_up: bool = False
 
     @property
     def is_para(self) -> bool:
-        """Whether it runs branches side by side just now."""
+        """Whether it is running branches in parallel."""
         return self.node.kind == "para" and self.caught is None
 
     @property
     def first_failure(self) -> Exception | None:
-        """The earliest error of a branch that wasn't merely stopped."""
-        return next((each for each in self.bad.values() if not isinstance(each, RunStopped)), None)
+        """The earliest error of a branch that was not merely stopped."""
+        failures = (each for each in self.failures.values() if not isinstance(each, RunStopped))
+        return next(failures, None)
 
     def is_below(self, other: Frame) -> bool:
-        """Whether it is a part of another one."""
+        """Whether it is inside another frame."""
         frame = self.parent
         while frame is not None and frame is not other:
             frame = frame.parent
@@ -57,22 +58,22 @@ class Frame:
 
 @dataclass(slots=True)
 class Agenda:
-    """Work in the order in which it came, and the actions that came of it.
+    """A queue of work, and the actions it produced.
 
-    A tree of any depth is worked off without recursion, and in portions.
+    It walks a tree of any depth without recursion, and in portions.
     """
 
     now: float = 0.0
-    """Seconds since the epoch, as of the latest turn."""
+    """Seconds since the epoch, as of the latest turn of the schedule."""
     actions: list[Action] = field(default_factory=list)
     _work: deque[tuple[Frame | None, Callable[[], None]]] = field(default_factory=deque)
 
     def add(self, frame: Frame | None, work: Callable[[], None]) -> None:
-        """Do something later.
+        """Queue work.
 
         Args:
-            frame: The part that it is about; None for the whole.
-            work: What is to be done.
+            frame: The part it concerns; None for the whole run.
+            work: The function to call.
         """
         self._work.append((frame, work))
 
@@ -82,23 +83,23 @@ class Agenda:
         return bool(self._work)
 
     def work(self, most: int) -> None:
-        """Do so many pieces of work."""
+        """Do up to ``most`` pieces of work."""
         for _ in range(most):
             if not self._work:
                 return
             self._work.popleft()[1]()
 
     def drop_below(self, frame: Frame) -> None:
-        """Forget the work on all parts of a part."""
+        """Drop the work on everything inside a frame."""
         self._work = deque(
             each for each in self._work if each[0] is None or not each[0].is_below(frame)
         )
 
     def clear(self) -> None:
-        """Forget all work."""
+        """Drop all work."""
         self._work.clear()
 
     def take(self) -> list[Action]:
-        """The actions since the last time."""
+        """Return the actions since the last call."""
         taken, self.actions = self.actions, []
         return taken

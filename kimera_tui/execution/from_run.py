@@ -1,4 +1,4 @@
-"""From a run back to a document, to be saved, edited and run again."""
+"""Turn a run back into a document that can be saved, edited and run."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ _DEFAULTS = {
 
 
 def document_of(started: RunStarted) -> Document:
-    """The document that a run began with.
+    """The document that a run started from.
 
-    A secret that was given by hand becomes an input that is asked for: its value was never
-    written down.
+    A secret argument becomes a secret input that each run prompts for: its value was never saved.
 
     Raises:
-        UsageError: a value of the run was not written down, or a document can't say it.
+        UsageError: a value of the run was not saved, or a document cannot express it.
     """
     try:
         return _document_of(started)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise UsageError(f"It can't be written as a workflow: {place}: {first['msg']}.") from None
+        raise UsageError(
+            f"This run cannot be saved as a workflow: {place}: {first['msg']}."
+        ) from None
 
 
 def _document_of(started: RunStarted) -> Document:
@@ -80,16 +81,16 @@ class _Builder:
 
     def _id(self, node: Node) -> str:
         name = node.task.task_name if node.task is not None else node.kind
-        found = free_id(node.id or name, self._ids)
-        self._ids.add(found)
-        return found
+        step_id = free_id(node.id or name, self._ids)
+        self._ids.add(step_id)
+        return step_id
 
     def _call(self, step_id: str, task: PlannedTask, rules: Rules) -> dict[str, Any]:
         args, kwargs = list(task.args), dict(task.kwargs)
         if not rules.templated:
             args, kwargs = escape(args), escape(kwargs)
         secrets = {name: value for name, value in kwargs.items() if isinstance(value, Withheld)}
-        kwargs |= {name: self._asked_for(name, step_id) for name in secrets}
+        kwargs |= {name: self._new_input(name, step_id) for name in secrets}
         if (missing := next(missing_in(args, kwargs), None)) is not None:
             raise UsageError(f"{task.friend}.{task.task_name}: {missing.why}.")
         plain: dict[str, Any] = {"task": task.task_name, "friend": task.friend}
@@ -102,20 +103,23 @@ class _Builder:
             plain["timeout"] = task.timeout
         return plain | {key: value for key, value in (("args", args), ("kwargs", kwargs)) if value}
 
-    def _asked_for(self, name: str, step_id: str) -> str:
-        """Looks up a new input: another one of that name may be another step's secret, or none."""
+    def _new_input(self, name: str, step_id: str) -> str:
+        """A template that looks up a new secret input.
+
+        It gets an id of its own: an input of that name may be another step's secret, or no secret.
+        """
         wanted = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")[:36] or "secret"
         wanted = wanted if wanted[0].isalpha() else f"secret_{wanted}"
-        found = free_id(wanted, self._inputs)
-        self._inputs.add(found)
-        self.new_inputs[found] = {
+        input_id = free_id(wanted, self._inputs)
+        self._inputs.add(input_id)
+        self.new_inputs[input_id] = {
             "type": "secret", "from": "prompt", "description": f"{name} of {step_id}"[:200]
         }  # fmt: skip
-        return f"${{{{ inputs.{found} }}}}"
+        return f"${{{{ inputs.{input_id} }}}}"
 
 
 def _options(rules: Rules, kind: type[TaskStep | ParaStep]) -> dict[str, Any]:
-    """The options of a step that its rules come from, but for those that hold anyway."""
+    """The options that a step's rules came from, without defaults."""
     plain = {
         name: getattr(rules, name)
         for name in kind.model_fields.keys() & _DEFAULTS.keys()

@@ -1,4 +1,4 @@
-"""What a past run of a workflow tells about the next one."""
+"""The latest run of a workflow, for the composer."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from kimera_tui.runs.status import Status
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """What a past run of a workflow tells about the next one."""
+    """Results and outcomes of a past run of a workflow."""
 
     run_id: str
     results: Mapping[str, Any]
-    """Results of its tasks by the ids of their steps."""
+    """Results of its tasks by step id."""
     inputs: Mapping[str, Any]
     endings: Mapping[str, str] = field(default_factory=dict)
-    """How those ended that have no result, in words with their cause, by the ids of their steps."""
+    """Status and cause of the steps without a result, in words, by step id."""
     status: Status = Status.DONE
     started: float = 0.0
-    """When it began, in seconds since the epoch."""
+    """When it started, in seconds since the epoch."""
 
 
 def last_run_of(run: RunState) -> LastRun:
-    """The results of a run's steps that are done, and how the others ended, by their ids."""
+    """Collect the results and outcomes of a run's steps."""
     results: dict[str, Any] = {}
     endings: dict[str, str] = {}
     for step in run.steps.values():

@@ -1,4 +1,4 @@
-"""From a workflow to the plan of a run: the same tree, with an id for each task."""
+"""Plan a run from a workflow: the same tree, with an id for each task."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from kimera_tui.process.task_params import TaskParams
 from kimera_tui.runs.plan import Node, OnTimeout, PlannedTask, RetryRule, Rules, child_path
 
 ON_TIMEOUT: OnTimeout = "revoke"
-"""What a document's step does at its time-out, unless it says so: it isn't begun any more."""
+"""What a step does on timeout by default: a task that has not begun never will."""
 
 
 def plan_of(
@@ -34,13 +34,13 @@ def plan_of(
     secret: Callable[[TaskParams], frozenset[str]] = lambda _: frozenset(),
     path: str = "",
 ) -> Node:
-    """The run's tree for calls put together in memory, with an id for each task.
+    """The plan of calls that were put together in memory, with an id for each task.
 
     Args:
         step: The root of the workflow's tree, or of a part of it.
-        new_id: Makes the tasks' ids.
-        secret: Tells which of a call's named arguments are secret.
-        path: Where the part stands in the whole.
+        new_id: Creates task ids.
+        secret: Returns the names of a call's secret arguments.
+        path: The path of the part in the whole.
     """
     match step:
         case Task():
@@ -67,12 +67,12 @@ def _planned(params: TaskParams, task_id: str, secret: frozenset[str]) -> Planne
 
 
 class DocumentPlanner:
-    """Makes plans of documents.
+    """Plans runs of documents.
 
     Args:
-        new_id: Makes the tasks' ids.
-        secret_params: Tells which named arguments of a friend's task are declared secret.
-        timeout_of: The default time-out of a friend's tasks, in seconds.
+        new_id: Creates task ids.
+        secret_params: Returns the named arguments of a friend's task that are declared secret.
+        timeout_of: Returns the default timeout of a friend's tasks, in seconds.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class DocumentPlanner:
         self._timeout_of = timeout_of
 
     def plan(self, document: Document) -> Node:
-        """The run's tree; a document of one step is that step.
+        """The plan of a document; a document of one step is just that step.
 
         Raises:
             TemplateError: a template is malformed.
@@ -105,9 +105,9 @@ class DocumentPlanner:
     def task(
         self, step: TaskStep, document: Document, secret_inputs: Collection[str]
     ) -> PlannedTask:
-        """The call of one step, with its templates as they are written."""
+        """The call of one step, with its templates as written."""
         friend, name = called(step, document)
-        declared = self._secret_params(friend, name)  # the result before may bring one, too
+        declared = self._secret_params(friend, name)  # an upstream result may contain one, too
         return PlannedTask(
             self._new_id(),
             friend,
@@ -122,7 +122,7 @@ class DocumentPlanner:
 def planner_of(
     friends: Mapping[str, Mapping[str, Any]], new_id: Callable[[], str]
 ) -> DocumentPlanner:
-    """A planner that knows what friends.yaml says of time-outs and secrets."""
+    """A planner with the timeouts and secrets of friends.yaml."""
 
     def timeout_of(friend: str) -> float:
         return float(friends.get(friend, {}).get("timeout", 30))
@@ -133,18 +133,18 @@ def planner_of(
 
 
 def tainted(kwargs: Mapping[str, Any], secret_inputs: Collection[str]) -> frozenset[str]:
-    """Names of the arguments into which a secret input goes, or a variable that is a secret."""
+    """Names of the arguments that look up a secret input or a secret environment variable."""
     return frozenset(
         name
         for name, value in kwargs.items()
-        for found in references_in(value)
-        if is_secret_variable(found)
-        or (found.root == "inputs" and found.path and found.path[0] in secret_inputs)
+        for reference in references_in(value)
+        if is_secret_variable(reference)
+        or (reference.root == "inputs" and reference.path and reference.path[0] in secret_inputs)
     )
 
 
 class _Branch:
-    """The steps of one document."""
+    """Plans the steps of one document."""
 
     def __init__(
         self, planner: DocumentPlanner, document: Document, secret_inputs: Collection[str]
@@ -179,7 +179,7 @@ _KINDS: Mapping[type, Any] = {TaskStep: "task", ChainStep: "chain", ParaStep: "p
 
 
 def _rules(step: DocumentStep, defaults: Defaults) -> Rules:
-    """The step's rules; an option that is called the same there and here needs no further word."""
+    """The rules of a step; options of the same name are copied."""
     options: dict[str, Any] = {name: getattr(step, name, None) for name in _SAME}
     if isinstance(step, TaskStep):
         options |= {
@@ -189,9 +189,8 @@ def _rules(step: DocumentStep, defaults: Defaults) -> Rules:
         options["on_timeout"] = options["on_timeout"] or ON_TIMEOUT
         options |= {"templated": True, "passing": step.pass_}
         options["retry"] = _retry(step.retry or defaults.retry)
-    given = {name: value for name, value in options.items() if value is not None}
     return Rules(
-        **given,
+        **{name: value for name, value in options.items() if value is not None},
         when=plain_condition(step.when),
         goes_on=step.on_error == "continue",
         fail_fast=isinstance(step, ParaStep) and step.fail == "fast",

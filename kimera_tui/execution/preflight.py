@@ -1,4 +1,4 @@
-"""What speaks for and against a run before it is started, step by step."""
+"""Check before a run starts whether its steps can succeed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kimera_tui.documents.call_checks import call_problems
 from kimera_tui.documents.document import Document, Input, TaskStep, all_steps, called
 from kimera_tui.documents.inputs import secret_value
 from kimera_tui.errors import UsageError
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.values.durations import duration_text
 
 WORKERS_NAMED = 3
@@ -21,54 +21,54 @@ WORKERS_NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     step: str
-    """Id of the step; empty for what is about the whole run."""
+    """Id of the step; empty for the whole run."""
     sentence: str
     against: bool = True
-    """Whether it speaks against running now."""
+    """Whether it is a reason not to run now."""
 
     @property
-    def told(self) -> str:
-        """Step and sentence."""
+    def text(self) -> str:
+        """The step and the sentence."""
         return f"{self.step}: {self.sentence}" if self.step else self.sentence
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known at the moment."""
+    """The current state of brokers, workers and queues."""
 
     view: ClusterView | None = None
-    """What the workers of the default broker answered last; None before the first answer."""
+    """The latest replies of the default broker's workers; None before the first reply."""
     depths: Mapping[str, int] = field(default_factory=dict)
-    """Messages that wait, by queue; queues of which nothing is known are left out."""
+    """Messages waiting in each queue; queues of unknown depth are left out."""
     usual: Mapping[tuple[str, str], float] = field(default_factory=dict)
-    """Median running time of tasks by friend and task, in seconds."""
+    """Median running time by friend and task, in seconds."""
     broker_problem: str = ""
-    """Why broker or result backend can't be used, or an empty string."""
+    """Why the broker or the result backend cannot be used, or an empty string."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """What a run reads besides its workflow's file."""
+    """What a run reads besides its workflow file."""
 
     all: Sequence[Access] = ()
     not_allowed: Sequence[Access] = ()
-    """Those of them that nobody has allowed."""
+    """Those that still need permission."""
 
 
 NO_READS = Reads()
 
 
 def queues_of(document: Document, friends: Mapping[str, Friend]) -> set[str]:
-    """The queues of the default broker that a run of a document sends to."""
-    found = (friends.get(called(step, document)[0]) for step in _tasks(document))
-    return {friend.queue for friend in found if friend is not None and friend.broker is None}
+    """The queues of the default broker that a document sends to."""
+    receivers = (friends.get(called(step, document)[0]) for step in _tasks(document))
+    return {friend.queue for friend in receivers if friend is not None and friend.broker is None}
 
 
 def tasks_of(document: Document) -> set[tuple[str, str]]:
-    """Friend and name of every task that a document calls."""
+    """Friend and name of each task that a document calls."""
     return {called(step, document) for step in _tasks(document)}
 
 
@@ -80,28 +80,27 @@ def preflight(
     environ: Mapping[str, str],
     reads: Reads = NO_READS,
 ) -> list[Finding]:
-    """Everything that was looked at, in the order of the document; the whole run first.
+    """All findings: those about the whole run first, then in the order of the document.
 
     Args:
-        document: What is to be run.
-        given: What it is given.
+        document: The workflow.
+        given: Its inputs.
         friends: The configured friends.
-        facts: What is known of workers, queues and past runs.
+        facts: The state of workers, queues and past runs.
         environ: Where secrets may come from.
         reads: What the run reads.
     """
-    found = list(_whole(document, given, friends, facts))
-    found += _reads(reads)
+    findings = [*_whole(document, friends, facts), *_reads(reads)]
     if not reads.not_allowed:
-        found += _secrets(document, given, environ)
+        findings += _secrets(document, given, environ)
     for address, step in walk(document):
         if isinstance(step, TaskStep):
-            found += _step(document, address, step, friends, facts)
-    return found
+            findings += _step(document, address, step, friends, facts)
+    return findings
 
 
 def against(findings: Sequence[Finding]) -> list[Finding]:
-    """Those that speak against running."""
+    """The findings that are reasons not to run now."""
     return [finding for finding in findings if finding.against]
 
 
@@ -109,16 +108,11 @@ def _tasks(document: Document) -> Iterator[TaskStep]:
     return (step for step in all_steps(document) if isinstance(step, TaskStep))
 
 
-def _whole(
-    document: Document,
-    given: Given,
-    friends: Mapping[str, Friend],
-    facts: Facts,
-) -> Iterator[Finding]:
+def _whole(document: Document, friends: Mapping[str, Friend], facts: Facts) -> Iterator[Finding]:
     if facts.broker_problem:
         yield Finding("", facts.broker_problem)
     else:
-        yield Finding("", "Broker and result backend answer.", against=False)
+        yield Finding("", "Broker and result backend are reachable.", against=False)
     names = sorted({friend for friend, _ in tasks_of(document)})
     danger = [name for name in names if name in friends and friends[name].danger]
     if danger:
@@ -127,9 +121,9 @@ def _whole(
 
 def _reads(reads: Reads) -> Iterator[Finding]:
     for access in reads.all:
-        wanted = access in reads.not_allowed
-        text = f"{access.sentence} Nobody has allowed that." if wanted else access.sentence
-        yield Finding("", text, against=wanted)
+        missing = access in reads.not_allowed
+        text = f"{access.sentence} This needs your permission." if missing else access.sentence
+        yield Finding("", text, against=missing)
 
 
 def _secrets(document: Document, given: Given, environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -143,7 +137,7 @@ def _secret(name: str, spec: Input, given: Given, environ: Mapping[str, str]) ->
         secret_value(name, spec, environ, given.prompted)
     except UsageError as error:
         return Finding("", error.message)
-    return Finding("", f"{name}: the secret is there.", against=False)
+    return Finding("", f"{name}: the secret is available.", against=False)
 
 
 def _step(
@@ -163,7 +157,7 @@ def _step(
     for _, sentence in call_problems(document, address, step, friend, task):
         yield Finding(step.id, sentence)
     if friend.broker is not None:
-        text = f"Friend `{name}` has a broker of its own: its workers are not asked."
+        text = f"Friend `{name}` has its own broker: its workers are not checked."
         yield Finding(step.id, text, against=False)
     elif facts.view is None:
         yield Finding(step.id, "No worker has answered yet.")
@@ -180,10 +174,10 @@ def _workers(
         yield Finding(step.id, sentence)
     consumers = view.consumers(friend.queue)
     if not findings:
-        knowing = [each for each in consumers if full_name in view.tasks.get(each, ())]
-        by = "No worker has told its tasks yet"
-        if knowing:
-            by = f"{full_name} is registered by {_names(knowing)}"
+        registered = [each for each in consumers if full_name in view.tasks.get(each, ())]
+        by = "No worker has reported its tasks yet"
+        if registered:
+            by = f"{full_name} is registered on {_names(registered)}"
         count = f"{len(consumers)} worker{'s' if len(consumers) != 1 else ''}"
         text = f"{by}; queue {friend.queue} is consumed by {count}."
         yield Finding(step.id, text, against=False)
@@ -194,11 +188,11 @@ def _workers(
 
 
 def _backlog(depth: int, queue: str, usual: float | None, workers: int) -> str:
-    text = f"{depth:,} in queue {queue} before it"
+    text = f"{depth:,} message{'s' if depth != 1 else ''} ahead of it in queue {queue}"
     if usual is None or not workers:
         return f"{text}."
     wait = duration_text(max(1, round(depth * usual / workers)))
-    return f"{text}: if they take as long as it usually does, it starts within {wait}."
+    return f"{text}: if each takes as long as this task usually does, it starts within {wait}."
 
 
 def _names(workers: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Replays: the plan of a new run from a past one, and what of it needs no running again."""
+"""Plan a replay: a new run from a past one, reusing the results that still hold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from kimera_tui.documents.save import equal
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.planning import planner_of
 from kimera_tui.execution.run_inputs import Given, inputs_again
-from kimera_tui.execution.step_matching import found_again, looked_at, looked_up, takes_result
+from kimera_tui.execution.step_matching import (
+    argument_references,
+    condition_references,
+    found_again,
+    takes_result,
+)
 from kimera_tui.execution.uncertain_steps import Doubt, Doubtful, StepsInDoubt
 from kimera_tui.process.events import Sending
 from kimera_tui.process.loop.clock import new_id
@@ -29,65 +34,65 @@ from kimera_tui.runs.status import Status
 from kimera_tui.values.placeholders import is_whole, missing_in
 
 Mode = Literal["again", "from_failed", "from_step", "only_step"]
-"""All of it; what isn't done; a step and what it feeds; one step as it was sent."""
+"""Rerun everything; what is not done; a step and what it feeds; one step as it was sent."""
 ONLY = "0"
-"""What the only step of a plain call is called: its path is empty."""
+"""Name of the only step of a plain call, whose path is empty."""
 Overrides = Mapping[str, Mapping[str, Any]]
 """New named arguments of steps, by path or id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """How a past run is to be run again."""
+    """How to replay a past run."""
 
     mode: str = "again"
     """One of ``Mode``."""
     path: str = ""
-    """The step that ``from_step`` and ``only_step`` mean, by path or id."""
+    """The step of ``from_step`` and ``only_step``, by path or id."""
     overrides: Overrides = field(default_factory=dict)
-    """Their steps run again, and so does what they feed."""
+    """Overridden steps rerun, and so do the steps they feed."""
     given: Given = field(default_factory=Given)
-    """New inputs; those that aren't named stay as they were."""
+    """New inputs; the others keep their values."""
     document: Document | None = None
-    """What is run in place of what ran then; steps are found again by their ids."""
+    """A document to run instead of the original one; steps are matched by id."""
     args: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    """New positional arguments of steps, by path or id; these steps run again too."""
+    """New positional arguments of steps, by path or id; these steps rerun too."""
     again: frozenset[str] = frozenset()
-    """Steps, by path or id, that may be sent again although they may run twice then."""
+    """Steps, by path or id, that may be resent even if they may run twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayPlan:
-    """A run that is about to be, to be shown before it is started."""
+    """A replay before it starts, to be shown first."""
 
     parent: str
-    """The run that it replays."""
+    """The run it replays."""
     name: str
     plan: Node
     """The same tree with new task ids."""
     reused: Mapping[str, StepState] = field(default_factory=dict)
-    """Steps of the past run whose results are taken over, by path."""
+    """Steps of the past run whose results are reused, by path."""
     will_run: Sequence[str] = ()
-    """Paths of the steps that are sent."""
+    """Paths of the steps to send."""
     needs: Sequence[str] = ()
-    """What keeps it from running, in sentences."""
+    """Sentences that say what is missing before it can run."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    """What is put in, without secrets."""
+    """The inputs without secrets."""
     payload: PlannedTask | None = None
-    """The call that is sent where only one step is; a secret that was not kept has a stand-in."""
+    """The call of ``only_step``; secrets that were not saved have placeholders."""
     fetched: Mapping[str, Any] = field(default_factory=dict)
     """Named arguments of the payload that are looked up again, with their templates."""
     doubts: Sequence[Doubt] = ()
-    """Steps that may not be sent again before it is known what became of them, or decided."""
+    """Steps whose fate must be found out or decided before they may be resent."""
 
     @property
     def friends(self) -> set[str]:
-        """To whom it may send, in steps that run only if need be too."""
+        """Friends it may send to, including those of error handlers."""
         return {task.friend for path, task in self.plan.leaves() if path not in self.reused}
 
     @property
     def notes(self) -> list[str]:
-        """What is looked for first, in sentences."""
+        """Sentences about the steps it searches for first."""
         return [each.sentence for each in self.doubts]
 
     @property
@@ -104,20 +109,20 @@ def planned_replay(
     friends: Mapping[str, Mapping[str, Any]],
     fates: Fates | None = None,
 ) -> ReplayPlan:
-    """The plan of a replay.
+    """Plan a replay.
 
     Args:
-        past: The events of the past run, its beginning first.
-        wish: How it is to be run.
-        new_id: Makes the tasks' ids.
-        friends: The configured friends: which new arguments are secret, and what a document in
-            place of what ran then says of them.
-        fates: What became of steps of which no end was known, by path in the past run; None as
-            long as nobody has looked.
+        past: The events of the past run, the start first.
+        wish: How to replay it.
+        new_id: Creates task ids.
+        friends: The configured friends; they say which new arguments are secret, and set the
+            timeouts of a new document.
+        fates: The fates of steps whose outcome was unknown, by path in the past run; None before
+            anybody has searched for them.
 
     Raises:
-        UsageError: there is no such mode or step, the only one to send was never sent, or an
-            input is wrong.
+        UsageError: the mode or step does not exist, the only step was never sent, or an input is
+            wrong.
     """
     replay = _Replay.of(past, wish, friends, fates)
     if wish.mode == "only_step":
@@ -127,14 +132,14 @@ def planned_replay(
 
 @dataclass(frozen=True, slots=True)
 class _Replay:
-    """A request, with its steps found in the past run."""
+    """A replay request, with its steps resolved in the past run."""
 
     events: Sequence[object]
     run: RunState
     request: Wish
     friends: Mapping[str, Mapping[str, Any]]
     path: str
-    """Of the step that the mode means; empty for the other modes."""
+    """Path of the step of ``from_step`` and ``only_step``; empty for the other modes."""
     overridden: _Overridden
     doubtful: Doubtful
 
@@ -146,7 +151,7 @@ class _Replay:
         friends: Mapping[str, Mapping[str, Any]],
         fates: Fates | None,
     ) -> _Replay:
-        """Raises UsageError for an unknown run, mode or step."""
+        """Resolve a request; raises UsageError for an unknown run, mode or step."""
         if not events:
             raise UsageError("No such run.")
         past, mode = Past.of(events), request.mode
@@ -162,14 +167,14 @@ class _Replay:
         return cls(events, run, request, friends, path, overridden, doubtful)
 
     def only_step(self, new_id: Callable[[], str]) -> ReplayPlan:
-        """The plan of one step, sent as it was sent."""
+        """The plan of one step, resent as it was sent."""
         step = self.run.steps[self.path]
         inputs_again(self.events, self.request.given.inputs, self.request.document)
         plan = _only(self.run, _sent(self.events, step), self.overridden, new_id)
         return replace(plan, inputs=self.run.inputs, doubts=self.doubtful.among([step]))
 
     def whole(self, new_id: Callable[[], str]) -> ReplayPlan:
-        """The plan of a run that takes over what it can."""
+        """The plan of a run that reuses the results that still hold."""
         run, request = self.run, self.request
         inputs = inputs_again(self.events, request.given.inputs, request.document)
         changed = {name for name, value in inputs.items() if not equal(run.inputs.get(name), value)}
@@ -185,73 +190,73 @@ class _Replay:
         leaves = [each for each in plan.leaves() if not is_handler(each[0])]
         will_run = [each for each, _ in leaves if each not in planner.reused | planner.idle]
         needs = [
-            f"Input {each} was not written down: give it again."
+            f"Input {each} was not saved: supply it again."
             for each in inputs
             if each not in request.given.inputs and not is_whole(run.inputs.get(each))
         ]
         for each, task in leaves:
             needs += _needs(each, task) if each in will_run else ()
-        doubts = self.doubtful.among(_again(run, plan, before, planner))
+        doubts = self.doubtful.among(_resent(run, plan, before, planner))
         return ReplayPlan(
             run.run_id, name, plan, planner.reused, will_run, needs, inputs, doubts=doubts
         )
 
 
-def _again(
+def _resent(
     run: RunState, plan: Node, before: Mapping[str, StepState], planner: _Planner
 ) -> list[StepState]:
-    """The past steps that a plan sends again, or may send for an error."""
+    """The past steps that a plan resends, or may resend in an error handler."""
     by_id = {step.id: step for step in run.steps.values() if step.id}
-    found = []
+    resent = []
     for _, node in plan.walk():
         kept = node.path in planner.reused or node.path in planner.idle or node.rules.idempotent
         step = before.get(node.path) or by_id.get(node.id)
         if node.task is not None and not kept and step is not None:
-            found.append(step)
-    return found
+            resent.append(step)
+    return resent
 
 
 def _path_of(run: RunState, step: str) -> str:
-    """The path of a step named by its path or its id; 0 is the only one, too."""
+    """The path of a step given by path or id; ``0`` also names the only step of a call."""
     if step in run.steps:
         return step
     if step == "0" and "" in run.steps:
         return ""
-    found = [path for path, state in run.steps.items() if state.id and state.id == step]
-    if found:
-        return found[0]
-    known = [state.id or path or ONLY for path, state in run.steps.items()]
-    if known == [step]:
+    matches = [path for path, state in run.steps.items() if state.id and state.id == step]
+    if matches:
+        return matches[0]
+    names = [state.id or path or ONLY for path, state in run.steps.items()]
+    if names == [step]:
         return next(iter(run.steps))
-    if known == [ONLY]:
-        raise UsageError(f"The run has no step `{step}`: it has only one, called `{ONLY}`.")
-    raise UsageError(f"The run has no step `{step}`; its steps: {', '.join(known)}.")
+    if names == [ONLY]:
+        raise UsageError(f"The run has no step `{step}`; its only step is `{ONLY}`.")
+    raise UsageError(f"The run has no step `{step}`; its steps: {', '.join(names)}.")
 
 
 @dataclass(slots=True)
 class _Planner:
-    """Decides for each step whether its result can be taken over."""
+    """Decides for each step whether its result can be reused."""
 
     before: Mapping[str, StepState]
-    """How the steps ended then, by path; those that are new or say something else are missing."""
+    """The past steps, by path; those that are new or changed are missing."""
     mode: str
     path: str
     overrides: Overrides
     changed_inputs: set[str]
     reused: dict[str, StepState] = field(default_factory=dict)
     idle: dict[str, StepState] = field(default_factory=dict)
-    """Steps that were not needed, and won't be."""
+    """Steps that were not needed, and still are not."""
     _changed_steps: set[str] = field(default_factory=set)
 
     def visit(self, node: Node, fed_as_before: bool, wanted_as_before: bool) -> bool:
-        """Note what of a part is reused; returns whether its result is the same as before.
+        """Record which steps of a part are reused; return whether its result is unchanged.
 
         Args:
             node: The part.
-            fed_as_before: Whether the same result comes in.
-            wanted_as_before: Whether the conditions around it come to the same.
+            fed_as_before: Whether its upstream result is unchanged.
+            wanted_as_before: Whether the conditions around it evaluate as before.
         """
-        conditions = looked_at(node)
+        conditions = condition_references(node)
         wanted = wanted_as_before and self._looks_up_the_same(conditions)
         if not fed_as_before and any(each.root == "prev" for each in conditions):
             wanted = False
@@ -275,7 +280,7 @@ class _Planner:
             return False
         if not fed_as_before and takes_result(node):
             return False
-        if not self._looks_up_the_same(looked_up(node)):
+        if not self._looks_up_the_same(argument_references(node)):
             return False
         if step.status is Status.NOT_NEEDED and self.mode != "again":
             self.idle[node.path] = step
@@ -302,7 +307,7 @@ class _Planner:
 
 
 def _sent(past: Sequence[object], step: StepState) -> StepState:
-    """The step with the arguments that it was sent with last, or was about to be."""
+    """The step with the arguments it was last sent with, or was about to be sent with."""
     for event in reversed(past):
         match event:
             case StepIntended() | StepHandedOver() if event.path == step.path:
@@ -312,7 +317,7 @@ def _sent(past: Sequence[object], step: StepState) -> StepState:
     name, cause = step.id or step.path or "0", step.cause.rstrip(".")
     because = f" ({cause})" if cause else ""
     raise UsageError(
-        f"Step `{name}` was never sent in this run{because}, so there is nothing to send again:"
+        f"Step `{name}` was never sent in this run{because}, so there is nothing to resend:"
         " replay from it instead."
     )
 
@@ -332,7 +337,7 @@ def _only(
         step.secret,
     )
     task = payload = overridden.task(step.path, sent)
-    # A secret was never written down, but where it comes from was.
+    # The journal has no secrets, but it has the templates that look them up.
     fetched = {
         name: templates[name]
         for name, value in task.kwargs.items()
@@ -343,36 +348,36 @@ def _only(
         task = replace(task, args=tuple(args), kwargs={**kwargs, **fetched})
     rules = replace(PLAIN, templated=bool(fetched), passing="none" if fetched else "auto")
     plan = Node("task", "0", task=task, id=node.id, rules=rules)
-    name = f"{step.name} (only this of {run.name})"
+    name = f"{step.name} (only this step of {run.name})"
     needs = list(_needs("0", task))
     return ReplayPlan(run.run_id, name, plan, {}, ["0"], needs, payload=payload, fetched=fetched)
 
 
 def _can_be_fetched(template: Any) -> bool:
-    """Whether all that it looks up is there without the other steps of its run."""
+    """Whether it can be filled in without the other steps of its run."""
     roots = {each.root for each in references_in(template)}
     return bool(roots) and roots <= {"inputs", "env", "run"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Overridden:
-    """Puts new arguments in."""
+    """The new arguments of a replay."""
 
     overrides: Overrides
-    """By path."""
+    """Named arguments, by path."""
     args: Mapping[str, Sequence[Any]]
-    """Positional ones, by path."""
+    """Positional arguments, by path."""
     friends: Mapping[str, Mapping[str, Any]]
-    """Tell which arguments are secret."""
+    """They say which arguments are secret."""
 
     def task(self, path: str, task: PlannedTask, *, templated: bool = False) -> PlannedTask:
-        """The task at a path with its new arguments, if there are any."""
+        """The task at a path, with its new arguments if it has any."""
         new = self.overrides.get(path, {})
         declared = secret_params(self.friends.get(task.friend, {}), task.task_name)
         kwargs = {**task.kwargs, **(escape(new) if templated else new)}
         args: Sequence[Any] = task.args
-        if (given := self.args.get(path)) is not None:
-            args = tuple(escape(given)) if templated else given
+        if (positional := self.args.get(path)) is not None:
+            args = tuple(escape(positional)) if templated else positional
         return replace(task, args=args, kwargs=kwargs, secret=task.secret | (declared & new.keys()))
 
 
@@ -403,21 +408,21 @@ def _needs(path: str, task: PlannedTask) -> list[str]:
 async def fates_before_replay(
     past: Sequence[object], wish: Wish, manager: TaskManager, now: float
 ) -> Fates:
-    """Look for the steps that a replay would send again and of which no end is known.
+    """Search for the steps that a replay would resend and whose outcome is unknown.
 
     Args:
         past: The events of the past run.
-        wish: How it is to be run.
-        manager: Asks broker, workers and results.
+        wish: How to replay it.
+        manager: Asks the broker, the workers and the result backend.
         now: Seconds since the epoch.
 
     Returns:
-        What became of them, by path; nothing of those that may run twice as ``wish`` says.
+        Their fates, by path; without the steps that ``wish`` allows to run twice.
 
     Raises:
-        StepsInDoubt: one of them may run twice, and ``wish`` doesn't say that this is meant.
-        UsageError: as ``planned_replay``.
-        BrokerUnavailable: nobody can be asked.
+        StepsInDoubt: a step may run twice, and ``wish`` does not allow it.
+        UsageError: as for ``planned_replay``.
+        BrokerUnavailable: the broker cannot be reached.
     """
     plan = partial(planned_replay, past, wish, new_id, manager.friends)
     if not (doubts := (await asyncio.to_thread(plan)).doubts):

@@ -1,4 +1,4 @@
-"""What the runs of a runner share: the engine, the journal and the emitter."""
+"""The engine, the journal and the emitter that all runs of a runner share."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.plan import PlannedTask
 
 TaskWarnings = Callable[[str, str], Sequence[str]]
-"""What stands against a friend's task, as far as is known now, in sentences."""
+"""Returns the known problems of a friend's task, in sentences."""
 
 REVOKED_AT_ONCE = 50
 KEEP_AGAIN = 1.0
-"""Seconds between two tries to write down a result."""
+"""Seconds between two attempts to save a result."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """The engine, the journal and the emitter, as all runs of a runner use them."""
+    """The engine, the journal and the emitter that all runs of a runner share."""
 
     manager: TaskManager
     emitter: Emitter
@@ -36,14 +36,14 @@ class RunContext:
     journal: Journal | None
     new_id: Callable[[], str]
     asks: bool = False
-    """Whether somebody is there to say what became of a step that nobody else can tell."""
+    """Whether an operator can decide uncertain steps."""
 
     def with_secrets(self, task: PlannedTask, positional: int) -> PlannedTask:
-        """The task with all that friends.yaml declares secret of it.
+        """The task with the arguments marked that friends.yaml declares secret.
 
         Args:
-            task: What is about to be sent.
-            positional: How many arguments it is sent with that have no name.
+            task: The task to send.
+            positional: How many positional arguments it has.
         """
         entry = self.manager.friends.get(task.friend, {})
         declared = secret_params(entry, task.task_name, positional)
@@ -56,13 +56,13 @@ class RunContext:
         task: PlannedTask,
         payload: tuple[Sequence[Any], Mapping[str, Any]],
     ) -> None:
-        """Return once it is on disk that a step is about to be sent; raises what keeps it."""
+        """Record on disk that a step is about to be sent; raises JournalError if that fails."""
         if self.journal is None:
             return
         try:
             server = await self.manager.adoption.server(task.friend)
         except BrokerUnavailable:
-            server = ""  # the publish will say so
+            server = ""  # the publish will fail with the same error
         try:
             step = (path, task.task_id, *payload)
             await self.journal.intend(run_id, [step], task.secret, server)
@@ -72,7 +72,7 @@ class RunContext:
     async def revoke(
         self, ids: Sequence[str], terminate: bool = False, signal: str = "SIGTERM"
     ) -> list[Receipt]:
-        """Revoke tasks; returns who acknowledged, of those that could be asked."""
+        """Revoke tasks; return the acknowledgements that arrived."""
         receipts: list[Receipt] = []
         for start in range(0, len(ids), REVOKED_AT_ONCE):
             answers = await asyncio.gather(
@@ -80,7 +80,7 @@ class RunContext:
                     self.manager.revoke(task_id, terminate, signal)
                     for task_id in ids[start : start + REVOKED_AT_ONCE]
                 ),
-                return_exceptions=True,  # the broker may be away; what can be revoked is
+                return_exceptions=True,  # with the broker away, revoke as many as possible
             )
             for answer in answers:
                 if not isinstance(answer, BaseException):
@@ -88,13 +88,13 @@ class RunContext:
         return receipts
 
     async def keep_event(self, event: RunEvent) -> None:
-        """Tell an event, and return once it is on disk; raises what keeps it from there."""
+        """Emit an event and record it on disk; raises JournalError if that fails."""
         self.emitter.emit(event)
         if self.journal is not None:
             await self.journal.keep(event)
 
     def hand_on(self, run_id: str, path: str, task: PlannedTask, arrived: list[Any]) -> Callback:
-        """The callback that has the result: it is released only after this returned."""
+        """A callback that saves the result; the engine releases the result after it returns."""
 
         async def hand_on(result: Any) -> None:
             await self._keep(run_id, path, task, result)
@@ -114,7 +114,7 @@ class RunContext:
         return None
 
     def held(self, run_id: str, path: str, task: PlannedTask, why: str) -> KimeraError:
-        """Tell that a step can't be sent for something that was never written down."""
+        """Announce that a step cannot be sent because a value was never saved; return the error."""
         emitter = self.emitter
         emitter.emit(StepHeld(at=emitter.now(), run_id=run_id, path=path, because=why))
         return KimeraError(f"Step {path or '0'} ({task.task_name}): {why}; it was not sent.")
@@ -122,7 +122,7 @@ class RunContext:
     def refused(
         self, task: PlannedTask, error: KimeraError, uncertain: bool = False
     ) -> KimeraError:
-        """Tell that a task was not sent, or that nobody knows; returns the error."""
+        """Announce that a task was not sent, or may not have been; return the error."""
         emitter = self.emitter
         emitter.emit(
             Refused(at=emitter.now(), task_id=task.task_id, reason=str(error), uncertain=uncertain)
@@ -130,6 +130,6 @@ class RunContext:
         return error
 
     def notice(self, task: PlannedTask, text: str, *, against: bool = True) -> None:
-        """Tell what is known of a task: what stands against its success, or where it is."""
+        """Announce a fact about a task: a problem (``against``), or where it is."""
         emitter = self.emitter
         emitter.emit(Noticed(at=emitter.now(), task_id=task.task_id, text=text, against=against))

@@ -1,4 +1,4 @@
-"""What a person gives a run, and how a past run began."""
+"""The inputs of a run, new or replayed."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from kimera_tui.values.placeholders import is_whole
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a person gives a run."""
+    """What an operator supplies for a run."""
 
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    """All but the secrets."""
+    """Inputs without secrets."""
     prompted: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Secrets that were asked for, or fetched before; kept in memory only."""
+    """Secrets that were typed in or already fetched; in memory only."""
     despite: Sequence[str] = ()
-    """What stands against it, in sentences; recorded with the run."""
+    """Warnings the operator overrode, in sentences; recorded with the run."""
 
 
 def beginning_of(events: Sequence[object]) -> RunStarted:
-    """How a run began; raises UsageError when its beginning can't be read."""
+    """The start event of a run; raises UsageError if it cannot be read."""
     for event in events:
         if isinstance(event, RunStarted):
             return event
-    raise UsageError("There is no such run, or its beginning can't be read.")
+    raise UsageError("No such run, or its start cannot be read.")
 
 
 def inputs_again(
     events: Sequence[object], given: Mapping[str, Any], document: Document | None = None
 ) -> dict[str, Any]:
-    """The inputs of a past run with some of them given anew.
+    """The inputs of a past run, some of them replaced.
 
     Args:
-        events: Those of the past run.
-        given: What is given anew.
-        document: What asks for them now; None for what the run began with.
+        events: The events of the past run.
+        given: The new values.
+        document: The document that declares the inputs; None for the one the run started from.
 
     Raises:
-        UsageError: an input is missing or wrong, or the run asks for none of that name.
+        UsageError: an input is missing, wrong or unknown.
     """
     started = beginning_of(events)
     if document is not None:

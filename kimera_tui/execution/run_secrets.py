@@ -1,4 +1,4 @@
-"""The secrets of a run: fetched once, kept in memory only, had again when it goes on."""
+"""The secrets of a run: fetched once, kept in memory only, fetched again on resume."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ from kimera_tui.runs.recovery import Past
 
 
 def secrets_at_start(document: Document, prompted: Mapping[str, str]) -> dict[str, str]:
-    """The secrets of a run of a document that can be had, by the names of their inputs.
+    """The secrets available to a run of a document, by input name.
 
-    Variables of its ``env`` whose names say that they are secret are among them, by names that no
-    input has. What can't be had is missed only by the step that looks it up.
+    They include the variables of ``env`` with secret names, as ``env.NAME``, which no input can be
+    called. A secret that is not available fails only the step that looks it up.
     """
-    had, _ = _fetched(document, prompted)
-    return had
+    secrets, _ = _fetched(document, prompted)
+    return secrets
 
 
 def secrets_again(
     document: Document, plan: Node, past: Past, prompted: Mapping[str, str]
 ) -> dict[str, str]:
-    """The same for a run that goes on.
+    """The secrets available to a run that is resumed.
 
     Args:
-        document: What the run was started from, without its steps.
+        document: The document the run started from, without its steps.
         plan: Its steps.
-        past: What became of them.
-        prompted: What was asked for now.
+        past: Its state so far.
+        prompted: Secrets that were typed in now.
 
     Raises:
-        UsageError: a step that may still be sent needs one that can't be had.
+        UsageError: a step that may still be sent needs a secret that is not available.
     """
-    had, missing = _fetched(document, prompted)
+    secrets, missing = _fetched(document, prompted)
     needed = set(_looked_up(plan, past)) if missing else set()
-    for name, why in missing.items():
+    for name, error in missing.items():
         if name in needed:
-            raise why
-    return had
+            raise error
+    return secrets
 
 
 def _fetched(
     document: Document, prompted: Mapping[str, str]
 ) -> tuple[dict[str, str], dict[str, UsageError]]:
-    """What can be had, and what can't."""
-    had = {
+    """The secrets that are available, and the errors of those that are not."""
+    secrets = {
         f"env.{name}": os.environ[name]
         for name in document.env
         if name in os.environ and is_secret_name(name)
@@ -59,14 +59,14 @@ def _fetched(
     for name, spec in document.inputs.items():
         if spec.type == "secret":
             try:
-                had[name] = secret_value(name, spec, os.environ, prompted)
+                secrets[name] = secret_value(name, spec, os.environ, prompted)
             except UsageError as error:
                 missing[name] = error
-    return had, missing
+    return secrets, missing
 
 
 def _looked_up(plan: Node, past: Past) -> Iterator[str]:
-    """Names of the inputs that steps look up which may still be sent."""
+    """Names of the inputs looked up by steps that may still be sent."""
     for _, node in plan.walk():
         if node.task is None or not node.rules.templated or not _may_be_sent(node, past):
             continue

@@ -1,4 +1,4 @@
-"""The beginning of a run, and its executor, then or after a restart."""
+"""Set up a run, new or resumed: its start event and its executor."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from kimera_tui.documents.inputs import resolve, secret_value
 from kimera_tui.documents.references import render
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.executor import Executor
-from kimera_tui.execution.planning import planner_of as planner_of
+from kimera_tui.execution.planning import planner_of
 from kimera_tui.execution.replay import ReplayPlan, Wish
 from kimera_tui.execution.run_context import RunContext
-from kimera_tui.execution.run_inputs import Given as Given
-from kimera_tui.execution.run_inputs import beginning_of as beginning_of
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.execution.run_secrets import secrets_again, secrets_at_start
 from kimera_tui.execution.schedule import Schedule
 from kimera_tui.execution.template_scope import Inputs, Scope
@@ -34,7 +33,7 @@ def started_of(
     at: float,
     profile: str,
 ) -> RunStarted:
-    """The beginning of a run, with its plan.
+    """The start event of a run, with its plan.
 
     Raises:
         UsageError: an input is missing or wrong; the message names it.
@@ -59,7 +58,7 @@ def started_of(
 def replay_of(
     past: RunStarted, planned: ReplayPlan, wish: Wish, at: float, run_id: str, profile: str
 ) -> RunStarted:
-    """The beginning of a run that replays another one."""
+    """The start event of a replay."""
     document = wish.document or _document_of(past)
     concurrency, limit = _concurrency(document, planned.inputs)
     return replace(
@@ -80,7 +79,7 @@ def replay_of(
 
 
 def reused_of(planned: ReplayPlan, started: RunStarted) -> list[StepReused]:
-    """That a run takes these results over from the one that it replays."""
+    """Events for the results that a replay reuses."""
     return [
         StepReused(
             at=started.at,
@@ -94,16 +93,16 @@ def reused_of(planned: ReplayPlan, started: RunStarted) -> list[StepReused]:
 
 
 def _concurrency(document: Document, inputs: Mapping[str, Any]) -> tuple[str, int]:
-    """The key that runs share, and how many of them may go on at once."""
+    """The concurrency key of a run, and how many runs of that key may be active at once."""
     rule = document.concurrency
     return ("", 1) if rule is None else (str(render(rule.key, {"inputs": inputs})), rule.limit)
 
 
 def secrets_of(started: RunStarted, past: Past, prompted: Mapping[str, str]) -> Mapping[str, str]:
-    """The secrets of a run that is to go on.
+    """The secrets of a run that is resumed.
 
     Raises:
-        UsageError: a step that may still be sent needs one that can't be had.
+        UsageError: a step that may still be sent needs a secret that is not available.
     """
     return secrets_again(_document_of(started), started.plan, past, prompted)
 
@@ -119,18 +118,18 @@ def executor_of(
     """The executor of a run, new or resumed.
 
     Args:
-        started: Its beginning.
-        context: Engine, journal and emitter.
-        past: What became of it so far.
-        verdicts: What became of the steps that were under way.
-        secrets: Those of a run that is resumed; None for those that it begins with.
-        document: What it was started from; None for what its beginning says of that.
+        started: Its start event.
+        context: The engine, the journal and the emitter.
+        past: Its state so far; None for a new run.
+        verdicts: The fate of each step that was in flight, by path.
+        secrets: The secrets of a resumed run; None for those in its start event.
+        document: The document it starts from; None for the one in its start event.
     """
     scope, timeout = Scope(run=_run(started)), None
     if started.header:
         document = document or _document_of(started)
-        had = started.secrets if secrets is None else secrets
-        scope, timeout = _scope_of(started, document, had), document.timeout
+        fetched = started.secrets if secrets is None else secrets
+        scope, timeout = _scope_of(started, document, fetched), document.timeout
     schedule = Schedule(
         started.plan,
         scope,
@@ -146,20 +145,20 @@ def executor_of(
 
 
 def _document_of(started: RunStarted) -> Document:
-    """What a run was started from, without its steps."""
+    """The document a run started from, without its steps."""
     if not started.header:
         return Document(name=started.name)
     try:
         return document_from(started.header)
-    except UsageError:  # written by another version: what it names can't be looked up
+    except UsageError:  # from another version, so its inputs cannot be looked up
         return Document(name=started.name)
 
 
-def _scope_of(started: RunStarted, document: Document, had: Mapping[str, str]) -> Scope:
-    """What its steps can look up; a secret that could not be had is looked for once more."""
+def _scope_of(started: RunStarted, document: Document, fetched: Mapping[str, str]) -> Scope:
+    """What the steps of a run can look up; a missing secret is fetched again on each look-up."""
     specs = {name: spec for name, spec in document.inputs.items() if spec.type == "secret"}
     inputs = Inputs(
-        started.inputs, specs, lambda name: secret_value(name, specs[name], os.environ, had)
+        started.inputs, specs, lambda name: secret_value(name, specs[name], os.environ, fetched)
     )
     return Scope(inputs, _run(started), document.env)
 

@@ -21,14 +21,12 @@ from kimera_tui.execution.detach.detacher import (
     stops_of,
 )
 from kimera_tui.execution.executor import Executor
-from kimera_tui.execution.planning import plan_of
+from kimera_tui.execution.planning import plan_of, planner_of
 from kimera_tui.execution.replay import Wish, planned_replay
 from kimera_tui.execution.run_context import RunContext, TaskWarnings
+from kimera_tui.execution.run_inputs import Given, beginning_of
 from kimera_tui.execution.run_setup import (
-    Given,
-    beginning_of,
     executor_of,
-    planner_of,
     replay_of,
     reused_of,
     secrets_of,
@@ -43,23 +41,21 @@ from kimera_tui.runs.events import RunAdopted, RunCancelled, RunStarted, StepDec
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.recovery import Fates, Past, Resumed, judge_all, resumed
 
-__all__ = ["Given", "Runner", "TaskWarnings", "plan_of"]
-
 Decision = Literal["again", "done", "fail", "wait"]
 NOTHING_GIVEN = Given()
 
 
 class Runner:
-    """Launches workflows as runs, each in a background task of the running loop.
+    """Starts workflows as runs, each in a background task of the running loop.
 
     Args:
         manager: Sends the tasks.
-        clock: Where the time comes from.
-        new_id: Makes ids of runs and tasks.
-        warnings: Tells what stands against a task.
-        journal: Where runs are kept; None keeps them nowhere.
-        profile: Which broker is in use, in a few words; kept with each run.
-        asks: Whether somebody is there to answer for uncertain steps; else their runs fail.
+        clock: Tells the time.
+        new_id: Creates ids of runs and tasks.
+        warnings: Returns the known problems of a task.
+        journal: Where runs are saved; None to save nothing.
+        profile: Names the broker in a few words; saved with each run.
+        asks: Whether an operator can decide uncertain steps; otherwise their runs fail.
     """
 
     def __init__(
@@ -80,18 +76,18 @@ class Runner:
         self._profile = profile
         self._active = ActiveRuns(self._context)
         self._taking: dict[str, bool] = {}
-        """Runs that are being taken over, and whether they were cancelled meanwhile."""
+        """Runs that are being taken over, and whether they have been cancelled since."""
         self._detaching: set[str] = set()
         self._background = BackgroundTasks()
         if journal is not None:
-            journal.on_cancel_request(self._asked_to_cancel)
+            journal.on_cancel_request(self._cancel_requested)
 
     def has(self, run_id: str) -> bool:
-        """Whether a run is going on here, or is just being taken over."""
+        """Whether a run is active here, or is being taken over."""
         return run_id in self._active.executors or run_id in self._taking
 
     def start(self, workflow: Workflow) -> str:
-        """Start a run; returns its id. Every step is announced before anything is sent."""
+        """Start a run; return its id. Every step is announced before anything is sent."""
         plan = plan_of(workflow.root, self._new_id, self._secret)
         return self._launch(
             RunStarted(
@@ -104,7 +100,7 @@ class Runner:
         )
 
     def run(self, document: Document, given: Given = NOTHING_GIVEN) -> str:
-        """Start a run of a document; returns its id.
+        """Start a run of a document; return its id.
 
         Raises:
             UsageError: an input is missing or wrong; nothing was sent.
@@ -116,24 +112,24 @@ class Runner:
         )
 
     async def stops(self, document: Document) -> Sequence[Stop]:
-        """What keeps a run of a document from being handed to the workers.
+        """Return what blocks detaching a run of a document.
 
         Raises:
-            KimeraError: the broker can't be used.
+            KimeraError: the broker cannot be used.
         """
         plan = planner_of(self._manager.friends, self._new_id).plan(document)
         return await stops_of(plan, self._manager)
 
     async def detach(self, document: Document, given: Given = NOTHING_GIVEN) -> str:
-        """Start a run that the workers go on with by themselves; returns its id.
+        """Start a run that the workers finish on their own; return its id.
 
-        Returns once the broker has all of it. From then on it is only watched, and no time-out
-        holds.
+        Returns once everything is published. From then on the run is only watched, and timeouts
+        do not apply.
 
         Raises:
-            CannotDetach: the workers can't do all that it says; nothing was sent.
+            CannotDetach: the workers cannot do everything in it; nothing was sent.
             UsageError: an input is missing or wrong; nothing was sent.
-            KimeraError: it could not be written down, or not all of it was published.
+            KimeraError: it could not be saved, or not everything was published.
         """
         at = self._emitter.now()
         started = started_of(document, given, self._manager, self._new_id, at, self._profile)
@@ -144,12 +140,12 @@ class Runner:
         return started.run_id
 
     async def detach_rest(self, run_id: str) -> None:
-        """Hand what has not been sent of a run to the workers, once what is in flight has ended.
+        """Hand the unsent steps of a run to the workers, once the tasks in flight have ended.
 
         Raises:
-            CannotDetach: the workers can't do all that it says; it goes on as it did.
-            UsageError: it isn't going on here, or nothing is left; it goes on as it did.
-            KimeraError: not all of it was published.
+            CannotDetach: the workers cannot do everything that is left; the run continues here.
+            UsageError: the run is not active here, or nothing is left; it continues as before.
+            KimeraError: not everything was published.
         """
         executor, journal = self._active.active(run_id), self._journal
         if executor is None or journal is None:
@@ -170,20 +166,21 @@ class Runner:
         await handover.until_published(self._active.task(run_id))
 
     async def replay(self, run_id: str, wish: Wish, fates: Fates | None = None) -> str:
-        """Start a new run from a past one, which stays as it is; returns its id.
+        """Start a new run from a past one, which stays unchanged; return its id.
 
-        ``fates`` tells which steps turned out to be done; the others may run twice.
+        ``fates`` says which steps turned out to be done; the others may run twice.
 
         Raises:
-            UsageError: no such run or step, a wrong input, a secret missing; nothing was sent.
-            JournalError: the journal can't be read.
+            UsageError: unknown run or step, wrong input, or missing secret; nothing was sent.
+            JournalError: the journal cannot be read.
         """
         if self._journal is None:
-            raise JournalError("Runs are not saved here, so there is none to replay.")
+            raise JournalError("The journal is off, so there is no run to replay.")
         past = await self._journal.events_of(run_id)
-        how = (past, wish, self._new_id, self._manager.friends, fates)
         # Folding a run of ten thousand steps takes a second: not on the loop.
-        planned = await asyncio.to_thread(planned_replay, *how)
+        planned = await asyncio.to_thread(
+            planned_replay, past, wish, self._new_id, self._manager.friends, fates
+        )
         if planned.needs:
             raise UsageError(f"{planned.needs[0]} Nothing was sent.")
         at, new_run = self._emitter.now(), self._new_id()
@@ -191,29 +188,29 @@ class Runner:
         return self._launch(started, reused_of(planned, started), wish.document)
 
     async def resume(self, run_id: str, given: Given = NOTHING_GIVEN) -> Resumed:
-        """Go on with a run that its console left; nothing is sent twice.
+        """Resume a run that its console left; nothing is sent twice.
 
         Args:
             run_id: The run.
-            given: Secrets that were asked for at its start, which are kept nowhere.
+            given: Secrets the run prompted for at its start; they are never saved.
 
         Returns:
-            What is watched again, once broker and results have been asked.
+            What is watched again, once the broker and the result backend have been asked.
 
         Raises:
-            RunTaken: it has ended, or another console is at it.
-            UsageError: it was started with another broker; nothing was sent.
-            JournalError: the journal can't be used.
+            RunTaken: the run has ended, or another console owns it.
+            UsageError: the run was started with another broker; nothing was sent.
+            JournalError: the journal cannot be used.
         """
         if self._journal is None:
-            raise JournalError("Runs are not saved here, so there is none to go on with.")
+            raise JournalError("The journal is off, so there is no run to resume.")
         for run in await self._journal.open_runs():
             if run.run_id == run_id and run.profile != self._profile:
                 raise UsageError(
-                    f"It was started with another broker: {run.profile}. Nothing was sent."
+                    f"The run was started with another broker: {run.profile}. Nothing was sent."
                 )
         if self.has(run_id):
-            raise RunTaken("This console is at it already.")
+            raise RunTaken("This console already owns the run.")
         self._taking[run_id] = False
         try:
             return await self._take_over(self._journal, run_id, given)
@@ -246,18 +243,18 @@ class Runner:
     async def cancel(
         self, run_id: str, terminate: bool = False, signal: str = "SIGTERM"
     ) -> Sequence[Receipt]:
-        """Send nothing more of a run and revoke what is in flight; then it ends as revoked.
+        """Stop sending, revoke what is in flight, and end the run as revoked.
 
         Returns:
-            Which workers acknowledged a revoke; an acknowledgement doesn't say that the task
-            was theirs.
+            The workers' acknowledgements; a worker acknowledges revokes of other workers' tasks,
+            too.
 
         Raises:
-            UsageError: this console isn't at the run.
+            UsageError: the run is not active in this console.
         """
         if run_id in self._taking:
-            self._taking[run_id] = True  # done as soon as it is known what is in flight
-            await self._tell_cancelled(run_id, ())
+            self._taking[run_id] = True  # cancelled once the tasks in flight are known
+            await self._announce_cancelled(run_id, ())
             return ()
         if (executor := self._active.active(run_id)) is None:
             raise UsageError("This run is not active in this console.")
@@ -269,32 +266,32 @@ class Runner:
         executor.cancelled = True
         ids = executor.revocable()
         stopping = executor.stop(terminate, signal)
-        await self._tell_cancelled(executor.run_id, ids)
+        await self._announce_cancelled(executor.run_id, ids)
         return await stopping
 
-    async def _tell_cancelled(self, run_id: str, revoked: Sequence[str]) -> None:
-        told = RunCancelled(at=self._emitter.now(), run_id=run_id, revoked=tuple(revoked))
-        self._emitter.emit(told)
+    async def _announce_cancelled(self, run_id: str, revoked: Sequence[str]) -> None:
+        event = RunCancelled(at=self._emitter.now(), run_id=run_id, revoked=tuple(revoked))
+        self._emitter.emit(event)
         if self._journal is not None:
-            # Cancelling mustn't fail for a full disk.
+            # A full disk must not stop a cancellation.
             with contextlib.suppress(JournalError, RunTaken):
-                await self._journal.keep(told)
+                await self._journal.keep(event)
 
     async def decide(
         self, run_id: str, path: str, what: Decision, by: str, result: Any = None
     ) -> None:
-        """Say what became of a step of which nothing else could tell; its run goes on from there.
+        """Decide the outcome of an uncertain step; its run continues from there.
 
         Args:
             run_id: The run.
             path: The step.
-            what: ``again`` sends it once more, ``done`` takes ``result`` for its result,
-                ``fail`` lets it fail, ``wait`` waits for it as if it had been sent.
+            what: ``again`` resends it, ``done`` uses ``result`` as its result, ``fail`` marks it
+                as failed, ``wait`` waits for it as if it had been sent.
             by: Who decides.
             result: The result for ``done``.
 
         Raises:
-            UsageError: nobody asks for this, or it is for the workers to run this step.
+            UsageError: the step is not waiting for a decision, or only workers can finish it.
         """
         executor = self._active.active(run_id)
         if executor is None:
@@ -305,25 +302,25 @@ class Runner:
         )
 
     async def result(self, run_id: str) -> Any:
-        """Wait for a run of this runner and return its result, or raise what ended it."""
+        """Wait for a run of this runner; return its result, or raise the error that ended it."""
         return await self._active.task(run_id)
 
     @property
     def in_flight(self) -> set[str]:
-        """Ids of all tasks that were sent and have not ended."""
+        """Ids of all tasks in flight."""
         return {task_id for each in self._active.executors.values() for task_id in each.in_flight}
 
     def is_in_flight(self, task_id: str) -> bool:
-        """Whether a task was sent and has not ended; may be called from any thread."""
+        """Whether a task is in flight; safe to call from any thread."""
         return any(task_id in each.in_flight for each in tuple(self._active.executors.values()))
 
     async def stop(self) -> None:
-        """Stop waiting for all runs; what was sent goes on remotely."""
+        """Stop waiting for all runs; published tasks keep running remotely."""
         self._background.stop()
         await self._active.stop()
 
-    def _asked_to_cancel(self, run_id: str) -> None:
-        """Another console asks for it."""
+    def _cancel_requested(self, run_id: str) -> None:
+        """Cancel a run at another console's request."""
         executor = self._active.executors.get(run_id)
         if run_id in self._taking:
             self._taking[run_id] = True

@@ -1,8 +1,8 @@
-"""What a run does next: the rules of chains, paras, conditions, errors and stops, without I/O.
+"""Decide what a run does next: chains, paras, conditions, errors and stops, without I/O.
 
-A schedule is told what became of each step and answers with the actions that follow. It knows no
-event loop, no clock and no journal: time and ids are handed in. The executor performs the actions;
-nothing else decides what is sent.
+Report the outcome of each step, and the schedule returns the actions that follow. It has no event
+loop, clock or journal: time and ids are passed in. The executor performs the actions; nothing else
+decides what is sent.
 """
 
 from __future__ import annotations
@@ -34,31 +34,31 @@ ALL = 1 << 30
 
 @dataclass(slots=True)
 class Schedule:
-    """The state of one run as far as it decides what comes next.
+    """The state of one run that decides what comes next.
 
     Args:
         plan: The run's tree.
-        scope: What templates and conditions look up; results are noted in it.
-        new_id: Makes the ids of further attempts.
-        known: What the journal tells of each step, by path; empty for a new run.
-        verdicts: What became of the steps that were under way, by path.
+        scope: What templates and conditions look up; receives each result.
+        new_id: Creates task ids for retries.
+        recorded: The journal's state of each step, by path; empty for a new run.
+        verdicts: The fate of each step that was in flight, by path.
         intents: What was about to be sent, by path.
-        started: When the run began, in seconds since the epoch.
-        timeout: Seconds for all but the steps of ``finally``; None for any time.
-        asks: Whether an operator is there to be asked about uncertain steps.
+        started: When the run started, in seconds since the epoch.
+        timeout: Seconds for everything but the ``finally`` steps; None for no limit.
+        asks: Whether an operator can be asked about uncertain steps.
     """
 
     plan: Node
     scope: Scope
     new_id: Callable[[], str]
-    known: Mapping[str, StepState] = field(default_factory=dict)
+    recorded: Mapping[str, StepState] = field(default_factory=dict)
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     intents: Mapping[str, StepIntended] = field(default_factory=dict)
     started: float = 0.0
     timeout: float | None = None
     asks: bool = False
     phase: int = 0
-    """0 for the main steps, then 1 for the first of ``finally``, and so on."""
+    """0 for the main steps, 1 for the first ``finally`` step, and so on."""
     halted: bool = False
     """Whether nothing more is sent in this phase."""
     attempts: Attempts = field(init=False)
@@ -66,17 +66,17 @@ class Schedule:
     _agenda: Agenda = field(default_factory=Agenda)
     _paras: dict[str, Frame] = field(default_factory=dict)
     _given_up: set[str] = field(default_factory=set)
-    """Paths of the steps whose para another branch has failed."""
-    _was_over: bool = False
-    """Whether the journal tells the end of all main steps."""
+    """Paths of the steps in a para that gave up after a branch failed."""
+    _main_ended: bool = False
+    """Whether all main steps had ended according to the journal."""
     _late: str = ""
     """Why the run timed out; empty if it did not."""
     _main: tuple[Any, Exception | None] = (None, None)
-    """What the main steps came to."""
+    """Result and error of the main steps."""
     _final_error: Exception | None = None
 
     def __post_init__(self) -> None:
-        self.skips = Skips(self._agenda, self.known)
+        self.skips = Skips(self._agenda, self.recorded)
         self.attempts = Attempts(
             self._agenda,
             self.scope,
@@ -84,15 +84,15 @@ class Schedule:
             self.asks,
             self.stopped,
             self._step_ended,
-            self.known,
+            self.recorded,
             self.verdicts,
             self.intents,
         )
         finals = {path for node in self.plan.finals for path, _ in node.leaves()}
-        main = [self.known.get(path) for path, _ in self.plan.leaves() if path not in finals]
+        main = [self.recorded.get(path) for path, _ in self.plan.leaves() if path not in finals]
         ended = [step for step in main if step is not None and step.status.ended]
-        self._was_over = len(ended) == len(main)
-        if self._was_over and self.timeout is not None:
+        self._main_ended = len(ended) == len(main)
+        if self._main_ended and self.timeout is not None:
             end = self.started + self.timeout
             stopped = (Status.REVOKED, Status.UNREACHABLE)
             if any(step.status in stopped and (step.ended_at or 0.0) >= end for step in ended):
@@ -100,11 +100,11 @@ class Schedule:
         self._agenda.add(None, partial(self._enter, self.plan, None, 0, NOTHING, None))
 
     def todo(self, now: float, most: int = ALL) -> list[Action]:
-        """The actions that follow from all that was reported, and are due.
+        """Return the actions that are due, given everything reported so far.
 
         Args:
             now: Seconds since the epoch.
-            most: About how many at once; ``busy`` says whether there are more.
+            most: Roughly how many to return; ``busy`` says whether there are more.
         """
         self._agenda.now = now
         self.attempts.send_due()
@@ -118,32 +118,32 @@ class Schedule:
 
     @property
     def busy(self) -> bool:
-        """Whether ``todo`` has more to tell right now."""
+        """Whether ``todo`` has more actions right now."""
         return self._agenda.busy
 
     def next_time(self) -> float | None:
-        """When ``todo`` has more to tell by itself, in seconds since the epoch; None for never."""
+        """When the next action falls due, in seconds since the epoch; None for never."""
         times = (self.attempts.next_time(), self._deadline())
         return min((each for each in times if each is not None), default=None)
 
     def stopped(self, path: str) -> RunStopped | None:
-        """Why a step may not be sent any more; None if it may."""
+        """Why a step may no longer be sent; None if it may."""
         if path in self._given_up:
             return RunStopped(GIVEN_UP)
         return RunStopped() if self.halted else None
 
     def sent(self, path: str) -> None:
-        """A step's task is being handed to the broker."""
+        """Report that a step's task is being published."""
         self.skips.settled.add(path)
         self.attempts.sent(path)
 
     def hand_over(self, verdicts: Mapping[str, Verdict]) -> None:
-        """The workers go on with it: these steps are watched, and no timeout holds."""
+        """Let the workers finish the run: these steps are watched, and timeouts no longer apply."""
         self.timeout, self._late = None, ""
         self.verdicts = self.attempts.verdicts = {**verdicts, **self.verdicts}
 
     def given_up(self, path: str) -> None:
-        """Nothing is in flight any more below a para that was given up."""
+        """Report that nothing below an abandoned para is in flight any more."""
         if (para := self._paras.get(path)) is None:
             return
         self._agenda.drop_below(para)
@@ -162,19 +162,19 @@ class Schedule:
         self.attempts.stop_waiting(RunStopped())
 
     def abandon(self) -> None:
-        """End this phase though not all of its tasks have ended."""
+        """End this phase even though some of its tasks have not ended."""
         self._forget(list(self.attempts.open))
         self._paras.clear()
         self._agenda.clear()
         self._agenda.add(None, partial(self._phase_over, None, RunStopped()))
 
     def skip_rest(self, because: str) -> list[Action]:
-        """Skip every step that was not sent, but for those of ``finally``."""
+        """Skip every unsent step except those in ``finally``."""
         self.skips.skip(self.plan, because, unreachable=True)
         return self._agenda.take()
 
     def _forget(self, paths: Collection[str]) -> None:
-        """Let go of steps that are not awaited any more; what was not sent can be skipped."""
+        """Stop tracking steps; those that were not sent can be skipped."""
         for path in paths:
             step = self.attempts.forget(path)
             if step is not None and not step.sent:
@@ -185,12 +185,12 @@ class Schedule:
     def _enter(
         self, node: Node, parent: Frame | None, index: int, before: Any, error: Exception | None
     ) -> None:
-        """Begin a part, unless its condition says otherwise."""
+        """Begin a part of the tree, unless its condition does not hold."""
         try:
             wanted = self._wanted(node, before, error)
-        except TemplateError as wrong:
-            self.skips.skip(node, f"its condition can't be told: {wrong}")
-            self._child_failed(parent, index, wrong)
+        except TemplateError as error_in_condition:
+            self.skips.skip(node, f"its condition cannot be evaluated: {error_in_condition}")
+            self._child_failed(parent, index, error_in_condition)
             return
         if not wanted:
             self._child_done(parent, index, None)
@@ -230,7 +230,7 @@ class Schedule:
         self._next(frame, 0, NOTHING)
 
     def _handled(self, frame: Frame) -> None:
-        """Go on after the error handlers of a part, if it has any."""
+        """Continue after the error handlers of a part, if it has any."""
         if frame.node.rules.goes_on or frame.caught is None:
             self._child_done(frame.parent, frame.index, None)
         else:
@@ -249,7 +249,7 @@ class Schedule:
         if frame is None:
             self._phase_over(None, error)
         elif frame.is_para:
-            frame.bad[index] = error
+            frame.failures[index] = error
             if frame.node.rules.fail_fast and frame.first_failure and not frame.giving_up:
                 self._give_up(frame)
             self._branch_ended(frame)
@@ -257,13 +257,13 @@ class Schedule:
             self.skips.after(frame.running[index + 1 :], frame.running[index], error)
             if frame.caught is None:
                 self._failed(frame, error)
-            elif isinstance(error, KimeraError):  # the handler's events tell it
+            elif isinstance(error, KimeraError):  # the handler's own events show it
                 self._handled(frame)
             else:
                 self._child_failed(frame.parent, frame.index, error)
 
     def _next(self, frame: Frame, index: int, before: Any) -> None:
-        """Go on with the next of what runs one after the other."""
+        """Continue with the next child or handler of a sequence."""
         if index < len(frame.running):
             child, error = frame.running[index], frame.caught or frame.error
             self._agenda.add(frame, partial(self._enter, child, frame, index, before, error))
@@ -275,7 +275,7 @@ class Schedule:
     # --- paras ----------------------------------------------------------------------------------
 
     def _more_branches(self, para: Frame) -> None:
-        """Begin the next branch if there is one and a place for it, or end the para."""
+        """Begin the next branch if there is one and a free slot, or end the para."""
         most = para.node.rules.max_parallel
         if para.begun < len(para.running):
             if most is None or para.open < most:
@@ -293,9 +293,9 @@ class Schedule:
             self._agenda.add(para, partial(self._more_branches, para))
 
     def _para_over(self, para: Frame) -> None:
-        if para.bad:
+        if para.failures:
             first = para.first_failure if para.node.rules.fail_fast else None
-            self._failed(para, first or para.bad[min(para.bad)])
+            self._failed(para, first or para.failures[min(para.failures)])
         elif para.node.rules.gather == "dict":
             names = (child.id for child in para.node.children)
             self._done(para, dict(zip(names, para.results, strict=True)))
@@ -309,7 +309,7 @@ class Schedule:
         self.attempts.stop_waiting(RunStopped(GIVEN_UP), paths)
         self._agenda.actions.append(GiveUp(para.node.path, paths))
 
-    # --- the whole ------------------------------------------------------------------------------
+    # --- the whole run --------------------------------------------------------------------------
 
     def _phase_over(self, result: Any, error: Exception | None) -> None:
         if self.phase == 0:
@@ -329,22 +329,22 @@ class Schedule:
         self._agenda.add(None, partial(self._enter, final, None, 0, before, None))
 
     def _too_late(self) -> str:
-        return f"the run did not end in {duration_text(self.timeout or 0)}"
+        return f"the run timed out after {duration_text(self.timeout or 0)}"
 
     def _deadline(self) -> float | None:
         """When the main steps time out, in seconds since the epoch."""
-        if self.timeout is None or self.phase > 0 or self._late or self._was_over:
+        if self.timeout is None or self.phase > 0 or self._late or self._main_ended:
             return None
         return self.started + self.timeout
 
     # --- conditions -----------------------------------------------------------------------------
 
     def _wanted(self, node: Node, before: Any, error: Exception | None) -> bool:
-        """Whether the condition of a part holds; TemplateError where that can't be told."""
+        """Whether the condition of a part holds; raises TemplateError if it cannot be evaluated."""
         if node.rules.when is None or self._was_begun(node):
             return True
-        known = [self.known.get(path) for path, _ in node.leaves()]
-        if not all(step is not None and step.status is Status.NOT_NEEDED for step in known):
+        recorded = [self.recorded.get(path) for path, _ in node.leaves()]
+        if not all(step is not None and step.status is Status.NOT_NEEDED for step in recorded):
             condition = Condition.model_validate(node.rules.when)
             if holds(condition, self.scope.at(before, error)):
                 return True
@@ -354,16 +354,16 @@ class Schedule:
         return False
 
     def _was_begun(self, node: Node) -> bool:
-        """Whether an earlier console began a part, so that its condition held then.
+        """Whether an earlier console began a part, so its condition held then.
 
-        What is reused from another run was not begun: its condition is for this run to tell.
+        Steps reused from another run do not count: this run evaluates their conditions itself.
         """
         for path, _ in node.leaves():
-            known = self.known.get(path)
+            recorded = self.recorded.get(path)
             if path in self.verdicts or (
-                known is not None
-                and known.status not in (Status.WAITING, Status.NOT_NEEDED)
-                and known.source != "journal"
+                recorded is not None
+                and recorded.status not in (Status.WAITING, Status.NOT_NEEDED)
+                and recorded.source != "journal"
             ):
                 return True
         return False

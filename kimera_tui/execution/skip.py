@@ -1,4 +1,4 @@
-"""Which steps won't be sent, each told once."""
+"""Skip steps, and announce each skipped step once."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from kimera_tui.runs.state import StepState
 
 @dataclass(slots=True)
 class Skips:
-    """The steps of one run that are settled, and those that are skipped.
+    """The settled steps of one run; skips the others.
 
     Args:
-        agenda: Takes the actions.
-        known: What the journal tells of each step, by path.
+        agenda: Collects the actions.
+        recorded: The journal's state of each step, by path.
     """
 
     agenda: Agenda
-    known: Mapping[str, StepState]
+    recorded: Mapping[str, StepState]
     settled: set[str] = field(default_factory=set)
-    """Paths of the steps that were sent, have ended or were skipped."""
+    """Paths of the steps that were sent, ended or skipped."""
 
     def has_ended(self, path: str) -> bool:
-        """Whether the journal tells the end of a step."""
-        known = self.known.get(path)
-        return known is not None and known.status.ended
+        """Whether a step had ended according to the journal."""
+        recorded = self.recorded.get(path)
+        return recorded is not None and recorded.status.ended
 
     def unsent(self, plan: Node) -> list[PlannedTask]:
-        """Tasks that were neither sent nor skipped, and have not ended."""
+        """Tasks that were neither sent nor skipped and have not ended."""
         return [
             task
             for path, task in plan.leaves()
@@ -41,7 +41,7 @@ class Skips:
         ]
 
     def after(self, later: Sequence[Node], failed: Node, error: Exception) -> None:
-        """Skip what comes after a part that failed."""
+        """Skip what follows a part that failed."""
         name = failed.task.task_name if failed.task is not None else failed.id or failed.kind
         revoked = isinstance(error, TaskRevoked)
         because = f"{name} was revoked" if revoked else f"upstream {name} failed"
@@ -53,7 +53,7 @@ class Skips:
     def skip(
         self, node: Node, because: str, *, unreachable: bool = False, not_needed: bool = False
     ) -> None:
-        """Skip the steps of a part that were not sent, but for those of ``finally``."""
+        """Skip the unsent steps of a part, except those in ``finally``."""
         aside = is_handler(node.path)
         finals = {path for each in node.finals for path, _ in each.leaves()}
         for path, _ in node.leaves():

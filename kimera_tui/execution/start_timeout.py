@@ -1,4 +1,4 @@
-"""How long a step is waited for when its queue has a time-out of its own."""
+"""Wait for steps that have a separate timeout for the queue."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from kimera_tui.process.events import StateSeen
 from kimera_tui.process.loop.bus import Emitter, EventBus
 
 MAILBOX = 1_000_000
-"""Events between two turns of the loop; more than the engine tells in one."""
+"""Events between two turns of the loop; more than the engine emits in one."""
 
 
 class Starts:
-    """Hears when tasks begin, and tells how much time is left from there.
+    """Listens for task starts, and computes the time left from there.
 
     Args:
-        bus: Where starts are told: by the tasks, or by who asks the workers what they run.
-        emitter: Has the time.
+        bus: Carries the starts, from the tasks themselves or from polls of the workers.
+        emitter: Tells the time.
     """
 
     def __init__(self, bus: EventBus, emitter: Emitter) -> None:
         self._mailbox = bus.subscribe(MAILBOX)
         self._emitter = emitter
         self._began: dict[str, float | None] = {}
-        """When each task began that is asked for; None for not yet, as far as is known."""
-        # Not only when a wait is over: until then a mailbox would hold all that others tell.
+        """When each watched task began; None if it has not begun."""
+        # Drain all the time, not only when a wait is over: the mailbox would fill up meanwhile.
         self._listening = asyncio.get_running_loop().create_task(self._listen())
 
     def close(self) -> None:
@@ -41,14 +41,14 @@ class Starts:
         timeout: float | None,
         began: float | None = None,
     ) -> tuple[float, Overtime]:
-        """Seconds to wait at first, and what says how many more.
+        """Seconds to wait at first, and a function that then returns how many more.
 
         Args:
             task_id: The task.
             sent: When it was sent, in seconds since the epoch.
-            start_timeout: Seconds that it may be in the queue.
-            timeout: Seconds that it may take from its start; None for any time.
-            began: When it began, if that is known already.
+            start_timeout: Seconds it may wait in the queue.
+            timeout: Seconds it may run; None for no limit.
+            began: When it began, in seconds since the epoch, if known.
         """
         self._began[task_id] = began
 
@@ -58,7 +58,7 @@ class Starts:
             if began is not None:
                 return start_timeout if timeout is None else began + timeout - now
             queued = sent + start_timeout - now
-            # Not so long that a start in between would let it run over its own time.
+            # No longer than its timeout: if it starts meanwhile, it must not overrun that.
             return queued if timeout is None else min(queued, timeout)
 
         return min(start_timeout, timeout or start_timeout), overtime
@@ -70,7 +70,7 @@ class Starts:
 
     def _take_in(self) -> None:
         for event in self._mailbox.drain():
-            # Received is not begun: a worker takes more than it runs.
+            # A received task has not begun: workers prefetch more than they run.
             if (
                 isinstance(event, StateSeen)
                 and event.state != "RECEIVED"

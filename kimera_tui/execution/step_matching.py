@@ -1,4 +1,4 @@
-"""Steps of a past run in another plan: those that say the same and get the same."""
+"""Match the steps of a past run with another plan: same call, same upstream steps."""
 
 from __future__ import annotations
 
@@ -16,34 +16,36 @@ from kimera_tui.runs.state import StepState
 
 
 def found_again(run: RunState, plan: Node) -> dict[str, StepState]:
-    """How the steps of a plan ended in a past run, by their paths in the plan.
+    """The past states of the steps of a plan, by their paths in the plan.
 
-    A step is found by its id if it is the same call under the same conditions, and if what comes
-    in and what it looks up are results of the same steps. Whether these gave the same is not
-    looked at.
+    Steps match by id if they make the same call under the same conditions, and if their upstream
+    results and look-ups come from the same steps. The values of those results are not compared.
     """
-    was = {place.node.id: place for place in _places(run.plan) if place.node.id}
-    made_before, made = _makings(run.plan), _makings(plan)
-    made_otherwise = {
-        name for name in made.keys() & made_before.keys() if made[name] != made_before[name]
+    past = {place.node.id: place for place in _places(run.plan) if place.node.id}
+    old_sources, new_sources = _sources(run.plan), _sources(plan)
+    changed = {
+        name
+        for name in new_sources.keys() & old_sources.keys()
+        if new_sources[name] != old_sources[name]
     }
-    found = {}
+    matches = {}
     for place in _places(plan):
-        old = was.get(place.node.id)
-        if old is None or not equal(_said(old), _said(place)) or place.looks_up(made_otherwise):
+        old = past.get(place.node.id)
+        if old is None or place.looks_up(changed):
             continue
-        found[place.node.path] = run.steps[old.node.path]
-    return found
+        if equal(_signature(old), _signature(place)):
+            matches[place.node.path] = run.steps[old.node.path]
+    return matches
 
 
-def looked_up(node: Node) -> list[Reference]:
+def argument_references(node: Node) -> list[Reference]:
     """What the arguments of a task look up."""
     if node.task is None or not node.rules.templated:
         return []
     return list(references_in([list(node.task.args), dict(node.task.kwargs)]))
 
 
-def looked_at(node: Node) -> list[Reference]:
+def condition_references(node: Node) -> list[Reference]:
     """What the condition of a part looks up."""
     if node.rules.when is None:
         return []
@@ -51,8 +53,8 @@ def looked_at(node: Node) -> list[Reference]:
 
 
 def takes_result(node: Node) -> bool:
-    """Whether the result before a task comes into it."""
-    return node.rules.passing != "none" or _takes_prev(looked_up(node))
+    """Whether a task uses its upstream result."""
+    return node.rules.passing != "none" or _takes_prev(argument_references(node))
 
 
 def _takes_prev(references: Sequence[Reference]) -> bool:
@@ -61,24 +63,24 @@ def _takes_prev(references: Sequence[Reference]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A task, and what holds where it stands."""
+    """A task and its context."""
 
     node: Node
     source: Any
-    """What the result that comes in is made of."""
+    """The source of its upstream result."""
     under: Sequence[tuple[Node, Any]]
-    """The parts with a condition that it is in, itself too, each with what comes in there."""
+    """The conditional parts around it, including itself, each with its own upstream source."""
 
     def looks_up(self, ids: set[str]) -> bool:
-        """Whether it, or a condition that it stands under, looks up one of these steps."""
-        references = looked_up(self.node)
+        """Whether it, or a condition it depends on, looks up one of these steps."""
+        references = argument_references(self.node)
         for part, _ in self.under:
-            references += looked_at(part)
+            references += condition_references(part)
         return any(each.root == "steps" and {*each.path[:1]} & ids for each in references)
 
 
 def _places(node: Node, source: Any = None, under: Sequence[Any] = ()) -> Iterator[_Place]:
-    """Every task but those for errors and for the end, which always run anew."""
+    """Every task except those in error handlers and ``finally``, which always rerun."""
     if node.rules.when is not None:
         under = [*under, (node, source)]
     if node.task is not None:
@@ -86,16 +88,16 @@ def _places(node: Node, source: Any = None, under: Sequence[Any] = ()) -> Iterat
     for child in node.children:
         yield from _places(child, source, under)
         if node.kind == "chain":
-            source = _making(child)
+            source = _source(child)
 
 
-def _said(place: _Place) -> list[Any]:
-    """All of a task that its result comes from, but for the results of others."""
+def _signature(place: _Place) -> list[Any]:
+    """Everything that determines a task's result, except the results of other steps."""
     node, task = place.node, place.node.task
     if task is None:
         return []
     conditions = [
-        [part.rules.when, source if _takes_prev(looked_at(part)) else None]
+        [part.rules.when, source if _takes_prev(condition_references(part)) else None]
         for part, source in place.under
     ]
     return [
@@ -105,16 +107,16 @@ def _said(place: _Place) -> list[Any]:
     ]
 
 
-def _makings(plan: Node) -> dict[str, Any]:
-    return {node.id: _making(node) for _, node in plan.walk() if node.id}
+def _sources(plan: Node) -> dict[str, Any]:
+    return {node.id: _source(node) for _, node in plan.walk() if node.id}
 
 
-def _making(node: Node) -> Any:
-    """What a result is made of: ids of tasks, and how a para gathers theirs."""
+def _source(node: Node) -> Any:
+    """Where a result comes from: ids of tasks, and how a para gathers theirs."""
     match node.kind:
         case "task":
             return node.id
         case "chain":
-            return _making(node.children[-1]) if node.children else None
+            return _source(node.children[-1]) if node.children else None
     named = node.rules.gather == "dict"
-    return [[child.id if named else "", _making(child)] for child in node.children]
+    return [[child.id if named else "", _source(child)] for child in node.children]

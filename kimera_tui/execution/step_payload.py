@@ -1,4 +1,4 @@
-"""What a step is sent with: its own arguments filled in, and the result before it put in."""
+"""The payload of a step: its arguments with templates filled in, and the upstream result."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def payload(node: Node, scope: Mapping[str, Any], before: Any) -> Payload:
     """Args and kwargs of a task.
 
     Args:
-        node: The task's place in the plan.
+        node: The task's node in the plan.
         scope: What its templates can look up.
-        before: The result before it, or ``NOTHING``.
+        before: The upstream result, or ``NOTHING``.
 
     Raises:
-        TemplateError: something that a template looks up isn't there.
+        TemplateError: a template looks up something that does not exist.
     """
     if node.task is None:
-        raise TypeError(f"No task stands at {node.path!r}.")
+        raise TypeError(f"There is no task at {node.path!r}.")
     args, kwargs = node.task.args, node.task.kwargs
     if node.rules.templated:
         args, kwargs = render(list(args), scope), render(dict(kwargs), scope)
@@ -35,7 +35,7 @@ def payload(node: Node, scope: Mapping[str, Any], before: Any) -> Payload:
 def pass_on(
     passing: Passing, args: Sequence[Any], kwargs: Mapping[str, Any], before: Any
 ) -> Payload:
-    """The arguments with the result before put in, as ``pass`` says."""
+    """The arguments with the upstream result added, as ``pass`` says."""
     if before is NOTHING or passing == "none":
         return args, kwargs
     if passing == "first":

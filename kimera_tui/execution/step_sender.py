@@ -1,4 +1,4 @@
-"""One attempt at a step: its task sent or adopted, and its result kept."""
+"""Make one attempt at a step: send or adopt its task, and save the result."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from kimera_tui.runs.plan import Node, PlannedTask
 from kimera_tui.values.placeholders import is_whole, missing_in
 
 LEAST_WAIT = 5.0
-"""Seconds for which an adopted task is waited for at least, whatever is left of its time."""
+"""Minimum seconds to wait for an adopted task, however little of its timeout is left."""
 OUTAGE_SECONDS = 60.0
-"""Seconds for which a broker may be away without ending a step, or longer if its timeout is."""
+"""Seconds a broker outage may last without ending a step; a longer timeout extends it."""
 
 
 @dataclass(slots=True)
 class StepSender:
-    """Sends the tasks of one run, each up to its end.
+    """Sends the tasks of one run and waits for each to end.
 
     Args:
         run_id: The run.
-        context: Engine, journal and emitter.
+        context: The engine, the journal and the emitter.
         scope: What templates look up.
-        stopped: Says why a step may not be sent any more; None if it may.
-        sent: Told the path of each step whose task is being handed to the broker.
+        stopped: Returns why a step may no longer be sent; None if it may.
+        sent: Called with the path of each step whose task is being published.
     """
 
     run_id: str
@@ -46,9 +46,9 @@ class StepSender:
     stopped: Callable[[str], RunStopped | None]
     sent: Callable[[str], None]
     in_flight: dict[str, str] = field(default_factory=dict)
-    """Path of each task that was handed to the broker and has not ended, by its id."""
+    """Path of each task that was published and has not ended, by task id."""
     handover: Handover | None = None
-    """Where the workers have the run; then no timeout holds."""
+    """Set once the run is detached; timeouts no longer apply then."""
     _starts: Starts | None = None
     _short: ShortSecrets = field(default_factory=ShortSecrets)
 
@@ -58,7 +58,7 @@ class StepSender:
             self._starts.close()
 
     async def send(self, action: Send) -> Any:
-        """Send a step's task; returns its result, or raises what ended it."""
+        """Send a step's task; return its result, or raise the error that ended it."""
         node, task, intent = action.node, action.task, action.intent
         self._check(node.path)
         if self.handover is not None:
@@ -68,17 +68,17 @@ class StepSender:
         try:
             scope = self.scope.at(action.before, action.error)
             args, kwargs = payload(node, scope, action.before)
-        except UsageError as wrong:  # such as a secret that isn't there any more
-            raise self.context.refused(task, wrong) from None
+        except UsageError as error:  # such as a secret that is gone
+            raise self.context.refused(task, error) from None
         return await self._publish(node, task, args, kwargs)
 
     async def adopt(self, action: Adopt) -> Any:
-        """Watch a task that was sent before; returns its result, or raises what ended it."""
-        node, task, known = action.node, action.task, action.known
+        """Watch a task sent earlier; return its result, or raise the error that ended it."""
+        node, task, recorded = action.node, action.task, action.recorded
         arrived: list[Any] = []
         manager, now = self.context.manager, self.context.emitter.now()
-        sent = now if known is None else known.sent_at or known.since
-        began = None if known is None else known.started_at
+        sent = now if recorded is None else recorded.sent_at or recorded.since
+        began = None if recorded is None else recorded.started_at
         timeout, overtime = self._patience(node, task, sent, began)
         if timeout is not None:
             timeout = max(LEAST_WAIT, timeout - (now - sent))
@@ -95,7 +95,7 @@ class StepSender:
             if action.where:
                 self.context.notice(task, action.where, against=False)
             if self.handover is not None and node.path not in self.handover.paths:
-                self._tell_handed_over(node, task, action.before)
+                self._announce_handed_over(node, task, action.before)
             await self._ended(handle, node, task)
         return arrived[0]
 
@@ -104,7 +104,7 @@ class StepSender:
             raise stopped
 
     async def _hand_over(self, node: Node, task: PlannedTask, handover: Handover) -> Any:
-        """Send a task with those that follow it in its message."""
+        """Publish a task whose message carries the tasks that follow it."""
         try:
             root = await handover.root(node.path)
         except KimeraError as error:
@@ -130,7 +130,7 @@ class StepSender:
         await self.context.write_down(self.run_id, node.path, task, (args, kwargs))
         for text in self._short.news(args, kwargs, task.secret):
             self.context.notice(task, text, against=False)
-        self._check(node.path)  # meanwhile it may have been stopped
+        self._check(node.path)  # it may have been stopped in the meantime
         arrived: list[Any] = []
         with self._flying(node, task):
             timeout, overtime = self._patience(node, task, self.context.emitter.now())
@@ -154,10 +154,10 @@ class StepSender:
             await self._ended(handle, node, task)
         return arrived[0]
 
-    def _tell_handed_over(self, node: Node, task: PlannedTask, before: Any) -> None:
+    def _announce_handed_over(self, node: Node, task: PlannedTask, before: Any) -> None:
         try:
             args, kwargs = payload(node, self.scope.at(before), before)
-        except KimeraError:  # a secret that only the console had which handed it over
+        except KimeraError:  # a secret that only the detaching console had
             return
         self.context.emitter.emit(
             StepHandedOver(
@@ -182,7 +182,7 @@ class StepSender:
     def _patience(
         self, node: Node, task: PlannedTask, sent: float, began: float | None = None
     ) -> tuple[float | None, Overtime | None]:
-        """Seconds to wait at first, and who is asked for more when they are over."""
+        """Seconds to wait at first, and the function that may then grant more."""
         if self.handover is not None:
             return None, None
         if node.rules.start_timeout is None:
@@ -204,5 +204,5 @@ class StepSender:
 
 
 def _through_outages(node: Node, task: PlannedTask) -> float:
-    """Seconds of an outage that don't end a step."""
+    """How many seconds of an outage a step survives."""
     return max(OUTAGE_SECONDS, task.timeout or 0.0, node.rules.start_timeout or 0.0)

@@ -1,4 +1,4 @@
-"""What the templates and conditions of a run can look up."""
+"""What templates and conditions can look up during a run."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from kimera_tui.errors import (
 )
 
 NOTHING = object()
-"""In place of a result before the first step."""
+"""Stands for the upstream result of the first step."""
 
 
 class Inputs(Mapping[str, Any]):
-    """The values put into a run; a secret is asked for when it is looked up, and is in no copy.
+    """The inputs of a run. A secret is fetched on each look-up and never copied.
 
     Args:
-        values: All but the secrets.
+        values: Inputs without secrets.
         secrets: Names of the secrets.
-        fetch: Returns a secret by its name; raises UsageError when it isn't there.
+        fetch: Returns a secret by name; raises UsageError if it is not available.
     """
 
     def __init__(
@@ -51,19 +51,19 @@ class Inputs(Mapping[str, Any]):
 
 @dataclass(slots=True)
 class Scope:
-    """What is known at one moment of a run."""
+    """The values that can be looked up at one moment of a run."""
 
     inputs: Mapping[str, Any] = field(default_factory=dict)
     run: Mapping[str, Any] = field(default_factory=dict)
     env: Collection[str] = ()
     """Names of the environment variables that may be looked up."""
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Result and status of what has ended, by the steps' ids."""
+    """Result and status of the steps that have ended, by step id."""
     names: dict[str, str] = field(default_factory=dict)
-    """What each call is called, ``friend.task``, by the ids of their tasks."""
+    """``friend.task`` of each call, by task id."""
 
     def note(self, step_id: str, result: Any, status: str) -> None:
-        """Take in how a step ended."""
+        """Record how a step ended."""
         if step_id:
             self.steps[step_id] = {"result": result, "status": status}
 
@@ -71,31 +71,31 @@ class Scope:
         """What can be looked up at a step.
 
         Args:
-            before: The result before it, or ``NOTHING``.
-            error: What went wrong, for the steps that are run for that.
+            before: The upstream result, or ``NOTHING``.
+            error: The error being handled, inside an error handler.
         """
-        found: dict[str, Any] = {
+        scope: dict[str, Any] = {
             "inputs": self.inputs,
             "run": self.run,
             "steps": self.steps,
             "env": {name: os.environ[name] for name in self.env if name in os.environ},
         }
         if before is not NOTHING:
-            found["prev"] = before
+            scope["prev"] = before
         if error is not None:
-            found["error"] = self._told(error)
-        return found
+            scope["error"] = self._error_fields(error)
+        return scope
 
-    def _told(self, error: Exception) -> dict[str, str]:
+    def _error_fields(self, error: Exception) -> dict[str, str]:
         message = error.error_message if isinstance(error, TaskFailed) else str(error)
         task = self.names.get(getattr(error, "task_id", ""), "")
         return {"type": error_name(error), "message": message, "task": task}
 
 
 def error_name(error: Exception) -> str:
-    """The name by which ``error.type`` knows an error, and ``retry.on`` that of a task.
+    """The name of an error in ``error.type`` and, for a task's error, in ``retry.on``.
 
-    What was not sent, or maybe not, is never tried again for that.
+    ``NotSent`` and ``Uncertain`` are never retried.
     """
     match error:
         case TaskFailed():

@@ -1,4 +1,4 @@
-"""Steps of a past run of which nobody can tell: not sent again without a look, or a word."""
+"""Steps of a past run whose fate is unknown: resent only after a search or a decision."""
 
 from __future__ import annotations
 
@@ -14,66 +14,66 @@ from kimera_tui.runs.status import Status
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A step that would be sent again and may have run, or may still run."""
+    """A step that would be resent and may have run, or may still run."""
 
     sent: tuple[StepState, StepIntended]
-    """The step as it is known, and what was to be sent."""
+    """Its last known state, and what was to be sent."""
     fate: Fate | None = None
-    """What a look found; None as long as nobody has looked."""
+    """What a search found; None before the search."""
 
     @property
     def name(self) -> str:
-        """By what ``Wish.again`` names it."""
+        """Its name in ``Wish.again``."""
         step = self.sent[0]
         return step.id or step.path or "0"
 
     @property
     def sentence(self) -> str:
-        """What is known of it."""
+        """Its fate, for people."""
         step = self.sent[0]
         named = f"Step `{step.id or step.name}`"
         if self.fate is None:
-            return f"{named} ({step.status}) is looked for before it is sent again."
+            return f"{named} ({step.status}) will be searched for before it is resent."
         if self.fate.what == "in flight":
-            return f"{named} is not over ({self.fate.why}): sent again now, it would run twice."
-        return f"{named} may have run ({self.fate.why}): sent again, it may run twice."
+            return f"{named} has not ended ({self.fate.why}): resent now, it would run twice."
+        return f"{named} may have run ({self.fate.why}): resent, it may run twice."
 
 
 class StepsInDoubt(UsageError):
-    """Steps that a replay would send again may run twice: nothing was sent.
+    """Steps that a replay would resend may run twice; nothing was sent.
 
     Attributes:
         doubts: The steps.
     """
 
     def __init__(self, doubts: Sequence[Doubt]) -> None:
-        said = " ".join(each.sentence for each in doubts)
-        super().__init__(f"{said} Nothing was sent.")
+        sentences = " ".join(each.sentence for each in doubts)
+        super().__init__(f"{sentences} Nothing was sent.")
         self.doubts = doubts
 
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
-    """Tells which steps of a past run may run twice if they are sent again."""
+    """Finds the steps of a past run that may run twice if they are resent."""
 
     past: Past
     mode: str
-    """How it is to be run again."""
+    """The replay mode."""
     allowed: Collection[str]
-    """Paths of the steps that may run twice."""
+    """Paths of the steps that are allowed to run twice."""
     fates: Fates | None
-    """What a look found, by path; None as long as nobody has looked."""
+    """What a search found, by path; None before the search."""
 
     def settled(self, step: StepState) -> StepState:
-        """The step, done if it turned out so."""
+        """The step, marked as done if the search found its result."""
         fate = (self.fates or {}).get(step.path)
         if fate is None or fate.what != "done":
             return step
         return replace(step, status=Status.DONE, result=fate.result)
 
     def among(self, steps: Iterable[StepState]) -> list[Doubt]:
-        """Those of the steps that may run twice, as far as is known."""
-        # Who runs all of a run again means it, even while it goes on.
+        """Those of the steps that may run twice."""
+        # Rerunning a whole run is deliberate, even while the original is still active.
         unknown = open_steps(self.past, ended_only=self.mode in ("again", "only_step"))
         doubts = []
         for path in dict.fromkeys(step.path for step in steps):

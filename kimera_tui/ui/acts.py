@@ -18,7 +18,7 @@ from kimera_tui.errors import KimeraError
 from kimera_tui.execution.detach.handover import CannotDetach
 from kimera_tui.execution.preflight import tasks_of
 from kimera_tui.execution.replay import Wish
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.execution.runner import Decision
 from kimera_tui.execution.uncertain_steps import StepsInDoubt
 from kimera_tui.runs.index import RunState
@@ -238,9 +238,9 @@ class Acts:
         except KimeraError as error:
             self._app.complain(str(error))
             return
-        self._app.flash(cancelled.said)
-        if cancelled.unheard:
-            await self._insist(run.name, cancelled.unheard)
+        self._app.flash(cancelled.summary)
+        if cancelled.unacknowledged:
+            await self._insist(run.name, cancelled.unacknowledged)
 
     async def revoke(self, step: StepState, *, terminate: bool, signal: str) -> None:
         """Revoke a task and say who acknowledged; that it is gone is told when it is."""

@@ -29,7 +29,7 @@ from kimera_tui.execution.completion import RunStopped, RunTimedOut
         (BrokerUnavailable("away"), "failed", 69),
         (RunTimedOut("late"), "revoked", 3),
         (RunStopped(), "revoked", 4),
-        (UsageError("its condition can't be told"), "skipped", 1),
+        (UsageError("its condition cannot be evaluated"), "skipped", 1),
         (KimeraError("odd"), "done", 1),
         (KimeraError("odd"), "timed out", 3),
     ],

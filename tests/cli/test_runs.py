@@ -100,7 +100,7 @@ def test_a_run_is_to_be_cancelled_though_the_broker_is_away(
     run_id = nobody_at(tmp_path)
     done = run("cancel", run_id, **where, **away())
     assert done.returncode == 3
-    assert "Written down: whoever goes on with it cancels it." in done.stderr
+    assert "Recorded: whoever resumes the run will cancel it." in done.stderr
     assert "is not there (connection refused)." in done.stderr
 
 

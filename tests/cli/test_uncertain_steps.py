@@ -1,4 +1,4 @@
-"""A step of which nobody could tell is looked for before it is sent again, and asked about."""
+"""A step of which nobody could tell will be searched for before it is resent, and asked about."""
 
 from __future__ import annotations
 
@@ -147,8 +147,8 @@ def test_what_is_still_queued_is_not_sent_a_second_time(run: Run, lab: Lab, way:
     lab.publish("far-away")
     done = run("replay", "r", *way, **lab.where)
     assert done.returncode == 2
-    where = "Step `s1` is not over (in queue far-away, next in line)"
-    assert f"{where}: sent again now, it would run twice. Nothing was sent." in done.stderr
+    where = "Step `s1` has not ended (in queue far-away, next in line)"
+    assert f"{where}: resent now, it would run twice. Nothing was sent." in done.stderr
     assert "--send-again s1" in done.stderr
     assert lab.client.llen("far-away") == 1
     assert newest(run, lab)["run"] == "r"
@@ -157,7 +157,7 @@ def test_what_is_still_queued_is_not_sent_a_second_time(run: Run, lab: Lab, way:
 def test_what_nothing_can_tell_is_left_to_the_operator(run: Run, lab: Lab) -> None:
     lab.wrote(server="restarted since")
     asked = run("replay", "r", "--from-failed", "--dry-run", **lab.where)
-    assert "Step `s1` (uncertain) is looked for before it is sent again." in asked.stderr
+    assert "Step `s1` (uncertain) will be searched for before it is resent." in asked.stderr
     refused = run("replay", "r", "--from-failed", **lab.where)
     assert refused.returncode == 2
     assert "Step `s1` may have run (the broker was restarted since" in refused.stderr

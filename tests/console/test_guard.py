@@ -13,7 +13,7 @@ from kimera_tui.console.console import Console, build_console
 from kimera_tui.console.guard import friends_left
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.replay import Wish
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.process import events as e
 from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.runs.events import RunCancelled, RunStarted, StepSkipped
@@ -113,7 +113,7 @@ async def test_a_run_that_nobody_is_at_is_cancelled_though_nothing_was_brought_u
     """As after its console died just before it was asked; what it would send counts no more."""
     async with left(tmp_path, monkeypatch, ON_GLASS, broker_url) as console:
         cancelled = await console.runs.cancel("r")
-        assert (cancelled.ended, cancelled.said) == (True, "Cancelled: 1 never sent.")
+        assert (cancelled.ended, cancelled.summary) == (True, "Cancelled: 1 never sent.")
 
 
 async def test_a_run_whose_last_steps_may_not_be_sent_is_not_cancelled_here(
@@ -122,7 +122,7 @@ async def test_a_run_whose_last_steps_may_not_be_sent_is_not_cancelled_here(
     async with left(tmp_path, monkeypatch, TIDIED_BY_GLASS, broker_url) as console:
         cancelled = await console.runs.cancel("r")
     assert not cancelled.ended
-    assert "it can't be done here. Friend `glass` is read-only" in cancelled.said
+    assert "this one cannot take it over. Friend `glass` is read-only" in cancelled.summary
 
 
 def left_of(plan: Node, *events: object) -> set[str]:

@@ -31,7 +31,7 @@ from kimera_tui.documents.template_filters import FILTERS
 from kimera_tui.errors import ConfigError, KimeraError
 from kimera_tui.execution.dry_run import dry_run
 from kimera_tui.execution.planning import DocumentPlanner
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.process.loop.clock import new_id
 from kimera_tui.yaml.reading import Malformed, read_text
 from tests.documents.cases import CAPS, EVERYTHING, EXAMPLES, FRIENDS, HOSTILE, LARGEST

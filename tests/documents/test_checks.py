@@ -15,7 +15,7 @@ from tests.documents.test_documents import told
 
 def problems(plain: dict[str, Any], friends: Any = None) -> list[str]:
     document = Document.model_validate({"name": "x", **plain})
-    return [each.told for each in problems_of(document, friends)]
+    return [each.text for each in problems_of(document, friends)]
 
 
 def task(name: str, *look_ups: str, **more: Any) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def wrong(steps: list[dict[str, Any]], **header: Any) -> list[str]:
     return [each.partition(": ")[2] for each in problems({"steps": steps, **header})]
 
 
-NOT_YET = "has not run yet when this one does."
+NOT_YET = "has not run by the time this one starts."
 
 
 # Ids
@@ -69,10 +69,13 @@ def test_a_step_looks_up_those_that_ran_before_it() -> None:
         ("steps.help.result", f"`steps.help.result`: step `help` {NOT_YET}"),
         ("steps.tidy.result", f"`steps.tidy.result`: step `tidy` {NOT_YET}"),
         ("steps.befor.result", "`steps.befor.result`: there is no step `befor`. Near: `before`."),
-        ("steps", "`steps`: say which one, like steps.name."),
-        ("steps.before", "`steps.before`: say which of it: result, status."),
-        ("steps.before.reslt", "`steps.before.reslt`: has no `reslt`, but result, status."),
-        ("steps.before[0]", "`steps.before[0]`: has no `0`, but result, status."),
+        ("steps", "`steps`: name one, such as steps.name."),
+        ("steps.before", "`steps.before`: choose one of result, status."),
+        (
+            "steps.before.reslt",
+            "`steps.before.reslt`: has no `reslt`; choose one of result, status.",
+        ),
+        ("steps.before[0]", "`steps.before[0]`: has no `0`; choose one of result, status."),
         ("steps.before.result.deep[0]['er']", ""),
         ("steps['before']['result']", ""),
     ],
@@ -124,7 +127,7 @@ def test_at_the_end_everything_may_have_run() -> None:
 
 
 def test_prev_is_there_where_a_result_comes_in() -> None:
-    nothing = "`prev`: no result comes in here."
+    nothing = "`prev`: there is no upstream result here."
     assert wrong([task("a", "prev"), task("b", "prev.x")]) == [nothing]
     inner = {"id": "p", "para": [task("c", "prev"), {"id": "q", "chain": [task("d", "prev")]}]}
     assert wrong([inner]) == [nothing, nothing]
@@ -140,18 +143,18 @@ def test_prev_is_there_where_a_result_comes_in() -> None:
         ("run.id", ""),
         ("run.name", ""),
         ("run.started", ""),
-        ("run", "`run`: say which of it: id, name, started."),
-        ("run.nme", "`run.nme`: has no `nme`, but id, name, started."),
+        ("run", "`run`: choose one of id, name, started."),
+        ("run.nme", "`run.nme`: has no `nme`; choose one of id, name, started."),
         ("env.HOME", ""),
         ("env.PATH", "`env.PATH`: list `PATH` under `env:` to look it up."),
-        ("env", "`env`: say which one, like env.name."),
+        ("env", "`env`: name one, such as env.name."),
         ("inputs.day", ""),
         ("inputs.dya", "`inputs.dya`: there is no input `dya`. Near: `day`."),
-        ("inputs", "`inputs`: say which one, like inputs.name."),
-        ("error.type", "`error.type`: an error is there only for the steps of on_error."),
+        ("inputs", "`inputs`: name one, such as inputs.name."),
+        ("error.type", "`error.type`: only the steps of on_error have an error to look up."),
         (
             "item",
-            "Template `${{ item }}`: `item` can't be looked up; inputs, steps, prev, run, env, e",
+            "Template `${{ item }}`: `item` can't be looked up; choose from inputs, steps, prev, run, env, e",
         ),
         (
             "inputs.day | upcase",
@@ -169,8 +172,8 @@ def test_what_can_be_looked_up_besides(look_up: str, sentence: str) -> None:
 
 def test_an_error_has_its_fields_only() -> None:
     assert wrong([task("a", on_error=[task("h", "error.code", "error")])]) == [
-        "`error.code`: has no `code`, but type, message, task.",
-        "`error`: say which of it: type, message, task.",
+        "`error.code`: has no `code`; choose one of type, message, task.",
+        "`error`: choose one of type, message, task.",
     ]
 
 
@@ -245,7 +248,7 @@ LAB = {
         ({"task": "lab.other"}, ""),
         ({"task": "lba.step"}, "task: no friend `lba` is configured. Near: `lab`."),
         ({"task": "step", "friend": "lba"}, "friend: no friend `lba` is configured. Near: `lab`."),
-        ({"task": "step"}, "task: no friend is named: write friend.step, or give a default frie"),
+        ({"task": "step"}, "task: no friend is named: write friend.step, or set a default frie"),
         ({"task": "lab.step"}, "kwargs: day is required by step."),
         ({"task": "lab.step", "args": ["2026-01-31"]}, ""),
         ({"task": "lab.step", "args": ["2026-01-31", "x"]}, 'args: count: "x" is not an integer.'),

@@ -24,7 +24,7 @@ from tests.documents.cases import EVERYTHING, EXAMPLES, FRIENDS, HEAD, many, nes
 def told(text: str, friends: bool = False) -> list[tuple[int, str]]:
     """Line, and place with sentence, of everything that is wrong."""
     found = read_document(text, "f", FRIENDS if friends else None)
-    return [(each.line, each.told) for each in found.problems]
+    return [(each.line, each.text) for each in found.problems]
 
 
 def step(more: str) -> str:
@@ -90,9 +90,9 @@ def test_what_is_left_out_holds_as_the_format_says() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "sentence"),
     [
-        ("", 1, "no workflow; one begins with `kimera: 1`"),
-        ("# nothing\n", 1, "no workflow"),
-        ("- a\n", 1, "no workflow"),
+        ("", 1, "not a workflow; a workflow starts with `kimera: 1`"),
+        ("# nothing\n", 1, "not a workflow"),
+        ("- a\n", 1, "not a workflow"),
         ("name: x\n", 1, "the line `kimera: 1` is missing."),
         ("name: x\nkimera: 2\n", 2, "kimera: 2: this Kimera reads version 1 only."),
         ("kimera: 0", 1, "kimera: 0: this Kimera reads version 1 only."),
@@ -121,15 +121,15 @@ def test_another_version_or_no_workflow_is_told_alone(text: str, line: int, sent
         ("pass_: none", "pass_: unknown key 'pass_'. Near: `pass`."),
         ("'list[x]': 1", "list[x]: unknown key 'list[x]'."),
         ("task: 5", "task: must be text; quote it."),
-        ("task: 'a b'", "task: a task is written as friend.task, in letters, digits and _ . : -."),
-        ("task: ''", "task: a task is written as friend.task, in letters, digits and _ . : -."),
-        ("id: A", "id: small letters, digits and `_`, beginning with a letter; at most 40."),
+        ("task: 'a b'", "task: write a task as friend.task, with letters, digits and _ . : -."),
+        ("task: ''", "task: write a task as friend.task, with letters, digits and _ . : -."),
+        ("id: A", "id: use up to 40 lowercase letters, digits and `_`, starting with a letter."),
         ("id: 7", "id: must be text; quote it."),
-        ("id: " + "a" * 41, "id: small letters, digits and `_`"),
+        ("id: " + "a" * 41, "id: use up to 40 lowercase letters, digits and `_`"),
         ("friend: 5", "friend: must be text; quote it."),
         ("friend: ''", "friend: must not be empty."),
         ("args: 1", "args: must be a list."),
-        ("args: {}", "args: must be a list: arguments with names go into `kwargs`."),
+        ("args: {}", "args: must be a list: named arguments go into `kwargs`."),
         ("kwargs: [1]", "kwargs: must be a mapping of keys to values: write `"),
         ("pass: all", "pass: must be one of auto, first, payload, none."),
         ("pass: []", "pass: must be one of auto, first, payload, none."),
@@ -158,23 +158,23 @@ def test_another_version_or_no_workflow_is_told_alone(text: str, line: int, sent
         ("retry: {max: 1, delay: x}", "retry.delay: must be a duration"),
         ("retry: {max: 1, on: TIMEOUT}", "retry.on: must be a list."),
         ("retry: {max: 1, on: [1]}", "retry.on.0: must be text; quote it."),
-        ("retry: {max: 1, on: [OSError, NotSent]}", "retry.on: what was not sent is not tried ag"),
+        ("retry: {max: 1, on: [OSError, NotSent]}", "retry.on: a step that was not sent is never retr"),
         ("retry: {max: 1, dely: 1s}", "retry.dely: unknown key 'dely'. Near: `delay`"),
         ("on_error: stop", "on_error: must be fail, continue, or a list of steps."),
-        ("on_error: [1]", "on_error.0: a step has exactly one of task, chain, para."),
+        ("on_error: [1]", "on_error.0: a step needs exactly one of task, chain, para."),
         ("on_error: {id: b}", "on_error: must be fail, continue, or a list of steps."),
         ("on_error: [{id: b, task: c, tim: 1}]", "on_error.0.tim: unknown key 'tim'."),
         ("when: true", "when: must be a mapping of keys to values: write `"),
-        ("when: {}", "when: a condition has exactly one of ref, all, any, not."),
-        ("when: {ref: prev}", "when: with ref goes exactly one of eq, ne, gt, ge, lt, le, in, exi"),
-        ("when: {ref: a, eq: 1, ne: 2}", "when: with ref goes exactly one of"),
+        ("when: {}", "when: a condition needs exactly one of ref, all, any, not."),
+        ("when: {ref: prev}", "when: ref needs exactly one of eq, ne, gt, ge, lt, le, in, exi"),
+        ("when: {ref: a, eq: 1, ne: 2}", "when: ref needs exactly one of"),
         ("when: {ref: a, all: []}", "when.all: must not be empty."),
         ("when: {all: [{ref: a, eq: 1}], eq: 1}", "when: a comparison needs ref."),
         ("when: {not: {ref: a, eq: 1}, missing: 'true'}", "when: a comparison needs ref."),
-        ("when: {all: null}", "when: of a condition's keys only eq and ne may be null."),
-        ("when: {not: null}", "when: of a condition's keys only eq and ne may be null."),
-        ("when: {ref: null, eq: 1}", "when: of a condition's keys only eq and ne may be null."),
-        ("when: {ref: a, in: null}", "when: of a condition's keys only eq and ne may be null."),
+        ("when: {all: null}", "when: only eq and ne may be null in a condition."),
+        ("when: {not: null}", "when: only eq and ne may be null in a condition."),
+        ("when: {ref: null, eq: 1}", "when: only eq and ne may be null in a condition."),
+        ("when: {ref: a, in: null}", "when: only eq and ne may be null in a condition."),
         ("when: {ref: a, in: b}", "when.in: must be a list."),
         ("when: {ref: a, exists: 1}", "when.exists: must be true or false."),
         ("when: {ref: run.id, eq: 1, missing: no}", "when.missing: must be one of error, fal"),
@@ -198,7 +198,7 @@ def test_a_wrong_value_of_a_step_is_told_with_its_place(more: str, problem: str)
     [
         ("chain: 1", "chain: must be a list."),
         ("chain: []", "chain: must not be empty."),
-        ("para: {}", "para: must be a list: begin each step with `- id: NAME`."),
+        ("para: {}", "para: must be a list: start each step with `- id: NAME`."),
         ("para: []", "para: must not be empty."),
         ("chain: [{id: b, task: c, pas: 1}]", "chain.0.pas: unknown key 'pas'. Near: `pass`"),
         ("chain: [{id: b, task: c}], kwargs: {}", "kwargs: unknown key 'kwargs'."),
@@ -207,10 +207,10 @@ def test_a_wrong_value_of_a_step_is_told_with_its_place(more: str, problem: str)
         ("para: [{id: b, task: c}], max_parallel: 0", "max_parallel: must be at least 1."),
         ("para: [{id: b, task: c}], max_parallel: 2.5", "max_parallel: must be an integer."),
         ("para: [{id: b, task: c}], fail: slow", "fail: must be one of all, fast."),
-        ("notes: ''", "a step has exactly one of task, chain, para."),
-        ("task: b, chain: []", "a step has exactly one of task, chain, para."),
-        ("tsak: b", "a step has exactly one of task, chain, para. Unknown key 'tsak'. Near"),
-        ("parra: [{id: b, task: c}]", "a step has exactly one of task, chain, para. Unknown key "),
+        ("notes: ''", "a step needs exactly one of task, chain, para."),
+        ("task: b, chain: []", "a step needs exactly one of task, chain, para."),
+        ("tsak: b", "a step needs exactly one of task, chain, para. Unknown key 'tsak'. Near"),
+        ("parra: [{id: b, task: c}]", "a step needs exactly one of task, chain, para. Unknown key "),
     ],
 )  # fmt: skip
 def test_a_step_is_one_thing_and_has_the_keys_of_that(more: str, problem: str) -> None:
@@ -229,7 +229,7 @@ def test_a_step_is_one_thing_and_has_the_keys_of_that(more: str, problem: str) -
         ("finally: 5", "finally: must be a list."),
         ("env: HOME", "env: must be a list."),
         ("env: [1]", "env.0: must be text; quote it."),
-        ("env: [a-b]", "env.0: a variable's name has letters, digits and _ only."),
+        ("env: [a-b]", "env.0: a variable name has only letters, digits and _."),
         ("concurrency: 1", "concurrency: must be a mapping of keys to values: write `"),
         ("concurrency: {limit: 1}", "concurrency.key: is required."),
         ("concurrency: {key: ''}", "concurrency.key: must not be empty."),
@@ -240,7 +240,7 @@ def test_a_step_is_one_thing_and_has_the_keys_of_that(more: str, problem: str) -
         ("defaults: {friend: 1}", "defaults.friend: must be text; quote it."),
         ("defaults: {retry: {}}", "defaults.retry.max: is required."),
         ("inputs: [a]", "inputs: must be a mapping of keys to values: write `"),
-        ("inputs: {Day: {}}", "inputs.Day: small letters, digits and `_`, beginning with a letter"),
+        ("inputs: {Day: {}}", "inputs.Day: use up to 40 lowercase letters, digits and `_`, starting with a letter"),
         ("inputs: {a: 5}", "inputs.a: must be a mapping of keys to values: write `"),
         ("inputs: {a: {typ: int}}", "inputs.a.typ: unknown key 'typ'. Near: `type`."),
         ("inputs: {retry: {dely: 1}}", "inputs.retry.dely: unknown key 'dely'."),
@@ -307,11 +307,14 @@ steps:
         (5, "inputs.count: must be a mapping of keys to values: write `"),
         (9, "steps.0.timeot: unknown key 'timeot'. Near: `timeout`"),
         (10, "steps.0.kwargs.day: `inputs.dya`: there is no input `dya`. Near: `day`."),
-        (11, "steps.1: a step has exactly one of task, chain, para. Unknown key 'tsak'. Near: `t"),
-        (13, "steps.2.id: small letters, digits and `_`, beginning with a letter; at most 40."),
+        (
+            11,
+            "steps.1: a step needs exactly one of task, chain, para. Unknown key 'tsak'. Near: `t",
+        ),
+        (13, "steps.2.id: use up to 40 lowercase letters, digits and `_`, starting with a letter."),
         (15, "steps.2.para.0.task: no friend `ecko` is configured. Near: `echo`."),
-        (16, "steps.2.para.1.when: `steps.left.result`: step `left` has not run yet when this"),
-        (17, "steps.2.para.2: a step has exactly one of task, chain, para. Unknown key 'chian'."),
+        (16, "steps.2.para.1.when: `steps.left.result`: step `left` has not run by the time this"),
+        (17, "steps.2.para.2: a step needs exactly one of task, chain, para. Unknown key 'chian'."),
         (17, "steps.2.para.2.id: is required."),
         (18, "steps.2.para.2.chian.0.retry.max: is required."),
         (21, "steps.3.kwargs: must be a mapping of keys to values: write `"),
@@ -357,19 +360,19 @@ def test_forty_levels_are_taken(levels: int) -> None:
 def test_one_more_is_too_deep() -> None:
     [(line, problem)] = told(nested(41))
     assert line == 4
-    assert problem.endswith("chain.0: nested deeper than 40.")
+    assert problem.endswith("chain.0: nested deeper than 40 levels.")
 
 
 def test_two_thousand_steps_are_taken_and_one_more_is_refused() -> None:
     assert told(many(2000)) == []
-    assert told(many(2001)) == [(3, "steps: 2,001 steps; the most is 2,000.")]
+    assert told(many(2001)) == [(3, "steps: 2,001 steps; at most 2,000 are allowed.")]
     with pytest.raises(ConfigError, match="2,001 steps"):
         read_formed(many(2001), "f")
 
 
 def test_no_step_is_no_workflow_yet() -> None:
     text = "kimera: 1\nname: x\nsteps: []\n"
-    assert told(text) == [(3, "steps: there is no step: add one.")]
+    assert told(text) == [(3, "steps: there are no steps: add one.")]
     assert read_formed(text, "f").steps == []
 
 

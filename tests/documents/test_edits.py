@@ -127,9 +127,9 @@ def test_indent_goes_into_the_group_before_and_outdent_behind_the_own_one() -> N
     document, at = edits.outdent(document, at)
     document, at = edits.outdent(document, at)
     assert shape(document) == shape(NESTED)
-    with pytest.raises(UsageError, match="top already"):
+    with pytest.raises(UsageError, match="Already at the top"):
         edits.outdent(document, at)
-    with pytest.raises(UsageError, match="No chain or para right before it"):
+    with pytest.raises(UsageError, match="No chain or para right before this step"):
         edits.indent(ABC, place(ABC, "b"))
 
 
@@ -217,7 +217,11 @@ def test_references_follow_a_step_to_its_new_id_and_nothing_else_changes() -> No
     assert changed.when.all is not None
     assert changed.when.all[0].ref == "steps.fetch.result.rows"
     valid(document)
-    for bad, why in (("loader", "Another step"), ("Fetch", "small letters"), ("", "small letters")):
+    for bad, why in (
+        ("loader", "Another step"),
+        ("Fetch", "lowercase letters"),
+        ("", "lowercase letters"),
+    ):
         with pytest.raises(UsageError, match=why):
             edits.rename(document, at, bad)
 
@@ -334,7 +338,7 @@ def test_nothing_grows_over_the_formats_caps() -> None:
     deep, at = edits.add_after(doc(), (), task("a"))
     for _ in range(39):
         deep, at = edits.wrap(deep, at, "chain")
-    with pytest.raises(UsageError, match="at most 40 deep"):
+    with pytest.raises(UsageError, match="at most 40 levels deep"):
         edits.wrap(deep, at, "para")
     valid(deep)
 

@@ -9,11 +9,11 @@ from kimera_tui.documents.document import Document, Input, Retry, TaskStep
 from kimera_tui.documents.foreign_syntax import instead_of
 from kimera_tui.documents.parse import read_document
 
-ORDER = "steps run in the order of their list; put what may run at the same time into `para`."
+ORDER = "steps run in the order of their list; put parallel steps into `para`."
 
 
 def told(text: str) -> list[str]:
-    return [each.told for each in read_document(text, "f", None).problems]
+    return [each.text for each in read_document(text, "f", None).problems]
 
 
 @pytest.mark.parametrize(
@@ -27,9 +27,9 @@ def told(text: str) -> list[str]:
         ("max_retries: 3", "max_retries: unknown key 'max_retries': write it as `retry: {max: 3,"),
         ("continue-on-error: true", "continue-on-error: unknown key 'continue-on-error': write it"),
         ("timeout-minutes: 5", "timeout-minutes: unknown key 'timeout-minutes': write it as `time"),
-        ("queue: q", "queue: unknown key 'queue': friends.yaml says which queue"),
+        ("queue: q", "queue: unknown key 'queue': friends.yaml sets the queue"),
         ("retry: 3", "retry: must be a mapping of keys to values: write `retry: {max: 3}`."),
-        ("retry: {attempts: 3, max: 1}", "retry.attempts: unknown key 'attempts': `max` is how m"),
+        ("retry: {attempts: 3, max: 1}", "retry.attempts: unknown key 'attempts': `max` is the n"),
         ("when: x", "when: must be a mapping of keys to values: write `when: {ref: inputs.NAME,"),
         ("on_error: [{id: b, task: c, needs: a}]", "on_error.0.needs: unknown key 'needs': st"),
     ],
@@ -44,14 +44,14 @@ def test_a_step_in_other_words_is_told_the_right_form(more: str, sentence: str) 
     ("more", "sentence"),
     [
         ("version: 2", "version: unknown key 'version': the version of the format is `kimera: 1`."),
-        ("params: {}", "params: unknown key 'params': what a run is given goes into `inputs`."),
+        ("params: {}", "params: unknown key 'params': the parameters of a run go into `inputs`."),
         ("schedule: daily", "schedule: unknown key 'schedule': a workflow has no schedule; let cr"),
         ("inputs: {day: date}", "inputs.day: must be a mapping of keys to values: write `day: {ty"),
         (
             "inputs: {n: 5}",
             "inputs.n: must be a mapping of keys to values: write `n: {type: int, d",
         ),
-        ("inputs: {n: {options: [1]}}", "inputs.n.options: unknown key 'options': write the choi"),
+        ("inputs: {n: {options: [1]}}", "inputs.n.options: unknown key 'options': list the choi"),
     ],
 )
 def test_a_file_in_other_words_is_told_the_right_form(more: str, sentence: str) -> None:
@@ -62,14 +62,14 @@ def test_a_file_in_other_words_is_told_the_right_form(more: str, sentence: str) 
 
 def test_steps_by_name_are_told_to_be_a_list() -> None:
     assert told("kimera: 1\nname: x\nsteps:\n  a: {task: echo.value}\n") == [
-        "steps: must be a list: begin each step with `- id: NAME`."
+        "steps: must be a list: start each step with `- id: NAME`."
     ]
 
 
 def test_a_step_without_a_kind_is_told_which_word_of_it_is_another_tools() -> None:
     found = told("kimera: 1\nname: x\nsteps:\n  - {id: a, name: x, run: echo.value}\n")
     assert (
-        "steps.0: a step has exactly one of task, chain, para. Unknown key 'run': a step"
+        "steps.0: a step needs exactly one of task, chain, para. Unknown key 'run': a step"
         in (found[0])
     )
 

@@ -39,7 +39,7 @@ ONLY_KIMERA = (
     # Its default is checked by its type, its pattern and its limits.
     r"^inputs\.\w+\.default: ",
     # What friends declare of their tasks; and that there is something to run.
-    r"no friend ", r"is required by", r"there is no step: add one",
+    r"no friend ", r"is required by", r"there are no steps: add one",
 )  # fmt: skip
 """Reasons for which Kimera refuses what a schema takes."""
 

@@ -77,7 +77,7 @@ def test_two_thousand_steps_are_written_over_their_own_text() -> None:
 )
 def test_what_a_file_cannot_hold_is_refused_and_nothing_is_made_up(value: Any) -> None:
     document = Document(name="x", steps=[TaskStep(id="a", task="b", kwargs={"v": value})])
-    with pytest.raises(ConfigError, match="It can't be kept in a file: "):
+    with pytest.raises(ConfigError, match="Cannot save: "):
         text_of(document)
 
 

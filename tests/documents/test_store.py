@@ -75,7 +75,9 @@ def test_what_somebody_else_wrote_is_never_written_over(path: Path) -> None:
     path.write_text(theirs)
     assert changed(stored)
     for known in (stored, None):
-        with pytest.raises(ChangedOnDisk, match="changed on disk: it was not touched") as caught:
+        with pytest.raises(
+            ChangedOnDisk, match="changed on disk; it was not overwritten"
+        ) as caught:
             save(document, path, known)
         assert "-name: theirs" in caught.value.diff
         assert "+name: everything" in caught.value.diff
@@ -269,7 +271,7 @@ def test_places_that_are_no_files_are_sentences(tmp_path: Path) -> None:
 def test_what_a_file_cannot_hold_is_not_written(path: Path) -> None:
     _, stored = shorter(path)
     step = TaskStep(id="a", task="b", kwargs={"x": "\ud800"})
-    with pytest.raises(ConfigError, match="can't be kept in a file"):
+    with pytest.raises(ConfigError, match="Cannot save"):
         save(Document(name="x", steps=[step]), path, stored)
     assert path.read_text() == EVERYTHING
     assert only(path)
@@ -295,7 +297,7 @@ def test_workflows_are_found_by_path_and_by_name(
     ("word", "sentence"),
     [
         ("everythin", r"No workflow `everythin` in .*\. Near: `everything`\."),
-        ("zzz", r"No workflow `zzz` in .*\. There are: everything\."),
+        ("zzz", r"No workflow `zzz` in .*\. Available: everything\."),
         ("no/such", "No file no/such."),
         ("nothing.yaml", "No file nothing.yaml."),
         ("", "No workflow ``"),
@@ -317,5 +319,5 @@ def test_a_folder_that_is_not_there_is_empty(tmp_path: Path) -> None:
 
 def test_a_file_that_has_not_the_form_cannot_be_opened(path: Path) -> None:
     path.write_text("kimera: 1\nname: x\nsteps: [{id: a}]\n")
-    with pytest.raises(ConfigError, match=r"line 3: steps\.0: a step has exactly one of"):
+    with pytest.raises(ConfigError, match=r"line 3: steps\.0: a step needs exactly one of"):
         open_workflow(path)

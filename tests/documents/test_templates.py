@@ -116,7 +116,7 @@ def test_a_template_becomes_what_it_looks_up(text: str, value: Any) -> None:
         ("${{ inputs['day' }}", "Template `${{ inputs['day' }}`: `]` is missing."),
         (
             "${{ item }}",
-            "Template `${{ item }}`: `item` can't be looked up; inputs, steps, prev, run,",
+            "Template `${{ item }}`: `item` can't be looked up; choose from inputs, steps, prev, run,",
         ),
         ("${{ 1 + 1 }}", "Template `${{ 1 + 1 }}`: what to look up is missing."),
         ("${{ inputs.day + 1 }}", "Template `${{ inputs.day + 1 }}`: `}}` is missing."),
@@ -141,26 +141,38 @@ def test_a_template_becomes_what_it_looks_up(text: str, value: Any) -> None:
         ("${{ inputs.no }}", "`inputs.no`: `inputs` has no `no`."),
         ("${{ inputs.dya }}", "`inputs.dya`: `inputs` has no `dya`. Near: `day`."),
         ("${{ run.id }}", "`run.id`: there is no `run` here."),
-        ("${{ prev[5] }}", "`prev[5]`: `prev` is a list of 5; there is no `5` in it."),
-        ("${{ prev.x }}", "`prev.x`: `prev` is a list of 5; there is no `x` in it."),
+        ("${{ prev[5] }}", "`prev[5]`: `prev` is a list of 5; it has no `5`."),
+        ("${{ prev.x }}", "`prev.x`: `prev` is a list of 5; it has no `x`."),
         (
             "${{ inputs.day.year }}",
-            "`inputs.day.year`: `inputs.day` is str, and has nothing in it.",
+            "`inputs.day.year`: `inputs.day` is str; it has no `year`.",
         ),
-        ("${{ inputs.none.x }}", "`inputs.none.x`: `inputs.none` is null, and has nothing in it."),
+        ("${{ inputs.none.x }}", "`inputs.none.x`: `inputs.none` is null; it has no `x`."),
         ("${{ steps.load.result[0] }}", "`steps.load.result[0]`: `steps.load.result` has no `0`."),
-        ("a ${{ inputs.none }}", "`inputs.none` is null and stands within a text; write | default"),
-        ("a ${{ inputs.nan }}", "`inputs.nan`: no value that JSON can say."),
-        ("${{ inputs.nan | json }}", "`inputs.nan | json`: not for a value of type float."),
-        ("${{ inputs.day | int }}", "`inputs.day | int`: not for a value of type str."),
-        ("${{ inputs.nan | int }}", "`inputs.nan | int`: not for a value of type float."),
-        ("${{ inputs.nan | float }}", "`inputs.nan | float`: not for a value of type float."),
-        ("${{ prev | upper }}", "`prev | upper`: not for a value of type list."),
+        ("a ${{ inputs.none }}", "`inputs.none` is null inside a text; add | default"),
+        ("a ${{ inputs.nan }}", "`inputs.nan`: is not JSON-serializable."),
+        (
+            "${{ inputs.nan | json }}",
+            "`inputs.nan | json`: does not accept this value of type float.",
+        ),
+        ("${{ inputs.day | int }}", "`inputs.day | int`: does not accept this value of type str."),
+        (
+            "${{ inputs.nan | int }}",
+            "`inputs.nan | int`: does not accept this value of type float.",
+        ),
+        (
+            "${{ inputs.nan | float }}",
+            "`inputs.nan | float`: does not accept this value of type float.",
+        ),
+        ("${{ prev | upper }}", "`prev | upper`: does not accept this value of type list."),
         (
             "${{ inputs.none | length }}",
-            "`inputs.none | length`: not for a value of type NoneType.",
+            "`inputs.none | length`: does not accept this value of type NoneType.",
         ),
-        ("${{ inputs.day | join }}", "`inputs.day | join`: not for a value of type str."),
+        (
+            "${{ inputs.day | join }}",
+            "`inputs.day | join`: does not accept this value of type str.",
+        ),
     ],
 )
 def test_what_cannot_be_filled_in_is_a_sentence(text: str, sentence: str) -> None:
@@ -186,20 +198,20 @@ def test_what_was_looked_up_is_not_looked_through_again() -> None:
     [
         (
             "Bearer ${{ steps.login.result.token }}",
-            "`steps.login.result.token` was not written down: needs result.token again.",
+            "`steps.login.result.token` was not saved: needs result.token again.",
         ),
-        ("${{ inputs.token }}!", "`inputs.token` was not written down: needs inputs.token again."),
-        ("${{ steps.login.result.token | upper }}", "`steps.login.result.token` was not written"),
-        ("${{ steps.login.result.url | str }}", "`steps.login.result.url` was not written down"),
-        ("${{ steps.login.result | json }}", "`steps.login.result` was not written down: needs r"),
-        ("as told: ${{ steps.login.result }}", "`steps.login.result` was not written down: needs"),
-        ("${{ prev | join }}", "`prev` was not written down: needs result.1.0 again."),
+        ("${{ inputs.token }}!", "`inputs.token` was not saved: needs inputs.token again."),
+        ("${{ steps.login.result.token | upper }}", "`steps.login.result.token` was not saved"),
+        ("${{ steps.login.result.url | str }}", "`steps.login.result.url` was not saved down"),
+        ("${{ steps.login.result | json }}", "`steps.login.result` was not saved: needs r"),
+        ("as told: ${{ steps.login.result }}", "`steps.login.result` was not saved: needs"),
+        ("${{ prev | join }}", "`prev` was not saved: needs result.1.0 again."),
         (
             "${{ steps.big.result | default('none') }}",
-            "`steps.big.result` was not written down: its result was not kept (9.0 MiB).",
+            "`steps.big.result` was not saved: its result was not kept (9.0 MiB).",
         ),
-        ("${{ steps.big.result.rows }}", "`steps.big.result.rows` was not written down: its resu"),
-        ("${{ steps.big.result[0] | default(1) }}", "`steps.big.result[0]` was not written down:"),
+        ("${{ steps.big.result.rows }}", "`steps.big.result.rows` was not saved: its resu"),
+        ("${{ steps.big.result[0] | default(1) }}", "`steps.big.result[0]` was not saved:"),
     ],
 )
 def test_what_was_not_written_down_is_never_filled_in_as_a_text(text: str, sentence: str) -> None:
@@ -257,7 +269,7 @@ def test_numbers_of_any_kind_are_read(value: Any, name: str, found: Any) -> None
 @pytest.mark.parametrize(
     ("value", "name", "sentence"),
     [
-        (Decimal("1E+4000000"), "int", "`prev | int`: not for a value of type Decimal."),
+        (Decimal("1E+4000000"), "int", "`prev | int`: does not accept this value of type Decimal."),
         ([0] * 5_001, "json", "`prev | json`: the value is too large."),
         ([0] * 5_001, "join", "`prev | join`: the value is too large."),
         (["x" * 1000] * 1000, "join", "`prev | join`: the value is too large."),
@@ -382,10 +394,13 @@ def test_a_condition_holds_or_not(fields: dict[str, Any], holding: bool) -> None
         ({"ref": "inputs.no", "eq": 1}, "`inputs.no`: `inputs` has no `no`."),
         (
             {"ref": "inputs.day", "gt": 5},
-            "`inputs.day` is a text, which can't be compared with a n",
+            "`inputs.day` is a string, which can't be compared with a n",
         ),
-        ({"ref": "prev[3]", "gt": 0}, "`prev[3]` is true or false, which can't be compared with a"),
-        ({"ref": "prev[4]", "lt": "x"}, "`prev[4]` is null, which can't be compared with a text."),
+        ({"ref": "prev[3]", "gt": 0}, "`prev[3]` is a boolean, which can't be compared with a"),
+        (
+            {"ref": "prev[4]", "lt": "x"},
+            "`prev[4]` is null, which can't be compared with a string.",
+        ),
         ({"ref": "prev", "lt": [1]}, "`prev` is a list, which can't be compared with a list."),
         ({"ref": "prev.0", "eq": 1}, "Look-up `prev.0`: write `.0` as `[0]`."),
         ({"ref": "prev x", "eq": 1}, "Look-up `prev x`: unexpected text after it."),
@@ -414,7 +429,7 @@ def test_what_cannot_be_compared_is_a_sentence(fields: dict[str, Any], sentence:
     ],
 )
 def test_nothing_is_compared_with_what_was_not_written_down(fields: dict[str, Any]) -> None:
-    with pytest.raises(TemplateError, match="was not written down: "):
+    with pytest.raises(TemplateError, match="was not saved: "):
         holds(condition(**fields), PAST)
 
 

@@ -14,7 +14,8 @@ import pytest_asyncio
 from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.friends import Friend
 from kimera_tui.documents.document import Document
-from kimera_tui.execution.runner import Given, Runner
+from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.runner import Runner
 from kimera_tui.process import TaskManager
 from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.runs.events import RunEnded

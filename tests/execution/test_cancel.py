@@ -48,8 +48,8 @@ async def test_another_console_cancels_its_run_when_it_is_asked_to(
     assert run.steps["1"].sent_at is None
     assert words(run)["last"] == "done"
     assert cancelled.ended
-    assert cancelled.said.startswith("Cancelled: ")
-    assert "never sent" in cancelled.said
+    assert cancelled.summary.startswith("Cancelled: ")
+    assert "never sent" in cancelled.summary
 
 
 async def test_a_run_that_nobody_is_at_is_cancelled_by_whoever_is_asked(
@@ -91,7 +91,7 @@ async def test_a_broker_that_does_not_tell_keeps_nobody_waiting_who_cancels(
 
     cancelled = await cancel_run(elsewhere, "r", None, take, patience=0.05)
     assert not cancelled.ended
-    assert cancelled.said.startswith("Written down: whoever goes on with it cancels it. ")
-    assert "has not told yet" in cancelled.said
+    assert cancelled.summary.startswith("Recorded: whoever resumes the run will cancel it. ")
+    assert "has not reported" in cancelled.summary
     tells.set()
     await elsewhere.close()

@@ -251,7 +251,7 @@ async def test_a_condition_is_not_asked_again_once_its_step_was_sent(
         await second.until(lambda: second.step(run_id, "only").status is Status.DONE)
         # What was not begun is asked for now.
         run = await second.ended(run_id)
-        assert second.step(run_id, "a").cause.startswith("its condition can't be told")
+        assert second.step(run_id, "a").cause.startswith("its condition cannot be evaluated")
         assert run.status is Status.FAILED
 
 
@@ -436,7 +436,7 @@ async def test_a_run_that_timed_out_before_its_last_steps_has_so_after_a_restart
         await second.runner.resume(run_id)
         second.end("tidy")
         run = await second.ended(run_id)
-        assert (run.status, run.error) == (Status.TIMED_OUT, "The run did not end in 0.3s.")
+        assert (run.status, run.error) == (Status.TIMED_OUT, "The run timed out after 0.3s.")
         assert second.times("never") == 0
 
 

@@ -156,8 +156,8 @@ def test_each_step_is_asked_for_a_secret_of_its_own_under_a_name_that_nobody_has
     ("task", "sentence"),
     [
         ({"args": (TooLarge(9 << 20),)}, "lab.step: "),
-        ({"task_name": "a b"}, "It can't be written as a workflow: steps.0"),
-        ({"timeout": 1e9}, "It can't be written as a workflow: steps.0"),
+        ({"task_name": "a b"}, "This run cannot be saved as a workflow: steps.0"),
+        ({"timeout": 1e9}, "This run cannot be saved as a workflow: steps.0"),
     ],
 )
 def test_what_a_document_cannot_say_is_a_sentence(task: dict[str, Any], sentence: str) -> None:

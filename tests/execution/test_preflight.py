@@ -17,7 +17,7 @@ from kimera_tui.documents.references import TemplateError
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.dry_run import dry_run
 from kimera_tui.execution.preflight import Facts, Reads, against, preflight, queues_of, tasks_of
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.redaction import MASK
 
 STEP = TaskInfo(params={"day": Param(required=True), "token": Param(secret=True)})
@@ -42,11 +42,11 @@ def told(found: Document, facts: Facts, given: Given | None = None, **environ: s
     """What speaks against a run with a `!` before it, and the rest."""
     findings = preflight(found, given or Given(), FRIENDS, facts, environ)
     assert against(findings) == [each for each in findings if each.against]
-    return [f"{'! ' if each.against else ''}{each.told}" for each in findings]
+    return [f"{'! ' if each.against else ''}{each.text}" for each in findings]
 
 
 READY = {"id": "a", "task": "lab.step", "kwargs": {"day": "mon"}}
-ANSWERS = "Broker and result backend answer."
+ANSWERS = "Broker and result backend are reachable."
 
 
 def test_what_is_ready_is_told_with_who_takes_it() -> None:
@@ -54,9 +54,9 @@ def test_what_is_ready_is_told_with_who_takes_it() -> None:
     *found, waiting = told(document(READY), facts)
     assert found == [
         ANSWERS,
-        "a: lab.step is registered by w1; queue lab_q is consumed by 2 workers.",
+        "a: lab.step is registered on w1; queue lab_q is consumed by 2 workers.",
     ]
-    assert waiting.startswith("a: 1,200 in queue lab_q before it: if they take as long as it us")
+    assert waiting.startswith("a: 1,200 messages ahead of it in queue lab_q: if each takes as lo")
     assert waiting.endswith("it starts within 20m.")
     assert told(document(READY), Facts(VIEW, {"lab_q": 3}))[-1] == "a: 3 in queue lab_q before it."
 
@@ -72,7 +72,7 @@ def test_what_is_ready_is_told_with_who_takes_it() -> None:
         ({"task": "prod.act"}, "! Marked as dangerous: prod."),
         (
             {"task": "far.act"},
-            "a: Friend `far` has a broker of its own: its workers are not asked.",
+            "a: Friend `far` has its own broker: its workers are not checked.",
         ),
     ],
 )
@@ -98,7 +98,7 @@ def test_a_secret_is_there_or_not_and_is_never_told() -> None:
         "! p: it is asked for at the start of a run, and was not given.",
     ]
     there = told(found, Facts(VIEW), Given(prompted={"p": "canary"}), THE_KEY="canary")
-    assert there[1:3] == ["k: the secret is there.", "p: the secret is there."]
+    assert there[1:3] == ["k: the secret is available.", "p: the secret is available."]
     assert "canary" not in "".join(there)
 
 
@@ -226,9 +226,9 @@ def test_what_nobody_has_allowed_is_not_read_before_a_run(tmp_path: Path) -> Non
 
     def read(reads: Reads) -> list[str]:
         findings = preflight(found, Given(), FRIENDS, Facts(VIEW), {}, reads)
-        return [each.told for each in findings if "key" in each.told]
+        return [each.text for each in findings if "key" in each.text]
 
-    assert read(Reads(wanted, wanted)) == [f"{sentence} Nobody has allowed that."]
+    assert read(Reads(wanted, wanted)) == [f"{sentence} This needs your permission."]
     assert read(Reads(wanted)) == [
         sentence,
         f"k: {file} cannot be read (No such file or directory).",

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.header import header_of
 from kimera_tui.errors import UsageError
+from kimera_tui.execution.planning import planner_of
 from kimera_tui.execution.replay import ReplayPlan, Wish, planned_replay
-from kimera_tui.execution.run_setup import Given, planner_of
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.process import events as e
 from kimera_tui.runs.events import (
     RunEnded,
@@ -190,7 +191,7 @@ def test_an_input_that_was_not_written_down_is_needed_again_and_not_left_at_its_
     events = done(of, {"token": Withheld("inputs.token")})
     for mode in ("again", "from_failed"):
         planned = planned_replay(events, Wish(mode), lambda: "new", {})
-        assert planned.needs == ["Input token was not written down: give it again."]
+        assert planned.needs == ["Input token was not saved: supply it again."]
         given = Wish(mode, given=Given({"token": "yes"}))
         planned = planned_replay(events, given, lambda: "new", {})
         assert (planned.needs, planned.inputs) == ([], {"token": "yes"})
@@ -240,7 +241,7 @@ def test_what_makes_no_sense_is_refused() -> None:
     for mode in ("from_step", "only_step"):
         with pytest.raises(UsageError) as caught:
             plan(single, mode, "nothere")
-        assert str(caught.value) == ("The run has no step `nothere`: it has only one, called `0`.")
+        assert str(caught.value) == ("The run has no step `nothere`; its only step is `0`.")
     assert plan(single, "from_step", "0").will_run == [""]
     assert plan(single, "again", set={"0": {"a": 1}}).plan.task.kwargs == {"a": 1}
 

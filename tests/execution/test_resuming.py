@@ -13,7 +13,7 @@ import pytest
 from kimera_tui.errors import RunTaken, UsageError
 from kimera_tui.execution import runner as module
 from kimera_tui.execution.cancel import cancel_run
-from kimera_tui.execution.runner import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.recovery import recover

@@ -13,7 +13,7 @@ from kimera_tui.documents.references import TemplateError
 from kimera_tui.documents.short_secrets import ShortSecrets
 from kimera_tui.errors import TaskFailed
 from kimera_tui.execution.completion import outcome_of
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.execution.step_payload import payload
 from kimera_tui.execution.template_scope import NOTHING, Scope
 from kimera_tui.process.events import Noticed
@@ -92,7 +92,7 @@ async def test_what_is_too_short_to_be_hidden_everywhere_is_told_once(tmp_path: 
         run = await kept(it, run_id)
         told = [each for each in await it.journal.events_of(run_id) if isinstance(each, Noticed)]
     assert [each.text for each in told] == [
-        "pin is too short or common to be hidden everywhere: it is under its own name only"
+        "pin is too short or common to mask everywhere: it is masked only under its own name"
     ]
     assert run.steps["0"].result == {"pin": "••••", "day": "k9"}
 
@@ -154,7 +154,7 @@ def test_an_error_that_was_cut_for_a_secret_is_fed_to_no_step() -> None:
         outcome_of(_failed("no such day"))
     assert str(cut.value).endswith("ValueError: no ••••")
     assert not is_whole(_fed(cut.value, "${{ error.message }}")[1])
-    with pytest.raises(TemplateError, match=r"was not written down: needs error\.message again"):
+    with pytest.raises(TemplateError, match=r"was not saved: needs error\.message again"):
         _fed(cut.value, "it said: ${{ error.message }}")
     assert _fed(whole.value, "${{ error.message }}")[1] == {"what": "no such day"}
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.header import header_of
+from kimera_tui.execution.planning import planner_of
 from kimera_tui.execution.replay import Wish, planned_replay
-from kimera_tui.execution.run_setup import Given, planner_of, replay_of
+from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.run_setup import replay_of
 from kimera_tui.runs.events import RunStarted
 
 from .conftest import document

@@ -10,7 +10,7 @@ import pytest
 from kimera_tui.errors import KimeraError, RunRefused, UsageError
 from kimera_tui.execution.completion import RunTimedOut
 from kimera_tui.execution.replay import Wish
-from kimera_tui.execution.runner import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.runs.events import StepRetried
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.status import Status

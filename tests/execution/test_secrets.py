@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from kimera_tui.documents.document import Document
-from kimera_tui.execution.run_setup import planner_of
-from kimera_tui.execution.step_matching import looked_up
+from kimera_tui.execution.planning import planner_of
+from kimera_tui.execution.step_matching import argument_references
 from kimera_tui.execution.step_payload import payload
 from kimera_tui.execution.template_scope import NOTHING
 from kimera_tui.runs.journal.plan_codec import plain_plan, plan_from
@@ -91,7 +91,7 @@ def test_a_template_that_only_says_where_a_secret_comes_from_is_kept(
 
 def test_what_was_withheld_of_a_template_still_tells_what_it_looks_up() -> None:
     _, plan = kept(node({"url": "amqp://u:hunter22@${{ inputs.x }}/${{ inputs.y }}"}))
-    assert list(map(str, looked_up(plan))) == ["inputs.x", "inputs.y"]
+    assert list(map(str, argument_references(plan))) == ["inputs.x", "inputs.y"]
     assert plan.task is not None
     assert isinstance(plan.task.kwargs["url"], NotKept)
 

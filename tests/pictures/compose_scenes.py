@@ -94,7 +94,7 @@ class _Files(StageWorkflows):
                 FOLDER / "broken.kimera.yaml",
                 "broken.kimera.yaml",
                 0,
-                "line 4: steps.0: a step has exactly one of task, chain, para."
+                "line 4: steps.0: a step needs exactly one of task, chain, para."
                 " Unknown key 'tsk'. Near: `task`.",
             ),
             SavedWorkflow(

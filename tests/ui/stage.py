@@ -32,7 +32,7 @@ from kimera_tui.execution.detach.handover import CannotDetach
 from kimera_tui.execution.planning import DocumentPlanner, plan_of
 from kimera_tui.execution.preflight import Facts
 from kimera_tui.execution.replay import Wish
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.execution.runner import NOTHING_GIVEN, Decision, Runner
 from kimera_tui.process import events as e
 from kimera_tui.process.engine import Receipt

@@ -1,1 +1,1 @@
-"""Detached runs: handed to the workers as a Celery canvas."""
+"""Detach runs: hand them over to the workers as a Celery canvas."""

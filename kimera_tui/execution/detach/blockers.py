@@ -1,4 +1,4 @@
-"""What keeps a run from being handed to the workers: what a Celery canvas says otherwise."""
+"""What blocks detaching a run: features that a Celery canvas cannot express."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from kimera_tui.runs.plan import Node
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Something that keeps a run from being handed over."""
+    """One reason why a run cannot be detached."""
 
     path: str
     id: str
-    """Of the step; empty for what is about the whole run."""
+    """Id of the step; empty for the whole run."""
     sentence: str
-    """Names the step and says why."""
+    """The step and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What a canvas would stand on."""
+    """The friends and the result backend that a canvas depends on."""
 
     friends: Mapping[str, Mapping[str, Any]]
     """As friends.yaml has them."""
@@ -33,27 +33,27 @@ class Ground:
 
 
 def stops(plan: Node, ground: Ground, known: Known = lambda path: None) -> list[Stop]:
-    """What keeps the rest of a plan from being handed over, in the order of the steps.
+    """What blocks detaching the rest of a plan, in the order of the steps.
 
     Args:
         plan: The root.
-        ground: Friends and result backend.
-        known: Tells what has ended, or begun.
+        ground: The friends and the result backend.
+        known: Returns the state of a step.
 
     Raises:
         TemplateError: a template is malformed.
     """
     rest = rest_of(plan, known)
     order = {node.path: number for number, (_, node) in enumerate(plan.walk())}
-    found = [*_of_ended(rest), *_of_nodes(plan, rest, known), *_Items(ground, rest).all()]
-    found.sort(key=lambda stop: order[stop.path])
+    blockers = [*_of_ended(rest), *_of_nodes(plan, rest, known), *_Items(ground, rest).all()]
+    blockers.sort(key=lambda stop: order[stop.path])
     if plan.finals:
-        found.append(Stop("", "finally", "finally: workers can't tell how a run ends"))
-    return found
+        blockers.append(Stop("", "finally", "finally: workers do not notice the end of a run"))
+    return blockers
 
 
 def name_of(node: Node) -> str:
-    """What to call a node."""
+    """The display name of a node."""
     return node.id or (node.task.task_name if node.task is not None else node.kind)
 
 
@@ -63,7 +63,7 @@ def _stop(node: Node, why: str) -> Stop:
 
 def _of_ended(rest: Rest) -> Iterator[Stop]:
     for node in rest.failed:
-        yield _stop(node, "it did not end well, so nothing goes on behind it")
+        yield _stop(node, "did not succeed, so the steps after it cannot run")
 
 
 def _of_nodes(plan: Node, rest: Rest, known: Known) -> Iterator[Stop]:
@@ -76,24 +76,24 @@ def _of_nodes(plan: Node, rest: Rest, known: Known) -> Iterator[Stop]:
 def _rules(node: Node, *, begun: bool) -> Iterator[str]:
     rules = node.rules
     if rules.when is not None and not begun:
-        yield "has `when`: workers look at no conditions"
+        yield "has `when`: workers do not evaluate conditions"
     if rules.retry is not None:
-        yield "has `retry`: workers try again only what the task's own code says"
+        yield "has `retry`: workers retry only as the task's own code says"
     if rules.start_timeout is not None:
-        yield "has `start_timeout`: workers watch no queue"
+        yield "has `start_timeout`: workers do not watch the queue"
     if node.handlers:
-        yield "has `on_error` steps: workers don't run them"
+        yield "has `on_error` steps: workers do not run them"
     if rules.goes_on:
-        yield "has `on_error: continue`: workers stop at what fails"
+        yield "has `on_error: continue`: workers stop at a failed step"
     if rules.max_parallel is not None and rules.max_parallel < len(node.children):
-        yield "has `max_parallel`: workers take all at once"
+        yield "has `max_parallel`: workers take all branches at once"
     if rules.fail_fast:
-        yield "has `fail: fast`: workers don't give the other branches up"
+        yield "has `fail: fast`: workers do not revoke the other branches"
 
 
 @dataclass(frozen=True, slots=True)
 class _Items:
-    """Looks at what stands behind what."""
+    """Checks which step follows which."""
 
     ground: Ground
     rest: Rest
@@ -102,7 +102,7 @@ class _Items:
         yield from self._sequence(self.rest.items, joined=False)
 
     def _sequence(self, items: Sequence[Left], *, joined: bool) -> Iterator[Stop]:
-        """Stops of what goes on one after the other; ``joined`` if its result is for a join."""
+        """Blockers in a sequence; ``joined`` if a join takes its result."""
         for number, item in enumerate(items):
             after = items[number + 1] if number + 1 < len(items) else None
             if isinstance(item, Call):
@@ -119,18 +119,17 @@ class _Items:
             return
         entry = self.ground.friends.get(task.friend, {})
         if entry.get("broker") or entry.get("backend"):
-            yield _stop(node, f"`{task.friend}` has a broker of its own, which workers don't know")
+            yield _stop(node, f"`{task.friend}` has its own broker, which other workers do not use")
         waits = call.before is PENDING
         if waits and (passing := node.rules.passing) not in ("first", "none"):
-            why = "workers pass a result on as the first argument, `pass: first`"
+            why = "workers pass a result as the first argument, `pass: first`"
             yield _stop(node, f"has `pass: {passing}`: {why}")
         if node.rules.templated:
-            for looked_up in self._looked_up(call):
-                why = f"looks up `{looked_up}`, which isn't known before it ends"
-                yield _stop(node, why)
+            for name in self._unknown(call):
+                yield _stop(node, f"looks up `{name}`, which is not known yet")
 
-    def _looked_up(self, call: Call) -> Iterator[str]:
-        """What its templates look up and nobody knows yet."""
+    def _unknown(self, call: Call) -> Iterator[str]:
+        """What its templates look up that has no value yet."""
         task = call.node.task
         if task is None:
             return
@@ -145,20 +144,20 @@ class _Items:
     def _fork(self, fork: Fork, after: Left | None, *, joined: bool) -> Iterator[str]:
         if after is None:
             if joined:
-                yield "is a para whose results go into another para's: Celery makes one list of all"
+                yield "is a para whose results feed another para: Celery makes one list of all"
             return
         if not self.ground.joins:
-            yield "something follows it, and only a Redis result backend can join a para"
+            yield "has a step after it, and only a Redis result backend can join a para"
         if not _takes(after):
             return
         if fork.node.rules.gather == "dict":
-            yield "has `gather: dict`, and Celery passes a list on"
+            yield "has `gather: dict`, but Celery passes a list"
         if fork.begun:
-            yield "is half done: what follows it would miss the results that are there"
+            yield "is half done: the step after it would miss the results so far"
 
 
 def _takes(item: Left) -> bool:
-    """Whether the result before it comes in."""
+    """Whether it uses its upstream result."""
     if isinstance(item, Call):
         return item.node.rules.passing != "none"
     return any(_takes(branch[0]) for branch in item.branches if branch)

@@ -1,7 +1,6 @@
-"""From the rest of a run to a Celery canvas: the messages that bring all of it to the workers.
+"""Compile the rest of a run into a Celery canvas: the messages that hand it to the workers.
 
-What a message carries of those that follow it are signatures, in the plain form in which Celery
-writes them into its messages.
+A message carries the tasks that follow it as signatures, in the plain form that Celery serializes.
 """
 
 from __future__ import annotations
@@ -24,36 +23,36 @@ Signature = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A message that is published from here."""
+    """A message that this console publishes."""
 
     path: str
     task: PlannedTask
     args: Sequence[Any]
     kwargs: Mapping[str, Any]
     options: Mapping[str, Any] = field(default_factory=dict)
-    """``chain``: what follows, the last one first; ``chord``: what follows when all of
-    ``group_id`` are done, of which it is number ``group_index``."""
+    """``chain``: what follows, last one first; ``chord``: what follows once all of ``group_id``
+    are done, where this is number ``group_index``."""
     joins: Mapping[str, int] = field(default_factory=dict)
-    """The joins that wait for it in the end, and for how many tasks each, by ``group_id``."""
+    """How many tasks each join waits for that depends on it, by ``group_id``."""
 
 
 def compiled(
     rest: Rest, friends: Mapping[str, Mapping[str, Any]], scope: Scope, run_id: str
 ) -> dict[str, Root]:
-    """The messages that bring the rest of a run to the workers, by path.
+    """The messages that hand the rest of a run to the workers, by path.
 
-    Nothing may keep it from being handed over. Task ids are the planned ones, and the ids of
-    joins are made of the run's: compiled once more it is the same.
+    The rest must have no blockers. Task ids are the planned ones, and the ids of joins derive from
+    the run's id, so compiling again gives the same messages.
 
     Args:
         rest: What is left.
-        friends: Where tasks go.
-        scope: What templates look up; results of what has ended are taken from ``rest``.
+        friends: The configured friends.
+        scope: What templates look up; results come from ``rest``.
         run_id: The run.
 
     Raises:
-        UsageError: something that a template looks up isn't there, or was never written down,
-            or a friend is configured no more.
+        UsageError: a template looks up something that does not exist or was never saved, or a
+            friend is no longer configured.
     """
     known = Scope(scope.inputs, scope.run, scope.env, rest.steps)
     compiler = _Compiler(friends, known, run_id)
@@ -62,7 +61,7 @@ def compiled(
 
 
 def root_paths(rest: Rest) -> list[str]:
-    """Paths of the tasks that are published from here: those that wait for nothing."""
+    """Paths of the tasks that this console publishes: those that wait for nothing."""
     return [call.node.path for call in rest.calls() if call.before is not PENDING]
 
 
@@ -76,15 +75,15 @@ class _Compiler:
     def publish(
         self, items: Sequence[Left], join: Mapping[str, Any] | None, joins: Mapping[str, int]
     ) -> None:
-        """Make the roots of what goes on one after the other.
+        """Compile the roots of a sequence.
 
         Args:
-            items: What is left.
+            items: The sequence.
             join: Options of the last task, if a join waits for it.
-            joins: All joins that wait for it in the end.
+            joins: All joins that depend on it.
         """
-        head, *behind = items
-        later = self._links(behind)
+        head, *rest = items
+        later = self._links(rest)
         if later and join is not None:
             _mark(later[-1], join)
         if isinstance(head, Call):
@@ -107,10 +106,10 @@ class _Compiler:
         return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self.run_id}/{node.path}"))
 
     def _filled(self, call: Call) -> tuple[PlannedTask, Sequence[Any], Mapping[str, Any]]:
-        """The task with its arguments; a result that isn't there yet is the workers' to put in."""
+        """The task with its arguments; the workers add a result that is still pending."""
         node, task = call.node, call.node.task
         if task is None:
-            raise TypeError(f"No task stands at {node.path!r}.")
+            raise TypeError(f"There is no task at {node.path!r}.")
         before = NOTHING if call.before is PENDING else call.before
         args, kwargs = payload(node, self.scope.at(before), before)
         if (missing := next(missing_in(args, kwargs), None)) is not None:
@@ -118,7 +117,7 @@ class _Compiler:
         return task, args, kwargs
 
     def _links(self, items: Sequence[Left]) -> list[Signature]:
-        """Signatures of what goes on one after the other; a para takes what joins it with it."""
+        """Signatures of a sequence; a para absorbs the task that joins it."""
         links: list[Signature] = []
         for item in reversed(items):
             if isinstance(item, Call):
@@ -163,7 +162,7 @@ def _signature(task: str, kind: str, kwargs: Mapping[str, Any]) -> Signature:
 
 
 def _mark(link: Signature, join: Mapping[str, Any]) -> None:
-    """Have a join wait for a link; for what is a join itself, it waits for the end of that."""
+    """Make a join wait for a link; if that is a join itself, wait for its body."""
     while link["subtask_type"] == "chord":
         link = link["kwargs"]["body"]
     link["options"].update(join)

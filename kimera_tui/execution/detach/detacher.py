@@ -1,4 +1,4 @@
-"""Hands runs over to the workers: a new one, the rest of one, and one that was handed over."""
+"""Detach runs: hand over a new run or the rest of one, and resume a detached one."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ from kimera_tui.runs.status import Status
 
 
 def nothing_known(path: str) -> StepState | None:
-    """What is known of the steps of a new run."""
+    """The state of any step of a new run: None."""
     return None
 
 
 async def stops_of(
     plan: Node, manager: TaskManager, known: Known = nothing_known
 ) -> Sequence[Stop]:
-    """What keeps the rest of a plan from being handed over, with this broker.
+    """What blocks detaching the rest of a plan with this broker.
 
     Raises:
-        KimeraError: the broker can't be used.
+        KimeraError: the broker cannot be used.
     """
-    found = stops(plan, Ground(manager.friends, await manager.chords.supported()), known)
-    return found or await _unseen(rest_of(plan, known), manager.adoption.traces)
+    blockers = stops(plan, Ground(manager.friends, await manager.chords.supported()), known)
+    return blockers or await _unseen(rest_of(plan, known), manager.adoption.traces)
 
 
 async def hand_over(executor: Executor, manager: TaskManager) -> Handover:
-    """Have an executor that has not begun hand the whole run to the workers.
+    """Hand a whole run to the workers before its executor begins.
 
     Raises:
-        CannotDetach: something keeps it from that.
-        UsageError: nothing is left, or an argument can't be filled in.
-        BrokerUnavailable: the broker can't be asked now.
+        CannotDetach: the workers cannot do everything in it.
+        UsageError: nothing is left, or an argument cannot be filled in.
+        BrokerUnavailable: the broker cannot be reached.
     """
-    handover, behind = await _prepared(executor, manager, nothing_known)
-    executor.hand_over(handover, behind)
+    handover, downstream = await _prepared(executor, manager, nothing_known)
+    executor.hand_over(handover, downstream)
     return handover
 
 
@@ -62,36 +62,36 @@ async def hand_over_rest(
     is_active: Callable[[], bool],
     announce: Callable[[Handover], Awaitable[None]],
 ) -> Handover:
-    """Hand what has not been sent of an active run to the workers, once nothing is in flight.
+    """Hand the unsent steps of an active run to the workers, once nothing is in flight.
 
     Args:
-        executor: It sends nothing more meanwhile; if this fails, it continues as before.
-        journal: Where its run is.
+        executor: Sends nothing in the meantime; if this fails, it continues as before.
+        journal: The journal of the run.
         manager: Publishes and watches.
-        is_active: Whether the run has not ended.
-        announce: Writes the handover down, before anything is published.
+        is_active: Returns whether the run is still active.
+        announce: Records the handover before anything is published.
 
     Raises:
-        CannotDetach: the workers can't do all that is left.
-        UsageError: nothing is left, an argument can't be filled in, or the run was cancelled or
-            ended meanwhile.
-        KimeraError: the broker or the journal can't be asked now.
+        CannotDetach: the workers cannot do everything that is left.
+        UsageError: nothing is left, an argument cannot be filled in, or the run was cancelled or
+            ended in the meantime.
+        KimeraError: the broker or the journal cannot be used.
     """
 
     async def past() -> Past:
         return await asyncio.to_thread(Past.of, await journal.events_of(executor.run_id))
 
-    if found := await stops_of(executor.plan, manager, as_if_ended(await past())):
-        raise CannotDetach(found)
+    if blockers := await stops_of(executor.plan, manager, as_if_ended(await past())):
+        raise CannotDetach(blockers)
     try:
         await executor.pause.begin()
         known = await past()
         if not executor.cancelled:
-            handover, behind = await _prepared(executor, manager, known.run.steps.get)
+            handover, downstream = await _prepared(executor, manager, known.run.steps.get)
         if executor.cancelled or not is_active():
-            raise UsageError("It was cancelled, or ended meanwhile.")
+            raise UsageError("The run was cancelled, or ended in the meantime.")
         await announce(handover)
-        executor.hand_over(handover, behind)
+        executor.hand_over(handover, downstream)
         return handover
     finally:
         executor.pause.end()
@@ -100,27 +100,27 @@ async def hand_over_rest(
 async def _prepared(
     executor: Executor, manager: TaskManager, known: Known
 ) -> tuple[Handover, Sequence[str]]:
-    """What is published for the rest of a run, and the paths that the workers send after it."""
-    if found := await stops_of(executor.plan, manager, known):
-        raise CannotDetach(found)
+    """The handover of the rest of a run, and the paths of the steps that the workers send."""
+    if blockers := await stops_of(executor.plan, manager, known):
+        raise CannotDetach(blockers)
     rest = rest_of(executor.plan, known)
     if not rest.items:
-        raise UsageError("Every step has been sent: nothing is left for the workers to go on with.")
+        raise UsageError("Every step has been sent: nothing is left to hand over.")
     roots = compiled(rest, manager.friends, executor.scope, executor.run_id)
     handover = Handover(root_paths(rest), lambda: roots, manager.chords, fresh=True)
-    return handover, _behind(rest, handover)
+    return handover, _downstream(rest, handover)
 
 
 async def resume_detached(
     executor: Executor, events: Sequence[object], manager: TaskManager
 ) -> None:
-    """Have an executor continue a run that has been handed over: it watches, and no more.
+    """Resume watching a detached run.
 
-    What was to be published and wasn't is published, as it was to be.
+    Root messages that were never published are published now, unchanged.
 
     Args:
-        executor: One that has not begun.
-        events: All that happened to the run.
+        executor: The executor, not yet started.
+        events: All events of the run.
         manager: Publishes and watches.
     """
     at, detached = next(
@@ -132,13 +132,13 @@ async def resume_detached(
         return compiled(rest, manager.friends, executor.scope, executor.run_id)
 
     handover = Handover(detached.paths, compile_roots, manager.chords, fresh=False)
-    executor.hand_over(handover, _behind(rest, handover))
-    with contextlib.suppress(KimeraError):  # such as a friend no more configured: its step tells
+    executor.hand_over(handover, _downstream(rest, handover))
+    with contextlib.suppress(KimeraError):  # such as an unknown friend: its step reports it
         await _unseen(rest, partial(traces_of, manager))
 
 
 def as_if_ended(past: Past) -> Known:
-    """What will be known once all that is in flight has ended well."""
+    """The states of a run's steps once everything in flight has succeeded."""
 
     def known(path: str) -> StepState | None:
         step = past.run.steps.get(path)
@@ -149,12 +149,12 @@ def as_if_ended(past: Past) -> Known:
     return known
 
 
-def _behind(rest: Rest, handover: Handover) -> list[str]:
+def _downstream(rest: Rest, handover: Handover) -> list[str]:
     return [call.node.path for call in rest.calls() if call.node.path not in handover.paths]
 
 
 async def _unseen(rest: Rest, ask: Callable[[str, Sequence[str]], Awaitable[Traces]]) -> list[Stop]:
-    """See to it that tasks can be watched which workers send; returns what can't be."""
+    """Start watching the tasks that workers will send; return those that cannot be watched."""
     by_friend: defaultdict[str, dict[str, Node]] = defaultdict(dict)
     for call in rest.calls():
         if (task := call.node.task) is not None:
@@ -163,7 +163,7 @@ async def _unseen(rest: Rest, ask: Callable[[str, Sequence[str]], Awaitable[Trac
     for friend, nodes in by_friend.items():
         blind = (await ask(friend, list(nodes))).blind
         unseen += [
-            Stop(node.path, node.id, f"{name_of(node)}: its result reaches only who sends it")
+            Stop(node.path, node.id, f"{name_of(node)}: its result reaches only its sender")
             for task_id, node in nodes.items()
             if task_id in blind
         ]

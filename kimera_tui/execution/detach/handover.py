@@ -1,4 +1,4 @@
-"""The hand-over of a run: what the workers go on with, and the messages that bring it to them."""
+"""The handover of a run: the messages that let the workers finish it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from kimera_tui.process.chords import Chords
 
 
 class CannotDetach(UsageError):
-    """Something keeps a run from being handed to the workers; nothing was sent.
+    """The workers cannot finish a run on their own; nothing was sent.
 
     Attributes:
-        stops: All that does.
+        stops: The reasons.
     """
 
     def __init__(self, stops: Sequence[Stop]) -> None:
-        count = f"{len(stops)} things keep" if len(stops) != 1 else "1 thing keeps"
+        count = f"{len(stops)} reasons" if len(stops) != 1 else "1 reason"
         super().__init__(
-            f"The workers can't go on with this run alone: {count} it here.",
+            f"The workers cannot finish this run on their own, for {count}.",
             hint="\n".join(f"{stop.sentence}." for stop in stops),
         )
         self.stops = stops
@@ -33,10 +33,10 @@ class Handover:
     """A run, or the rest of one, on its way to the workers.
 
     Args:
-        paths: The steps that are published from here.
-        compile_roots: Makes their messages, by path; raises UsageError where that can't be.
-        chords: Tells the result backend what the workers will join.
-        fresh: Whether it begins only now, which is to be written down first.
+        paths: The steps that this console publishes.
+        compile_roots: Returns their messages, by path; raises UsageError if that is impossible.
+        chords: Prepares the result backend for the joins.
+        fresh: Whether it still has to be recorded before anything is published.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class Handover:
         self.fresh = fresh
         self._compile = compile_roots
         self._chords = chords
-        self._told: set[str] = set()
-        self._telling = asyncio.Lock()
+        self._prepared: set[str] = set()
+        self._preparing = asyncio.Lock()
         self._unsent = set(paths)
         self._published: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        # Whoever awaits it may be gone: a publish that failed is told as an event.
+        # Nobody may be waiting any more; a failed publish is also an event.
         self._published.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     @cached_property
@@ -63,53 +63,53 @@ class Handover:
         return self._compile()
 
     async def root(self, path: str) -> Root:
-        """A message that may be published: whoever joins what it begins has been told.
+        """A message, ready to publish: the result backend is prepared for its joins.
 
         Raises:
-            UsageError: it can't be made.
-            BrokerUnavailable: the result backend can't be told now.
+            UsageError: it cannot be compiled.
+            BrokerUnavailable: the result backend cannot be reached.
         """
         root = self._roots[path]
-        async with self._telling:
-            new = {name: size for name, size in root.joins.items() if name not in self._told}
+        async with self._preparing:
+            new = {name: size for name, size in root.joins.items() if name not in self._prepared}
             if new:
                 await self._chords.set_sizes(new)
-                self._told.update(new)
+                self._prepared.update(new)
         return root
 
     def check_done(self, path: str) -> None:
-        """Raise UsageError if a step can't be treated as done, since it is for workers to run."""
+        """Raise UsageError if a step cannot be marked as done because workers must run it."""
         try:
             root = self._roots.get(path)
-        except UsageError:  # what it needs is not here any more, so nobody can tell
+        except UsageError:  # what it needs is gone, so assume the worst
             leads_on = path in self.paths
         else:
             leads_on = root is not None and bool(root.options)
         if leads_on:
             raise UsageError(
-                "The workers have what follows, and begin it only once they have run this step."
-                " Wait for it, send it again, or let it fail."
+                "The workers start the following steps only after they have run this one."
+                " Wait for it, resend it, or mark it as failed."
             )
 
     def sent(self, path: str) -> None:
-        """The broker has a message."""
+        """Report that a message was published."""
         self._unsent.discard(path)
         if not self._unsent and not self._published.done():
             self._published.set_result(None)
 
     def not_sent(self, path: str, error: Exception) -> None:
-        """A message could not be published, if it wasn't before."""
+        """Report that a message could not be published, unless it was published before."""
         if path in self._unsent and not self._published.done():
             self._published.set_exception(error)
 
     async def until_published(self, run: asyncio.Future[Any]) -> None:
-        """Return once the broker has all messages.
+        """Return once all messages are published.
 
         Args:
-            run: The run, which may end before.
+            run: The run's task, which may end first.
 
         Raises:
-            KimeraError: one of them could not be published, or the run could not begin.
+            KimeraError: a message could not be published, or the run could not begin.
         """
         await asyncio.wait({run, self._published}, return_when=asyncio.FIRST_COMPLETED)
         await (self._published if self._published.done() else run)

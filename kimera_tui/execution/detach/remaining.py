@@ -1,4 +1,4 @@
-"""What is left of a run: the steps that have not ended, and what comes in at each."""
+"""The rest of a run: the steps that have not ended, and the upstream result of each."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
 
 PENDING: Final = object()
-"""In place of a result that isn't there yet."""
+"""Stands for a result that is not known yet."""
 Known = Callable[[str], StepState | None]
-"""What is known of the step at a path; None for nothing."""
+"""Returns the state of the step at a path; None if nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Call:
 
     node: Node
     before: Any
-    """The result that comes in, ``NOTHING``, or ``PENDING``."""
+    """The upstream result, ``NOTHING`` or ``PENDING``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,11 @@ class Fork:
 
     node: Node
     branches: Sequence[Sequence[Left]]
-    """What is left of each branch; nothing of those that have ended."""
+    """What is left of each branch; empty for those that have ended."""
 
     @property
     def begun(self) -> bool:
-        """Whether branches have ended: a join of the others would miss their results."""
+        """Whether some branches have ended; a join of the others would miss their results."""
         return not all(self.branches)
 
 
@@ -48,16 +48,16 @@ class Rest:
     """What is left of a run."""
 
     items: Sequence[Left] = ()
-    """One after the other; chains are gone into what they are made of."""
+    """A sequence; chains are flattened into it."""
     paths: set[str] = field(default_factory=set)
-    """Of every node of which something is left, chains too."""
+    """Paths of all nodes with something left, including chains."""
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Result and status of what has ended, by the steps' ids, as templates look them up."""
+    """Result and status of the steps that have ended, by id, as templates look them up."""
     failed: list[Node] = field(default_factory=list)
-    """Tasks that ended badly, so that what follows them will never run."""
+    """Tasks that did not succeed, so the steps after them will never run."""
 
     def calls(self) -> Iterator[Call]:
-        """Every task, in the order in which they are written."""
+        """Every task, in the order of the plan."""
         yield from _calls(self.items)
 
 
@@ -66,7 +66,7 @@ def rest_of(plan: Node, known: Known = lambda path: None) -> Rest:
 
     Args:
         plan: The root.
-        known: Tells what has ended.
+        known: Returns the state of a step.
     """
     reader = _Reader(known, Rest())
     reader.rest.items, _ = reader.read(plan, NOTHING)

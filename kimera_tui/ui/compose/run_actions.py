@@ -12,7 +12,7 @@ from textual import work
 from kimera_tui.documents.document import Document
 from kimera_tui.errors import KimeraError
 from kimera_tui.execution.preflight import Finding, against
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.ui.compose.base import ComposeBase
 from kimera_tui.ui.compose.calls import calls_lines
 from kimera_tui.ui.compose.preflight_window import Preflight
@@ -41,7 +41,7 @@ class ComposeRuns(ComposeBase):
         if wrong := against(found):
             if not await self.app.push_screen_wait(Preflight(document, found)):
                 return
-            given = replace(given, despite=[finding.told for finding in wrong])
+            given = replace(given, despite=[finding.text for finding in wrong])
         question = running(document, given, self.kimera.services.friends)
         if ask and not await self.app.push_screen_wait(Confirm(question)):
             return

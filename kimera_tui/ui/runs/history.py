@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.widgets import Input
 
 from kimera_tui.errors import KimeraError
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.runs.compare.comparison import compare
 from kimera_tui.runs.index import RunBook, RunState
 from kimera_tui.runs.search.query import ENDED_BADLY, parse

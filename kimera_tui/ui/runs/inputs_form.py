@@ -7,7 +7,7 @@ from typing import Any
 
 from kimera_tui.documents.document import Document, Input
 from kimera_tui.documents.inputs import resolve
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.ui.compose.forms import FormWindow
 from kimera_tui.ui.text import safe
 from kimera_tui.ui.widgets.field import Field, optional, spec_title

@@ -8,7 +8,7 @@ from pathlib import Path
 from kimera_tui.config.friends import Friend
 from kimera_tui.documents.document import Document, Step
 from kimera_tui.execution.preflight import tasks_of
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.runs.index import RunState
 from kimera_tui.ui.friends.call_text import call_words

@@ -65,7 +65,7 @@ def known_of(made: Node, results: dict[str, Any], **statuses: Status) -> Any:
     return states.get
 
 
-PASSED_ON = "workers pass a result on as the first argument, `pass: first`"
+PASSED_ON = "workers pass a result as the first argument, `pass: first`"
 ALWAYS = {"ref": "inputs.n", "exists": True}
 INPUTS = {"inputs": {"n": {"type": "int", "default": 1}}}
 
@@ -73,29 +73,32 @@ INPUTS = {"inputs": {"n": {"type": "int", "default": 1}}}
 @pytest.mark.parametrize(
     ("steps", "told"),
     [
-        ([step("a", when=ALWAYS)], ["a: has `when`: workers look at no conditions"]),
+        ([step("a", when=ALWAYS)], ["a: has `when`: workers do not evaluate conditions"]),
         (
             [step("a", retry={"max": 2})],
-            ["a: has `retry`: workers try again only what the task's own code says"],
+            ["a: has `retry`: workers retry only as the task's own code says"],
         ),
         ([step("a", retry={"max": 0})], []),
-        ([step("a", start_timeout="5s")], ["a: has `start_timeout`: workers watch no queue"]),
+        (
+            [step("a", start_timeout="5s")],
+            ["a: has `start_timeout`: workers do not watch the queue"],
+        ),
         ([step("a", timeout="5s", on_timeout="terminate", idempotent=True)], []),
         (
             [step("a", on_error="continue")],
-            ["a: has `on_error: continue`: workers stop at what fails"],
+            ["a: has `on_error: continue`: workers stop at a failed step"],
         ),
         (
             [chain("c", step("a"), on_error=[step("h")])],
-            ["c: has `on_error` steps: workers don't run them"],
+            ["c: has `on_error` steps: workers do not run them"],
         ),
         (
             [para("p", step("a"), step("b"), fail="fast")],
-            ["p: has `fail: fast`: workers don't give the other branches up"],
+            ["p: has `fail: fast`: workers do not revoke the other branches"],
         ),
         (
             [para("p", step("a"), step("b"), max_parallel=1)],
-            ["p: has `max_parallel`: workers take all at once"],
+            ["p: has `max_parallel`: workers take all branches at once"],
         ),
         ([para("p", step("a"), step("b"), max_parallel=2)], []),
         ([step("a", "auto"), step("b")], []),
@@ -109,31 +112,31 @@ INPUTS = {"inputs": {"n": {"type": "int", "default": 1}}}
         ),
         (
             [step("a"), step("b", "none", kwargs={"x": "${{ prev }}", "y": "${{ prev.z }}"})],
-            ["b: looks up `prev`, which isn't known before it ends"],
+            ["b: looks up `prev`, which is not known yet"],
         ),
         (
             [step("a"), step("b"), step("c", args=["${{ steps.a.status }}"])],
-            ["c: looks up `steps.a`, which isn't known before it ends"],
+            ["c: looks up `steps.a`, which is not known yet"],
         ),
         ([step("a", kwargs={"n": "${{ inputs.n }} ${{ run.id }}"})], []),
         (
             [para("p", step("a"), gather="dict"), step("b")],
-            ["p: has `gather: dict`, and Celery passes a list on"],
+            ["p: has `gather: dict`, but Celery passes a list"],
         ),
         ([para("p", step("a"), gather="dict"), step("b", "none")], []),
         ([step("a"), para("p", step("b"), gather="dict")], []),
         (
             [para("p", para("q", step("a"), step("b")), step("c")), step("d")],
-            ["q: is a para whose results go into another para's: Celery makes one list of all"],
+            ["q: is a para whose results feed another para: Celery makes one list of all"],
         ),
         (
             [para("p", chain("c", step("x"), para("q", step("a"), step("b")))), step("d")],
-            ["q: is a para whose results go into another para's: Celery makes one list of all"],
+            ["q: is a para whose results feed another para: Celery makes one list of all"],
         ),
         ([para("p", para("q", step("a"), step("b")), step("c"))], []),
         (
             [step("a"), step("b", task="own.got")],
-            ["b: `own` has a broker of its own, which workers don't know"],
+            ["b: `own` has its own broker, which other workers do not use"],
         ),
     ],
 )
@@ -143,11 +146,11 @@ def test_each_thing_that_a_canvas_says_otherwise_is_told(steps: Any, told: list[
 
 def test_steps_of_finally_and_backends_without_joins_are_told() -> None:
     assert sentences(step("a"), **{"finally": [step("z")]}) == [
-        "finally: workers can't tell how a run ends"
+        "finally: workers do not notice the end of a run"
     ]
     behind = [para("p", step("a"), step("b")), step("c")]
     assert sentences(*behind, joins=False) == [
-        "p: something follows it, and only a Redis result backend can join a para"
+        "p: has a step after it, and only a Redis result backend can join a para"
     ]
     assert sentences(step("a"), para("p", step("b"), step("c")), joins=False) == []
 
@@ -181,7 +184,7 @@ def test_what_ended_badly_keeps_the_rest() -> None:
     made = plan(para("p", step("a"), chain("c", step("b"), step("d"))))
     found = stops(made, Ground(FRIENDS_NOW), known_of(made, {}, a=Status.FAILED))
     assert [stop.sentence for stop in found] == [
-        "a: it did not end well, so nothing goes on behind it"
+        "a: did not succeed, so the steps after it cannot run"
     ]
 
 

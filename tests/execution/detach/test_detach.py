@@ -14,7 +14,7 @@ import pytest
 from kimera_tui.errors import BrokerUnavailable, UsageError
 from kimera_tui.execution.detach.handover import CannotDetach
 from kimera_tui.execution.replay import Wish
-from kimera_tui.execution.runner import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.process.redis.publisher import RedisPublisher
 from kimera_tui.runs.events import RunDetached, StepHandedOver, StepIntended
 from kimera_tui.runs.index import RunBook, RunState
@@ -520,11 +520,11 @@ async def test_a_rest_that_needs_what_was_not_written_down_goes_on_here(console:
 @pytest.mark.parametrize(
     ("more", "status", "cause"),
     [
-        ({}, Status.FAILED, "`steps.login.result.token` was not written down: needs result.token"),
+        ({}, Status.FAILED, "`steps.login.result.token` was not saved: needs result.token"),
         (
             {"when": {"ref": "steps.login.result.token", "eq": "kanarienvogel-vier"}},
             Status.SKIPPED,
-            "its condition can't be told: `steps.login.result.token` was not written down",
+            "its condition cannot be evaluated: `steps.login.result.token` was not written down",
         ),
     ],
 )

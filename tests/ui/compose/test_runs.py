@@ -10,7 +10,7 @@ import pytest
 from kimera_tui.cluster.inspector import ClusterView
 from kimera_tui.documents.document import Document
 from kimera_tui.execution.last_run import LastRun
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.ui.compose.composition import nothing
 from kimera_tui.ui.compose.forms import FormWindow
 from kimera_tui.ui.compose.preflight_window import Preflight
@@ -128,7 +128,7 @@ async def test_the_preflight_can_be_looked_at_without_running() -> None:
         await it.keys("P")
         assert isinstance(it.app.screen, Preflight)
         assert "Nothing against running it now." in it.picture
-        assert "calculator.add is registered by demo@kimera" in it.picture
+        assert "calculator.add is registered on demo@kimera" in it.picture
         await it.keys("R")
         assert it.stage.documents == []
         await it.keys("escape")

@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from kimera_tui.documents.document import Document
 from kimera_tui.errors import JournalError
 from kimera_tui.execution.replay import ReplayPlan, Wish
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.runs.events import RunStarted
 from kimera_tui.runs.index import RunBook
 from kimera_tui.ui.app import KimeraApp

@@ -10,7 +10,7 @@ import pytest
 
 from kimera_tui.documents.document import Document
 from kimera_tui.execution.replay import Wish
-from kimera_tui.execution.run_setup import Given
+from kimera_tui.execution.run_inputs import Given
 from kimera_tui.ui.runs.history import HistoryScreen
 from kimera_tui.ui.runs.live import LiveScreen
 from kimera_tui.ui.runs.replay_window import AskReplay
