@@ -346,7 +346,7 @@ async def until(pilot: Pilot[Any], holds: Callable[[], bool]) -> None:
             await pilot.pause()
 
 
-ASKING = ("compose-run", "compose-open", "compose-save", "compose-look")
+ASKING = ("compose-run", "compose-files", "compose-look")
 """Groups of workers that do what was asked for, or ask something themselves."""
 
 

@@ -117,7 +117,7 @@ async def test_a_step_is_edited_and_removed() -> None:
         app.screen.fields["param a"].input.value = "7"
         await pilot.press("ctrl+r")
         await settle(pilot)
-        one, two = app.composition.document.steps
+        one, two = app.state.composer.document.steps
         assert isinstance(one, TaskStep)
         assert isinstance(two, TaskStep)
         assert one.kwargs == {"a": 7, "b": 3}
@@ -127,7 +127,7 @@ async def test_a_step_is_edited_and_removed() -> None:
         assert len(stage.documents[0][0].steps) == 2
         await pilot.press("2", "d")
         await settle(pilot)
-        assert len(app.composition.document.steps) == 1
+        assert len(app.state.composer.document.steps) == 1
 
 
 async def test_nothing_is_not_run_and_says_why() -> None:

@@ -140,12 +140,12 @@ async def everything(folder: Path, mode: str) -> AsyncIterator[Composing]:
             it.stage.started(first)
             if ends:
                 it.stage.failed(first, "ValueError", "no")
-                it.stage.ended(next(iter(it.app.book.runs)), "one failed")
+                it.stage.ended(next(iter(it.app.state.book.runs)), "one failed")
             await it.keys("2")
         await it.put([])
         await open_saved(it)
         await it.keys("c")
-        assert it.app.composition.unsaved
+        assert it.app.state.composer.unsaved
         await back_to(it, mode)
         yield it
 

@@ -24,7 +24,7 @@ from kimera_tui.errors import UsageError
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.redaction import is_secret_name, redact
 from kimera_tui.ui.text import safe
-from kimera_tui.ui.widgets.plain import PlainInput, PlainLabel, PlainStatic
+from kimera_tui.ui.widgets.unmarked import PlainInput, PlainLabel, PlainStatic
 
 
 class Field(Vertical):

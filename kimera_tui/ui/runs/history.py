@@ -1,4 +1,4 @@
-"""Mode 4: every run of the past, searched, inspected as if it were live, and replayed."""
+"""Mode 4: past runs, searched, inspected like live ones, and replayed."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from kimera_tui.runs.index import RunBook, RunState
 from kimera_tui.runs.search.query import ENDED_BADLY, parse
 from kimera_tui.runs.search.tree import EVERYTHING, All, Term, written
 from kimera_tui.ui.actions import bindings
+from kimera_tui.ui.mode_screen import act
 from kimera_tui.ui.runs.compare_window import CompareRuns
 from kimera_tui.ui.runs.event_lines import event_line
 from kimera_tui.ui.runs.event_pane import EventLine
@@ -30,16 +31,16 @@ from kimera_tui.ui.runs.replay_flow import document_of_run, read_run, secrets_on
 from kimera_tui.ui.runs.run_screen import RunScreen
 from kimera_tui.ui.text import content
 from kimera_tui.ui.widgets.lines import LineView
-from kimera_tui.ui.widgets.plain import PlainInput
+from kimera_tui.ui.widgets.unmarked import PlainInput
 from kimera_tui.ui.windows.confirm import Confirm
 from kimera_tui.ui.windows.confirm_palette import resuming
 
 TYPING_DELAY = 0.15
-"""Seconds without a key before what was typed is searched."""
+"""Seconds without a key before the search starts."""
 REST = 0.05
 """Seconds that the cursor rests on a run before it is read."""
 HINT = "words  -not  (a or b)  state:failed  exc:text  task:x  friend:x  since:2h  run:id  @filter"
-ONLY_BAD = "only what ended badly  ! shows all"
+ONLY_BAD = "failed only  ! shows all"
 
 
 class HistoryScreen(RunScreen):
@@ -57,12 +58,12 @@ class HistoryScreen(RunScreen):
         super().__init__()
         self._run: RunState | None = None
         self._is_found = asyncio.Event()
-        """Whether the list shows what was searched for last."""
+        """Set while the list shows the results of the latest search."""
         self._only_bad = False
-        self._told_hidden = ""
-        """The run that was last said to be hidden by the search."""
+        self._mentioned = ""
+        """The run that was last mentioned as hidden by the search."""
         self._problem = ""
-        """What is wrong with the search or the journal."""
+        """The problem of the search or the journal."""
         self._unread = ""
         """Why the run under the cursor could not be read."""
 
@@ -70,16 +71,16 @@ class HistoryScreen(RunScreen):
         """A search line over the list."""
         with Vertical(id="runs"):
             yield PlainInput(placeholder=HINT, id="history-search", compact=True)
-            yield HistoryTable(self.kimera.looked_at, id="history-table")
+            yield HistoryTable(self.kimera.state.selection, id="history-table")
 
     @property
     def shown_run(self) -> RunState | None:
-        """The run under the cursor, if that has been read already."""
+        """The run under the cursor, if it has been read already."""
         run = self._run
         return run if run is not None and run.run_id == self.table.selected_id else None
 
     async def selected_run(self) -> RunState | None:
-        """The run under the cursor, read now if it has not been."""
+        """The run under the cursor; reads it now if necessary."""
         await self._is_found.wait()
         if self.shown_run is None:
             await self._show_selected()
@@ -87,10 +88,10 @@ class HistoryScreen(RunScreen):
 
     @property
     def line(self) -> str:
-        """What is searched: what was typed, of the runs that are let through.
+        """The search: what was typed, combined with whether only failed runs are shown.
 
         Raises:
-            UsageError: what was typed can't be read.
+            UsageError: what was typed is no valid search.
         """
         if not self._only_bad:
             return self.search.value.strip()
@@ -119,7 +120,7 @@ class HistoryScreen(RunScreen):
         self.focus_steps()
 
     def _search(self, delay: float = 0) -> None:
-        """Search, once nothing has been typed for ``delay`` seconds."""
+        """Search after ``delay`` seconds, unless there is another search by then."""
         self._is_found.clear()
         self._find(delay)
 
@@ -134,27 +135,27 @@ class HistoryScreen(RunScreen):
             self._problem = self.kimera.services.journal_problem
             self.table.show_rows(rows, self.kimera.services.clock.now())
             self._read_selected()
-            self._tell_hidden()
+            self._mention_hidden()
         self._note()
         self._is_found.set()
 
-    def _tell_hidden(self) -> None:
-        """Say, once a run, that the search hides the run that was looked at in Live."""
-        run_id = self.kimera.looked_at.run_id
-        if run_id in ("", self.table.selected_id, self._told_hidden):
+    def _mention_hidden(self) -> None:
+        """Say, once for each run, that the search hides the run selected in Live."""
+        run_id = self.kimera.state.selection.run_id
+        if run_id in ("", self.table.selected_id, self._mentioned):
             return
-        self._told_hidden = run_id
+        self._mentioned = run_id
         if self.search.value or self._only_bad:
-            self.kimera.flash("The run you looked at is not among these: the search hides it.")
+            self.kimera.flash("The search hides the run you selected in Live.")
 
     def _note(self) -> None:
-        """Say at the list what is wrong, and that it is not the whole."""
+        """Show problems at the list, and whether it is filtered."""
         problem = self._problem or self._unread
         below = [problem, ONLY_BAD if self._only_bad else ""]
         self.table.border_subtitle = _joined(below) or None
         # A short screen has no room for a border below.
         above = [
-            "ended badly" if self._only_bad else "",
+            "failed only" if self._only_bad else "",
             problem if self.has_class("-short") else "",
         ]
         self.table.border_title = _joined(["History", *above])
@@ -192,99 +193,87 @@ class HistoryScreen(RunScreen):
         self.table.focus()
 
     def action_toggle_only_bad(self) -> None:
-        """Let only those runs through that ended badly, or all again."""
+        """Show only failed runs, or all again."""
         self._only_bad = not self._only_bad
         self._search()
 
-    @work(exclusive=True, group="history-filters")
+    @act(group="history-filters")
     async def action_filters(self) -> None:
         """Search with a saved filter."""
-        name = await self.app.push_screen_wait(FilterPicker(self.kimera.services))
+        name = await self.kimera.ask(FilterPicker(self.kimera.services))
         if name is not None:
             self.search.value = written(Term("saved", name))
             self.table.focus()
 
-    @work(exclusive=True, group="history-filters")
+    @act(group="history-filters")
     async def action_save_filter(self) -> None:
         """Save the search under a name."""
         services = self.kimera.services
-        try:
-            line = self.line
-            if parse(line) == EVERYTHING:
-                self.kimera.complain("There is no search to save: type one first (/).")
-                return
-            before = {saved.name: saved.line for saved in await services.filters()}
-            name = await self.app.push_screen_wait(ask_name(line))
-            if name is None:
-                return
-            await services.save_filter(name, line)
-        except KimeraError as error:
-            self.kimera.complain(str(error))
+        line = self.line
+        if parse(line) == EVERYTHING:
+            self.kimera.complain("There is no search to save: type one first (/).")
             return
+        before = {saved.name: saved.line for saved in await services.filters()}
+        name = await self.kimera.ask(ask_name(line))
+        if name is None:
+            return
+        await services.save_filter(name, line)
         instead = f" in place of {before[name]}" if name in before else ""
         self.kimera.flash(f"Saved: @{name}{instead}")
 
-    @work
+    @act()
     async def action_mark(self) -> None:
-        """Mark the run under the cursor, or take its mark away."""
+        """Mark the run under the cursor, or remove its mark."""
         await self._is_found.wait()
         self.table.toggle_mark()
 
-    @work(exclusive=True, group="history-compare")
+    @act(group="history-compare")
     async def action_compare(self) -> None:
-        """Compare the run with the marked one; without a mark, a replay with what it replays."""
+        """Compare the run with the marked one; without a mark, a replay with its original."""
         await self._is_found.wait()
         row = self.table.selected
         if row is None:
             return
-        try:
-            run = await read_run(self.kimera, row.run_id)
-            other_id = self.table.marked or (run.parent if run is not None else "")
-            if other_id in ("", row.run_id):
-                self.kimera.flash("Mark another run with m first.")
-                return
-            other = await read_run(self.kimera, other_id)
-        except KimeraError as error:
-            self.kimera.complain(str(error))
+        run = await read_run(self.kimera, row.run_id)
+        other_id = self.table.marked or (run.parent if run is not None else "")
+        if other_id in ("", row.run_id):
+            self.kimera.flash("Mark another run with m first.")
             return
+        other = await read_run(self.kimera, other_id)
         if run is None or other is None:
             gone = row.run_id if run is None else other_id
-            self.kimera.complain(f"Run {gone[:8]} is not in the journal any more.")
+            self.kimera.complain(f"Run {gone[:8]} is no longer in the journal.")
             return
         self.app.push_screen(CompareRuns(await asyncio.to_thread(compare, other, run)))
 
-    @work
+    @act()
     async def action_resume(self, ask: bool = False) -> None:
-        """Go on with a run that its console left; secrets that it was given are asked for again."""
+        """Resume an interrupted run; asks again for the secrets that it was given."""
         run = await self.selected_run()
         if run is None or run.ended is not None:
             self.kimera.flash("Select a run that has not ended.")
             return
         document, given = document_of_run(run), Given()
         if document is not None and asked_secrets(document):
-            form = run_form(secrets_only(document), {}, "Resume", "Go on")
-            if (answer := await self.app.push_screen_wait(form)) is None:
+            form = run_form(secrets_only(document), {}, "Resume", "Resume")
+            if (answer := await self.kimera.ask(form)) is None:
                 return
             given = answer
-        if ask and not await self.app.push_screen_wait(Confirm(resuming(run))):
+        if ask and not await self.kimera.ask(Confirm(resuming(run))):
             return
-        await self.kimera.acts.resume(run.run_id, given)
+        self.kimera.acts.resume(run.run_id, given)
 
-    @work
+    @act()
     async def action_export(self) -> None:
         """Write the run with all its events to a file, as JSON."""
         await self._is_found.wait()
         if (row := self.table.selected) is not None:
-            try:
-                path = await self.kimera.services.export(row.run_id)
-            except KimeraError as error:
-                self.kimera.complain(str(error))
-                return
+            path = await self.kimera.services.export(row.run_id)
             self.kimera.flash(f"Written to {path}")
 
 
 def _folded(events: Sequence[object], run_id: str) -> tuple[RunState | None, list[EventLine]]:
-    """A run as its events tell it, and these in words."""
+    """A run folded from its events, and the events in words."""
     book, lines = RunBook(), []
     for event in events:
         book.apply(event)

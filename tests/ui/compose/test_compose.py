@@ -273,7 +273,7 @@ async def test_what_feeds_the_selected_step_is_marked_and_told_with_the_last_run
             it.stage.sent(task)
         it.stage.succeeded(fetch, rows)
         it.stage.failed(add, "TypeError", "add() got a day")
-        it.stage.ended(it.app.wanted_run or next(iter(it.app.book.runs)), "add failed")
+        it.stage.ended(it.app.state.wanted_run or next(iter(it.app.state.book.runs)), "add failed")
         await it.keys("2", "down")
         assert it.here == "add"
         assert "▸ comes in" in it.picture

@@ -28,7 +28,7 @@ async def test_the_picker_lists_last_runs_usual_durations_and_what_is_wrong(
     async with composer(tmp_path) as it:
         await open_saved(it)
         await it.keys("r")
-        run_id = next(iter(it.app.book.runs))
+        run_id = next(iter(it.app.state.book.runs))
         it.stage.clock.at += 90
         for _, task in it.stage.plans[0]:
             it.stage.sent(task)
@@ -79,7 +79,7 @@ async def test_the_last_run_of_a_workflow_is_replayed_from_the_picker(tmp_path: 
         assert isinstance(it.app.screen, WorkflowPicker)
         assert "has no run yet to be replayed" in it.told
         await it.keys("ctrl+r")
-        run_id = next(iter(it.app.book.runs))
+        run_id = next(iter(it.app.state.book.runs))
         await it.keys("2", "o", "ctrl+l")
         assert "has not ended" in it.told
         (_, one), _ = it.stage.plans[0]

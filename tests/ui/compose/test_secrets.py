@@ -12,7 +12,7 @@ from kimera_tui.documents.document import Document, Input, TaskStep
 from kimera_tui.errors import UsageError
 from kimera_tui.ui.compose.secrets import without_secrets
 from kimera_tui.ui.friends.task_form import TaskForm
-from kimera_tui.ui.widgets.plain import PlainTree
+from kimera_tui.ui.widgets.unmarked import PlainTree
 from tests.ui.compose.composing import Composing, call, composer, step_of
 from tests.ui.stage import settle
 
@@ -82,7 +82,7 @@ async def test_a_secret_of_a_form_is_asked_for_at_each_run_and_not_in_the_saved_
         await it.keys("ctrl+s")
         await it.fill(name="nightly")
         assert "hunter2" not in (tmp_path / "nightly.kimera.yaml").read_text()
-        assert "hunter2" not in repr(it.app.composition)
+        assert "hunter2" not in repr(it.app.state.composer)
         await it.keys("r")
         assert it.form.fields["token"].input.password
 

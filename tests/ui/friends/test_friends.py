@@ -30,7 +30,7 @@ async def test_any_task_of_a_friend_without_a_list_is_sent_by_the_name_that_is_t
             await pilot.press("ctrl+r", "ctrl+t")
             await settle(pilot)
             assert stage.launched == []
-            assert app.composition.document.steps == []
+            assert app.state.composer.document.steps == []
         form.fields[0].input.value = "book.entry"
         await settle(pilot)
         assert "kimera-tui send ledger book.entry --timeout 30" in grid(app)
@@ -39,7 +39,7 @@ async def test_any_task_of_a_friend_without_a_list_is_sent_by_the_name_that_is_t
         (workflow,) = stage.launched
         assert isinstance(workflow.root, Task)
         assert workflow.root.params.task_name == "book.entry"
-        (step,) = app.composition.document.steps
+        (step,) = app.state.composer.document.steps
         assert isinstance(step, TaskStep)
         assert step.task == "ledger.book.entry"
 

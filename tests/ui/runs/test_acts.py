@@ -63,7 +63,7 @@ async def test_a_run_is_cancelled_once_that_is_chosen() -> None:
         await settle(pilot)
         await pilot.press("right", "enter")
         await settle(pilot)
-        assert stage.acts == [next(iter(app.book.runs))]
+        assert stage.acts == [next(iter(app.state.book.runs))]
         assert any("Acknowledged by demo@kimera" in toast.message for toast in app._notifications)
 
 
@@ -242,7 +242,7 @@ async def test_a_replay_to_a_dangerous_friend_is_asked_about_first() -> None:
     app = KimeraApp(stage)
     async with app.run_test(size=(120, 36)) as pilot:
         await running_chain(pilot, stage)
-        stage.ended(next(iter(app.book.runs)))
+        stage.ended(next(iter(app.state.book.runs)))
         stage.friends.update(RISKY)
         await pilot.press("4")
         await settle(pilot)
@@ -263,7 +263,7 @@ async def test_a_step_that_may_run_twice_is_asked_about_before_it_is_sent_again(
     app = KimeraApp(stage)
     async with app.run_test(size=(120, 36)) as pilot:
         await running_chain(pilot, stage)
-        run = next(iter(app.book.runs.values()))
+        run = next(iter(app.state.book.runs.values()))
         stage.ended(run.run_id)
         step = next(iter(run.steps.values()))
         intent = StepIntended(

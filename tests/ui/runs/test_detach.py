@@ -14,7 +14,6 @@ from kimera_tui.execution.planning import DocumentPlanner
 from kimera_tui.execution.run_setup import Given
 from kimera_tui.runs.events import RunDetached
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.ui.compose.composition import opened
 from kimera_tui.ui.runs.detach_windows import Stops
 from kimera_tui.ui.runs.live import LiveScreen
 from kimera_tui.ui.windows.confirm import Confirm
@@ -58,7 +57,7 @@ async def composed(pilot: Pilot[Any], document: Document) -> None:
     app = pilot.app
     assert isinstance(app, KimeraApp)
     await settle(pilot)
-    app.composition = opened(document)
+    app.state.composer.open(document)
     await pilot.press("2")
     await settle(pilot)
 
@@ -110,7 +109,7 @@ async def test_the_rest_of_a_run_is_handed_over_once_that_is_chosen() -> None:
         stage.sent(first)
         stage.started(first)
         await settle(pilot)
-        run_id = next(iter(app.book.runs))
+        run_id = next(iter(app.state.book.runs))
         stage.refused = [Stop("1", "two", "two: has `retry`: workers try nothing again")]
         await pilot.press("D")
         await settle(pilot)
@@ -126,7 +125,7 @@ async def test_the_rest_of_a_run_is_handed_over_once_that_is_chosen() -> None:
         await pilot.press("D", "right", "enter")
         await settle(pilot)
         assert stage.acts == [("detach", run_id)] * 2
-        assert app.book.runs[run_id].detached
+        assert app.state.book.runs[run_id].detached
         await pilot.press("D")
         await settle(pilot)
         assert isinstance(app.screen, LiveScreen)
