@@ -14,6 +14,7 @@ from kimera_tui.errors import UsageError
 from kimera_tui.ui.compose.forms import FormWindow
 from kimera_tui.ui.compose.header_form import header_from, header_sections
 from kimera_tui.ui.compose.inputs_editor import InputsEditor
+from kimera_tui.ui.compose.rows import Row
 from kimera_tui.ui.compose.secrets import prompts_added, without_secrets
 from kimera_tui.ui.compose.step_form import (
     call_fields,
@@ -85,12 +86,12 @@ class EditActions:
     # Adding
 
     async def _add(self) -> None:
-        if (step := await self._new_step("Add a task")) is not None:
-            self._put(step)
-
-    def _put(self, step: Step) -> None:
-        """Add a step after the one under the cursor, or to the list under a heading."""
         row = self._tree.row
+        if (step := await self._new_step("Add a task")) is not None:
+            self._put(step, row)
+
+    def _put(self, step: Step, row: Row) -> None:
+        """Add a step after that of a line, or to the list under a heading."""
         if row.kind == "heading":
             self._composer.edit(edits.add_into, row.address[:-1], step, str(row.address[-1]))
         elif row.kind == "step":
@@ -226,7 +227,7 @@ class EditActions:
         if (step := self._composer.clipboard) is None:
             self._kimera.flash("Nothing to paste: x cuts a step.")
         else:
-            self._put(step)
+            self._put(step, self._tree.row)
 
     def _move(self, by: int) -> None:
         before = self._composer.document

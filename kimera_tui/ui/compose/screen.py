@@ -48,7 +48,7 @@ class ComposeScreen(ModeScreen):
         """The tree, beside or above the selected line in full; below the problems."""
         with Vertical(id="compose"):
             with Container(id="compose-panes"):
-                yield ComposeTree(self.kimera.services.friends, id="compose-tree")
+                yield ComposeTree(id="compose-tree")
                 yield ComposeDetail(id="compose-detail")
             yield ComposeProblems(id="compose-problems")
 
@@ -103,12 +103,10 @@ class ComposeScreen(ModeScreen):
         """Draw the document as it is now, with the cursor where the composer has it."""
         if not self.is_drawable:
             return
-        composer, row = self.composer, self.steps.row
-        stays = not composer.cursor and row.kind in ("header", "inputs")
+        composer = self.composer
         file = composer.file.name if composer.file is not None else ""
-        self.steps.show_document(
-            composer.document, None if stays else composer.cursor, file, composer.unsaved
-        )
+        self.steps.friends = self.kimera.services.friends
+        self.steps.show_document(composer.document, composer.cursor, file, composer.unsaved)
         self._name_panes()
         self._draw_detail()
         if not composer.is_checked:

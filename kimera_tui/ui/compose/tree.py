@@ -41,15 +41,12 @@ MEASURED = 80
 
 
 class ComposeTree(ListPane[Row]):
-    """Shows a document; the cursor is on its header, its inputs, a step or a heading.
+    """Shows a document; the cursor is on its header, its inputs, a step or a heading."""
 
-    Args:
-        friends: Declare which arguments are secret.
-    """
-
-    def __init__(self, friends: Mapping[str, Friend], **kwargs: object) -> None:
+    def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self._friends = friends
+        self.friends: Mapping[str, Friend] = {}
+        """They declare which arguments are secret."""
         self._document: Document | None = None
         self._places: dict[Address, int] = {}
         self._wrong: AbstractSet[str] = frozenset()
@@ -57,16 +54,25 @@ class ComposeTree(ListPane[Row]):
         self._file = ""
         self._unsaved = False
 
-    def show_document(
-        self, document: Document, cursor: Address | None, file: str, unsaved: bool
-    ) -> None:
-        """Show a document, with the cursor on a step unless None is given."""
+    def show_document(self, document: Document, cursor: Address, file: str, unsaved: bool) -> None:
+        """Show a document.
+
+        Args:
+            document: What to show.
+            cursor: The step to put the cursor on; empty leaves it on its heading or first lines.
+            file: Name of its file, or an empty string.
+            unsaved: Whether it has edits that the file does not have.
+        """
+        before = self.row
         self._file, self._unsaved = file, unsaved
         if document is not self._document:
             self._document = document
             self.items = rows_of(document)
             self._places = {row.address: n for n, row in enumerate(self.items) if row.address}
-        self.show(self.items, None if cursor is None else self._places.get(cursor, 0))
+        stays = not cursor and before.kind in ("header", "inputs")
+        self.show(
+            self.items, self.cursor if stays else self._places.get(cursor or before.address, 0)
+        )
         self.show_cursor()
 
     def show_problems(self, wrong: AbstractSet[str]) -> None:
@@ -117,7 +123,7 @@ class ComposeTree(ListPane[Row]):
             return heading_line(row)
         step = row.step
         secret = (
-            declared_secrets(self._friends, document, step) if isinstance(step, TaskStep) else ()
+            declared_secrets(self.friends, document, step) if isinstance(step, TaskStep) else ()
         )
         part = self._parts.get(step.id, "")
         return step_row_line(row, step, step.id in self._wrong, part, secret)

@@ -74,7 +74,7 @@ class Composing:
     @property
     def here(self) -> str:
         """Id of the step under the cursor; empty elsewhere."""
-        step = self.screen.row.step
+        step = self.screen.steps.row.step
         return step.id if step is not None else ""
 
     async def keys(self, *keys: str) -> None:

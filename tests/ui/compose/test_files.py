@@ -28,7 +28,7 @@ async def test_a_new_workflow_is_named_when_it_is_saved_and_read_again_from_the_
         await it.add("fetch")
         await it.keys("ctrl+s")
         await it.fill(name=" ")
-        assert "name: give it one." in it.picture
+        assert "name: enter a name." in it.picture
         await it.fill(name="Nightly orders")
         path = tmp_path / "nightly-orders.kimera.yaml"
         assert open_workflow(path).document == it.document
@@ -155,7 +155,7 @@ async def test_a_changed_file_is_read_again_with_the_cursor_on_the_same_step(
         await it.keys("down")
         path.write_text(TEXT.replace("steps:\n", "steps:\n  - {id: zero, task: echo.big}\n"))
         await look(it)
-        assert "Read again: the file changed on disk." in it.told
+        assert "Reloaded: the file changed on disk." in it.told
         assert shape(it.document.steps) == ["zero", "one", "two"]
         assert it.here == "two"
         assert not it.app.state.composer.unsaved
@@ -215,7 +215,7 @@ async def test_leaving_with_edits_asks_first(tmp_path: Path) -> None:
         await open_saved(it)
         await it.keys("d", "ctrl+q")
         assert isinstance(it.app.screen, Confirm)
-        assert "`nightly` has edits that are not saved" in it.picture
+        assert "`nightly` has unsaved edits" in it.picture
         await it.keys("escape")
         assert it.app.is_running
         await it.keys("u")
@@ -244,7 +244,7 @@ async def test_leaving_offers_to_save_first(tmp_path: Path) -> None:
     async with composer(tmp_path) as it:
         await open_saved(it)
         await it.keys("c", "1", "ctrl+q")
-        assert "The workflow `nightly` has edits that are not saved." in it.picture
+        assert "The workflow `nightly` has unsaved edits." in it.picture
         await it.keys("escape")
         assert it.app.state.composer.unsaved
         await it.keys("ctrl+q", "right", "enter")

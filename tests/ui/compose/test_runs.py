@@ -126,7 +126,7 @@ async def test_the_preflight_can_be_looked_at_without_running() -> None:
         await it.put([call("calculator.add")])
         await it.keys("P")
         assert isinstance(it.app.screen, Preflight)
-        assert "Nothing against running it now." in it.picture
+        assert "Nothing speaks against running it now." in it.picture
         assert "calculator.add is registered by demo@kimera" in it.picture
         await it.keys("R")
         assert it.stage.documents == []
@@ -163,7 +163,7 @@ async def test_another_mode_may_change_what_is_composed_while_its_last_run_is_re
         screen = composing.screen
         await composing.keys("1")
         composing.app.state.composer.start_new()
-        composing.app.ended_runs["nightly"] += 1
+        composing.app.state.composer.run_ended("nightly")
         screen.news()
         await composing.keys("2")
         assert "Nothing composed yet." in composing.picture
