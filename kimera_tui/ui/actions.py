@@ -101,11 +101,11 @@ def _in(scope: str, *actions: Action) -> Iterator[Action]:
     return (replace(action, scope=scope) for action in actions)
 
 
-def _compose(
+def _do(
     name: str, keys: str, title: str, text: str, footer: bool = False, display: str = ""
 ) -> Action:
-    """An action of the composer, which looks its command up by this name."""
-    return Action(name, keys, f"compose('{name}')", title, text, footer, display=display)
+    """An action that a mode has among its commands, by this name."""
+    return Action(name, keys, f"do('{name}')", title, text, footer, display=display)
 
 
 ACTIONS: tuple[Action, ...] = (
@@ -144,46 +144,42 @@ ACTIONS: tuple[Action, ...] = (
     ),
     *_in(
         "compose",
-        Action(
-            "run", "ctrl+r,r", "compose('run')", "Run", "Run the workflow", True, True, display="^r"
-        ),
-        _compose("add", "a", "Add", "Add a task after the step", True),
-        _compose("add-inside", "A", "Add inside", "Add a task to the group; a task becomes one"),
-        _compose("edit", "e", "Edit", "Edit the step, the inputs or the header", True),
-        _compose("remove", "d,delete", "Remove", "Remove the step"),
-        _compose("undo", "u", "Undo", "Undo the last edit"),
-        _compose("redo", "ctrl+y,U", "Redo", "Redo the edit undone last", display="^y"),
-        _compose("wrap", "w", "Wrap", "Put a chain or para around the step", True),
-        _compose("unwrap", "W", "Unwrap", "Replace the group by its steps"),
-        _compose("turn", "t", "Chain/para", "Turn a chain into a para and back"),
-        _compose("step-up", "K,shift+up", "Move up", "Move the step up"),
-        _compose("step-down", "J,shift+down", "Move down", "Move the step down"),
-        _compose(
+        Action("run", "ctrl+r,r", "do('run')", "Run", "Run the workflow", True, True, display="^r"),
+        _do("add", "a", "Add", "Add a task after the step", True),
+        _do("add-inside", "A", "Add inside", "Add a task to the group; a task becomes one"),
+        _do("edit", "e", "Edit", "Edit the step, the inputs or the header", True),
+        _do("remove", "d,delete", "Remove", "Remove the step"),
+        _do("undo", "u", "Undo", "Undo the last edit"),
+        _do("redo", "ctrl+y,U", "Redo", "Redo the edit undone last", display="^y"),
+        _do("wrap", "w", "Wrap", "Put a chain or para around the step", True),
+        _do("unwrap", "W", "Unwrap", "Replace the group by its steps"),
+        _do("turn", "t", "Chain/para", "Turn a chain into a para and back"),
+        _do("step-up", "K,shift+up", "Move up", "Move the step up"),
+        _do("step-down", "J,shift+down", "Move down", "Move the step down"),
+        _do(
             "indent",
             "greater_than_sign",
             "Indent",
             "Move the step into the group before it",
             display=">",
         ),
-        _compose(
-            "outdent", "less_than_sign", "Outdent", "Move the step out of its group", display="<"
-        ),
-        _compose("duplicate", "c", "Copy", "Duplicate the step"),
-        _compose("cut", "x", "Cut", "Remove the step, to paste it elsewhere"),
-        _compose("paste", "v", "Paste", "Paste the cut step after this one"),
-        _compose("parent", "backspace", "Group", "To the chain or para around the step"),
-        _compose("handler", "f", "On error", "Add an error handler"),
-        _compose("finally", "z", "Finally", "Add a finally step"),
-        _compose("inputs", "i", "Inputs", "Edit what a run asks for"),
+        _do("outdent", "less_than_sign", "Outdent", "Move the step out of its group", display="<"),
+        _do("duplicate", "c", "Copy", "Duplicate the step"),
+        _do("cut", "x", "Cut", "Remove the step, to paste it elsewhere"),
+        _do("paste", "v", "Paste", "Paste the cut step after this one"),
+        _do("parent", "backspace", "Group", "To the chain or para around the step"),
+        _do("handler", "f", "On error", "Add an error handler"),
+        _do("finally", "z", "Finally", "Add a finally step"),
+        _do("inputs", "i", "Inputs", "Edit what a run asks for"),
         Action("next-problem", "n", "next_problem", "Problem", "To the next problem"),
-        _compose("dry-run", "p", "Dry run", "Show every call; nothing is sent"),
-        _compose("detach", "D", "Detach", "Run it by the workers alone, without this console"),
-        _compose("preflight", "P", "Pre-flight", "Check whether a run would work now"),
-        _compose("save", "ctrl+s", "Save", "Save the workflow", True, "^s"),
-        _compose("save-as", "S", "Save as", "Save it under another name"),
-        _compose("open", "o", "Open", "Open a saved workflow", True),
-        _compose("new", "ctrl+n", "New", "Start an empty workflow", display="^n"),
-        _compose("editor", "E", "Editor", "Open the file in $EDITOR"),
+        _do("dry-run", "p", "Dry run", "Show every call; nothing is sent"),
+        _do("detach", "D", "Detach", "Run it by the workers alone, without this console"),
+        _do("preflight", "P", "Pre-flight", "Check whether a run would work now"),
+        _do("save", "ctrl+s", "Save", "Save the workflow", True, "^s"),
+        _do("save-as", "S", "Save as", "Save it under another name"),
+        _do("open", "o", "Open", "Open a saved workflow", True),
+        _do("new", "ctrl+n", "New", "Start an empty workflow", display="^n"),
+        _do("editor", "E", "Editor", "Open the file in $EDITOR"),
     ),
     *_in(
         "runs",
@@ -196,18 +192,17 @@ ACTIONS: tuple[Action, ...] = (
             "Events or input/output, where both do not fit",
         ),
         Action("next-failure", "f", "next_failure", "Next failure", "To the next failed step"),
-        Action("to-workflow", "w", "to_workflow", "Compose", "Open the run in the composer"),
-        Action("save-value", "s", "save_value", "Save", "Write the step's output to a file"),
-        Action("yank", "y", "yank", "Copy", "Copy the selected step's result or error", True),
-        Action("replay", "p", "replay", "Replay", "Run it again, whole or in part", True),
+        _do("to-workflow", "w", "Compose", "Open the run in the composer"),
+        _do("save-value", "s", "Save", "Write the step's output to a file"),
+        _do("yank", "y", "Copy", "Copy the selected step's result or error", True),
+        _do("replay", "p", "Replay", "Run it again, whole or in part", True),
     ),
     *_in(
         "live",
-        Action("decide", "u", "decide", "Decide", "Decide what became of an uncertain step"),
-        Action(
+        _do("decide", "u", "Decide", "Decide what became of an uncertain step"),
+        _do(
             "detach-rest",
             "D",
-            "detach_rest",
             "Detach",
             "Detach the rest: let the workers finish it without this console",
         ),
@@ -220,49 +215,45 @@ ACTIONS: tuple[Action, ...] = (
             "Only runs and events with faults, or all",
             display="!",
         ),
-        Action("filter", "slash", "filter", "Filter", "Only events with certain words"),
+        _do("filter", "slash", "Filter", "Only events with certain words"),
         Action("only-run", "r", "toggle_only_run", "This run", "Events of this run, or of all"),
-        Action(
+        _do(
             "cancel-run",
             "C",
-            "cancel_run",
             "Cancel run",
             "Cancel the selected run: revoke what is in flight, send nothing more",
             True,
         ),
-        Action(
+        _do(
             "revoke",
             "R",
-            "revoke",
             "Revoke",
             "Revoke the selected step: workers that have not started it will skip it",
         ),
-        Action("terminate", "T", "terminate", "Terminate", "Terminate the running step"),
+        _do("terminate", "T", "Terminate", "Terminate the running step"),
     ),
     *_in(
         "history",
-        Action("resume", "u", "resume", "Resume", "Resume an interrupted run"),
-        Action("search", "slash", "search", "Search", "Search the runs", True, display="/"),
-        Action("mark", "m", "mark", "Mark", "Mark the run, to compare another one with it"),
-        Action(
+        _do("resume", "u", "Resume", "Resume an interrupted run"),
+        _do("search", "slash", "Search", "Search the runs", True, display="/"),
+        _do("mark", "m", "Mark", "Mark the run, to compare another one with it"),
+        _do(
             "compare",
             "c",
-            "compare",
             "Compare",
             "Compare the run with the marked one, or a replay with its original",
         ),
-        Action("export", "x", "export", "Export", "Write the run to a file, as JSON"),
-        Action(
+        _do("export", "x", "Export", "Write the run to a file, as JSON"),
+        _do(
             "only-bad",
             "exclamation_mark",
-            "toggle_only_bad",
             "Failed only",
             "Only runs that failed, or all",
             display="!",
         ),
-        Action("filters", "F", "filters", "Filters", "Search with a saved filter"),
-        Action("save-filter", "S,ctrl+s", "save_filter", "Save filter", "Save the search"),
-        Action("to-list", "escape", "to_list", "Back", "Back to the list; clear the search"),
+        _do("filters", "F", "Filters", "Search with a saved filter"),
+        _do("save-filter", "S,ctrl+s", "Save filter", "Save the search"),
+        _do("to-list", "escape", "Back", "Back to the list; clear the search"),
     ),
     *_in(
         "cluster",
@@ -274,8 +265,8 @@ ACTIONS: tuple[Action, ...] = (
         Action("down", "down,j", "cursor(1)", "Down", "One line down"),
         Action("page-up", "pageup,ctrl+b", "page(-1)", "Page up", "One page up"),
         Action("page-down", "pagedown,ctrl+f", "page(1)", "Page down", "One page down"),
-        Action("top", "home,g", "top", "First", "To the first line"),
-        Action("bottom", "end,G", "bottom", "Last", "To the last line; events follow again"),
+        Action("top", "home,g", "edge(False)", "First", "To the first line"),
+        Action("bottom", "end,G", "edge(True)", "Last", "To the last line; events follow again"),
         Action("left", "left,h", "sideways(-8)", "Left", "Scroll to the left"),
         Action("right", "right,l", "sideways(8)", "Right", "Scroll to the right"),
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
 from textual.screen import Screen
@@ -12,6 +12,8 @@ from kimera_tui.console.ports import Services
 from kimera_tui.ui.state import ConsoleState
 
 T = TypeVar("T")
+Command = Callable[[bool], Coroutine[Any, Any, None] | None]
+"""An action, told whether to ask first; a coroutine if it opens windows or waits."""
 
 
 class Shell(Protocol):
@@ -45,6 +47,9 @@ class Shell(Protocol):
 
     def switch_mode(self, mode: str) -> Awaitable[None]:
         """Go to a mode."""
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy a text."""
 
     def exit(self) -> None:
         """Leave the console without asking."""

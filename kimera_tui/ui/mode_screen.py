@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 from abc import abstractmethod
-from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar, Protocol, cast
+from collections.abc import Mapping
+from typing import ClassVar, Protocol, cast
 
-from textual import events, getters, work
+from textual import events, getters
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.screen import Screen
-from textual.worker import Worker
 
 from kimera_tui.ui.acts import Acts
 from kimera_tui.ui.compose.files import WorkflowFiles
-from kimera_tui.ui.kimera import Kimera
+from kimera_tui.ui.kimera import Command, Kimera
 from kimera_tui.ui.widgets.key_line import KeyLine
 from kimera_tui.ui.widgets.status_line import StatusLine
 from kimera_tui.ui.widgets.top_bar import TopBar
-
-_Action = Callable[..., Coroutine[Any, Any, None]]
 
 
 class Console(Kimera, Protocol):
@@ -33,24 +29,6 @@ class Console(Kimera, Protocol):
     @property
     def files(self) -> WorkflowFiles:
         """The files of the composer."""
-
-
-def act(*, group: str = "") -> Callable[[_Action], Callable[..., Worker[None]]]:
-    """Make a worker of an action that asks or waits; its errors become sentences on screen.
-
-    Args:
-        group: Another action of the same group takes its place; empty for one of no group.
-    """
-
-    def decorated(action: _Action) -> Callable[..., Worker[None]]:
-        @work(exclusive=bool(group), group=group or "act")
-        @functools.wraps(action)
-        async def run(self: ModeScreen, *args: Any, **kwargs: Any) -> None:
-            await self.kimera.telling(action(self, *args, **kwargs))
-
-        return run
-
-    return decorated
 
 
 class ModeScreen(Screen[None]):
@@ -67,6 +45,22 @@ class ModeScreen(Screen[None]):
     def kimera(self) -> Console:
         """The app."""
         return cast("Console", self.app)
+
+    @property
+    def commands(self) -> Mapping[str, Command]:
+        """Its actions that are no methods of its own, by their names in the registry."""
+        return {}
+
+    async def action_do(self, name: str, ask: bool = False) -> None:
+        """Do one of these actions; its errors become sentences on screen.
+
+        Args:
+            name: Its name.
+            ask: Whether to ask before something is sent, overwritten or removed.
+        """
+        if (work := self.commands[name](ask)) is not None:
+            telling = self.kimera.telling(work)
+            self.run_worker(telling, f"action_{name}", f"do-{name}", exclusive=True)
 
     @property
     def is_drawable(self) -> bool:

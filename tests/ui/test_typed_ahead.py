@@ -144,7 +144,7 @@ async def test_a_search_that_is_typed_in_one_burst_does_nothing_else() -> None:
         assert screen.search.value == "xmpcu!S"
         assert screen.table.has_focus
         assert screen.table.marked == ""
-        assert not screen._only_bad
+        assert not screen.past.only_bad
         assert it.told == ""
 
 
@@ -237,7 +237,7 @@ async def test_quitting_is_done_in_its_turn() -> None:
         assert it.app.state.composer.unsaved
         await burst(it, "question_mark", "escape", "ctrl+q")
         assert isinstance(it.app.screen, Confirm)
-        assert "has edits that are not saved" in it.picture
+        assert "has unsaved edits" in it.picture
         assert len(it.app.screen_stack) == 2
 
 

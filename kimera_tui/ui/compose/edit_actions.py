@@ -26,13 +26,10 @@ from kimera_tui.ui.compose.step_form import (
 )
 from kimera_tui.ui.compose.tree import ComposeTree
 from kimera_tui.ui.compose.windows import PickKind
-from kimera_tui.ui.kimera import Kimera
+from kimera_tui.ui.kimera import Command, Kimera
 from kimera_tui.ui.windows.confirm import Confirm
 from kimera_tui.ui.windows.confirm_palette import removing
 from kimera_tui.ui.windows.modals import PickTask
-
-Command = Callable[[bool], Coroutine[Any, Any, None] | None]
-"""An action, which is told whether to ask first; a coroutine where it opens windows."""
 
 
 class EditActions:
@@ -253,7 +250,7 @@ class EditActions:
         row = self._tree.row
         up = 1 if row.kind == "heading" else 2
         if len(row.address) > 2:
-            self._tree.move_cursor(self._tree.place_of(row.address[:-up]))
+            self._tree.move_cursor(self._tree.place_in(row.address[:-up]))
         else:
             self._kimera.flash("Already at the top level.")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from kimera_tui.ui.compose.forms import FormWindow
 from kimera_tui.ui.compose.windows import Conflict
 from kimera_tui.ui.compose.workflow_picker import Wanted, WorkflowPicker
 from kimera_tui.ui.friends.task_form import Field
-from kimera_tui.ui.kimera import Shell
+from kimera_tui.ui.kimera import Command, Shell
 from kimera_tui.ui.windows.confirm import Confirm, Question
 from kimera_tui.ui.windows.confirm_palette import overwriting
 
@@ -43,7 +43,7 @@ class WorkflowFiles:
         """What was said last about a changed file."""
 
     @property
-    def commands(self) -> Mapping[str, Callable[[bool], Coroutine[Any, Any, None]]]:
+    def commands(self) -> Mapping[str, Command]:
         """The actions on files by their names; each is told whether to ask first."""
         return {
             "save": self._save_asking,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from kimera_tui.documents.document import Document
 from kimera_tui.errors import UsageError
@@ -15,7 +14,7 @@ from kimera_tui.ui.compose.calls import calls_lines
 from kimera_tui.ui.compose.preflight_window import Preflight
 from kimera_tui.ui.compose.tree import ComposeTree
 from kimera_tui.ui.compose.windows import Reader
-from kimera_tui.ui.kimera import Kimera
+from kimera_tui.ui.kimera import Command, Kimera
 from kimera_tui.ui.runs.detach_windows import Stops, detaching
 from kimera_tui.ui.runs.inputs_form import run_form
 from kimera_tui.ui.windows.confirm import Confirm
@@ -39,7 +38,7 @@ class RunActions:
         self._tree = tree
 
     @property
-    def commands(self) -> Mapping[str, Callable[[bool], Coroutine[Any, Any, None]]]:
+    def commands(self) -> Mapping[str, Command]:
         """The actions by their names; each is told whether to ask first."""
         return {
             "run": self._run,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual import getters, on, work
@@ -14,11 +15,12 @@ from kimera_tui.errors import KimeraError
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.compose.composer import Composer
 from kimera_tui.ui.compose.detail import NONE, ComposeDetail, Known
-from kimera_tui.ui.compose.edit_actions import Command, EditActions
+from kimera_tui.ui.compose.edit_actions import EditActions
 from kimera_tui.ui.compose.lookups import parts_of
 from kimera_tui.ui.compose.problems import ComposeProblems
 from kimera_tui.ui.compose.run_actions import RunActions
 from kimera_tui.ui.compose.tree import ComposeTree
+from kimera_tui.ui.kimera import Command
 from kimera_tui.ui.mode_screen import ModeScreen
 from kimera_tui.ui.runs.replay_flow import ask_past_replay
 from kimera_tui.ui.text import content
@@ -56,41 +58,27 @@ class ComposeScreen(ModeScreen):
         """Follow the composer, and look at its file now and then."""
         self.problems.border_title = "Problems · n goes to the next"
         self.problems.display = False
-        files = self.kimera.files
-        self._commands: dict[str, tuple[str, Command]] = {
-            name: (group, command)
-            for group, commands in (
-                ("compose-edit", EditActions(self.kimera, self.steps).commands),
-                ("compose-run", RunActions(self.kimera, self.kimera.acts, self.steps).commands),
-                ("compose-files", files.commands),
-                ("compose-files", {"open": lambda _: self._open_saved()}),
-            )
-            for name, command in commands.items()
-        }
         self.composer.watch(self.show)
         self.set_interval(LOOK_EVERY, self.look_at_file)
-        super().on_mount()
 
     @property
     def composer(self) -> Composer:
         """What is shown."""
         return self.kimera.state.composer
 
-    async def action_compose(self, name: str, ask: bool = False) -> None:
-        """Do one of the composer's actions.
-
-        Args:
-            name: Its name in the registry.
-            ask: Whether to ask before something is sent, overwritten or removed.
-        """
-        group, command = self._commands[name]
-        if (work := command(ask)) is not None:
-            telling = self.kimera.telling(work)
-            self.run_worker(telling, f"action_{name}", group, exclusive=True, exit_on_error=True)
+    @property
+    def commands(self) -> Mapping[str, Command]:
+        """The actions by their names."""
+        return {
+            **EditActions(self.kimera, self.steps).commands,
+            **RunActions(self.kimera, self.kimera.acts, self.steps).commands,
+            **self.kimera.files.commands,
+            "open": lambda _: self._open_saved(),
+        }
 
     @on(LineView.Opened, "#compose-tree")
     async def _opened(self) -> None:
-        await self.run_action("compose('edit')")
+        await self.action_do("edit")
 
     # Following the composer
 
@@ -214,7 +202,7 @@ class ComposeScreen(ModeScreen):
         elif await self.kimera.files.open(saved.path, edit=wanted == "edit"):
             self.steps.focus()
             if wanted == "run":
-                await self.run_action("compose('run')")
+                await self.action_do("run")
 
     @work(exclusive=True, group="compose-look")
     async def look_at_file(self) -> None:

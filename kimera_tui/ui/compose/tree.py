@@ -91,10 +91,6 @@ class ComposeTree(ListPane[Row]):
         """The line under the cursor."""
         return self.selected or Row("header", ())
 
-    def place_of(self, address: Address) -> int:
-        """The line of a step; the first line if there is no such step."""
-        return self._places.get(address, 0)
-
     def place_in(self, path: Address) -> int:
         """The line that a path in the file leads to: a step's, the inputs', or the header's."""
         for end in range(len(path), 0, -1):

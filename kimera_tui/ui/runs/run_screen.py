@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual import getters, on
@@ -13,11 +13,12 @@ from textual.containers import Container
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.state import StepState
 from kimera_tui.ui.actions import bindings
-from kimera_tui.ui.mode_screen import ModeScreen, act
+from kimera_tui.ui.kimera import Command
+from kimera_tui.ui.mode_screen import ModeScreen
 from kimera_tui.ui.runs.event_pane import EventPane
-from kimera_tui.ui.runs.payload_view import PayloadView, text_for_file, yankable
-from kimera_tui.ui.runs.replay_flow import ask_replay
+from kimera_tui.ui.runs.payload_view import PayloadView
 from kimera_tui.ui.runs.runs_table import RunsTable
+from kimera_tui.ui.runs.selection_actions import SelectionActions
 from kimera_tui.ui.runs.step_tree import StepTree
 from kimera_tui.ui.runs.timeline import Timeline
 from kimera_tui.ui.widgets.lines import LineView
@@ -34,6 +35,11 @@ class RunScreen(ModeScreen):
     timeline = getters.query_one(Timeline)
     events = getters.query_one(EventPane)
     output = getters.query_one(PayloadView)
+
+    @property
+    def commands(self) -> Mapping[str, Command]:
+        """The actions by their names."""
+        return SelectionActions(self.kimera, self.kimera.acts, self).commands
 
     def compose_content(self) -> ComposeResult:
         """The four panes; the timeline takes the place of the steps."""
@@ -73,11 +79,15 @@ class RunScreen(ModeScreen):
             self.timeline.show_run(run, now, self.kimera.state.usual)
         self.output.show_step(self.shown_step, self.shown_run)
 
-    @on(LineView.Selected, "RunsTable")
+    @on(LineView.Selected, "RunsTable, HistoryTable")
     def _run_selected(self) -> None:
+        self.select_run()
+
+    def select_run(self) -> None:
+        """Show the run under the cursor."""
         self.draw_steps()
 
-    @on(LineView.Opened, "RunsTable")
+    @on(LineView.Opened, "RunsTable, HistoryTable")
     def _run_opened(self) -> None:
         self.focus_steps()
 
@@ -107,51 +117,8 @@ class RunScreen(ModeScreen):
         self.toggle_class("-output")
         (self.output if self.has_class("-output") else self.events).focus()
 
-    @act(group="to-workflow")
-    async def action_to_workflow(self) -> None:
-        """Open the selected run in the composer, as a workflow."""
-        run = await self.selected_run()
-        if run is None:
-            self.kimera.flash("Select a run to open in the composer.")
-            return
-        await self.kimera.acts.compose_run(run.run_id)
-
-    @act(group="yank")
-    async def action_yank(self) -> None:
-        """Copy the result or error of the selected step."""
-        run, step = await self.selected_run(), self.shown_step
-        if run is None or step is None:
-            self.kimera.flash("Select a step to copy its result.")
-            return
-        self.app.copy_to_clipboard(await asyncio.to_thread(yankable, step, run))
-        self.kimera.flash("Copied.")
-
-    @act(group="save-value")
-    async def action_save_value(self) -> None:
-        """Write the result or error of the selected step to a file, without its secrets."""
-        run, step = await self.selected_run(), self.shown_step
-        if run is None or step is None or not step.status.ended:
-            self.kimera.flash("Select a step that has ended.")
-            return
-        where = step.id or step.path.replace("/", "-") or "0"
-        name = f"run-{run.run_id[:8]}-{where}.{'txt' if step.error_type else 'json'}"
-        text = await asyncio.to_thread(text_for_file, step, run)
-        path = await self.kimera.services.save_value(name, text)
-        self.kimera.flash(f"Written to {path}")
-
     def action_next_failure(self) -> None:
         """Put the cursor on the next failed step."""
         if not self.steps.to_next_failure():
             self.kimera.flash("No step of this run failed.")
         self.draw_steps()
-
-    @act()
-    async def action_replay(self, ask: bool = False) -> None:
-        """Replay the run: whole, from what failed, from the selected step, or only that step."""
-        run = await self.selected_run()
-        if run is None:
-            self.kimera.flash("Select a run to replay.")
-        elif run.ended is None:
-            self.kimera.complain("This run has not ended yet: replay it when it has.")
-        elif (wish := await ask_replay(self.kimera, run, self.shown_step, ask=ask)) is not None:
-            await self.kimera.acts.replay(run.run_id, wish)

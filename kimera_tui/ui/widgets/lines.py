@@ -111,16 +111,13 @@ class LineView(ScrollView, can_focus=True):
                 self._painted[index] = line
 
     def _measure(self) -> None:
-        width = max((self._width_of(index) for index in self._measured()), default=0)
+        width = max((_width(self.line_at(index)) for index in self._measured()), default=0)
         self.virtual_size = Size(width, self.line_count())
 
     def _measured(self) -> range:
         """Lines whose width is measured; of very many, the last ones."""
         count = self.line_count()
         return range(max(0, count - MEASURED), count)
-
-    def _width_of(self, index: int) -> int:
-        return sum(cell_len(text) for text, _ in self.line_at(index))
 
     def render_line(self, y: int) -> Strip:
         """Paint one line of the visible part."""
@@ -194,17 +191,11 @@ class LineView(ScrollView, can_focus=True):
         page = max(1, self.size.height - 1)
         self.action_cursor(by * page)
 
-    def action_top(self) -> None:
-        """Go to the first line."""
-        self.move_cursor(0)
+    def action_edge(self, last: bool) -> None:
+        """Go to the first or the last line."""
+        self.move_cursor(self.line_count() - 1 if last else 0)
         if not self.has_cursor:
-            self.scroll_home(animate=False)
-
-    def action_bottom(self) -> None:
-        """Go to the last line."""
-        self.move_cursor(self.line_count() - 1)
-        if not self.has_cursor:
-            self.scroll_end(animate=False)
+            self.scroll_end(animate=False) if last else self.scroll_home(animate=False)
 
     def action_sideways(self, by: int) -> None:
         """Scroll to the side."""
@@ -232,10 +223,11 @@ class LineView(ScrollView, can_focus=True):
         if self.has_cursor:
             self.show_cursor()
 
-    def on_focus(self) -> None:
-        """Show the cursor as active."""
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Show the cursor as active or resting."""
+        super().watch_has_focus(has_focus)
         self.refresh()
 
-    def on_blur(self) -> None:
-        """Show the cursor as resting."""
-        self.refresh()
+
+def _width(line: Line) -> int:
+    return sum(cell_len(text) for text, _ in line)

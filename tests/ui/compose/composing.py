@@ -17,7 +17,7 @@ from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.compose import screen
 from kimera_tui.ui.compose.forms import FormWindow
 from kimera_tui.ui.compose.screen import ComposeScreen
-from tests.ui.stage import ASKING, Stage, grid
+from tests.ui.stage import Stage, grid, is_asking
 
 TEXT = """\
 # kept by hand
@@ -33,7 +33,7 @@ steps:
 
 WORKING = (
     "launch", "history-find", "history-read", "replay-plan", "saved",
-    "compose-rest", "compose-check", "compose-last", "yank", "save-value",
+    "compose-rest", "compose-check", "compose-last", "do-yank", "do-save-value",
 )  # fmt: skip
 """Groups of workers that end by themselves."""
 KEY_NAMES = {" ": "space", "_": "underscore", ".": "full_stop", ",": "comma"}
@@ -96,7 +96,7 @@ class Composing:
     def _is_busy(self) -> bool:
         asks = isinstance(self.app.screen, ModalScreen)
         return self.app.typed_ahead.is_busy or any(
-            worker.is_running and worker.group in (WORKING if asks else (*WORKING, *ASKING))
+            worker.is_running and (worker.group in WORKING or (not asks and is_asking(worker)))
             for worker in self.app.workers
         )
 

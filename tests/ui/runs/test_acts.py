@@ -46,7 +46,7 @@ async def test_cancel_is_what_enter_does_in_the_question() -> None:
         await pilot.press("C")
         await settle(pilot)
         assert isinstance(app.screen, Confirm)
-        assert "In flight, to be revoked: 1" in grid(app)
+        assert "In flight, will be revoked: 1" in grid(app)
         assert "Never to be sent: 1" in grid(app)
         await pilot.press("enter")
         await settle(pilot)
@@ -179,7 +179,7 @@ async def test_sending_again_while_the_broker_comes_up_sends_once_and_says_so() 
         await pilot.press("ctrl+r", "ctrl+r", "ctrl+r")
         assert told(app) == [
             "Waiting for the broker.",
-            *["Nothing was sent: the run before has not begun yet."] * 2,
+            *["Not sent: the previous run is still starting."] * 2,
         ]
         stage.up.set()
         await settle(pilot)
@@ -200,7 +200,7 @@ async def test_a_run_that_begins_late_leaves_the_operator_where_he_went_meanwhil
         await settle(pilot)
         assert isinstance(app.screen, HistoryScreen)
         assert app.screen.search.value == "x"
-        assert "The run has begun: 3 shows it." in told(app)
+        assert "Run started. Press 3 to watch it." in told(app)
         await pilot.press("escape", "3")
         await settle(pilot)
         assert isinstance(app.screen, LiveScreen)

@@ -174,7 +174,7 @@ async def test_a_run_that_is_gone_is_named() -> None:
     past_run(stage, "replay", [1], parent="long-gone")
     async with history(stage) as (pilot, app):
         await press(pilot, "c")
-        assert "Run long-gon is not in the journal any more." in toasts(app)
+        assert "Run long-gon is no longer in the journal." in toasts(app)
 
 
 async def test_the_comparison_is_copied_as_text_without_secrets() -> None:

@@ -118,7 +118,7 @@ async def test_the_rest_of_a_run_is_handed_over_once_that_is_chosen() -> None:
         await pilot.press("right", "enter")
         await settle(pilot)
         assert isinstance(app.screen, Stops)
-        assert "It goes on here as it did." in grid(app)
+        assert "The run continues in this console." in grid(app)
         await pilot.press("escape")
         stage.refused = ()
         await settle(pilot)
