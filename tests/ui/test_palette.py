@@ -112,7 +112,7 @@ async def test_the_key_sends_without_asking() -> None:
 async def test_running_from_the_palette_names_workflow_inputs_and_tasks_first() -> None:
     async with composer() as it:
         await it.put([call("reports.fetch")], inputs={"day": {}})
-        await pick(it, "run what")
+        await pick(it, "run the work")
         await it.fill(day="today")
         assert isinstance(it.app.screen, Confirm)
         for words in ("nightly", "day = today", "reports.fetch  to queue reports"):
