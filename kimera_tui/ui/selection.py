@@ -1,4 +1,4 @@
-"""What the operator looks at: one run, and one step in each run; every pane shows the same."""
+"""What is selected: one run, and one step in each run; every pane shows the same."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from kimera_tui.runs.status import Status
 _NEVER_SENT = (Status.SKIPPED, Status.UNREACHABLE)
 
 
-class LookedAt:
-    """The selected run and steps, which outlive the lists that show them."""
+class Selection:
+    """The selected run, and the selected step of each run; outlives the lists that show them."""
 
     def __init__(self) -> None:
         self.run_id = ""
-        """The run that was selected last, in Live or History; empty before that."""
+        """The run selected last, in Live or History; empty before that."""
         self._paths: dict[str, str] = {}
 
     def choose(self, run: RunState, path: str) -> None:
@@ -21,18 +21,18 @@ class LookedAt:
         self._paths[run.run_id] = path
 
     def path_in(self, run: RunState) -> str:
-        """Path of the selected node; where nobody has selected one, of the most interesting."""
+        """Path of the selected node; before any selection, of the most interesting one."""
         path = self._paths.get(run.run_id)
         return interesting(run) if path is None else path
 
 
 def interesting(run: RunState) -> str:
-    """The first step that ended badly of itself, else one under way, else the last one sent."""
+    """Path of the first step that failed by itself, else of one in flight, else the last sent."""
     steps = [run.steps[path] for path, _ in run.plan.leaves() if path in run.steps]
     failed = (s for s in steps if s.status.bad and s.status not in _NEVER_SENT)
-    going = (s for s in steps if s.sent_at is not None and not s.status.ended)
+    in_flight = (s for s in steps if s.sent_at is not None and not s.status.ended)
     sent = (s for s in reversed(steps) if s.was_sent)
-    for found in (failed, going, sent, iter(steps)):
+    for found in (failed, in_flight, sent, iter(steps)):
         if (step := next(found, None)) is not None:
             return step.path
     return ""

@@ -1,11 +1,12 @@
-"""Keys typed faster than the screen can follow: each waits until what it is for is there."""
+"""Keys typed faster than the screen can follow: each waits until its target is there."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from textual.app import App
 from textual.dom import DOMNode
 from textual.events import Key, Paste
 from textual.screen import Screen
@@ -14,17 +15,14 @@ from textual.worker import Worker
 
 from kimera_tui.ui.windows.window import Window
 
-if TYPE_CHECKING:
-    from kimera_tui.ui.app import KimeraApp
-
 LOOK_EVERY = 0.01
 """Seconds between two looks at whether the next key can be taken."""
 PATIENCE = 200
-"""Looks after which keys that wait are refused: about two seconds, more on a busy machine."""
-NEVER_REFUSED = ("ctrl+q", "ctrl+c")
-"""Keys that are done after the wait, whatever is under way."""
-UNSEEN = "Not done: you typed that before the window was there."
-BUSY = "Not done: what you asked for before is still under way."
+"""Looks after which waiting keys are dropped: about two seconds, more on a busy machine."""
+NEVER_DROPPED = ("ctrl+q", "ctrl+c")
+"""Keys that are handled after the wait, whatever is in progress."""
+UNSEEN = "Ignored: you typed that before the window was there."
+BUSY = "Ignored: the previous action is still in progress."
 
 
 class _Typed(NamedTuple):
@@ -34,60 +32,67 @@ class _Typed(NamedTuple):
 
 
 class TypedAhead:
-    """Hands keys on in their order, each once the one before it has been dealt with.
+    """Passes keys on in their order, each one after the effects of the previous one.
 
-    An action that asks something is a worker of its screen, and has a name like its method's: keys
-    wait until its window is there.
+    An action that opens a window is a worker of its screen, named like its method: keys wait until
+    the window is there.
 
     Args:
         app: The console.
-        hand_on: Does what a key is for.
+        hand_on: Handles a key.
+        flash: Says that a key was dropped.
     """
 
-    def __init__(self, app: KimeraApp, hand_on: Callable[[Key | Paste], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        app: App[Any],
+        hand_on: Callable[[Key | Paste], Awaitable[None]],
+        flash: Callable[[str], None],
+    ) -> None:
         self._app = app
         self._hand_on = hand_on
+        self._flash = flash
         self._waiting: deque[_Typed] = deque()
         self._looks = 0
-        """How often it was too early for the first of them."""
+        """How often it was too early for the first one."""
         self._timer: Timer | None = None
         self._followed = 0
-        """Number of the key that is being dealt with; 0 for none."""
+        """Number of the key that is being handled; 0 for none."""
         self._number = 0
         self._known: Screen[Any] | None = None
-        """The screen that was on top when all was settled last."""
+        """The screen that was on top when everything was settled last."""
         self._have_asked: Sequence[Worker[Any]] = ()
         self._given_up: Sequence[Worker[Any]] = ()
-        """Actions whose window was waited for too long."""
+        """Actions whose window took too long."""
 
     @property
     def is_busy(self) -> bool:
-        """Whether a key is being dealt with, or waits."""
+        """Whether a key is being handled, or waits."""
         return bool(self._waiting or self._followed)
 
     def screen_changed(self, _: Screen[Any]) -> None:
-        """Another screen is on top: the workers of that moment hold up no key any more."""
+        """Another screen is on top: the workers of this moment no longer hold up keys."""
         self._have_asked = tuple(self._app.workers)
 
     async def take(self, event: Key | Paste) -> None:
-        """Take what was typed as it comes from the terminal."""
-        if not self._app.screen_stack:  # on the way out
+        """Take a key or paste from the terminal."""
+        if not self._app.screen_stack:  # on exit
             await self._hand_on(event)
             return
         self._waiting.append(_Typed(event, self._app.screen))
-        await self._go_on()
+        await self._advance()
 
     def passes_by(self, namespace: DOMNode | None) -> bool:
-        """Whether an action has no place here, because a window is open or about to be."""
+        """Whether to drop an action, because a window is open or about to open."""
         if not isinstance(namespace, Screen):
             return False
         if namespace.is_active and any(self._asking(namespace)):
-            self._app.flash(BUSY)
+            self._flash(BUSY)
             return True
         return not namespace.is_active
 
-    async def _go_on(self) -> None:
-        """Hand on what waits, as far as its time has come; for the rest look again in a moment."""
+    async def _advance(self) -> None:
+        """Pass on what waits, as far as the screen is ready; for the rest look again soon."""
         while self._waiting and self._app.screen_stack:
             if not self._is_settled():
                 self._look_again()
@@ -95,31 +100,31 @@ class TypedAhead:
             self._looks = 0
             typed = self._waiting.popleft()
             if self._is_unseen(typed):
-                self._app.flash(UNSEEN)
+                self._flash(UNSEEN)
                 continue
             target = self._app.focused or self._app.screen
             await self._hand_on(typed.event)
             self._follow_through(target)
 
     def _follow_through(self, node: DOMNode) -> None:
-        """Let nothing more be taken until a node has done what it has to do now."""
+        """Hold back further keys until a node has handled what it has now."""
         self._number += 1
         self._followed = self._number
-        # Twice: a key may climb to the app before what it is for begins at the bottom.
+        # Twice: a key may bubble up to the app before its effects start at the bottom.
         self._follow(self._number, iter(node.ancestors_with_self * 2))
 
     def _follow(self, number: int, nodes: Iterator[DOMNode]) -> Awaitable[None] | None:
-        # What a node has to do stands in its queue, and is told to the node above it, up to the
-        # app: all of it is done when each of them in turn has come to this.
+        # Work waits in the queue of a node and bubbles up to the app: all of it is done when this
+        # call has passed through each of their queues in turn.
         for node in nodes:
             if node.call_later(self._follow, number, nodes):
                 return None
         if self._followed == number:
             self._followed = 0
-        return self._go_on()
+        return self._advance()
 
     def _is_settled(self) -> bool:
-        """Whether the screen on top is there, and nothing is about to open over it."""
+        """Whether the top screen is there, and no window is about to open over it."""
         screen = self._app.screen
         asking = (worker for worker in self._asking(screen) if worker not in self._given_up)
         if self._followed or not screen.is_mounted or any(asking):
@@ -141,7 +146,7 @@ class TypedAhead:
         )
 
     def _is_unseen(self, typed: _Typed) -> bool:
-        """Whether a key would answer a window that was not there when it was typed."""
+        """Whether a key would go to a window that was not there when it was typed."""
         screen = self._app.screen
         if screen is typed.on or not isinstance(screen, Window):
             return False
@@ -154,22 +159,22 @@ class TypedAhead:
     async def _look(self) -> None:
         self._timer = None
         self._looks += 1
-        if self._looks > PATIENCE and self._followed:  # what it followed is gone, or hangs
+        if self._looks > PATIENCE and self._followed:  # what it follows is gone, or hangs
             self._looks = self._followed = 0
         elif self._looks > PATIENCE:
             self._give_up()
-        await self._go_on()
+        await self._advance()
 
     def _give_up(self) -> None:
-        """Refuse the keys that wait; those that come after them wait no longer for the same."""
+        """Drop the waiting keys; later ones do not wait for the same actions again."""
         self._looks = 0
         self._given_up = tuple(self._asking(self._app.screen))
-        kept = [typed for typed in self._waiting if _name(typed.event) in NEVER_REFUSED]
+        kept = [typed for typed in self._waiting if _name(typed.event) in NEVER_DROPPED]
         if len(kept) < len(self._waiting):
-            self._app.flash(BUSY)
+            self._flash(BUSY)
         self._waiting = deque(kept)
 
 
 def _name(event: Key | Paste) -> str:
-    """The key's name; empty for a text that was pasted."""
+    """The key's name; empty for pasted text."""
     return event.key if isinstance(event, Key) else ""

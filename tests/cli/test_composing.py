@@ -32,9 +32,9 @@ def console(broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 async def ended(app: KimeraApp) -> str:
     """Id of the only run, once it is over."""
     async with asyncio.timeout(30):
-        while not any(run.ended for run in app.book.runs.values()):  # noqa: ASYNC110 - shown state
+        while not any(run.ended for run in app.state.book.runs.values()):  # noqa: ASYNC110 - shown state
             await asyncio.sleep(0.05)
-    (run_id,) = app.book.runs
+    (run_id,) = app.state.book.runs
     return run_id
 
 
@@ -48,7 +48,7 @@ async def test_a_workflow_composed_by_keys_is_saved_opened_run_and_journaled(
     app = KimeraApp(console)
     async with app.run_test(size=(120, 36)) as pilot:
         async with asyncio.timeout(30):
-            while app.vitals.view is None or not app.vitals.view.workers:  # noqa: ASYNC110 - same
+            while app.state.vitals.view is None or not app.state.vitals.view.workers:  # noqa: ASYNC110 - same
                 await asyncio.sleep(0.05)
         it = Composing(pilot, console)
         await it.keys("2")

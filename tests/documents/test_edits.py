@@ -21,9 +21,9 @@ from kimera_tui.documents.document import (
     all_steps,
     children_of,
 )
-from kimera_tui.documents.edit_history import MOST, History
 from kimera_tui.documents.renaming import free_id
 from kimera_tui.errors import UsageError
+from kimera_tui.ui.compose.composer import Composer
 
 
 def task(name: str, **kwargs: Any) -> TaskStep:
@@ -409,16 +409,17 @@ def act(document: Document, name: str, at: Address, number: int) -> edits.Edit:
 def test_any_sequence_of_edits_keeps_the_document_valid_and_undo_is_exact(
     script: list[tuple[str, int]],
 ) -> None:
-    history = History(NESTED)
-    seen = [history.document]
+    composer = Composer()
+    composer.open(NESTED)
+    seen = [composer.document]
     for name, number in script:
-        document = history.document
+        document = composer.document
         places = [address for address, _ in walk(document)] or [()]
         try:
             edited, cursor = act(document, name, places[number % len(places)], number)
         except UsageError:
             continue
-        history = history.done(edited, cursor)
+        composer.replace(edited, cursor)
         if edited is not document:
             seen.append(edited)
         if cursor:
@@ -429,13 +430,13 @@ def test_any_sequence_of_edits_keeps_the_document_valid_and_undo_is_exact(
         valid(edited)
     assert seen[0] == NESTED
     for expected in reversed(seen[:-1]):
-        history = history.undo()
-        assert history.document is expected
-    assert history.undo() is history
+        assert composer.undo()
+        assert composer.document is expected
+    assert not composer.undo()
     for expected in seen[1:]:
-        history = history.redo()
-        assert history.document is expected
-    assert history.redo() is history
+        assert composer.redo()
+        assert composer.document is expected
+    assert not composer.redo()
 
 
 @settings(max_examples=200, deadline=None)
@@ -452,13 +453,3 @@ def test_moving_loses_and_makes_no_task(script: list[tuple[str, int]]) -> None:
         except UsageError:
             continue
         assert {step.id for step in all_steps(document) if isinstance(step, TaskStep)} == tasks
-
-
-def test_what_was_undone_is_gone_after_another_edit_and_the_oldest_is_forgotten() -> None:
-    history = History(ABC)
-    history = history.done(*edits.delete(ABC, ("steps", 0))).undo()
-    history = history.done(*edits.delete(ABC, ("steps", 1)))
-    assert history.redo() is history
-    for number in range(MOST + 10):
-        history = history.done(*edits.rename(history.document, ("steps", 0), f"n{number}"))
-    assert len(history.past) == MOST

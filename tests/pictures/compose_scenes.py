@@ -15,7 +15,6 @@ from kimera_tui.console.workflows import SavedWorkflow
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.store import ChangedOnDisk, Stored
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.ui.compose.composition import opened
 from kimera_tui.ui.compose.forms import FormWindow
 from tests.ui.stage import FRIENDS, NOON, Stage, StageWorkflows, settle
 
@@ -131,7 +130,7 @@ async def _composed(pilot: Pilot[Any], stage: Stage, *keys: str, **more: Any) ->
     assert isinstance(app, KimeraApp)
     stage.workflows = _Files(stage, FOLDER)
     document = Document.model_validate({**NESTED, **more})
-    app.composition = opened(document, Stored(FOLDER / "daily.kimera.yaml", document, ""))
+    app.state.composer.open(document, Stored(FOLDER / "daily.kimera.yaml", document, ""))
     await pilot.press("2")
     await settle(pilot)
     await pilot.press(*keys)
@@ -234,7 +233,7 @@ async def compose_flow_with_last_run(pilot: Pilot[Any], stage: Stage) -> None:
         stage.clock.at += 0.5
         stage.succeeded(by_name[name], result)
     stage.failed(by_name["render"], "OSError", "no paper left")
-    stage.ended(next(reversed(app.book.runs)), "render failed")
+    stage.ended(next(reversed(app.state.book.runs)), "render failed")
     await settle(pilot)
     await pilot.press("2")
     await settle(pilot)

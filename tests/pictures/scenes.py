@@ -9,7 +9,6 @@ from textual.pilot import Pilot
 
 from kimera_tui.documents.document import Document
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.ui.compose.composition import opened
 from kimera_tui.ui.friends.task_form import TaskForm
 from tests.pictures.compose_scenes import COMPOSE_SCENES
 from tests.ui.stage import Stage, settle
@@ -90,7 +89,7 @@ async def live_failed(pilot: Pilot[Any], stage: Stage) -> None:
     stage.failed(fail, "ValueError", "this task always fails", TRACEBACK)
     app = pilot.app
     assert isinstance(app, KimeraApp)
-    stage.ended(next(reversed(app.book.runs)), "flaky.fail failed")
+    stage.ended(next(reversed(app.state.book.runs)), "flaky.fail failed")
     await settle(pilot)
     await pilot.press("o")
 
@@ -99,7 +98,7 @@ async def live_timeline(pilot: Pilot[Any], stage: Stage) -> None:
     """The timeline of a chain under way, with what is usual."""
     app = pilot.app
     assert isinstance(app, KimeraApp)
-    app.usual = {"reports.render": (4.0, 6.0)}
+    app.state.usual = {"reports.render": (4.0, 6.0)}
     await live_chain(pilot, stage)
     stage.clock.at += 0.5
     await pilot.press("t")
@@ -138,7 +137,7 @@ async def keys(pilot: Pilot[Any], stage: Stage) -> None:
 def _compose(pilot: Pilot[Any], steps: list[dict[str, Any]], name: str) -> None:
     app = pilot.app
     assert isinstance(app, KimeraApp)
-    app.composition = opened(Document.model_validate({"name": name, "steps": steps}))
+    app.state.composer.open(Document.model_validate({"name": name, "steps": steps}))
 
 
 def _call(task: str, **kwargs: Any) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from kimera_tui.console.console import build_console
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.store import open_workflow
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.ui.compose.composition import opened
 from kimera_tui.ui.friends.task_form import TaskForm
 from kimera_tui.ui.mode_screen import ModeScreen
 from kimera_tui.ui.runs.run_screen import RunScreen
@@ -62,27 +61,27 @@ async def take() -> None:
             await asyncio.sleep(0.4)
             await pilot.pause()
 
-        await until(lambda: app.vitals.view is not None and app.vitals.view.workers)
+        await until(lambda: app.state.vitals.view is not None and app.state.vitals.view.workers)
         await until(lambda: app.screen.query(TaskForm))
         await press()
         save("friends")
         stored = open_workflow(REPO / "workflows" / "daily-report.kimera.yaml")
-        app.composition = opened(stored.document, stored)
+        app.state.composer.open(stored.document, stored)
         await press("2", "ctrl+r")
         await press(*"2026-01-31", "ctrl+r")
         await press("tab")
-        await until(lambda: app.vitals.in_flight == 1 and _progress(app) >= 1)
+        await until(lambda: app.state.vitals.in_flight == 1 and _progress(app) >= 1)
         await pilot.pause()
         save("live-chain")
-        await until(lambda: not app.vitals.in_flight)
+        await until(lambda: not app.state.vitals.in_flight)
         await press("2", "G")
         await until(lambda: "last run" in grid(app))
         save("compose")
         await press("3")
-        app.composition = opened(PARA)
+        app.state.composer.open(PARA)
         await press("2")
         await press("ctrl+r")
-        await until(lambda: any(run.ended for run in list(app.book.runs.values())[1:]))
+        await until(lambda: any(run.ended for run in list(app.state.book.runs.values())[1:]))
         await press("tab", "down", "down", "down")
         show_a_public_traceback(app)
         save("live-failed")
@@ -111,7 +110,7 @@ def show_a_public_traceback(app: KimeraApp) -> None:
 
 
 def _progress(app: KimeraApp) -> float:
-    steps = [step for run in app.book.runs.values() for step in run.steps.values()]
+    steps = [step for run in app.state.book.runs.values() for step in run.steps.values()]
     return max((step.progress[0] for step in steps if step.progress), default=0)
 
 

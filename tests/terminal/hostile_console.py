@@ -13,7 +13,6 @@ from kimera_tui.documents.document import Document
 from kimera_tui.process import events as e
 from kimera_tui.runs.events import StepSkipped
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.ui.compose.composition import opened
 from tests.ui.stage import NOON, Stage, StageRunner
 
 HOSTILE: Sequence[str] = (
@@ -93,6 +92,6 @@ def hostile_document() -> Document:
 
 if __name__ == "__main__":
     app = KimeraApp(HostileStage())
-    app.composition = opened(hostile_document())
+    app.state.composer.open(hostile_document())
     app.run()
     sys.exit(app.return_code or 0)

@@ -90,7 +90,7 @@ def test_hostile_text_in_every_pane_is_only_shown(home: Path, size: tuple[int, i
         check_nothing_acted(OURS.sub(b"", console.output))
         since = len(console.output)
         console.type("\x11")
-        console.wait_for("has edits that are not saved", 20, since)
+        console.wait_for("has unsaved edits", 20, since)
         for keys in ("\x1b[C", "\x1b[C", "\r"):
             console.type(keys)
         assert console.wait_for_end() == 0

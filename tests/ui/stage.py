@@ -12,6 +12,7 @@ from typing import Any
 from textual.pilot import Pilot
 from textual.screen import ModalScreen
 from textual.widgets import Input
+from textual.worker import Worker
 
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
 from kimera_tui.cluster.inspector import ClusterView
@@ -425,8 +426,8 @@ async def settle(pilot: Pilot[Any]) -> None:
             "compose-last",
             "saved",
             "replay-plan",
-            "yank",
-            "save-value",
+            "do-yank",
+            "do-save-value",
         )
         if launching := [worker for worker in app.workers if worker.group in waited]:
             await app.workers.wait_for_complete(launching)
@@ -444,15 +445,16 @@ async def until(pilot: Pilot[Any], holds: Callable[[], bool]) -> None:
             await pilot.pause()
 
 
-ASKING = ("compose-run", "compose-open", "compose-save", "compose-look")
-"""Groups of workers that do what was asked for, or ask something themselves."""
+def is_asking(worker: Worker[Any]) -> bool:
+    """Whether a worker does what was asked for, or asks something itself."""
+    return worker.group.startswith("do-") or worker.group == "compose-look"
 
 
 async def _run_begun(app: KimeraApp) -> None:
     """Wait until what was asked to be run, opened or saved is, or asks something itself."""
     async with asyncio.timeout(10):
         while not isinstance(app.screen, ModalScreen) and any(  # noqa: ASYNC110
-            worker.group in ASKING and worker.is_running for worker in app.workers
+            worker.is_running and is_asking(worker) for worker in app.workers
         ):
             await asyncio.sleep(0.01)
 

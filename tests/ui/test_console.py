@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,13 +12,16 @@ from textual.widgets import Static
 from kimera_tui.documents.calls import Task
 from kimera_tui.documents.document import ParaStep, TaskStep
 from kimera_tui.process.events import ConnectionBack, ConnectionLost
-from kimera_tui.ui.actions import ACTIONS
+from kimera_tui.ui.actions import ACTIONS, MODES, actions_of
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.compose.forms import FormWindow
+from kimera_tui.ui.compose.inputs_editor import InputsEditor
 from kimera_tui.ui.friends.screen import FriendsScreen
 from kimera_tui.ui.friends.task_form import TaskForm
+from kimera_tui.ui.mode_screen import ModeScreen
 from kimera_tui.ui.runs.live import LiveScreen
 from kimera_tui.ui.windows.modals import Help, PickTask
+from kimera_tui.ui.windows.window import Window
 from tests.ui.stage import NOON, SIZES, Stage, grid, settle
 
 
@@ -117,7 +121,7 @@ async def test_a_step_is_edited_and_removed() -> None:
         app.screen.fields["param a"].input.value = "7"
         await pilot.press("ctrl+r")
         await settle(pilot)
-        one, two = app.composition.document.steps
+        one, two = app.state.composer.document.steps
         assert isinstance(one, TaskStep)
         assert isinstance(two, TaskStep)
         assert one.kwargs == {"a": 7, "b": 3}
@@ -127,7 +131,7 @@ async def test_a_step_is_edited_and_removed() -> None:
         assert len(stage.documents[0][0].steps) == 2
         await pilot.press("2", "d")
         await settle(pilot)
-        assert len(app.composition.document.steps) == 1
+        assert len(app.state.composer.document.steps) == 1
 
 
 async def test_nothing_is_not_run_and_says_why() -> None:
@@ -164,7 +168,61 @@ async def test_every_action_of_the_registry_is_bound_and_in_the_palette() -> Non
             seen |= {binding.id for _, binding in screen._bindings if binding.id}
             for widget in screen.walk_children():
                 seen |= {binding.id for _, binding in widget._bindings if binding.id}
-        assert {action.id for action in ACTIONS} <= seen
+    for window in windows(Window):
+        seen |= {binding.id for binding in window.__dict__.get("BINDINGS", ())}
+    assert set(BY_ID) <= seen
+
+
+def windows(base: type[Any]) -> Iterator[type[Any]]:
+    """A class of windows, and all that are made of it."""
+    yield base
+    for each in base.__subclasses__():
+        yield from windows(each)
+
+
+BY_ID = {action.id: action for action in ACTIONS}
+
+
+def test_no_two_actions_have_one_id() -> None:
+    assert len(BY_ID) == len(ACTIONS)
+
+
+async def test_every_mode_has_a_command_for_each_of_its_actions() -> None:
+    app = KimeraApp(Stage())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        for key in ("2", "3", "4"):
+            await pilot.press("escape", key)
+            await settle(pilot)
+            screen = app.screen
+            assert isinstance(screen, ModeScreen)
+            wanted = {
+                each.id
+                for scope in screen.SCOPES
+                for each in actions_of(scope)
+                if each.action == f"do('{each.id}')"
+            }
+            assert wanted == set(screen.commands)
+
+
+def test_the_modes_are_those_of_the_registry_in_their_order() -> None:
+    assert list(KimeraApp.MODES) == list(MODES)
+
+
+async def test_help_over_a_window_begins_with_the_keys_of_the_window() -> None:
+    app = KimeraApp(Stage())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        await pilot.press("2", "i", "question_mark")
+        await settle(pilot)
+        assert isinstance(app.screen, Help)
+        picture = grid(app)
+        assert picture.index("Window: inputs") < picture.index("In windows")
+        assert "Move the input up" in picture
+        await pilot.press("escape")
+        await settle(pilot)
+        assert isinstance(app.screen, InputsEditor)
+        assert "a add   e edit   d delete   K up   J down   esc done" in grid(app)
 
 
 async def test_help_lists_every_action() -> None:

@@ -112,7 +112,7 @@ async def test_the_key_sends_without_asking() -> None:
 async def test_running_from_the_palette_names_workflow_inputs_and_tasks_first() -> None:
     async with composer() as it:
         await it.put([call("reports.fetch")], inputs={"day": {}})
-        await pick(it, "run what")
+        await pick(it, "run the work")
         await it.fill(day="today")
         assert isinstance(it.app.screen, Confirm)
         for words in ("nightly", "day = today", "reports.fetch  to queue reports"):
@@ -140,12 +140,12 @@ async def everything(folder: Path, mode: str) -> AsyncIterator[Composing]:
             it.stage.started(first)
             if ends:
                 it.stage.failed(first, "ValueError", "no")
-                it.stage.ended(next(iter(it.app.book.runs)), "one failed")
+                it.stage.ended(next(iter(it.app.state.book.runs)), "one failed")
             await it.keys("2")
         await it.put([])
         await open_saved(it)
         await it.keys("c")
-        assert it.app.composition.unsaved
+        assert it.app.state.composer.unsaved
         await back_to(it, mode)
         yield it
 

@@ -144,7 +144,7 @@ async def test_a_search_that_is_typed_in_one_burst_does_nothing_else() -> None:
         assert screen.search.value == "xmpcu!S"
         assert screen.table.has_focus
         assert screen.table.marked == ""
-        assert not screen._only_bad
+        assert not screen.past.only_bad
         assert it.told == ""
 
 
@@ -175,7 +175,7 @@ async def test_no_replay_begins_before_its_plan_was_seen(keys: list[str]) -> Non
     async with composer() as it:
         await it.put(STEPS)
         await it.keys("r")
-        it.stage.ended(next(iter(it.app.book.runs)))
+        it.stage.ended(next(iter(it.app.state.book.runs)))
         await it.keys()
         await burst(it, *keys)
         assert isinstance(it.app.screen, AskReplay)
@@ -210,7 +210,7 @@ async def test_a_key_after_the_first_change_of_mode_is_for_that_mode() -> None:
     async with composer() as it:
         await it.put(STEPS)
         await it.keys("r")
-        it.stage.ended(next(iter(it.app.book.runs)))
+        it.stage.ended(next(iter(it.app.state.book.runs)))
         await it.keys("2")
         await burst(it, "4", "p")
         assert isinstance(it.app.screen, AskReplay)
@@ -234,10 +234,10 @@ async def test_quitting_is_done_in_its_turn() -> None:
     async with composer() as it:
         await it.put(STEPS)
         await it.keys("J")
-        assert it.app.composition.unsaved
+        assert it.app.state.composer.unsaved
         await burst(it, "question_mark", "escape", "ctrl+q")
         assert isinstance(it.app.screen, Confirm)
-        assert "has edits that are not saved" in it.picture
+        assert "has unsaved edits" in it.picture
         assert len(it.app.screen_stack) == 2
 
 

@@ -1,4 +1,4 @@
-"""Mode 5: the workers that answered, and what they consume."""
+"""Mode 5: the workers that answered, and the queues they consume."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from kimera_tui.cluster.inspector import ClusterView
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.mode_screen import ModeScreen
 from kimera_tui.ui.text import content, safe
-from kimera_tui.ui.widgets.lines import Line, LineView
+from kimera_tui.ui.widgets.lines import Line
+from kimera_tui.ui.widgets.panes import ListPane
 
 
-class WorkerList(LineView):
-    """One line a worker: its name, its queues, how many tasks it knows."""
+class WorkerList(ListPane[str]):
+    """One line for each worker: its name, its queues, how many tasks it knows."""
 
     empty_text = "No worker has answered yet.\nPress r to ask again."
 
@@ -26,27 +27,23 @@ class WorkerList(LineView):
         self.border_title = "Workers"
 
     def show_view(self, view: ClusterView | None) -> None:
-        """Show what the workers answered."""
+        """Show the workers' answers."""
         if view is None or view is self._view:
             return
         if view.problem and self._view is not None and self._view.workers:
-            self.border_subtitle = content(view.problem)  # the last answers stay, and say so
+            self.border_subtitle = content(view.problem)  # the last answers stay on screen
             return
         self._view = view
         self.border_subtitle = None
-        said = safe(view.problem, 300, lines=True) or "No worker has answered yet."
-        self.empty_text = f"{said}\nPress r to ask again."
-        self.lines_changed()
+        problem = safe(view.problem, 300, lines=True) or "No worker has answered yet."
+        self.empty_text = f"{problem}\nPress r to ask again."
+        self.show(view.workers)
 
-    def line_count(self) -> int:
-        """How many workers answered."""
-        return len(self._view.workers) if self._view is not None else 0
-
-    def line_at(self, index: int) -> Line:
+    def line_of(self, item: str) -> Line:
         """A worker."""
         if self._view is None:
             return []
-        worker = self._view.workers[index]
+        worker = item
         queues = ", ".join(sorted(self._view.queues[worker]))
         known = len(self._view.tasks.get(worker, ()))
         return (
@@ -73,12 +70,12 @@ class ClusterScreen(ModeScreen):
     def draw(self) -> None:
         """Draw the latest answers."""
         super().draw()
-        self.worker_list.show_view(self.kimera.vitals.view)
+        self.worker_list.show_view(self.kimera.state.vitals.view)
 
     def news(self) -> None:
-        """Workers may have answered."""
+        """Draw what the workers answered."""
         super().news()
-        self.worker_list.show_view(self.kimera.vitals.view)
+        self.worker_list.show_view(self.kimera.state.vitals.view)
 
     def action_refresh(self) -> None:
         """Ask the workers now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from kimera_tui.config.friends import Friend, TaskInfo
 from kimera_tui.documents.addresses import Address, kind_of, step_at
@@ -27,8 +27,8 @@ from kimera_tui.safetext import compact, safe, trimmed
 from kimera_tui.ui.compose.lookups import reference_lines
 from kimera_tui.ui.compose.rows import WORDS, Row, marks
 from kimera_tui.ui.theme import GLYPHS, STYLES
-from kimera_tui.ui.widgets.lines import Line, LineView
-from kimera_tui.ui.widgets.wrapping import at_words
+from kimera_tui.ui.widgets.lines import Line
+from kimera_tui.ui.widgets.panes import TextPane
 from kimera_tui.values.durations import duration_text
 
 NONE = LastRun("", {}, {})
@@ -46,38 +46,12 @@ class Known:
     problems: Sequence[Problem] = ()
 
 
-class ComposeDetail(LineView):
+class ComposeDetail(TextPane):
     """Shows one line of the tree in full."""
-
-    has_cursor: ClassVar[bool] = False
-
-    def __init__(self, **kwargs: object) -> None:
-        super().__init__(**kwargs)
-        self._told: list[Line] = []
-        self._lines: list[Line] = []
 
     def show_row(self, document: Document, row: Row, known: Known) -> None:
         """Show what belongs to a line of the tree."""
-        self._told = describe(document, row, known)
-        self._wrap()
-        self.scroll_home(animate=False)
-
-    def line_count(self) -> int:
-        """How many lines it takes."""
-        return len(self._lines)
-
-    def line_at(self, index: int) -> Line:
-        """One line of it."""
-        return self._lines[index]
-
-    def on_resize(self) -> None:
-        """Wrap to the new width."""
-        self._wrap()
-
-    def _wrap(self) -> None:
-        width = max(20, self.scrollable_content_region.width)
-        self._lines = [part for line in self._told for part in at_words(line, width)]
-        self.lines_changed()
+        self.show(describe(document, row, known))
 
 
 def describe(document: Document, row: Row, known: Known) -> list[Line]:

@@ -1,12 +1,9 @@
-"""What the keys do to the document that is composed."""
+"""What the composer's keys do to the document."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
-
-from textual import on, work
 
 from kimera_tui.config.friends import TaskInfo
 from kimera_tui.documents import edits, header_edits
@@ -14,11 +11,11 @@ from kimera_tui.documents.addresses import GROUPS, Address, kind_of, step_at
 from kimera_tui.documents.document import Document, Step, TaskStep, called
 from kimera_tui.documents.renaming import free_id
 from kimera_tui.errors import UsageError
-from kimera_tui.ui.compose.base import ComposeBase
 from kimera_tui.ui.compose.forms import FormWindow
 from kimera_tui.ui.compose.header_form import header_from, header_sections
 from kimera_tui.ui.compose.inputs_editor import InputsEditor
-from kimera_tui.ui.compose.secrets import asked_words, without_secrets
+from kimera_tui.ui.compose.rows import Row
+from kimera_tui.ui.compose.secrets import prompts_added, without_secrets
 from kimera_tui.ui.compose.step_form import (
     call_fields,
     group_fields,
@@ -27,92 +24,114 @@ from kimera_tui.ui.compose.step_form import (
     option_fields,
     task_step,
 )
+from kimera_tui.ui.compose.tree import ComposeTree
 from kimera_tui.ui.compose.windows import PickKind
-from kimera_tui.ui.widgets.lines import LineView
+from kimera_tui.ui.kimera import Command, Kimera
 from kimera_tui.ui.windows.confirm import Confirm
 from kimera_tui.ui.windows.confirm_palette import removing
 from kimera_tui.ui.windows.modals import PickTask
 
 
-class ComposeEdits(ComposeBase):
-    """Edits the document by keys."""
+class EditActions:
+    """Edits the document at the cursor. Impossible edits raise UsageError.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._clipboard: Step | None = None
+    Args:
+        kimera: The console, which has the document.
+        tree: The tree with the cursor.
+    """
 
-    def try_edit(self, edit: Callable[..., edits.Edit], *args: Any) -> bool:
-        """Do an edit, or say why it can't be done."""
-        try:
-            document, cursor = edit(self.document, *args)
-        except UsageError as error:
-            self.kimera.complain(str(error))
-            return False
-        self.change(document, cursor)
-        return True
+    def __init__(self, kimera: Kimera, tree: ComposeTree) -> None:
+        self._kimera = kimera
+        self._composer = kimera.state.composer
+        self._tree = tree
+
+    @property
+    def commands(self) -> Mapping[str, Command]:
+        """The edits by the names of their actions."""
+        return {
+            "add": lambda _: self._add(),
+            "add-inside": lambda _: self._add_inside(),
+            "handler": lambda _: self._add_handler(),
+            "finally": lambda _: self._add_finally(),
+            "edit": lambda _: self._edit(),
+            "inputs": lambda _: self._edit_inputs(),
+            "remove": self._remove,
+            "cut": lambda _: self._composer.cut(self._step_here()),
+            "paste": lambda _: self._paste(),
+            "duplicate": lambda _: self._edit_here(edits.duplicate),
+            "step-up": lambda _: self._move(-1),
+            "step-down": lambda _: self._move(1),
+            "indent": lambda _: self._edit_here(edits.indent),
+            "outdent": lambda _: self._edit_here(edits.outdent),
+            "wrap": lambda _: self._wrap(),
+            "unwrap": lambda _: self._edit_here(edits.unwrap),
+            "turn": lambda _: self._edit_here(edits.turn),
+            "undo": lambda _: self._undo(),
+            "redo": lambda _: self._redo(),
+            "parent": lambda _: self._to_parent(),
+        }
+
+    def _step_here(self) -> Address:
+        """The step under the cursor; UsageError where there is none."""
+        if self._tree.row.step is None:
+            raise UsageError("Put the cursor on a step.")
+        return self._tree.row.address
+
+    def _edit_here(self, edit: Callable[..., edits.Edit], *args: Any) -> None:
+        self._composer.edit(edit, self._step_here(), *args)
 
     # Adding
 
-    @work
-    async def action_add(self) -> None:
-        """Add a task behind the step under the cursor."""
-        row = self.row
-        step = await self._new_step("Add a task")
-        if step is None:
-            return
-        if row.kind == "heading":
-            owner, name = row.address[:-1], str(row.address[-1])
-            self.try_edit(edits.add_into, owner, step, name)
-        elif row.kind == "step":
-            self.try_edit(edits.add_after, row.address, step)
-        else:
-            self.try_edit(edits.add_into, (), step, "steps")
+    async def _add(self) -> None:
+        row = self._tree.row
+        if (step := await self._new_step("Add a task")) is not None:
+            self._put(step, row)
 
-    @work
-    async def action_add_inside(self) -> None:
-        """Add a task within a chain or para; a task becomes one with it first."""
-        if self.row.kind != "step":
-            self.action_add()
+    def _put(self, step: Step, row: Row) -> None:
+        """Add a step after that of a line, or to the list under a heading."""
+        if row.kind == "heading":
+            self._composer.edit(edits.add_into, row.address[:-1], step, str(row.address[-1]))
+        elif row.kind == "step":
+            self._composer.edit(edits.add_after, row.address, step)
+        else:
+            self._composer.edit(edits.add_into, (), step, "steps")
+
+    async def _add_inside(self) -> None:
+        """Add a task to a group; a task becomes a group with it first."""
+        if self._tree.row.step is None:
+            await self._add()
             return
-        address = self.here
+        address = self._step_here()
         kind = None
-        if kind_of(step_at(self.document, address)) not in GROUPS:
-            kind = await self.app.push_screen_wait(PickKind("Make it a"))
+        if kind_of(step_at(self._composer.document, address)) not in GROUPS:
+            kind = await self._kimera.ask(PickKind("Make it a"))
             if kind is None:
                 return
         step = await self._new_step("Add a task inside")
         if step is None:
             return
         if kind is None:
-            self.try_edit(edits.add_into, address, step)
+            self._composer.edit(edits.add_into, address, step)
         else:
-            self.try_edit(_beside, address, kind, step)
+            self._composer.edit(_wrapped_with, address, kind, step)
 
-    @work
-    async def action_add_handler(self) -> None:
-        """Add a task that runs when the step under the cursor ended badly."""
-        if (address := self.step_here()) is None:
-            return
-        step = await self._new_step("Add what runs on an error")
-        if step is not None:
-            self.try_edit(edits.add_into, address, step, "on_error")
+    async def _add_handler(self) -> None:
+        address = self._step_here()
+        if (step := await self._new_step("Add an error handler")) is not None:
+            self._composer.edit(edits.add_into, address, step, "on_error")
 
-    @work
-    async def action_add_finally(self) -> None:
-        """Add a task that runs at the end, however it came."""
-        step = await self._new_step("Add what runs at the end")
-        if step is not None:
-            self.try_edit(edits.add_into, (), step, "finally")
+    async def _add_finally(self) -> None:
+        if (step := await self._new_step("Add a finally step")) is not None:
+            self._composer.edit(edits.add_into, (), step, "finally")
 
     async def _new_step(self, title: str) -> TaskStep | None:
-        """A picked task; its form is filled where it must have what has no default."""
-        friends = self.kimera.services.friends
-        picked = await self.app.push_screen_wait(PickTask(friends, title))
+        """Ask for a task; its form opens too if a parameter needs a value."""
+        friends = self._kimera.services.friends
+        picked = await self._kimera.ask(PickTask(friends, title))
         if picked is None:
             return None
         friend, task = picked
-        config = friends.get(friend)
-        info = config.tasks.get(task, TaskInfo()) if config is not None else TaskInfo()
+        info = self._info(friend, task)
         step = new_call(f"{friend}.{task}", free_id(task, ()), info)
         if "." in friend:
             step = step.model_copy(update={"friend": friend, "task": task})
@@ -123,32 +142,29 @@ class ComposeEdits(ComposeBase):
             return step
         return await self._ask_call(step, info, f"param {missing[0]}")
 
+    def _info(self, friend: str, task: str) -> TaskInfo:
+        """What the friend declares about a task."""
+        config = self._kimera.services.friends.get(friend)
+        return config.tasks.get(task, TaskInfo()) if config is not None else TaskInfo()
+
     # Editing
 
-    @on(LineView.Opened, "#compose-tree")
-    async def _opened(self) -> None:
-        await self.run_action("edit")
-
-    @work
-    async def action_edit(self) -> None:
-        """Edit what the cursor is on: a step, the inputs, or the header."""
-        row = self.row
+    async def _edit(self) -> None:
+        """Edit what is under the cursor: a step, the inputs, or the header."""
+        row = self._tree.row
         if row.kind == "inputs":
             await self._edit_inputs()
         elif row.kind == "header":
-            await self.edit_header()
+            await self._edit_header()
         elif row.step is None:
-            self.kimera.flash("Nothing to edit here: a adds a step below it.")
+            self._kimera.flash("Nothing to edit here. Press a to add a step.")
         elif (edited := await self._ask_step(row.step)) is not None:
-            self.try_edit(edits.replace, row.address, edited)
+            self._composer.edit(edits.replace, row.address, edited)
 
     async def _ask_step(self, step: Step) -> Step | None:
         if isinstance(step, TaskStep):
-            friend, task = called(step, self.document)
-            config = self.kimera.services.friends.get(friend)
-            info = config.tasks.get(task, TaskInfo()) if config is not None else TaskInfo()
-            return await self._ask_call(step, info)
-        return await self.app.push_screen_wait(
+            return await self._ask_call(step, self._info(*called(step, self._composer.document)))
+        return await self._kimera.ask(
             FormWindow(
                 f"Edit the {kind_of(step)}",
                 [("", group_fields(step))],
@@ -157,147 +173,89 @@ class ComposeEdits(ComposeBase):
         )
 
     async def _ask_call(self, step: TaskStep, info: TaskInfo, focus: str = "") -> TaskStep | None:
+        before = self._composer.document
         secret = [name for name, param in info.params.items() if param.secret]
         form: FormWindow[tuple[Document, TaskStep]] = FormWindow(
             step.task,
             [("", call_fields(step, info)), ("Options", option_fields(step))],
-            lambda values: without_secrets(self.document, task_step(step, values), secret, step),
+            lambda values: without_secrets(before, task_step(step, values), secret, step),
             intro=info.doc,
             focus=focus,
         )
-        answer = await self.app.push_screen_wait(form)
+        answer = await self._kimera.ask(form)
         if answer is None:
             return None
-        document, made = answer
-        if asked := asked_words(self.document, document):
-            self.change(document, self.here)
-            self.kimera.flash(asked)
-        return made
+        document, edited = answer
+        if added := prompts_added(before, document):
+            self._composer.replace(document)
+            self._kimera.flash(added)
+        return edited
 
-    async def edit_header(self, focus: str = "") -> bool:
-        """Ask for the document's name and what else stands over its steps."""
-        header = await self.app.push_screen_wait(
+    async def _edit_header(self) -> None:
+        document = self._composer.document
+        header = await self._kimera.ask(
             FormWindow(
                 "Workflow",
-                header_sections(self.document),
-                lambda values: header_from(self.document, values),
-                focus=focus,
+                header_sections(document),
+                lambda values: header_from(document, values),
             )
         )
-        if header is None:
-            return False
-        self.change(header_edits.with_header(self.document, header), self.here)
-        return True
-
-    @work
-    async def action_inputs(self) -> None:
-        """Edit what a run asks for."""
-        await self._edit_inputs()
+        if header is not None:
+            self._composer.replace(header_edits.with_header(document, header))
 
     async def _edit_inputs(self) -> None:
-        document = await self.app.push_screen_wait(InputsEditor(self.document))
-        if document is not self.document:
-            self.change(document, self.here)
+        self._composer.replace(await self._kimera.ask(InputsEditor(self._composer.document)))
 
     # Shaping
 
-    async def action_remove(self, ask: bool = False) -> None:
-        """Remove the step under the cursor."""
-        if (address := self.step_here()) is None:
-            return
+    def _remove(self, ask: bool) -> Coroutine[Any, Any, None] | None:
+        address = self._step_here()
         if ask:
-            self._ask_and_remove(address)
-        else:
-            self.try_edit(edits.delete, address)
+            return self._ask_and_remove(address)
+        self._composer.edit(edits.delete, address)
+        return None
 
-    @work
     async def _ask_and_remove(self, address: Address) -> None:
-        question = removing(step_at(self.document, address))
-        if await self.app.push_screen_wait(Confirm(question)):
-            self.try_edit(edits.delete, address)
+        question = removing(step_at(self._composer.document, address))
+        if await self._kimera.ask(Confirm(question)):
+            self._composer.edit(edits.delete, address)
 
-    def action_cut(self) -> None:
-        """Remove the step under the cursor, and keep it to be pasted."""
-        if (address := self.step_here()) is not None:
-            self._clipboard = step_at(self.document, address)
-            self.try_edit(edits.delete, address)
-
-    def action_paste(self) -> None:
-        """Put what was cut behind the step under the cursor."""
-        if self._clipboard is None:
-            self.kimera.flash("Nothing was cut yet: x cuts a step.")
-        elif self.row.kind == "heading":
-            owner, name = self.row.address[:-1], str(self.row.address[-1])
-            self.try_edit(edits.add_into, owner, self._clipboard, name)
+    def _paste(self) -> None:
+        if (step := self._composer.clipboard) is None:
+            self._kimera.flash("Nothing to paste: x cuts a step.")
         else:
-            self.try_edit(edits.add_after, self.here, self._clipboard)
+            self._put(step, self._tree.row)
 
-    def action_duplicate(self) -> None:
-        """Add the step under the cursor once more."""
-        if (address := self.step_here()) is not None:
-            self.try_edit(edits.duplicate, address)
+    def _move(self, by: int) -> None:
+        before = self._composer.document
+        self._edit_here(edits.move, by)
+        if self._composer.document is before:
+            self._kimera.flash(f"Already the {'first' if by < 0 else 'last'} step.")
 
-    def action_move(self, by: int) -> None:
-        """Move the step under the cursor."""
-        if (address := self.step_here()) is not None:
-            before = self.document
-            if self.try_edit(edits.move, address, by) and self.document is before:
-                self.kimera.flash(f"It is the {'first' if by < 0 else 'last'} step already.")
+    async def _wrap(self) -> None:
+        address = self._step_here()
+        if (kind := await self._kimera.ask(PickKind("Wrap in a"))) is not None:
+            self._composer.edit(edits.wrap, address, kind)
 
-    def action_indent(self) -> None:
-        """Move the step under the cursor into the chain or para before it."""
-        if (address := self.step_here()) is not None:
-            self.try_edit(edits.indent, address)
+    def _undo(self) -> None:
+        if not self._composer.undo():
+            self._kimera.flash("Nothing to undo.")
 
-    def action_outdent(self) -> None:
-        """Move the step under the cursor out of its chain or para."""
-        if (address := self.step_here()) is not None:
-            self.try_edit(edits.outdent, address)
+    def _redo(self) -> None:
+        if not self._composer.redo():
+            self._kimera.flash("Nothing to redo.")
 
-    @work
-    async def action_wrap(self) -> None:
-        """Put a chain or para around the step under the cursor."""
-        if (address := self.step_here()) is not None:
-            kind = await self.app.push_screen_wait(PickKind("Wrap in a"))
-            if kind is not None:
-                self.try_edit(edits.wrap, address, kind)
-
-    def action_unwrap(self) -> None:
-        """Put the steps of a chain or para in its place."""
-        if (address := self.step_here()) is not None:
-            self.try_edit(edits.unwrap, address)
-
-    def action_turn(self) -> None:
-        """Turn a chain into a para, or back."""
-        if (address := self.step_here()) is not None:
-            self.try_edit(edits.turn, address)
-
-    def action_undo(self) -> None:
-        """Take the last edit back."""
-        history = self.composition.history
-        if not history.past:
-            self.kimera.flash("Nothing to undo.")
-            return
-        self.put(replace(self.composition, history=history.undo()))
-
-    def action_redo(self) -> None:
-        """Do again what was undone."""
-        history = self.composition.history
-        if not history.future:
-            self.kimera.flash("Nothing to redo.")
-            return
-        self.put(replace(self.composition, history=history.redo()))
-
-    def action_parent(self) -> None:
-        """Put the cursor on the chain or para around it."""
-        up = 1 if self.row.kind == "heading" else 2
-        if len(self.row.address) > 2:
-            self.steps.move_cursor(self.steps.place_of(self.row.address[:-up]))
+    def _to_parent(self) -> None:
+        """Put the cursor on the group around it."""
+        row = self._tree.row
+        up = 1 if row.kind == "heading" else 2
+        if len(row.address) > 2:
+            self._tree.move_cursor(self._tree.place_in(row.address[:-up]))
         else:
-            self.kimera.flash("It stands at the top: no chain or para is around it.")
+            self._kimera.flash("Already at the top level.")
 
 
-def _beside(document: Document, address: Address, kind: edits.Kind, step: Step) -> edits.Edit:
-    """With a chain or para around a step, and another step behind it in there."""
+def _wrapped_with(document: Document, address: Address, kind: edits.Kind, step: Step) -> edits.Edit:
+    """The edit that puts a group around a step, with another step after it inside."""
     wrapped, inside = edits.wrap(document, address, kind)
     return edits.add_after(wrapped, inside, step)

@@ -8,15 +8,16 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import ValidationError
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button, Input
 
 from kimera_tui.documents.schema_errors import sentence_of_field
 from kimera_tui.errors import UsageError
+from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.text import content
 from kimera_tui.ui.widgets.field import Field
-from kimera_tui.ui.widgets.plain import PlainButton, PlainStatic
+from kimera_tui.ui.widgets.unmarked import PlainButton, PlainStatic
 from kimera_tui.ui.windows.window import QuestionWindow
 
 T = TypeVar("T")
@@ -37,12 +38,8 @@ class FormWindow(QuestionWindow[T | None]):
         focus: Name of the field that gets the focus; empty for the first.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "close", "Cancel"),
-        Binding("ctrl+r,ctrl+s", "take", "Take", priority=True),
-        Binding("down", "app.focus_next", show=False),
-        Binding("up", "app.focus_previous", show=False),
-    ]
+    SCOPE: ClassVar[str] = "form"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("form")
 
     def __init__(
         self,
@@ -55,7 +52,7 @@ class FormWindow(QuestionWindow[T | None]):
         focus: str = "",
     ) -> None:
         super().__init__()
-        self._head = title
+        self.heading = title
         self._sections = sections
         self._build = build
         self._act = act
@@ -93,7 +90,7 @@ class FormWindow(QuestionWindow[T | None]):
 
     def on_mount(self) -> None:
         """Focus the first field."""
-        self.query_one(".window").border_title = content(self._head)
+        self.query_one(".window").border_title = content(self.heading)
         field = self.fields.get(self._first) or next(iter(self.fields.values()), None)
         if field is not None:
             field.input.focus()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kimera_tui.config.friends import Friend
 from kimera_tui.documents.addresses import Address, lists_of
 from kimera_tui.documents.conditions import say
 from kimera_tui.documents.document import (
@@ -16,7 +15,6 @@ from kimera_tui.documents.document import (
     ParaStep,
     Step,
     TaskStep,
-    called,
     children_of,
 )
 from kimera_tui.redaction import redact
@@ -34,11 +32,20 @@ class Row:
 
     kind: Literal["header", "inputs", "step", "heading"]
     address: Address
-    """Of the step, or of the list that a heading stands over; empty for the document's own."""
+    """Of the step, or of the list under a heading; empty for the document's own lines."""
     lead: str = ""
     """The branches drawn before it."""
     step: Step | None = None
     number: int = 0
+
+    @property
+    def title(self) -> str:
+        """What the line is about."""
+        if self.step is not None:
+            return self.step.id
+        if self.kind == "heading":
+            return "Finally" if self.address[-1] == "finally" else "On error"
+        return "Inputs" if self.kind == "inputs" else "Workflow"
 
 
 def rows_of(document: Document) -> list[Row]:
@@ -137,16 +144,6 @@ def _group_spans(step: Step) -> list[Span]:
     name = step.id if step.id.startswith(kind) else f"{step.id}  {kind}"
     words = f"{WORDS[kind]}, {len(children_of(step))}"
     return [(f"{GLYPHS[kind]} ", "key"), (name, "strong"), (f"  {words}", "dim")]
-
-
-def declared_secrets(
-    friends: Mapping[str, Friend], document: Document, step: TaskStep
-) -> Collection[str]:
-    """Names of the arguments that the friend of a step calls secret."""
-    name, task = called(step, document)
-    friend = friends.get(name)
-    info = friend.tasks.get(task) if friend is not None else None
-    return () if info is None else [each for each, param in info.params.items() if param.secret]
 
 
 def own_arguments(step: TaskStep, secret: Collection[str]) -> str:

@@ -1,11 +1,12 @@
-"""Secrets that were typed into a call: a document holds inputs that are asked for instead."""
+"""Secrets typed into a call: the document gets inputs that each run asks for instead."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from kimera_tui.documents.document import Document, TaskStep
+from kimera_tui.config.friends import Friend
+from kimera_tui.documents.document import Document, TaskStep, called
 from kimera_tui.documents.document import Input as InputSpec
 from kimera_tui.documents.header_edits import set_input
 from kimera_tui.documents.renaming import free_id
@@ -13,28 +14,38 @@ from kimera_tui.errors import UsageError
 from kimera_tui.redaction import is_secret_name
 
 _FILTERS = {str: "", int: " | int", float: " | float"}
-"""What makes the text that was asked for a value of its type again."""
+"""Turn the text of the prompt into a value of its type again."""
+
+
+def declared_secrets(
+    friends: Mapping[str, Friend], document: Document, step: TaskStep
+) -> Collection[str]:
+    """Names of the arguments that a step's friend declares secret."""
+    name, task = called(step, document)
+    friend = friends.get(name)
+    info = friend.tasks.get(task) if friend is not None else None
+    return () if info is None else [each for each, param in info.params.items() if param.secret]
 
 
 def without_secrets(
     document: Document, step: TaskStep, secret: Collection[str], before: TaskStep | None = None
 ) -> tuple[Document, TaskStep]:
-    """The document with an input for each secret of a step, and the step that looks them up.
+    """The document with an input for each secret of a step, and the step that refers to them.
 
     Args:
-        document: What the step is for.
-        step: A step with its values as they were typed.
-        secret: Names of arguments that are secret besides those whose names say so.
-        before: The same step as it was: what it held already, it holds further.
+        document: The step's document.
+        step: A step with its values as typed.
+        secret: Names of secret arguments, besides those whose names give them away.
+        before: The step before the edit: values it held already stay in it.
 
     Raises:
-        UsageError: a secret stands where none can be looked up.
+        UsageError: a secret is in a place that cannot refer to an input.
     """
     prompts = _Prompts(document, secret)
     if before is None or step.args != before.args:
         prompts.in_place(step.args)
         if names := list(prompts.inputs):
-            raise UsageError(f"args: a secret, such as {names[0]}, belongs into kwargs only.")
+            raise UsageError(f"args: a secret, such as {names[0]}, is allowed in kwargs only.")
     held = {} if before is None else before.kwargs
     kwargs = {
         name: value if name in held and held[name] == value else prompts.in_place(value, name)
@@ -47,16 +58,16 @@ def without_secrets(
     return document, step.model_copy(update={"kwargs": kwargs})
 
 
-def asked_words(before: Document, after: Document) -> str:
-    """Which inputs an edit brought, as a sentence; empty where it brought none."""
+def prompts_added(before: Document, after: Document) -> str:
+    """Which inputs an edit added, as a sentence; empty where it added none."""
     names = [name for name in after.inputs if name not in before.inputs]
     if not names:
         return ""
-    return f"Asked for at each run instead of written down: {', '.join(names)}."
+    return f"Each run asks for it, the file does not hold it: {', '.join(names)}."
 
 
 class _Prompts:
-    """Puts look-ups in place of secrets."""
+    """Puts references in place of secrets."""
 
     def __init__(self, document: Document, secret: Collection[str]) -> None:
         self._taken = document.inputs
@@ -78,7 +89,7 @@ class _Prompts:
         if isinstance(value, str) and "${{" in value:
             return value
         if (then := _FILTERS.get(type(value))) is None:
-            raise UsageError(f"kwargs: `{name}` is secret, and only a text or a number can be.")
+            raise UsageError(f"kwargs: `{name}` is secret, so it must be a text or a number.")
         found = free_id(name, {*self._taken, *self.inputs})
         self.inputs.append(found)
         return f"${{{{ inputs.{found}{then} }}}}"

@@ -1,4 +1,4 @@
-"""The steps of a document as a tree of lines, of which only those on screen are made."""
+"""The steps of a document as a tree of lines; only those on screen are formatted."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from textual.strip import Strip
 
 from kimera_tui.config.friends import Friend
 from kimera_tui.documents.addresses import Address
+from kimera_tui.documents.checks import Problem
 from kimera_tui.documents.document import Document, TaskStep
 from kimera_tui.ui.compose.rows import (
     Row,
-    declared_secrets,
     header_line,
     heading_line,
     inputs_line,
     rows_of,
     step_row_line,
 )
-from kimera_tui.ui.widgets.lines import Line, LineView
+from kimera_tui.ui.compose.secrets import declared_secrets
+from kimera_tui.ui.widgets.lines import Line
+from kimera_tui.ui.widgets.panes import ListPane
 
 HEAD = 2
-"""Lines over the steps."""
+"""Lines above the steps."""
 INPUTS = 1
 """The line of the inputs."""
 EMPTY_TEXT = (
@@ -35,36 +37,42 @@ EMPTY_TEXT = (
     "w on a run in Live (3) or History (4) composes that run."
 )
 MEASURED = 80
-"""Lines whose width counts: those around the cursor."""
+"""Lines whose width is measured: those around the cursor."""
 
 
-class ComposeTree(LineView):
+class ComposeTree(ListPane[Row]):
     """Shows a document; the cursor is on its header, its inputs, a step or a heading."""
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.friends: Mapping[str, Friend] = {}
-        """The friends, which say what is secret."""
+        """They declare which arguments are secret."""
         self._document: Document | None = None
-        self._rows: list[Row] = []
         self._places: dict[Address, int] = {}
         self._wrong: AbstractSet[str] = frozenset()
         self._parts: Mapping[str, str] = {}
         self._file = ""
         self._unsaved = False
 
-    def show_document(
-        self, document: Document, cursor: Address | None, file: str, unsaved: bool
-    ) -> None:
-        """Show a document, with the cursor on a step unless None is given."""
+    def show_document(self, document: Document, cursor: Address, file: str, unsaved: bool) -> None:
+        """Show a document.
+
+        Args:
+            document: What to show.
+            cursor: The step to put the cursor on; empty leaves it on its heading or first lines.
+            file: Name of its file, or an empty string.
+            unsaved: Whether it has edits that the file does not have.
+        """
+        before = self.row
         self._file, self._unsaved = file, unsaved
         if document is not self._document:
             self._document = document
-            self._rows = rows_of(document)
-            self._places = {row.address: n for n, row in enumerate(self._rows) if row.address}
-        if cursor is not None:
-            self.cursor = self._places.get(cursor, 0)
-        self.lines_changed()
+            self.items = rows_of(document)
+            self._places = {row.address: n for n, row in enumerate(self.items) if row.address}
+        stays = not cursor and before.kind in ("header", "inputs")
+        self.show(
+            self.items, self.cursor if stays else self._places.get(cursor or before.address, 0)
+        )
         self.show_cursor()
 
     def show_problems(self, wrong: AbstractSet[str]) -> None:
@@ -73,7 +81,7 @@ class ComposeTree(LineView):
         self.refresh()
 
     def show_parts(self, parts: Mapping[str, str]) -> None:
-        """Mark the steps that give something to the selected one, with what they give."""
+        """Mark the steps that feed the selected one, with what they give."""
         if parts != self._parts:
             self._parts = parts
             self.refresh()
@@ -81,11 +89,7 @@ class ComposeTree(LineView):
     @property
     def row(self) -> Row:
         """The line under the cursor."""
-        return self._rows[self.cursor] if self._rows else Row("header", ())
-
-    def place_of(self, address: Address) -> int:
-        """The line of a step; the first one where there is no such step."""
-        return self._places.get(address, 0)
+        return self.selected or Row("header", ())
 
     def place_in(self, path: Address) -> int:
         """The line that a path in the file leads to: a step's, the inputs', or the header's."""
@@ -94,17 +98,17 @@ class ComposeTree(LineView):
                 return place
         return INPUTS if path[:1] == ("inputs",) else 0
 
-    def line_count(self) -> int:
-        """How many lines the document takes."""
-        return len(self._rows)
+    def go_to(self, problem: Problem) -> None:
+        """Put the cursor on the step that a problem is about."""
+        self.move_cursor(self.place_in(problem.path))
 
     def _measured(self) -> range:
         first = max(0, self.cursor - MEASURED // 2)
-        return range(first, min(len(self._rows), first + MEASURED))
+        return range(first, min(len(self.items), first + MEASURED))
 
-    def line_at(self, index: int) -> Line:
+    def line_of(self, item: Row) -> Line:
         """One line."""
-        row, document = self._rows[index], self._document
+        row, document = item, self._document
         if document is None:
             return ()
         if row.kind == "header":
@@ -121,7 +125,7 @@ class ComposeTree(LineView):
         return step_row_line(row, step, step.id in self._wrong, part, secret)
 
     def _blank(self, y: int, width: int, base: Style) -> Strip:
-        lines = EMPTY_TEXT.split("\n") if len(self._rows) == HEAD else []
+        lines = EMPTY_TEXT.split("\n") if len(self.items) == HEAD else []
         below = y - HEAD - 1
         if 0 <= below < len(lines):
             strip = Strip([Segment(f"   {lines[below]}", base + self._style("dim"))])

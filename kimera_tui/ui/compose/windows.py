@@ -1,148 +1,106 @@
-"""The composer's small windows: what kind of group, and a text to read."""
+"""The composer's small windows: what kind of group, a text to read, a conflict of two versions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar, Literal
 
-from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.widgets import OptionList
 
-from kimera_tui.ui.text import content, safe
-from kimera_tui.ui.widgets.lines import Line, LineView
-from kimera_tui.ui.widgets.plain import PlainOptions, PlainStatic
-from kimera_tui.ui.widgets.wrapping import at_words
-from kimera_tui.ui.windows.window import QuestionWindow, Window
+from kimera_tui.ui.actions import bindings
+from kimera_tui.ui.text import safe
+from kimera_tui.ui.widgets.lines import Line
+from kimera_tui.ui.widgets.panes import TextPane
+from kimera_tui.ui.widgets.unmarked import PlainStatic
+from kimera_tui.ui.windows.lists import ChoiceWindow
+from kimera_tui.ui.windows.window import QuestionWindow
 
 Kind = Literal["chain", "para"]
+_DIFF_STYLES = {"+": "good", "-": "bad", "@": "key"}
+_KINDS: Sequence[tuple[str, Kind]] = (
+    ("c  chain  one after the other", "chain"),
+    ("p  para   all at once", "para"),
+)
 
 
-class PickKind(Window[Kind | None]):
+class PickKind(ChoiceWindow[Kind]):
     """Asks for a chain or a para, with a key for each."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "take('')", "Cancel"),
-        Binding("c", "take('chain')", "Chain"),
-        Binding("p", "take('para')", "Para"),
-    ]
+    SCOPE: ClassVar[str] = "pick-kind"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("pick-kind")
+    LOOK: ClassVar[str] = "kind"
 
-    def __init__(self, title: str) -> None:
-        super().__init__()
-        self._head = title
+    def __init__(self, heading: str) -> None:
+        super().__init__(heading, _KINDS)
 
-    def compose(self) -> ComposeResult:
-        """The two kinds."""
-        with Vertical(classes="window kind"):
-            yield PlainOptions()
+    def takes_unseen(self, key: str) -> bool:
+        """Anything: whatever is picked can be undone."""
+        return True
 
-    def on_mount(self) -> None:
-        """Offer both."""
-        self.query_one(".window").border_title = content(self._head)
-        options = self.query_one(PlainOptions)
-        options.offer(
-            [("c  chain  one after the other", "chain"), ("p  para   all at once", "para")]
-        )
-        options.highlighted = 0
-        options.focus()
-
-    @on(OptionList.OptionSelected)
-    def _taken(self, event: OptionList.OptionSelected) -> None:
-        self.action_take(event.option.id or "")
-
-    def action_take(self, kind: str) -> None:
-        """Close with a kind, or without."""
-        self.dismiss(kind or None)
+    def action_take(self, kind: Kind) -> None:
+        """Close with a kind."""
+        self.dismiss(kind)
 
 
-class TextLines(LineView):
-    """Lines to read.
+class Reader(QuestionWindow[str | None]):
+    """Shows lines to read; subclasses offer answers by keys.
 
     Args:
-        lines: They are made safe already.
-        wraps: Whether what is too long is broken; if not, it is scrolled sideways.
-    """
-
-    has_cursor: ClassVar[bool] = False
-
-    def __init__(self, lines: Sequence[Line], *, wraps: bool = True, **kwargs: object) -> None:
-        super().__init__(**kwargs)
-        self._told = lines
-        self._lines = list(lines)
-        self._wraps = wraps
-
-    def on_mount(self) -> None:
-        """Take the lines in."""
-        self.lines_changed()
-
-    def on_resize(self) -> None:
-        """Wrap to the new width."""
-        width = self.scrollable_content_region.width
-        if self._wraps and width:
-            self._lines = [part for line in self._told for part in at_words(line, width)]
-            self.lines_changed()
-
-    def line_count(self) -> int:
-        """How many lines there are."""
-        return len(self._lines)
-
-    def line_at(self, index: int) -> Line:
-        """One of them."""
-        return self._lines[index]
-
-
-class Reader(QuestionWindow[str]):
-    """Shows lines to read, and offers what to do about them by keys.
-
-    Args:
-        title: What the window is called.
-        intro: A sentence or two over the lines.
-        lines: What is to be read, made safe.
-        choices: Keys with the words for them; the answer is the key.
+        heading: Title of the window.
+        intro: A sentence or two above the lines.
+        lines: Made safe already.
         wraps: Whether long lines are broken.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "answer('')", "Close")]
+    SCOPE: ClassVar[str] = "reader"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("reader")
 
     def __init__(
-        self,
-        title: str,
-        intro: str,
-        lines: Sequence[Line],
-        choices: Sequence[tuple[str, str]] = (),
-        *,
-        wraps: bool = True,
+        self, heading: str, intro: str, lines: Sequence[Line], *, wraps: bool = True
     ) -> None:
         super().__init__()
-        self._head = title
+        self.heading = heading
         self._intro = intro
         self._lines = lines
-        self._choices = choices
         self._wraps = wraps
 
     def compose(self) -> ComposeResult:
         """The sentence, the lines, the keys."""
         with Vertical(classes="window reader"):
             yield PlainStatic(self._intro, classes="form-doc")
-            yield TextLines(self._lines, wraps=self._wraps)
-            keys = [f"{key} {words}" for key, words in (*self._choices, ("esc", "close"))]
-            yield PlainStatic("   ".join(keys), classes="reader-keys")
+            yield TextPane(self._lines, wraps=self._wraps)
+            yield PlainStatic(self.hint, classes="reader-keys")
 
     def on_mount(self) -> None:
-        """Bind the keys."""
-        self.query_one(".window").border_title = content(self._head)
-        for key, _ in self._choices:
-            self._bindings.bind(key, f"answer({key!r})", show=False)
-        self.query_one(TextLines).focus()
+        """Go to the lines, where enter does nothing."""
+        self.query_one(TextPane).focus()
 
-    def action_answer(self, key: str) -> None:
-        """Close with a key, or without."""
-        self.dismiss(key)
+
+class Conflict(Reader):
+    """Shows how a file differs from what is composed; returns ``ours``, ``theirs`` or None.
+
+    Args:
+        path: The file.
+        diff: From the file to what is composed, as a unified diff.
+    """
+
+    SCOPE: ClassVar[str] = "conflict"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("conflict")
+
+    def __init__(self, path: Path, diff: str) -> None:
+        intro = f"{path}\nSomebody else changed it since it was read. - is theirs, + is yours."
+        super().__init__("The file changed on disk", intro, diff_lines(diff), wraps=False)
+
+    def action_take(self, version: str) -> None:
+        """Close with a version."""
+        self.dismiss(version)
 
 
 def diff_lines(text: str) -> list[Line]:
-    """A unified diff as lines in colours."""
-    styles = {"+": "good", "-": "bad", "@": "key"}
-    return [((safe(line, 400), styles.get(line[:1], "dim")),) for line in text.splitlines()[:5000]]
+    """A unified diff as coloured lines."""
+    return [
+        ((safe(line, 400), _DIFF_STYLES.get(line[:1], "dim")),) for line in text.splitlines()[:5000]
+    ]

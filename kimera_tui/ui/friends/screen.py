@@ -1,4 +1,4 @@
-"""Mode 1: the services an operator knows, their tasks, and the form that sends one."""
+"""Mode 1: the known services, their tasks, and the form that sends a task."""
 
 from __future__ import annotations
 
@@ -16,14 +16,11 @@ from textual.widgets.tree import TreeNode
 
 from kimera_tui.config.friends import Friend
 from kimera_tui.documents.calls import single
-from kimera_tui.errors import UsageError
 from kimera_tui.ui.actions import bindings
-from kimera_tui.ui.compose.composition import with_call
-from kimera_tui.ui.compose.secrets import asked_words
 from kimera_tui.ui.friends.task_form import TaskForm
 from kimera_tui.ui.mode_screen import ModeScreen
 from kimera_tui.ui.text import label
-from kimera_tui.ui.widgets.plain import PlainStatic, PlainTree
+from kimera_tui.ui.widgets.unmarked import PlainStatic, PlainTree
 from kimera_tui.ui.windows.confirm_palette import sending
 
 FORM_DELAY = 0.08
@@ -51,7 +48,7 @@ class FriendsScreen(ModeScreen):
         super().__init__()
         self._form_timer: Timer | None = None
         self._to_come: Leaf | None = None
-        """What the cursor is on, while its form is still to be built."""
+        """What the cursor is on, until its form is built."""
         self._drawn: object = None
         """The view of the workers that the friends' labels show."""
 
@@ -71,21 +68,20 @@ class FriendsScreen(ModeScreen):
         self.friends_tree.border_title = "Friends"
         self.query_one("#friend-pane").border_title = "Task"
         self._fill_tree()
-        super().on_mount()
 
     def on_screen_resume(self) -> None:
-        """Stand on the tree, where digits switch modes and don't fill fields."""
+        """Focus the tree, where digits switch modes and do not fill fields."""
         super().on_screen_resume()
         self.friends_tree.focus()
 
     def draw(self) -> None:
-        """Draw health and findings anew."""
+        """Draw workers and findings."""
         super().draw()
         self._draw_health()
         self._draw_preflight()
 
     def news(self) -> None:
-        """Workers may have answered."""
+        """Draw what the workers answered."""
         super().news()
         self._draw_health()
         self._draw_preflight()
@@ -99,7 +95,7 @@ class FriendsScreen(ModeScreen):
         elif not services.friends:
             self._say_problem(
                 f"No friends yet.\n\nDescribe the services you send tasks to in"
-                f" {services.friends_file}; docs/friends.md shows how."
+                f" {services.friends_file}; docs/friends.md explains how."
             )
         few = sum(len(friend.tasks) for friend in services.friends.values()) <= MOST_LISTED
         for number, (name, friend) in enumerate(services.friends.items()):
@@ -131,7 +127,7 @@ class FriendsScreen(ModeScreen):
         self.detail.mount(PlainStatic(text, classes="problem"))
 
     def _friend_label(self, name: str, friend: Friend) -> Text:
-        view = self.kimera.vitals.view
+        view = self.kimera.state.vitals.view
         text = label(name, "bold")
         if friend.broker is not None:
             text.append("  own broker", style="dim")
@@ -146,9 +142,9 @@ class FriendsScreen(ModeScreen):
 
     def _draw_health(self) -> None:
         friends: Mapping[str, Friend] = self.kimera.services.friends
-        if self.kimera.vitals.view is self._drawn:
+        if self.kimera.state.vitals.view is self._drawn:
             return
-        self._drawn = self.kimera.vitals.view
+        self._drawn = self.kimera.state.vitals.view
         for node in self.friends_tree.root.children:
             name = node.data[0] if node.data else ""
             if name in friends:
@@ -184,7 +180,7 @@ class FriendsScreen(ModeScreen):
         self._draw_preflight()
 
     async def _form_here(self) -> TaskForm | None:
-        """The form of the task under the cursor, built now where it is still to come."""
+        """The form of the task under the cursor, built now if it is still to come."""
         to_come, self._to_come = self._to_come, None
         if to_come is not None and to_come[1] is not None:
             await self._show_form(to_come[0], to_come[1])
@@ -197,13 +193,13 @@ class FriendsScreen(ModeScreen):
         return self.query_one(TaskForm)
 
     def _draw_preflight(self) -> None:
-        form, vitals = self._form_or_none(), self.kimera.vitals
+        form, vitals = self._form_or_none(), self.kimera.state.vitals
         if form is None:
             self.preflight.say("")
             return
         friend = self.kimera.services.friends[form.friend]
         if friend.broker is not None:
-            self.preflight.say("This friend has a broker of its own, whose workers are not asked.")
+            self.preflight.say("This friend has its own broker, and its workers are not asked.")
             return
         if vitals.view is None:
             self.preflight.say(f"Queue {friend.queue}: the workers have not been asked yet.")
@@ -211,7 +207,7 @@ class FriendsScreen(ModeScreen):
             return
         consumers = vitals.view.consumers(friend.queue)
         found = vitals.view.findings(friend.queue, f"{friend.route}.{form.named}")
-        if consumers and not form.named:  # only of the queue there is something to tell yet
+        if consumers and not form.named:  # so far only the queue is known
             found = []
         if found:
             self.preflight.say("⚠ " + " ".join(found))
@@ -232,16 +228,10 @@ class FriendsScreen(ModeScreen):
         """Add the task of the form to the composer."""
         form = await self._form_here()
         if form is not None and (params := form.collect()) is not None:
-            before = self.kimera.composition
-            try:
-                made = with_call(before, params, self.kimera.services.friends[form.friend])
-            except UsageError as error:
-                self.kimera.complain(str(error))
-                return
-            self.kimera.composition = made
-            said = f"Added to the composer (2) as step {len(made.document.steps)}."
-            asked = asked_words(before.document, made.document)
-            self.kimera.flash(f"{said} {asked}".strip())
+            composer = self.kimera.state.composer
+            added = composer.add_call(params, self.kimera.services.friends[form.friend])
+            number = len(composer.document.steps)
+            self.kimera.flash(f"Added to the composer (2) as step {number}. {added}".strip())
 
     def action_back(self) -> None:
         """Go back to the tree."""

@@ -21,7 +21,7 @@ from kimera_tui.jsontext import to_json
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.redaction import redact
 from kimera_tui.ui.widgets.field import Field, optional, spec_title
-from kimera_tui.ui.widgets.plain import PlainStatic
+from kimera_tui.ui.widgets.unmarked import PlainStatic
 
 
 class TaskForm(VerticalScroll, can_focus=False):

@@ -19,11 +19,11 @@ TIMES = 22
 _FIXED = 4 + 2 * STATE + TIMES
 _SHORTEST_NAME = 12
 _EXTRA = ("inputs", "workflow")
-"""Rows over the steps, each only if it differs."""
+"""Rows above the steps, each only if it differs."""
 
 
 class PairTable(LineView):
-    """One line a step: what became of it in both runs, and how long it took."""
+    """One line a step: how it ended in both runs, and how long it took."""
 
     empty_text = "Neither run has a step."
 
@@ -31,8 +31,8 @@ class PairTable(LineView):
         super().__init__(**kwargs)
         self._inputs = [fact_of(change) for change in comparison.inputs]
         self._workflow = [safe(words, 300) for words in comparison.workflow]
-        told = {"inputs": self._inputs, "workflow": self._workflow}
-        self._extra = [name for name in _EXTRA if told[name]]
+        differs = {"inputs": self._inputs, "workflow": self._workflow}
+        self._extra = [name for name in _EXTRA if differs[name]]
         self._pairs = comparison.steps
         self._divergent = [at + len(self._extra) for at in comparison.divergent]
 
@@ -47,7 +47,7 @@ class PairTable(LineView):
 
     @property
     def heading(self) -> str:
-        """What stands over the columns."""
+        """The titles of the columns."""
         return "".join(
             [
                 " " * 4,
@@ -66,8 +66,9 @@ class PairTable(LineView):
             return self._extra[self.cursor]
         return self._pairs[at].name if self._pairs else ""
 
-    def told(self) -> list[Line]:
-        """What differs in the line under the cursor."""
+    @property
+    def details(self) -> list[Line]:
+        """How the line under the cursor differs."""
         at = self.cursor - len(self._extra)
         if at < 0 and self._extra[self.cursor] == "workflow":
             return [((f" {words}", ""),) for words in self._workflow]
@@ -75,7 +76,7 @@ class PairTable(LineView):
             return [line for fact in self._inputs for line in fact_lines(fact)]
         return pair_lines(self._pairs[at]) if self._pairs else []
 
-    def to_divergent(self, by: int) -> bool:
+    def to_difference(self, by: int) -> bool:
         """Put the cursor on the next or previous step that differs, round the ends."""
         if not self._divergent:
             return False

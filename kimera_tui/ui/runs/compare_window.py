@@ -1,4 +1,4 @@
-"""The window that shows two runs step by step, and what differs between them."""
+"""The window that shows two runs step by step, and how they differ."""
 
 from __future__ import annotations
 
@@ -6,54 +6,48 @@ from typing import ClassVar
 
 from textual import getters, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container, Vertical
 
 from kimera_tui.runs.compare.comparison import Comparison
 from kimera_tui.runs.compare.text import NOTHING, comparison_lines
-from kimera_tui.ui.compose.windows import TextLines
-from kimera_tui.ui.runs.compare_detail import PairDetail
+from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.runs.compare_states import heads
 from kimera_tui.ui.runs.compare_table import PairTable
 from kimera_tui.ui.text import content
 from kimera_tui.ui.widgets.lines import LineView
-from kimera_tui.ui.widgets.plain import PlainStatic
+from kimera_tui.ui.widgets.panes import TextPane
+from kimera_tui.ui.widgets.unmarked import PlainStatic
 from kimera_tui.ui.windows.window import Window
-
-KEYS = "n next difference   N previous   y copy   tab values   esc close"
 
 
 class CompareRuns(Window[None]):
     """Shows a comparison; the cursor begins at the first step that differs."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "close", "Close"),
-        Binding("n", "to_divergent(1)", "Next difference"),
-        Binding("N", "to_divergent(-1)", "Previous difference"),
-        Binding("y", "yank", "Copy"),
-    ]
+    SCOPE: ClassVar[str] = "compare"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("compare")
+    heading = "Two runs, step by step"
 
     table = getters.query_one(PairTable)
-    detail = getters.query_one(PairDetail)
+    detail = getters.query_one("#compare-detail", TextPane)
 
     def __init__(self, comparison: Comparison) -> None:
         super().__init__()
         self._comparison = comparison
 
     def compose(self) -> ComposeResult:
-        """Both runs, their steps in pairs, what differs of the selected one, the keys."""
+        """Both runs, their steps in pairs, how the selected one differs, the keys."""
         with Vertical(classes="window compare"):
-            yield TextLines(heads(self._comparison), id="compare-heads")
+            yield TextPane(heads(self._comparison), id="compare-heads")
             with Container(id="compare-panes"):
                 with Vertical(id="compare-steps"):
                     yield PlainStatic(id="compare-columns")
                     yield PairTable(self._comparison, id="compare-table")
-                yield PairDetail(id="compare-detail")
-            yield PlainStatic(KEYS, classes="reader-keys")
+                yield TextPane(id="compare-detail")
+            yield PlainStatic(self.hint, classes="reader-keys")
 
     def on_mount(self) -> None:
         """Go to the steps."""
-        self.query_one(".window").border_title = "Two runs, step by step"
         self.query_one("#compare-heads").can_focus = False
         self.table.focus()
         self._show_selected()
@@ -68,22 +62,18 @@ class CompareRuns(Window[None]):
     @on(LineView.Selected, "PairTable")
     def _show_selected(self) -> None:
         self.detail.border_title = content(self.table.title, 200)
-        self.detail.show(self.table.told())
+        self.detail.show(self.table.details)
 
     @on(LineView.Opened, "PairTable")
     def _to_values(self) -> None:
         self.detail.focus()
 
-    def action_to_divergent(self, by: int) -> None:
+    def action_to_difference(self, by: int) -> None:
         """Put the cursor on the next or previous step that differs."""
-        if not self.table.to_divergent(by):
+        if not self.table.to_difference(by):
             self.notify(NOTHING if not self._comparison.differs else "No step differs.", timeout=3)
 
     def action_yank(self) -> None:
         """Copy the comparison as text."""
         self.app.copy_to_clipboard("\n".join(comparison_lines(self._comparison)))
         self.notify("Copied.", timeout=3)
-
-    def action_close(self) -> None:
-        """Close the window."""
-        self.dismiss(None)

@@ -1,11 +1,11 @@
-"""The event pane: a ring of what the engine says as it happens, newest at the bottom."""
+"""The event pane: a ring of events as they happen, newest at the bottom."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 from textual.binding import BindingType
 
@@ -16,7 +16,7 @@ from kimera_tui.ui.widgets.lines import Line, LineView
 RING = 5000
 """How many events the pane remembers."""
 _FAULTS = ("bad", "warning")
-"""Styles of what went wrong, or may."""
+"""Styles of faults, and of what may become one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,42 @@ class EventLine:
     text: str
     routine: bool = False
     """One of many like it, such as a task's fourth poll."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events the pane shows."""
+
+    run_id: str | None = None
+    """Only those of one run, or of all with None."""
+    faults: bool = False
+    """Only what went wrong, or may."""
+    words: str = ""
+    """Only lines with all these words, in lower case."""
+    all_polls: bool = False
+    """Every poll, or only the first ones of each task."""
+
+    def passes(self, line: EventLine) -> bool:
+        """Whether an event is shown."""
+        if line.routine and not self.all_polls:
+            return False
+        if self.faults and line.style not in _FAULTS:
+            return False
+        text = f"{line.who} {line.kind} {line.text}".lower() if self.words else ""
+        if not all(word in text for word in self.words.split()):
+            return False
+        return self.run_id is None or line.run_id == self.run_id
+
+    def words_for(self, one_run: bool) -> str:
+        """What it lets through, for a title.
+
+        Args:
+            one_run: Whether there are only events of one run anyway.
+        """
+        parts = ["this run" if self.run_id is not None or one_run else "all runs"]
+        parts += ["all polls"] if self.all_polls else []
+        parts += ["only faults"] if self.faults else []
+        return " · ".join([*parts, self.words] if self.words else parts)
 
 
 class EventPane(LineView):
@@ -51,17 +87,8 @@ class EventPane(LineView):
         self._follow = True
         self._of_one_run = False
         self.paused = False
-        self.all_polls = False
-        """Shows every poll, or only the first ones of each task."""
-        self.only_run: str | None = None
-        """Shows one run's events only, or all with None."""
-        self.faults_only = False
-        """Shows only what went wrong, or may."""
-        self.words = ""
-        """Shows only lines with all these words, in small letters."""
-
-    def on_mount(self) -> None:
-        """Give the pane its title."""
+        self.filter = EventFilter()
+        """Which events are shown."""
         self._title()
 
     def line_count(self) -> int:
@@ -86,7 +113,7 @@ class EventPane(LineView):
             self._title()
             return
         self._ring.extend(lines)
-        fresh = [line for line in lines if self._wanted(line)]
+        fresh = [line for line in lines if self.filter.passes(line)]
         if not fresh:
             return
         self._shown.extend(fresh)
@@ -101,41 +128,34 @@ class EventPane(LineView):
         self._title()
 
     def replace(self, lines: Sequence[EventLine]) -> None:
-        """Show these events in place of all others, from the first one."""
+        """Show these events instead of all others, from the first one."""
         self._of_one_run = True
         self._ring.clear()
         self._ring.extend(lines)
         self._held.clear()
-        self._shown = [line for line in self._ring if self._wanted(line)]
+        self._shown = [line for line in self._ring if self.filter.passes(line)]
         self._follow = False
         self._unseen = 0
         self.lines_changed()
         self.scroll_home(animate=False)
         self._title()
 
-    def show_run(self, run_id: str | None) -> None:
-        """Show the events of one run, or of all."""
-        self.only_run = run_id
-        self._shown = [line for line in self._ring if self._wanted(line)]
+    def show_only(self, **changes: Any) -> None:
+        """Show other events, with changes of fields of the filter."""
+        self.filter = replace(self.filter, **changes)
+        self._shown = [line for line in self._ring if self.filter.passes(line)]
         self._unseen = 0
         self._follow = True
         self.lines_changed()
         self._to_end_if_following()
         self._title()
 
-    def show_only(self, *, faults: bool | None = None, words: str | None = None) -> None:
-        """Show only faults, only lines with certain words; None leaves it as it is."""
-        self.faults_only = self.faults_only if faults is None else faults
-        self.words = self.words if words is None else words.lower()
-        self.show_run(self.only_run)
-
     def action_polls(self) -> None:
         """Show every poll, or only the first ones of each task."""
-        self.all_polls = not self.all_polls
-        self.show_run(self.only_run)
+        self.show_only(all_polls=not self.filter.all_polls)
 
     def action_pause(self) -> None:
-        """Hold the pane, or let it go on with everything that came meanwhile."""
+        """Hold the pane, or continue with everything that came meanwhile."""
         self.paused = not self.paused
         if not self.paused:
             held, self._held = self._held, []
@@ -153,30 +173,15 @@ class EventPane(LineView):
             self._title()
 
     def on_resize(self) -> None:
-        """Another height must not end the following."""
+        """Keep following at another height."""
         self._to_end_if_following()
 
     def _to_end_if_following(self) -> None:
         if self._follow:
             self.scroll_end(animate=False, immediate=True, force=True, x_axis=False)
 
-    def _wanted(self, line: EventLine) -> bool:
-        if line.routine and not self.all_polls:
-            return False
-        if self.faults_only and line.style not in _FAULTS:
-            return False
-        if self.words:
-            said = f"{line.who} {line.kind} {line.text}".lower()
-            if not all(word in said for word in self.words.split()):
-                return False
-        return self.only_run is None or line.run_id == self.only_run
-
     def _title(self) -> None:
-        scope = "this run" if self.only_run is not None or self._of_one_run else "all runs"
-        polls = " · all polls" if self.all_polls else ""
-        faults = " · only faults" if self.faults_only else ""
-        words = f" · {self.words}" if self.words else ""
-        self.border_title = content("Events · " + scope + polls + faults + words)
+        self.border_title = content(f"Events · {self.filter.words_for(self._of_one_run)}")
         if self.paused:
             self.border_subtitle = content(f"PAUSED · {len(self._held)} waiting")
         elif self._unseen:

@@ -1,4 +1,4 @@
-"""Past runs, newest first, as the journal has them."""
+"""Past runs from the journal, newest first."""
 
 from __future__ import annotations
 
@@ -7,38 +7,33 @@ from collections.abc import Sequence
 
 from kimera_tui.runs.search.query import RunRow
 from kimera_tui.runs.status import Status
-from kimera_tui.ui.selection import LookedAt
+from kimera_tui.ui.selection import Selection
 from kimera_tui.ui.text import safe, took
 from kimera_tui.ui.theme import GLYPHS, STYLES
-from kimera_tui.ui.widgets.lines import Line, LineView
+from kimera_tui.ui.widgets.lines import Line
+from kimera_tui.ui.widgets.panes import ListPane
 
 
-class HistoryTable(LineView):
+class HistoryTable(ListPane[RunRow]):
     """One line a run.
 
     Args:
-        looked_at: Holds which run is selected.
+        selection: Holds which run is selected.
     """
 
     empty_text = "No runs here yet.\nWhat you send from Friends (1) or Compose (2) is kept."
 
-    def __init__(self, looked_at: LookedAt, **kwargs: object) -> None:
+    def __init__(self, selection: Selection, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self._looked_at = looked_at
-        self._rows: Sequence[RunRow] = ()
+        self._selection = selection
         self._today = ""
         self.marked = ""
-        """Id of the run that others are compared with, or an empty string."""
+        """Id of the run to compare others with, or an empty string."""
         self.border_title = "History"
 
     @property
-    def selected(self) -> RunRow | None:
-        """The run under the cursor."""
-        return self._rows[self.cursor] if self._rows else None
-
-    @property
     def selected_id(self) -> str:
-        """Its id; an empty string where there is none."""
+        """Id of the run under the cursor; an empty string if there is none."""
         return self.selected.run_id if self.selected is not None else ""
 
     def show_rows(self, rows: Sequence[RunRow], now: float) -> None:
@@ -46,36 +41,30 @@ class HistoryTable(LineView):
 
         Args:
             rows: The runs, newest first.
-            now: The moment, which decides how the runs' own moments are written.
+            now: Seconds since the epoch; today's runs show their time only.
         """
         self._today = time.strftime("%Y-%m-%d", time.localtime(now))
         before = self.selected_id
         places = {row.run_id: place for place, row in enumerate(rows)}
-        self._rows = rows
-        self.cursor = places.get(self._looked_at.run_id, places.get(before, 0))
-        self.lines_changed()
+        self.show(rows, places.get(self._selection.run_id, places.get(before, 0)))
         self.show_cursor()
 
     def move_cursor(self, index: int) -> None:
         """Select the run on a line."""
-        if self._rows:
-            index = max(0, min(index, len(self._rows) - 1))
-            self._looked_at.run_id = self._rows[index].run_id
+        if self.items:
+            index = max(0, min(index, len(self.items) - 1))
+            self._selection.run_id = self.items[index].run_id
         super().move_cursor(index)
 
     def toggle_mark(self) -> None:
-        """Mark the run under the cursor, and no other; or none, if it is marked."""
+        """Mark only the run under the cursor, or no run if it is marked."""
         if self.selected is not None:
             self.marked = "" if self.marked == self.selected.run_id else self.selected.run_id
             self.refresh()
 
-    def line_count(self) -> int:
-        """How many runs were found."""
-        return len(self._rows)
-
-    def line_at(self, index: int) -> Line:
+    def line_of(self, item: RunRow) -> Line:
         """When, state, steps, duration and name of a run."""
-        row = self._rows[index]
+        row = item
         status = status_of(row.status)
         when = self._when(row.started)
         took_ = took(row.ended - row.started) if row.ended is not None else "open"
@@ -90,13 +79,13 @@ class HistoryTable(LineView):
         )
 
     def _when(self, at: float) -> str:
-        """The time of today's runs, the day of all others."""
+        """The time of today's runs, the day of others."""
         day, clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)).split(" ")
         return clock if day == self._today else f"{day[2:]}"
 
 
 def status_of(word: str) -> Status:
-    """A status by its word; one that this version doesn't know is uncertain."""
+    """A status by its word; one that this version does not know is uncertain."""
     try:
         return Status(word)
     except ValueError:

@@ -1,160 +1,89 @@
-"""Mode 3: the runs of this console, and what the engine says as it happens."""
+"""Mode 3: the runs of this console, and the events of the engine as they happen."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
-from textual import work
 from textual.binding import BindingType
 
-from kimera_tui.runs.status import Status
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.compose.forms import FormWindow
-from kimera_tui.ui.runs.decide import AskDecision, result_form
-from kimera_tui.ui.runs.detach_windows import detaching_rest
+from kimera_tui.ui.kimera import Command, Kimera
+from kimera_tui.ui.runs.event_pane import EventPane
+from kimera_tui.ui.runs.live_actions import LiveActions
 from kimera_tui.ui.runs.run_screen import RunScreen
 from kimera_tui.ui.widgets.field import Field
-from kimera_tui.ui.windows.confirm import Confirm, Question
 
 
 class LiveScreen(RunScreen):
-    """Watches runs; drawn from the app's run book alone."""
+    """Watches the runs of this console."""
 
     SCOPE: ClassVar[str] = "live"
     SCOPES: ClassVar[tuple[str, ...]] = ("live", "runs")
     BINDINGS: ClassVar[list[BindingType]] = bindings("live")
 
-    def on_mount(self) -> None:
-        """Show what happened before this mode was opened for the first time."""
-        self.events.add(self.kimera.take_backlog())
-        super().on_mount()
+    @property
+    def commands(self) -> Mapping[str, Command]:
+        """The actions by their names."""
+        return {
+            **super().commands,
+            **LiveActions(self.kimera, self.kimera.acts, self).commands,
+            "filter": lambda _: _filter(self.kimera, self.events),
+        }
 
     def draw(self) -> None:
         """Draw everything from the book."""
         super().draw()
-        self.events.add(self.kimera.take_backlog())
+        self.events.add(self.kimera.state.take_backlog())
         self._draw_runs()
 
     def news(self) -> None:
         """Draw what changed."""
         super().news()
-        self.events.add(self.kimera.take_backlog())
+        self.events.add(self.kimera.state.take_backlog())
         self._draw_runs()
 
     def _draw_runs(self) -> None:
         now = self.kimera.services.clock.now()
-        usual, wanted = self.kimera.usual_runs, self.kimera.take_wanted_run()
-        self.runs.show_book(self.kimera.book, now, usual, wanted)
+        state = self.kimera.state
+        self.runs.show_book(state.book, now, state.usual_runs, state.take_wanted_run())
         self.draw_steps()
 
     def draw_steps(self) -> None:
-        """Draw the selected run, and its events where only they are wanted."""
+        """Draw the selected run; only its events, if the pane shows those of one run."""
         super().draw_steps()
         if (run := self.shown_run) is not None:
-            self.kimera.looked_at.run_id = run.run_id
-        wanted = run.run_id if run is not None and self.events.only_run is not None else None
-        if wanted != self.events.only_run:
-            self.events.show_run(wanted)
+            self.kimera.state.selection.run_id = run.run_id
+        wanted = run.run_id if run is not None and self.events.filter.run_id is not None else None
+        if wanted != self.events.filter.run_id:
+            self.events.show_only(run_id=wanted)
 
     def action_toggle_only_run(self) -> None:
         """Show the events of the selected run only, or of all."""
         run = self.shown_run
-        only = self.events.only_run is None and run is not None
-        self.events.show_run(run.run_id if only and run is not None else None)
+        only = self.events.filter.run_id is None and run is not None
+        self.events.show_only(run_id=run.run_id if only and run is not None else None)
 
     def action_faults(self) -> None:
-        """Show only what went wrong, runs and events, or all again."""
+        """Show only runs and events with faults, or all again."""
         self.runs.faults_only = not self.runs.faults_only
         self.events.show_only(faults=self.runs.faults_only)
         self._draw_runs()
 
     def action_follow(self) -> None:
-        """Go to the newest run, and have its events followed."""
-        self.runs.action_top()
-        self.events.action_bottom()
+        """Go to the newest run, and follow its events."""
+        self.runs.action_edge(False)
+        self.events.action_edge(True)
         self.runs.focus()
 
-    @work
-    async def action_filter(self) -> None:
-        """Ask for words, and show only the events that have them all."""
-        field = Field("words", str.strip, self.events.words, "empty shows all")
-        form: FormWindow[str] = FormWindow(
-            "Filter events", [("", {"words": field})], lambda values: values["words"], act="Filter"
-        )
-        words = await self.app.push_screen_wait(form)
-        if words is not None:
-            self.events.show_only(words=words)
 
-    @work
-    async def action_decide(self) -> None:
-        """Say what became of the selected step, of which nobody can tell."""
-        run, step = self.shown_run, self.shown_step
-        if run is None or step is None or step.status is not Status.UNCERTAIN:
-            self.kimera.flash("Select a step that is uncertain.")
-            return
-        what = await self.app.push_screen_wait(AskDecision(step))
-        if what is None:
-            return
-        result = None
-        if what == "done":
-            answer = await self.app.push_screen_wait(result_form(step))
-            if answer is None:
-                return
-            result = answer.result
-        await self.kimera.acts.decide(run.run_id, step.path, what, result)
-
-    @work
-    async def action_detach_rest(self) -> None:
-        """Hand what has not been sent of the selected run to the workers."""
-        run = self.shown_run
-        if run is None or run.ended is not None or run.detached:
-            self.kimera.flash("Select a run that goes on here.")
-        elif await self.app.push_screen_wait(Confirm(detaching_rest(run))):
-            await self.kimera.acts.detach_rest(run)
-
-    @work
-    async def action_cancel_run(self) -> None:
-        """Revoke what is in flight of the selected run, and send nothing more of it."""
-        run = self.shown_run
-        if run is None or run.ended is not None:
-            self.kimera.flash("This run has ended: there is nothing to cancel.")
-            return
-        waiting = sum(step.status is Status.WAITING for step in run.steps.values())
-        question = Question(
-            title="Cancel the run",
-            text=f"{run.name}\n\nIn flight, to be revoked: {run.in_flight}\n"
-            f"Never to be sent: {waiting}\n\nWhat a worker runs already goes on.",
-            act="Cancel the run",
-        )
-        if await self.app.push_screen_wait(Confirm(question)):
-            await self.kimera.acts.cancel(run)
-
-    def action_revoke(self) -> None:
-        """Revoke the selected step: a worker that has not begun it will not."""
-        self._revoke(terminate=False)
-
-    def action_terminate(self) -> None:
-        """End the selected step while it runs."""
-        self._revoke(terminate=True)
-
-    @work
-    async def _revoke(self, *, terminate: bool) -> None:
-        step = self.shown_step
-        if step is None or step.sent_at is None or step.status.ended:
-            self.kimera.flash("Select a step that is in flight.")
-            return
-        act = "Terminate" if terminate else "Revoke"
-        text = f"{step.name}\n{step.task_id}\n\n"
-        if terminate:
-            text += "The worker's process that runs it is ended; what it did so far stays done."
-        else:
-            text += "A worker that has not begun it will skip it; one that runs it goes on."
-        question = Question(
-            title=f"{act} the task",
-            text=text,
-            act=act,
-            choices=("SIGTERM", "SIGKILL", "SIGINT") if terminate else (),
-        )
-        answer = await self.app.push_screen_wait(Confirm(question))
-        if answer:
-            await self.kimera.acts.revoke(step, terminate=terminate, signal=answer)
+async def _filter(kimera: Kimera, events: EventPane) -> None:
+    """Ask for words, and show only the events that have them all."""
+    field = Field("words", str.strip, events.filter.words, "empty shows all")
+    form: FormWindow[str] = FormWindow(
+        "Filter events", [("", {"words": field})], lambda values: values["words"], act="Filter"
+    )
+    words = await kimera.ask(form)
+    if words is not None:
+        events.show_only(words=words.lower())

@@ -18,77 +18,55 @@ from kimera_tui.runs.status import Status
 from kimera_tui.safetext import PAGE, compact, pretty, safe, trimmed
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.text import clock_time
-from kimera_tui.ui.widgets.lines import Line, LineView
-from kimera_tui.ui.widgets.wrapping import at_words
+from kimera_tui.ui.widgets.lines import Line
+from kimera_tui.ui.widgets.panes import TextPane
 
 MARGIN = 8192
 """Characters beyond what is shown, so that no secret is cut in two before it is found."""
 _HAS_RESULT = (Status.DONE, Status.FINISHED_LATE)
 
 
-class PayloadView(LineView):
+class PayloadView(TextPane):
     """Shows what went into a step and what came out."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("payload")
-    has_cursor: ClassVar[bool] = False
     empty_text = "Select a step to see what goes in and what comes out."
 
-    def __init__(self, **kwargs: object) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._told: list[Line] = []
-        self._lines: list[Line] = []
         self._step: StepState | None = None
         self._run: RunState | None = None
         self._page = PAGE
         """Characters of a value that are shown."""
         self.border_title = "Input / Output"
 
-    def line_count(self) -> int:
-        """How many lines the payload takes."""
-        return len(self._lines)
-
-    def line_at(self, index: int) -> Line:
-        """One line of it."""
-        return self._lines[index]
-
     def show_step(self, step: StepState | None, run: RunState | None) -> None:
-        """Show a step of a run; nothing is formatted again as long as nothing of it changed."""
-        if step is self._step:  # whatever happens to a step makes another state of it
+        """Show a step of a run; it is formatted again only if its state changed."""
+        if step is self._step:  # states are immutable: a change makes another one
             return
         other_step = step is None or self._step is None or step.task_id != self._step.task_id
         self._step, self._run = step, run
         if other_step:
             self._page = PAGE
-        self._tell()
-        if other_step:
-            self.scroll_home(animate=False)
+        self._describe(from_top=other_step)
 
     def action_more(self) -> None:
         """Show four times as much of a huge value."""
         self._page *= 4
-        self._tell()
+        self._describe(from_top=False)
 
-    def on_resize(self) -> None:
-        """Wrap to the new width."""
-        self._wrap()
-
-    def _tell(self) -> None:
+    def _describe(self, *, from_top: bool) -> None:
         step, run = self._step, self._run
-        self._told = [] if step is None or run is None else describe_step(step, run, self._page)
-        self._wrap()
-
-    def _wrap(self) -> None:
-        width = max(20, self.scrollable_content_region.width)
-        self._lines = [part for line in self._told for part in at_words(line, width)]
-        self.lines_changed()
+        lines = [] if step is None or run is None else describe_step(step, run, self._page)
+        self.show(lines, from_top=from_top)
 
 
 def describe_step(step: StepState, run: RunState, page: int = PAGE) -> list[Line]:
-    """The lines that tell a step's input, state and output.
+    """The lines with a step's input, state and output.
 
     Args:
         step: The step.
-        run: Its run, which knows the secrets.
+        run: Its run, which has the secrets.
         page: The most characters of its result.
     """
     lines: list[Line] = [

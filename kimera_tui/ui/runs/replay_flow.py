@@ -1,99 +1,88 @@
-"""From the wish to run something again to the run: the way, what it asks for, and off."""
+"""Ask for replay options and inputs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kimera_tui.config.friends import TaskInfo
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.header import document_from
-from kimera_tui.errors import KimeraError, UsageError
+from kimera_tui.errors import UsageError
 from kimera_tui.execution.replay import Wish
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.plan import PlannedTask
 from kimera_tui.runs.state import StepState
 from kimera_tui.ui.compose.arguments_form import Arguments, arguments_form
 from kimera_tui.ui.compose.forms import FormWindow
+from kimera_tui.ui.kimera import Kimera
 from kimera_tui.ui.runs.inputs_form import asked_secrets, run_form
 from kimera_tui.ui.runs.replay_window import AskReplay, Way, plan_words
 from kimera_tui.ui.windows.confirm import Confirm, Question
 
-if TYPE_CHECKING:
-    from kimera_tui.ui.app import KimeraApp
-
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """A form that a way to replay asks to be filled in, and what becomes of the answer."""
+    """A form of a way to replay, and how its answer goes into the wish."""
 
     make: Callable[[], FormWindow[Any]]
     fill: Callable[[Wish, Any], Wish]
 
 
-async def ask_and_replay(
-    app: KimeraApp, run: RunState, step: StepState | None, *, ask: bool = False
-) -> None:
-    """Ask how a run is to be run again, and run it.
+async def ask_replay(
+    kimera: Kimera, run: RunState, step: StepState | None, *, ask: bool = False
+) -> Wish | None:
+    """Ask how to replay a run, with the options and inputs of that way.
 
     Args:
-        app: The console; this must be called from one of its workers.
+        kimera: The console; this must be called from one of its workers.
         run: The past run.
         step: The step that is selected in it, if any.
-        ask: Whether to ask once more, with the plan, even where no form was filled in.
+        ask: Whether to ask for confirmation, with the plan, even if no form was filled in.
+
+    Returns:
+        What to replay; None if the operator does not want to.
     """
-    services = app.services
-    way = await app.push_screen_wait(
-        AskReplay(run, step, lambda wish: services.runs.replay_plan(run.run_id, wish))
+    way = await kimera.ask(
+        AskReplay(run, step, lambda wish: kimera.services.runs.replay_plan(run.run_id, wish))
     )
     if way is None:
-        return
-    try:
-        forms = await _forms(app, run, step, way)
-    except KimeraError as error:
-        app.complain(str(error))
-        return
-    wish = await _filled(app, run, way.wish, forms, ask=ask)
-    if wish is not None:
-        await app.acts.replay(run.run_id, wish)
+        return None
+    forms = await _forms(kimera, run, step, way)
+    return await _filled(kimera, run, way.wish, forms, ask=ask)
 
 
-async def replay_past(app: KimeraApp, run_id: str) -> None:
+async def ask_past_replay(kimera: Kimera, run_id: str) -> Wish | None:
     """The same for a run that is read from the journal first."""
-    try:
-        run = await app.services.journal.run(run_id)
-    except KimeraError as error:
-        app.complain(str(error))
-        return
+    run = await kimera.services.journal.run(run_id)
     if run.ended is None:
-        app.complain("Its last run has not ended: it can be replayed when it has.")
-    else:
-        await ask_and_replay(app, run, None)
+        raise UsageError("Its last run has not ended yet: replay it when it has.")
+    return await ask_replay(kimera, run, None)
 
 
-async def _forms(app: KimeraApp, run: RunState, step: StepState | None, way: Way) -> list[_Form]:
-    """What a way asks for, with the values as they would be sent."""
+async def _forms(kimera: Kimera, run: RunState, step: StepState | None, way: Way) -> list[_Form]:
+    """The forms of a way, filled with the values as they would be sent."""
     document, forms = document_of_run(run), list[_Form]()
     secrets = document is not None and bool(asked_secrets(document))
     if way.wish.mode == "only_step" and (way.asks or secrets):
-        plan = await app.services.runs.replay_plan(run.run_id, way.wish)
-        secrets = secrets and bool(plan.fetched)  # else nothing in it looks one up
+        plan = await kimera.services.runs.replay_plan(run.run_id, way.wish)
+        secrets = secrets and bool(plan.fetched)  # else it refers to none
         if way.asks and step is not None and plan.payload is not None:
-            forms.append(_arguments(app, step, plan.payload, plan.fetched))
+            forms.append(_arguments(kimera, step, plan.payload, plan.fetched))
     if document is None or not (way.asks == "inputs" or secrets):
         return forms
     filled = way.asks == "inputs"
     shown = document if filled else secrets_only(document)
-    make = partial(run_form, shown, run.inputs, "Replay", "Go on", filled=filled)
+    make = partial(run_form, shown, run.inputs, "Replay", "Continue", filled=filled)
     return [*forms, _Form(make, lambda wish, given: replace(wish, given=given))]
 
 
 def _arguments(
-    app: KimeraApp, step: StepState, task: PlannedTask, fetched: Mapping[str, Any]
+    kimera: Kimera, step: StepState, task: PlannedTask, fetched: Mapping[str, Any]
 ) -> _Form:
-    friend = app.services.friends.get(task.friend)
+    friend = kimera.services.friends.get(task.friend)
     info = TaskInfo() if friend is None else friend.tasks.get(task.task_name, TaskInfo())
 
     def fill(wish: Wish, given: Arguments) -> Wish:
@@ -104,11 +93,11 @@ def _arguments(
 
 
 async def _filled(
-    app: KimeraApp, run: RunState, wish: Wish, forms: Sequence[_Form], *, ask: bool
+    kimera: Kimera, run: RunState, wish: Wish, forms: Sequence[_Form], *, ask: bool
 ) -> Wish | None:
-    """The wish with what its forms ask for, once the plan of it is agreed to; None if it isn't.
+    """The wish with the answers of its forms, once the operator agrees to its plan; else None.
 
-    Who doesn't agree, or can't have what was typed, goes back to the forms as they were filled in.
+    Operators who disagree, or typed what is impossible, get the forms again as they left them.
     """
     typed: list[Mapping[str, str]] = [{} for _ in forms]
     while True:
@@ -116,33 +105,31 @@ async def _filled(
         for number, each in enumerate(forms):
             form = each.make()
             form.type_again(typed[number])
-            answer = await app.push_screen_wait(form)
+            answer = await kimera.ask(form)
             if answer is None:
                 return None
             typed[number] = form.typed
             filled = each.fill(filled, answer)
-        if not (forms or ask) or await _agreed(app, run, filled):
+        if not (forms or ask) or await _agreed(kimera, run, filled):
             return filled
         if not forms:
             return None
 
 
-async def _agreed(app: KimeraApp, run: RunState, wish: Wish) -> bool:
-    """Whether the operator has seen what is to be sent, and wants that."""
-    try:
-        plan = await app.services.runs.replay_plan(run.run_id, wish)
-    except KimeraError as error:
-        app.complain(str(error))
+async def _agreed(kimera: Kimera, run: RunState, wish: Wish) -> bool:
+    """Whether the operator has seen what will be sent, and agrees."""
+    plan = await kimera.telling(kimera.services.runs.replay_plan(run.run_id, wish))
+    if plan is None:
         return False
     if plan.needs:
-        app.complain(" ".join(plan.needs[:3]))
+        kimera.complain(" ".join(plan.needs[:3]))
         return False
     text = f"{run.name}\n\n{plan_words(plan)}"
-    return await app.push_screen_wait(Confirm(Question("Replay", text, "Run"))) != ""
+    return await kimera.ask(Confirm(Question("Replay", text, "Run"))) != ""
 
 
 def document_of_run(run: RunState) -> Document | None:
-    """What a run's document says besides its steps; None for plain calls."""
+    """A run's document without its steps; None for plain calls."""
     if not run.header:
         return None
     try:
@@ -152,6 +139,6 @@ def document_of_run(run: RunState) -> Document | None:
 
 
 def secrets_only(document: Document) -> Document:
-    """The document with those inputs alone that are asked for at each start."""
+    """The document with only those inputs that each start asks for."""
     inputs = {name: document.inputs[name] for name in asked_secrets(document)}
     return document.model_copy(update={"inputs": inputs})

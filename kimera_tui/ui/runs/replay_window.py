@@ -1,4 +1,4 @@
-"""The question before a replay: how much of the run, with the plan shown first."""
+"""The question before a replay: how much of the run, with the plan."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import ClassVar, Literal
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
 from textual.widgets import OptionList
 
 from kimera_tui.errors import KimeraError
@@ -17,15 +17,16 @@ from kimera_tui.execution.replay import ReplayPlan, Wish
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.plan import is_handler
 from kimera_tui.runs.state import StepState
+from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.friends.call_text import call_words
-from kimera_tui.ui.widgets.plain import PlainOptions, PlainStatic
-from kimera_tui.ui.windows.window import QuestionWindow
+from kimera_tui.ui.widgets.unmarked import PlainStatic
+from kimera_tui.ui.windows.lists import ChoiceWindow
 
 NAMED = 12
 """Steps that a plan names."""
 _ASKS = {
-    "inputs": "Asks for the inputs first; whatever they change runs again too.",
-    "arguments": "Asks for the arguments first; no other step runs.",
+    "inputs": "Asks for the inputs first. Steps that depend on them run again too.",
+    "arguments": "Asks for the arguments first. No other step runs.",
 }
 
 
@@ -36,10 +37,10 @@ class Way:
     words: str
     wish: Wish
     asks: Literal["", "inputs", "arguments"] = ""
-    """What is asked for before it begins."""
+    """What is asked for first."""
 
 
-class AskReplay(QuestionWindow[Way | None]):
+class AskReplay(ChoiceWindow[Way]):
     """Offers the ways to replay a run, each with its plan.
 
     Args:
@@ -48,11 +49,8 @@ class AskReplay(QuestionWindow[Way | None]):
         plan: Gives the plan of a wish.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "close", "Close"),
-        Binding("pageup", "read(-1)", show=False, priority=True),
-        Binding("pagedown", "read(1)", show=False, priority=True),
-    ]
+    SCOPE: ClassVar[str] = "replay"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("replay")
 
     def __init__(
         self,
@@ -60,71 +58,50 @@ class AskReplay(QuestionWindow[Way | None]):
         step: StepState | None,
         plan: Callable[[Wish], Awaitable[ReplayPlan]],
     ) -> None:
-        super().__init__()
-        self._run = run
+        intro = f"{run.name}\nA new run; this one stays as it is.\n"
+        super().__init__("Replay", [(way.words, way) for way in ways(run, step)], intro)
         self._plan = plan
-        self._ways = ways(run, step)
-        self._said: dict[str, str] = {}
+        self._plans: dict[str, str] = {}
         """What was planned already, by the words of the way."""
 
-    def compose(self) -> ComposeResult:
-        """The run, the ways, the plan of the one that is pointed at."""
-        with Vertical(classes="window pick"):
-            yield PlainStatic(f"{self._run.name}\nA new run; this one stays as it is.\n")
-            yield PlainOptions()
-            with VerticalScroll(classes="replay-plan", can_focus=False):
-                yield PlainStatic("")
-
-    def on_mount(self) -> None:
-        """Offer the ways that make sense."""
-        self.query_one(".window").border_title = "Replay"
-        options = self.query_one(PlainOptions)
-        options.offer([(way.words, str(n)) for n, way in enumerate(self._ways)])
-        options.highlighted = 0
-        options.focus()
+    def compose_below(self) -> ComposeResult:
+        """The plan of the highlighted way."""
+        with VerticalScroll(classes="replay-plan", can_focus=False):
+            yield PlainStatic("")
 
     @on(OptionList.OptionHighlighted)
-    def _pointed(self, event: OptionList.OptionHighlighted) -> None:
+    def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
         if event.option.id is not None:
-            self._show_plan(self._ways[int(event.option.id)])
+            self._show_plan(self.choices[int(event.option.id)][1])
 
     @work(exclusive=True, group="replay-plan")
     async def _show_plan(self, way: Way) -> None:
         try:
-            if way.words not in self._said:
-                self._said[way.words] = plan_words(await self._plan(way.wish))
-            said = self._said[way.words]
+            if way.words not in self._plans:
+                self._plans[way.words] = plan_words(await self._plan(way.wish))
+            text = self._plans[way.words]
         except KimeraError as error:
-            said = str(error)
+            text = str(error)
         if way.asks:
-            said += f"\n{_ASKS[way.asks]}"
-        self.query_one(".replay-plan PlainStatic", PlainStatic).say(f"\n{said}")
-
-    @on(OptionList.OptionSelected)
-    def _take(self, event: OptionList.OptionSelected) -> None:
-        if event.option.id is not None:
-            self.dismiss(self._ways[int(event.option.id)])
+            text += f"\n{_ASKS[way.asks]}"
+        self.query_one(".replay-plan PlainStatic", PlainStatic).say(f"\n{text}")
 
     def action_read(self, by: int) -> None:
-        """Scroll a plan that is longer than its place."""
+        """Scroll a plan that is too long for its place."""
         plan = self.query_one(".replay-plan")
         plan.scroll_relative(y=by * max(1, plan.size.height - 1), animate=False)
 
-    def action_close(self) -> None:
-        """Leave it."""
-        self.dismiss(None)
-
 
 def plan_words(plan: ReplayPlan) -> str:
-    """A plan in a few sentences: how much runs, which steps, and the call where it is only one."""
+    """A plan in a few sentences: how much runs, which steps, and the call if it is only one."""
     names = {node.path: node.id or node.task.task_name for _, node in plan.plan.walk() if node.task}
     listed = [names[path] for path in plan.will_run]
     more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
-    said = plan.sentence[:1].upper() + plan.sentence[1:]
-    said = f"{said}: {', '.join(listed[:NAMED])}{more}." if listed else f"{said}."
+    words = plan.sentence[:1].upper() + plan.sentence[1:]
+    words = f"{words}: {', '.join(listed[:NAMED])}{more}." if listed else f"{words}."
     task = plan.payload
     call = [] if task is None else [call_words(task, task.secret, plan.fetched)]
-    return "\n".join([" ".join([said, *plan.needs[:3], *plan.notes[:3]]), *call])
+    return "\n".join([" ".join([words, *plan.needs[:3], *plan.notes[:3]]), *call])
 
 
 def ways(run: RunState, step: StepState | None) -> list[Way]:

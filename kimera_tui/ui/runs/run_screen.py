@@ -1,31 +1,31 @@
-"""What Live and History share: a list of runs, and everything about the selected one."""
+"""What Live and History share: a list of runs, and all about the selected one."""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Mapping
 from typing import ClassVar
 
-from textual import getters, on, work
+from textual import getters, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 
-from kimera_tui.errors import KimeraError
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.state import StepState
 from kimera_tui.ui.actions import bindings
+from kimera_tui.ui.kimera import Command
 from kimera_tui.ui.mode_screen import ModeScreen
 from kimera_tui.ui.runs.event_pane import EventPane
-from kimera_tui.ui.runs.payload_view import PayloadView, text_for_file, yankable
-from kimera_tui.ui.runs.replay_flow import ask_and_replay
+from kimera_tui.ui.runs.payload_view import PayloadView
 from kimera_tui.ui.runs.runs_table import RunsTable
+from kimera_tui.ui.runs.selection_actions import SelectionActions
 from kimera_tui.ui.runs.step_tree import StepTree
 from kimera_tui.ui.runs.timeline import Timeline
 from kimera_tui.ui.widgets.lines import LineView
 
 
 class RunScreen(ModeScreen):
-    """Shows runs: above the list and the steps, below the events and input and output."""
+    """Shows runs: the list and the steps above, the events and input and output below."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("runs")
     AUTO_FOCUS: ClassVar[str | None] = "RunsTable"
@@ -36,19 +36,24 @@ class RunScreen(ModeScreen):
     events = getters.query_one(EventPane)
     output = getters.query_one(PayloadView)
 
+    @property
+    def commands(self) -> Mapping[str, Command]:
+        """The actions by their names."""
+        return SelectionActions(self.kimera, self.kimera.acts, self).commands
+
     def compose_content(self) -> ComposeResult:
         """The four panes; the timeline takes the place of the steps."""
         with Container(id="run-screen"):
             with Container(id="upper"):
                 yield from self.compose_list()
-                yield StepTree(self.kimera.looked_at, id="step-tree")
-                yield Timeline(self.kimera.looked_at, id="timeline")
+                yield StepTree(self.kimera.state.selection, id="step-tree")
+                yield Timeline(self.kimera.state.selection, id="timeline")
             with Container(id="lower"):
                 yield EventPane(id="events")
                 yield PayloadView(id="output")
 
     def compose_list(self) -> ComposeResult:
-        """The list of runs, and what belongs to it."""
+        """The list of runs, with what belongs to it."""
         yield RunsTable(id="runs")
 
     @property
@@ -58,12 +63,12 @@ class RunScreen(ModeScreen):
 
     @property
     def shown_step(self) -> StepState | None:
-        """The step of that run which is selected in the pane that is shown."""
+        """The selected step of that run, in the visible pane."""
         view = self.timeline if self.has_class("-timeline") else self.steps
-        return view.selected if view.run is self.shown_run else None
+        return view.selected_step if view.run is self.shown_run else None
 
     async def selected_run(self) -> RunState | None:
-        """The run under the cursor, as soon as it is shown; None where there is none to show."""
+        """The run under the cursor, once it is shown; None if there is none."""
         return self.shown_run
 
     def draw_steps(self) -> None:
@@ -71,14 +76,18 @@ class RunScreen(ModeScreen):
         run, now = self.shown_run, self.kimera.services.clock.now()
         self.steps.show_run(run, now)
         if self.has_class("-timeline"):
-            self.timeline.show_run(run, now, self.kimera.usual)
+            self.timeline.show_run(run, now, self.kimera.state.usual)
         self.output.show_step(self.shown_step, self.shown_run)
 
-    @on(LineView.Selected, "RunsTable")
+    @on(LineView.Selected, "RunsTable, HistoryTable")
     def _run_selected(self) -> None:
+        self.select_run()
+
+    def select_run(self) -> None:
+        """Show the run under the cursor."""
         self.draw_steps()
 
-    @on(LineView.Opened, "RunsTable")
+    @on(LineView.Opened, "RunsTable, HistoryTable")
     def _run_opened(self) -> None:
         self.focus_steps()
 
@@ -96,7 +105,7 @@ class RunScreen(ModeScreen):
         self.output.focus()
 
     def action_toggle_timeline(self) -> None:
-        """Show the timeline in place of the steps, or the steps again."""
+        """Switch between the timeline and the steps."""
         focused = self.steps.has_focus or self.timeline.has_focus
         self.toggle_class("-timeline")
         self.draw_steps()
@@ -104,59 +113,12 @@ class RunScreen(ModeScreen):
             self.focus_steps()
 
     def action_toggle_output(self) -> None:
-        """Show events or input and output where there is no room for both."""
+        """Switch between events and input and output, where both do not fit."""
         self.toggle_class("-output")
         (self.output if self.has_class("-output") else self.events).focus()
 
-    @work(exclusive=True, group="to-workflow")
-    async def action_to_workflow(self) -> None:
-        """Compose the selected run as a workflow, to be saved or changed."""
-        run = await self.selected_run()
-        if run is None:
-            self.kimera.flash("Select a run to compose it as a workflow.")
-            return
-        await self.kimera.acts.compose_run(run.run_id)
-
-    @work(exclusive=True, group="yank")
-    async def action_yank(self) -> None:
-        """Copy what came out of the selected step."""
-        run, step = await self.selected_run(), self.shown_step
-        if run is None or step is None:
-            self.kimera.flash("Select a step to copy what came out of it.")
-            return
-        self.app.copy_to_clipboard(await asyncio.to_thread(yankable, step, run))
-        self.kimera.flash("Copied.")
-
-    @work(exclusive=True, group="save-value")
-    async def action_save_value(self) -> None:
-        """Write what came out of the selected step to a file, without its secrets."""
-        run, step = await self.selected_run(), self.shown_step
-        if run is None or step is None or not step.status.ended:
-            self.kimera.flash("Select a step that has ended.")
-            return
-        where = step.id or step.path.replace("/", "-") or "0"
-        name = f"run-{run.run_id[:8]}-{where}.{'txt' if step.error_type else 'json'}"
-        try:
-            text = await asyncio.to_thread(text_for_file, step, run)
-            path = await self.kimera.services.runs.save_value(name, text)
-        except KimeraError as error:
-            self.kimera.complain(str(error))
-            return
-        self.kimera.flash(f"Written to {path}")
-
     def action_next_failure(self) -> None:
-        """Put the cursor on the next step that ended badly."""
+        """Put the cursor on the next failed step."""
         if not self.steps.to_next_failure():
-            self.kimera.flash("No step of this run ended badly.")
+            self.kimera.flash("No step of this run failed.")
         self.draw_steps()
-
-    @work
-    async def action_replay(self, ask: bool = False) -> None:
-        """Run it again: whole, from what failed, from the selected step, or that step alone."""
-        run = await self.selected_run()
-        if run is None:
-            self.kimera.flash("Select a run to run it again.")
-        elif run.ended is None:
-            self.kimera.complain("This run has not ended: it can be replayed when it has.")
-        else:
-            await ask_and_replay(self.kimera, run, self.shown_step, ask=ask)

@@ -1,4 +1,4 @@
-"""The runs: newest first, each with its state, its steps and its age."""
+"""The runs, newest first: state, steps, age and name of each."""
 
 from __future__ import annotations
 
@@ -7,31 +7,28 @@ from collections.abc import Mapping
 from kimera_tui.runs.index import RunBook, RunState
 from kimera_tui.ui.text import safe, took
 from kimera_tui.ui.theme import GLYPHS, STYLES
-from kimera_tui.ui.widgets.lines import Line, LineView
+from kimera_tui.ui.widgets.lines import Line
+from kimera_tui.ui.widgets.panes import ListPane
 
 ROOMY = 70
-"""Cells from which on there is a column for what is usual."""
+"""Cells that leave room for a column with the usual duration."""
 Usual = Mapping[str, tuple[float, float]]
 
 
-class RunsTable(LineView):
-    """Lists the runs of the book; the cursor keeps to its run when others come and go."""
+class RunsTable(ListPane[RunState]):
+    """Lists the runs of the book; the cursor stays on its run when others come and go."""
 
     empty_text = "No runs yet.\nSend a task from Friends (1), or compose one (2)."
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self._runs: list[RunState] = []
+        self._shown: tuple[int, str] = (0, "")
+        """How many runs the book had, and which was the newest."""
         self._now = 0.0
         self._usual: Usual = {}
         self.faults_only = False
-        """Shows only the runs in which something went wrong."""
+        """Whether only runs with faults are shown."""
         self.border_title = "Runs"
-
-    @property
-    def selected(self) -> RunState | None:
-        """The run under the cursor."""
-        return self._runs[self.cursor] if self._runs else None
 
     def show_book(self, book: RunBook, now: float, usual: Usual, select: str | None = None) -> None:
         """Show the book's runs at a moment.
@@ -42,24 +39,24 @@ class RunsTable(LineView):
             usual: Median and 95th percentile of runs, in seconds, by name.
             select: The run to put the cursor on; None keeps it where it is.
         """
-        keep = select or (self.selected.run_id if self.selected else None)
-        self._runs = [
-            run for run in reversed(book.runs.values()) if run.faulty or not self.faults_only
-        ]
         self._now, self._usual = now, usual
         self.border_subtitle = "only faults" if self.faults_only else None
-        positions = {run.run_id: index for index, run in enumerate(self._runs)}
-        self.lines_changed()
-        if keep in positions:
-            self.move_cursor(positions[keep])
+        there = (len(book.runs), next(reversed(book.runs), ""))
+        if there == self._shown and not (select or self.faults_only):
+            self.refresh_changed()
+            return
+        self._shown = (-1, "") if self.faults_only else there
+        keep = select or (self.selected.run_id if self.selected else None)
+        runs = [run for run in reversed(book.runs.values()) if run.faulty or not self.faults_only]
+        self.show(runs)
+        for place, run in enumerate(runs):
+            if run.run_id == keep:
+                self.move_cursor(place)
+                break
 
-    def line_count(self) -> int:
-        """How many runs there are."""
-        return len(self._runs)
-
-    def line_at(self, index: int) -> Line:
+    def line_of(self, item: RunState) -> Line:
         """State, steps, age and name of a run."""
-        run = self._runs[index]
+        run = item
         status, style = run.status, STYLES[run.status]
         steps = f"{run.done}/{run.total}"
         seconds = (run.ended or self._now) - run.started
@@ -76,7 +73,7 @@ class RunsTable(LineView):
         )
 
     def _usual_spans(self, usual: tuple[float, float] | None) -> Line:
-        """What such runs usually take, half and nearly all of them, where there is room."""
+        """How long half and nearly all such runs take, where there is room."""
         if self.size.width < ROOMY:
             return ()
         words = "" if usual is None else f"{took(usual[0])} to {took(usual[1])}"

@@ -1,4 +1,4 @@
-"""The steps of a run as a tree, all of them from the first moment, each with its state."""
+"""The steps of a run as a tree: all of them from the start, each with its state."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from kimera_tui.runs.index import RunState
 from kimera_tui.runs.plan import Node
 from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
-from kimera_tui.ui.selection import LookedAt
+from kimera_tui.ui.selection import Selection
 from kimera_tui.ui.text import safe, took
 from kimera_tui.ui.theme import GLYPHS, STYLES
-from kimera_tui.ui.widgets.lines import Line, LineView
+from kimera_tui.ui.widgets.lines import Line
+from kimera_tui.ui.widgets.panes import ListPane
 
 BAR = 10
 """Cells of a progress bar."""
 
 
-class StepTree(LineView):
-    """Shows one run's plan with the state of each step.
+class StepTree(ListPane[tuple[int, Node]]):
+    """Shows one run's plan with the state of each step; an item is a node with its depth.
 
     Args:
-        looked_at: Holds which step is selected.
+        selection: Holds which step is selected.
     """
 
     empty_text = "Select a run to see its steps."
 
-    def __init__(self, looked_at: LookedAt, **kwargs: object) -> None:
+    def __init__(self, selection: Selection, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self._looked_at = looked_at
+        self._selection = selection
         self.run: RunState | None = None
         """The run that is shown."""
-        self._rows: list[tuple[int, Node]] = []
         self._places: dict[str, int] = {}
         """Rows by the paths of their nodes."""
         self._now = 0.0
@@ -37,31 +37,33 @@ class StepTree(LineView):
 
     def show_run(self, run: RunState | None, now: float) -> None:
         """Show a run at a moment, with the cursor on its selected step."""
-        before = (self.run and self.run.run_id, self.cursor)
-        if run is not self.run:
+        before, self._now = (self.run and self.run.run_id, self.cursor), now
+        changed = run is not self.run
+        if changed:
             self.run = run
-            self._rows = list(run.plan.walk()) if run is not None else []
-            self._places = {node.path: row for row, (_, node) in enumerate(self._rows)}
-        self._now = now
-        if run is not None:
-            self.cursor = self._places.get(self._looked_at.path_in(run), 0)
-        self.lines_changed()
-        if before != (run and run.run_id, self.cursor):  # else it may have been scrolled away from
+            self.items = list(run.plan.walk()) if run is not None else []
+            self._places = {node.path: row for row, (_, node) in enumerate(self.items)}
+        cursor = 0 if run is None else self._places.get(self._selection.path_in(run), 0)
+        if changed or cursor != self.cursor:
+            self.show(self.items, cursor)
+        else:
+            self.refresh_changed()
+        if before != (run and run.run_id, self.cursor):  # else the operator may have scrolled away
             self.show_cursor()
 
     def move_cursor(self, index: int) -> None:
         """Select the node on a line."""
         if self.run is not None:
-            index = max(0, min(index, len(self._rows) - 1))
-            self._looked_at.choose(self.run, self._rows[index][1].path)
+            index = max(0, min(index, len(self.items) - 1))
+            self._selection.choose(self.run, self.items[index][1].path)
         super().move_cursor(index)
 
     def to_next_failure(self) -> bool:
-        """Put the cursor on the next step that ended badly, from the top again after the last."""
+        """Put the cursor on the next failed step, from the top again after the last."""
         steps = self.run.steps if self.run is not None else {}
         bad = [
             index
-            for index, (_, node) in enumerate(self._rows)
+            for index, (_, node) in enumerate(self.items)
             if node.path in steps and steps[node.path].status.bad
         ]
         if not bad:
@@ -70,19 +72,15 @@ class StepTree(LineView):
         return True
 
     @property
-    def selected(self) -> StepState | None:
+    def selected_step(self) -> StepState | None:
         """The step under the cursor; None on a chain's or para's own line."""
-        if self.run is None or not self._rows:
+        if self.run is None or self.selected is None:
             return None
-        return self.run.steps.get(self._rows[self.cursor][1].path)
+        return self.run.steps.get(self.selected[1].path)
 
-    def line_count(self) -> int:
-        """How many nodes the plan has."""
-        return len(self._rows)
-
-    def line_at(self, index: int) -> Line:
+    def line_of(self, item: tuple[int, Node]) -> Line:
         """A node: its place in the tree, name, state and cause."""
-        depth, node = self._rows[index]
+        depth, node = item
         indent = " " + "  " * depth
         role = (f"{node.role}: " if node.role else "", "key")
         if node.task is None:

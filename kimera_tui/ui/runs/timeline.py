@@ -1,4 +1,4 @@
-"""The timeline of a run: a bar a step, with waiting, queueing and running told apart."""
+"""The timeline of a run: a bar for each step, split into waiting, queued and running."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
-from kimera_tui.ui.selection import LookedAt
+from kimera_tui.ui.selection import Selection
 from kimera_tui.ui.text import safe, took
 from kimera_tui.ui.theme import GLYPHS, STYLES
-from kimera_tui.ui.widgets.lines import Line, LineView
+from kimera_tui.ui.widgets.lines import Line
+from kimera_tui.ui.widgets.panes import ListPane
 
 NAME = 20
 """Cells for a step's name."""
@@ -21,21 +22,21 @@ Usual = Mapping[str, tuple[float, float]]
 """Usual running time of a task by ``friend.task``: median and 95th percentile, in seconds."""
 
 
-class Timeline(LineView):
-    """Shows when each step of a run waited, queued and ran.
+class Timeline(ListPane[str]):
+    """Shows when each step of a run waited, queued and ran; an item is the path of a step.
 
     Args:
-        looked_at: Holds which step is selected.
+        selection: Holds which step is selected.
     """
 
     empty_text = "Select a run to see its timeline."
 
-    def __init__(self, looked_at: LookedAt, **kwargs: object) -> None:
+    def __init__(self, selection: Selection, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self._looked_at = looked_at
-        self._steps: list[StepState] = []
+        self._selection = selection
         self.run: RunState | None = None
         """The run that is shown."""
+        self._places: dict[str, int] = {}
         self._now = self._end = 0.0
         self._usual: Usual = {}
         self.border_title = "Timeline · ░ queued  █ running  │ usual, slow"
@@ -43,53 +44,49 @@ class Timeline(LineView):
     def show_run(self, run: RunState | None, now: float, usual: Usual) -> None:
         """Show a run at a moment, with the usual times of its tasks and its selected step."""
         before = (self.run and self.run.run_id, self.cursor)
-        self.run = run
-        self._steps = list(run.steps.values()) if run is not None else []
-        self._now = now
-        self._usual = usual
-        self._end = max([now, *self._expected_ends()]) if run is not None else now
-        if run is not None:
-            self.cursor = self._line_of(self._looked_at.path_in(run))
-        self.lines_changed()
+        if run is not self.run:
+            self.items = list(run.steps) if run is not None else []
+            self._places = {path: place for place, path in enumerate(self.items)}
+        self.run, self._now, self._usual = run, now, usual
+        self._end = max([now, *self._expected_ends(run)]) if run is not None else now
+        self.show(self.items, 0 if run is None else self._line_of(self._selection.path_in(run)))
         if before != (run and run.run_id, self.cursor):
             self.show_cursor()
 
     def move_cursor(self, index: int) -> None:
         """Select the step on a line."""
-        if self.run is not None and self._steps:
-            index = max(0, min(index, len(self._steps) - 1))
-            self._looked_at.choose(self.run, self._steps[index].path)
+        if self.run is not None and self.items:
+            index = max(0, min(index, len(self.items) - 1))
+            self._selection.choose(self.run, self.items[index])
         super().move_cursor(index)
 
     def _line_of(self, path: str) -> int:
         """The line of a step; of a chain or para, that of its first step."""
+        if path in self._places:
+            return self._places[path]
         below = f"{path}/" if path else ""
-        return next(
-            (n for n, s in enumerate(self._steps) if s.path == path or s.path.startswith(below)), 0
-        )
+        return next((n for n, each in enumerate(self.items) if each.startswith(below)), 0)
 
-    def _expected_ends(self) -> list[float]:
-        """When the steps under way end at the latest, if they take what is usual."""
+    def _expected_ends(self, run: RunState) -> list[float]:
+        """When the running steps end at the latest, if they take the usual time."""
+        if run.ended is not None or not self._usual:
+            return []
         return [
             step.started_at + self._usual[step.name][1]
-            for step in self._steps
+            for step in run.steps.values()
             if step.started_at is not None and step.ended_at is None and step.name in self._usual
         ]
 
     @property
-    def selected(self) -> StepState | None:
+    def selected_step(self) -> StepState | None:
         """The step under the cursor."""
-        return self._steps[self.cursor] if self._steps else None
+        return None if self.run is None else self.run.steps.get(self.selected or "")
 
-    def line_count(self) -> int:
-        """How many steps there are."""
-        return len(self._steps)
-
-    def line_at(self, index: int) -> Line:
+    def line_of(self, item: str) -> Line:
         """A step's name, bar and duration."""
         if self.run is None:
             return []
-        step, run = self._steps[index], self.run
+        step, run = self.run.steps[item], self.run
         cells = max(10, self.size.width - NAME - TIME - 6)
         span = max((run.ended or self._end) - run.started, 0.001)
         scale = Scale(run.started, span, cells)
@@ -125,7 +122,7 @@ def bar(
     sent = scale.cell(step.sent_at) if step.sent_at is not None else end
     started_at = step.started_at or (step.ended_at if step.status is Status.DONE else None)
     start = scale.cell(started_at) if started_at is not None else end
-    # A step too short for its cell still shows that it was there.
+    # Even the shortest step gets a cell.
     run = max(end - start, 1 if started_at is not None else 0)
     queued = max(start - sent, 0 if run else 1)
     used = min(sent + queued + run, scale.cells)
@@ -142,7 +139,7 @@ def bar(
 
 
 def marked(spans: list[tuple[str, str]], cells: list[int]) -> list[tuple[str, str]]:
-    """The bar with a mark in each of some cells, where the bar hasn't come yet."""
+    """The bar with a mark in some cells that it has not reached yet."""
     chars = [(character, style) for text, style in spans for character in text]
     for cell in cells:
         if cell < len(chars) and chars[cell][0] == " ":
@@ -157,7 +154,7 @@ def marked(spans: list[tuple[str, str]], cells: list[int]) -> list[tuple[str, st
 
 
 def _style(step: StepState, now: float, usual: tuple[float, float] | None) -> str:
-    """The colour of a running bar turns when it takes longer than 95 of 100 did."""
+    """The colour of a bar; it changes when the step takes longer than 95 of 100 did."""
     style = STYLES[step.status]
     if usual is not None and not step.status.ended and step.started_at is not None:
         return "warning" if now - step.started_at > usual[1] else style

@@ -10,7 +10,7 @@ from textual.containers import Vertical
 
 from kimera_tui.errors import UsageError
 from kimera_tui.ui.text import safe
-from kimera_tui.ui.widgets.plain import PlainInput, PlainLabel
+from kimera_tui.ui.widgets.unmarked import PlainInput, PlainLabel
 from kimera_tui.values.spec import Spec
 
 MOST_CHOICES = 12

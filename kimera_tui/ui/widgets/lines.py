@@ -1,7 +1,8 @@
-"""Line views: panes painted line by line, which stay fast where tables and logs don't."""
+"""Line views: panes painted line by line, which stay fast where tables and logs do not."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -22,14 +23,14 @@ Span = tuple[str, str]
 Line = Sequence[Span]
 
 MEASURED = 100
-"""Lines of a pane of which the longest is looked for, each time that they change."""
+"""Lines of a pane that are measured each time they change."""
 STYLE_NAMES = ("dim", "active", "queued", "good", "bad", "warning", "strong", "key")
 
 
 class LineView(ScrollView, can_focus=True):
     """Shows lines of styled text; subclasses say how many there are and what is on each.
 
-    The texts must be safe already (``ui.text``): they go to the terminal as they are.
+    The texts must be safe already (``ui.text``): they go to the terminal unchanged.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("lines")
@@ -57,7 +58,7 @@ class LineView(ScrollView, can_focus=True):
     """
     has_cursor: ClassVar[bool] = True
     empty_text: str = ""
-    """What stands there instead of lines: what the pane is for, and what to do next."""
+    """Shown instead of lines: what the pane is for, and what to do next."""
 
     class Selected(Message):
         """The cursor came to another line."""
@@ -77,36 +78,46 @@ class LineView(ScrollView, can_focus=True):
 
     def __init__(self, **kwargs: Any) -> None:
         self._styles: dict[str, Style] = {}
+        self._painted: dict[int, Line] = {}
         super().__init__(**kwargs)
         self.cursor = 0
 
     # What subclasses provide
 
+    @abstractmethod
     def line_count(self) -> int:
         """How many lines there are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def line_at(self, index: int) -> Line:
         """What is on a line."""
-        raise NotImplementedError
 
     # Painting
 
     def lines_changed(self) -> None:
-        """Take the lines in anew: another number of them, other texts."""
-        count = self.line_count()
-        self.cursor = max(0, min(self.cursor, count - 1))
-        width = max((self._width_of(index) for index in self._measured()), default=0)
-        self.virtual_size = Size(width, count)
+        """Paint other lines, or another number of them."""
+        self.cursor = max(0, min(self.cursor, self.line_count() - 1))
+        self._measure()
         self.refresh()
 
+    def refresh_changed(self) -> None:
+        """Paint the same lines, as far as they are visible and their texts have changed."""
+        self._measure()
+        painted, self._painted = self._painted, {}
+        for index, line in painted.items():
+            if index >= self.line_count() or self.line_at(index) != line:
+                self.refresh_line(index)
+            else:
+                self._painted[index] = line
+
+    def _measure(self) -> None:
+        width = max((_width(self.line_at(index)) for index in self._measured()), default=0)
+        self.virtual_size = Size(width, self.line_count())
+
     def _measured(self) -> range:
-        """Lines whose width counts; with very many, the last ones stand for all."""
+        """Lines whose width is measured; of very many, the last ones."""
         count = self.line_count()
         return range(max(0, count - MEASURED), count)
-
-    def _width_of(self, index: int) -> int:
-        return sum(cell_len(text) for text, _ in self.line_at(index))
 
     def render_line(self, y: int) -> Strip:
         """Paint one line of the visible part."""
@@ -118,9 +129,9 @@ class LineView(ScrollView, can_focus=True):
         if self.has_cursor and index == self.cursor:
             name = "line--cursor" if self.has_focus else "line--cursor-blurred"
             base += self.get_component_rich_style(name)
+        line = self._painted[index] = self.line_at(index)
         segments = [
-            Segment(text, base + self._style(name) if name else base)
-            for text, name in self.line_at(index)
+            Segment(text, base + self._style(name) if name else base) for text, name in line
         ]
         strip = Strip(segments).crop_extend(scroll_x, scroll_x + width, base)
         return strip.apply_offsets(scroll_x, index)
@@ -133,14 +144,14 @@ class LineView(ScrollView, can_focus=True):
         return Strip.blank(width, base)
 
     def _style(self, name: str) -> Style:
-        # Colour and weight only: the background is the line's, which may be the cursor's.
+        # Colour and weight only: the background may be the cursor's.
         if name not in self._styles:
             style = self.get_component_rich_style(f"line--{name}")
             self._styles[name] = Style(color=style.color, bold=style.bold)
         return self._styles[name]
 
     def notify_style_update(self) -> None:
-        """Another theme has other colours."""
+        """Forget the colours of the theme before."""
         self._styles.clear()
         super().notify_style_update()
 
@@ -153,9 +164,8 @@ class LineView(ScrollView, can_focus=True):
         if count == 0 or index == self.cursor:
             return
         old, self.cursor = self.cursor, index
-        self.refresh_line(old - self.scroll_offset.y)
-        self.refresh_line(index - self.scroll_offset.y)
-        self.refresh()
+        self.refresh_line(old)
+        self.refresh_line(index)
         self.scroll_to_region(
             Region(self.scroll_offset.x, index, 1, 1), animate=False, force=True, immediate=True
         )
@@ -181,17 +191,11 @@ class LineView(ScrollView, can_focus=True):
         page = max(1, self.size.height - 1)
         self.action_cursor(by * page)
 
-    def action_top(self) -> None:
-        """Go to the first line."""
-        self.move_cursor(0)
+    def action_edge(self, last: bool) -> None:
+        """Go to the first or the last line."""
+        self.move_cursor(self.line_count() - 1 if last else 0)
         if not self.has_cursor:
-            self.scroll_home(animate=False)
-
-    def action_bottom(self) -> None:
-        """Go to the last line."""
-        self.move_cursor(self.line_count() - 1)
-        if not self.has_cursor:
-            self.scroll_end(animate=False)
+            self.scroll_end(animate=False) if last else self.scroll_home(animate=False)
 
     def action_sideways(self, by: int) -> None:
         """Scroll to the side."""
@@ -219,10 +223,11 @@ class LineView(ScrollView, can_focus=True):
         if self.has_cursor:
             self.show_cursor()
 
-    def on_focus(self) -> None:
-        """Show the cursor as active."""
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Show the cursor as active or resting."""
+        super().watch_has_focus(has_focus)
         self.refresh()
 
-    def on_blur(self) -> None:
-        """Show the cursor as resting."""
-        self.refresh()
+
+def _width(line: Line) -> int:
+    return sum(cell_len(text) for text, _ in line)

@@ -10,7 +10,7 @@ from kimera_tui.cluster.inspector import ClusterView
 from kimera_tui.process.events import ConnectionBack, ConnectionLost
 from kimera_tui.redaction import redact_text
 from kimera_tui.ui.text import safe, took
-from kimera_tui.ui.widgets.plain import PlainStatic
+from kimera_tui.ui.widgets.unmarked import PlainStatic
 
 
 @dataclass(frozen=True, slots=True)

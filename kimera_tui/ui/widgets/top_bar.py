@@ -1,4 +1,4 @@
-"""The bar of modes at the top: which there are, which one this is; clickable."""
+"""The bar at the top: the modes, with the current one marked; clickable."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.events import Click
 
-from kimera_tui.ui.widgets.plain import PlainLabel
-
-MODES = (("1", "friends", "Friends"), ("2", "compose", "Compose"), ("3", "live", "Live"),
-         ("4", "history", "History"), ("5", "cluster", "Cluster"))  # fmt: skip
+from kimera_tui.ui.actions import MODES
+from kimera_tui.ui.widgets.unmarked import PlainLabel
 
 
 class ModeTab(PlainLabel):
     """One mode's name."""
 
-    def __init__(self, key: str, mode: str, title: str, current: bool) -> None:
+    def __init__(self, key: int, mode: str, title: str, current: bool) -> None:
         super().__init__(f" {key} {title} ", classes="-current" if current else "")
         self._mode = mode
 
@@ -35,5 +33,5 @@ class TopBar(Horizontal):
     def compose(self) -> ComposeResult:
         """The name, then the modes."""
         yield PlainLabel(" Kimera ", id="brand")
-        for key, mode, title in MODES:
+        for key, (mode, (title, _)) in enumerate(MODES.items(), 1):
             yield ModeTab(key, mode, title, mode == self._current)

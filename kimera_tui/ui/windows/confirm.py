@@ -1,4 +1,4 @@
-"""The question before an act that can't be taken back; the focus is on No."""
+"""The question before an act that cannot be undone; the focus is on No."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button
 
-from kimera_tui.ui.text import content
-from kimera_tui.ui.widgets.plain import PlainButton, PlainStatic
+from kimera_tui.ui.actions import bindings
+from kimera_tui.ui.widgets.unmarked import PlainButton, PlainStatic
 from kimera_tui.ui.windows.window import QuestionWindow
 
 
@@ -30,19 +30,15 @@ class Question:
 
 
 class Confirm(QuestionWindow[str]):
-    """Asks; returns the choice, or the act's word, or an empty string for no."""
+    """Asks; returns the choice, the word of the act, or an empty string for no."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,n", "no", "No"),
-        Binding("left", "app.focus_previous", show=False),
-        Binding("right", "app.focus_next", show=False),
-        Binding("up,k", "read(-1)", show=False),
-        Binding("down,j", "read(1)", show=False),
-    ]
+    SCOPE: ClassVar[str] = "confirm"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("confirm")
 
     def __init__(self, question: Question) -> None:
         super().__init__()
         self._question = question
+        self.heading = question.title
 
     def compose(self) -> ComposeResult:
         """The text and the buttons."""
@@ -56,8 +52,7 @@ class Confirm(QuestionWindow[str]):
                     yield PlainButton(words, id=f"choice-{number}", variant="error", compact=True)
 
     def on_mount(self) -> None:
-        """Stand on No."""
-        self.query_one(".window").border_title = content(self._question.title)
+        """Focus No."""
         self.query_one("#no").focus()
 
     @on(Button.Pressed)
@@ -67,9 +62,9 @@ class Confirm(QuestionWindow[str]):
         self.dismiss("" if name == "no" else choices[int(name.removeprefix("choice-"))])
 
     def action_read(self, by: int) -> None:
-        """Scroll a question that is longer than the screen."""
+        """Scroll a question that does not fit on the screen."""
         self.query_one(".question").scroll_relative(y=by, animate=False)
 
-    def action_no(self) -> None:
-        """Leave everything as it is."""
+    def action_close(self) -> None:
+        """Change nothing."""
         self.dismiss("")

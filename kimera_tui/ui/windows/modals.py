@@ -7,33 +7,28 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.fuzzy import Matcher
 from textual.widgets import Input, OptionList
 
 from kimera_tui.config.friends import Friend
-from kimera_tui.ui.actions import ACTIONS, SCOPES
-from kimera_tui.ui.text import content
-from kimera_tui.ui.widgets.plain import PlainInput, PlainOptions, PlainStatic
+from kimera_tui.ui.actions import SCOPES, actions_of, bindings
+from kimera_tui.ui.widgets.unmarked import PlainInput, PlainOptions, PlainStatic
 from kimera_tui.ui.windows.window import Window
 
-CLOSE: list[BindingType] = [Binding("escape", "close", "Close")]
-UNLISTED = "friend.task names one that is not listed."
+UNLISTED = "Type friend.task for one that is not listed."
 
 
 class PickTask(Window[tuple[str, str] | None]):
     """Picks one of the friends' tasks by typing some letters of its name, in their order."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *CLOSE,
-        Binding("down", "move(1)", "Down", show=False, priority=True),
-        Binding("up", "move(-1)", "Up", show=False, priority=True),
-    ]
+    SCOPE: ClassVar[str] = "pick-task"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("pick-task")
 
     def __init__(self, friends: Mapping[str, Friend], title: str = "Add a task") -> None:
         super().__init__()
-        self._head = title
+        self.heading = title
         self._friends = friends
         self._names = [(name, task) for name, friend in friends.items() for task in friend.tasks]
         self._offered: list[tuple[str, str]] = []
@@ -47,7 +42,6 @@ class PickTask(Window[tuple[str, str] | None]):
 
     def on_mount(self) -> None:
         """Offer all."""
-        self.query_one(".window").border_title = content(self._head)
         self._offer("")
 
     def _offer(self, typed: str) -> None:
@@ -58,12 +52,12 @@ class PickTask(Window[tuple[str, str] | None]):
         options = self.query_one(PlainOptions)
         options.offer([(self._words(*each), str(n)) for n, each in enumerate(self._offered)])
         options.highlighted = 0 if self._offered else None
-        found = "enter takes it." if self._offered else "No task is called like that."
+        found = "enter takes it." if self._offered else "No task matches."
         self.query_one(".pick-note", PlainStatic).say(f"{found} {UNLISTED}")
 
     def _words(self, friend: str, task: str) -> str:
         info = self._friends[friend].tasks.get(task)
-        doc = "not among the friend's tasks" if info is None else info.doc
+        doc = "not one of the friend's declared tasks" if info is None else info.doc
         return f"{f'{friend}.{task}':<24}  {doc}" if doc else f"{friend}.{task}"
 
     @on(Input.Changed)
@@ -84,13 +78,9 @@ class PickTask(Window[tuple[str, str] | None]):
         options = self.query_one(PlainOptions)
         options.action_cursor_down() if by > 0 else options.action_cursor_up()
 
-    def action_close(self) -> None:
-        """Close without picking."""
-        self.dismiss(None)
-
 
 def matching(typed: str, names: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The names in which every typed word's letters stand in their order, the best first."""
+    """The names that have the letters of each typed word in their order, the best first."""
     matchers = [Matcher(word) for word in typed.split()]
     if not matchers:
         return list(names)
@@ -103,37 +93,41 @@ def matching(typed: str, names: Sequence[tuple[str, str]]) -> list[tuple[str, st
 
 
 class Help(Window[None]):
-    """All keys, from the registry of actions."""
+    """All keys, from the registry of actions.
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *CLOSE,
-        Binding("question_mark,f1,q", "close", "Close", show=False),
-    ]
+    Args:
+        here: The scopes of what is on the screen, which come first.
+    """
+
+    SCOPE: ClassVar[str] = "help"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("help")
+    heading = "Keys"
+
+    def __init__(self, here: Sequence[str] = ()) -> None:
+        super().__init__()
+        self._here = here
 
     def compose(self) -> ComposeResult:
-        """A table a scope."""
+        """A table for each scope."""
         with VerticalScroll(classes="window help"):
-            for block in help_blocks():
+            for block in help_blocks(self._here):
                 yield PlainStatic(f"{block}\n")
-            yield PlainStatic("ctrl+p opens the palette: everything by its name.")
+            yield PlainStatic("ctrl+p opens the palette: every action by its name.")
 
     def on_mount(self) -> None:
         """Say how to leave."""
-        window = self.query_one(".window")
-        window.border_title = "Keys"
-        window.border_subtitle = "esc closes"
-
-    def action_close(self) -> None:
-        """Close the window."""
-        self.dismiss(None)
+        self.query_one(".window").border_subtitle = "esc closes"
 
 
-def help_blocks() -> Iterator[str]:
-    """All actions with their keys, a text a scope."""
-    for scope, title in SCOPES.items():
-        rows = [title]
-        for action in ACTIONS:
-            if action.scope == scope:
-                keys = ", ".join([action.key, *action.keys.split(",")[1:]])
-                rows.append(f"  {keys:<18} {action.help}")
+def help_blocks(here: Sequence[str] = ()) -> Iterator[str]:
+    """All actions with their keys, a text for each scope.
+
+    Args:
+        here: The scopes that come first.
+    """
+    for scope in dict.fromkeys([*here, *SCOPES]):
+        rows = [SCOPES[scope]]
+        for action in actions_of(scope):
+            keys = ", ".join([action.key, *action.keys.split(",")[1:]])
+            rows.append(f"  {keys:<18} {action.help}")
         yield "\n".join(rows)

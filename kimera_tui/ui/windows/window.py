@@ -1,27 +1,46 @@
-"""Windows over a mode, each of which closes once, however often it is told to."""
+"""What all windows over a mode share: title, keys, hint, and closing once."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from textual import on
 from textual.await_complete import AwaitComplete
+from textual.binding import BindingType
 from textual.command import CommandPalette
 from textual.screen import ModalScreen
 from textual.widgets import Input
+
+from kimera_tui.ui.actions import bindings, hint
+from kimera_tui.ui.text import content
 
 T = TypeVar("T")
 
 
 class Window(ModalScreen[T]):
-    """A modal screen; a second key or click on its way out doesn't close what lies below."""
+    """A modal screen; a second key or click while it closes does not close what lies below."""
+
+    SCOPE: ClassVar[str] = "window"
+    """Scope of its own keys."""
+    BINDINGS: ClassVar[list[BindingType]] = bindings("window")
+    heading: str = ""
+    """The title on its border; outside text is made safe."""
+
+    @property
+    def hint(self) -> str:
+        """Its keys on one line."""
+        return hint(self.SCOPE, "window")
+
+    def on_mount(self) -> None:
+        """Name the window."""
+        self.query_one(".window").border_title = content(self.heading)
 
     def takes_unseen(self, key: str) -> bool:
-        """Whether a key may do something here that was typed before the window was there.
+        """Whether a key typed before the window was there may do something here.
 
         Args:
-            key: Its name; empty for a text that was pasted.
+            key: Its name; empty for pasted text.
         """
         return True
 
@@ -29,16 +48,20 @@ class Window(ModalScreen[T]):
         """Close with a result, unless it is closed already."""
         if not self.is_active:
             return AwaitComplete()
-        # The panes go before the window does, and what it still does would look for them.
+        # Its panes go before the window does, and its workers would look for them.
         self.workers.cancel_node(self)
         return super().dismiss(result)
+
+    def action_close(self) -> None:
+        """Close without an answer."""
+        self.dismiss(None)
 
 
 class QuestionWindow(Window[T]):
     """A window that has to be read before it is answered or filled in."""
 
     def takes_unseen(self, key: str) -> bool:
-        """Only what leaves everything as it is."""
+        """Only what changes nothing."""
         return key == "escape"
 
 
@@ -47,10 +70,10 @@ class Palette(CommandPalette):
 
     @on(Input.Submitted)
     async def _found_first(self, event: Input.Submitted) -> None:
-        """Take what is found for all that was typed, not for a part of it."""
+        """Take what matches all that was typed, not a part of it."""
         event.stop()
         event.prevent_default()
-        while any(  # noqa: ASYNC110 - the search says nowhere when it is through
+        while any(  # noqa: ASYNC110 - the search does not announce its end
             worker.group == self._GATHER_COMMANDS_GROUP and not worker.is_finished
             for worker in self.workers
         ):

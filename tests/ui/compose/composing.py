@@ -14,11 +14,10 @@ from textual.screen import ModalScreen
 
 from kimera_tui.documents.document import Document, Step, TaskStep, children_of
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.ui.compose import base
-from kimera_tui.ui.compose.composition import opened
+from kimera_tui.ui.compose import screen
 from kimera_tui.ui.compose.forms import FormWindow
 from kimera_tui.ui.compose.screen import ComposeScreen
-from tests.ui.stage import ASKING, Stage, grid
+from tests.ui.stage import Stage, grid, is_asking
 
 TEXT = """\
 # kept by hand
@@ -34,7 +33,7 @@ steps:
 
 WORKING = (
     "launch", "history-find", "history-read", "replay-plan", "saved",
-    "compose-rest", "compose-check", "compose-last", "yank", "save-value",
+    "compose-rest", "compose-check", "compose-last", "do-yank", "do-save-value",
 )  # fmt: skip
 """Groups of workers that end by themselves."""
 KEY_NAMES = {" ": "space", "_": "underscore", ".": "full_stop", ",": "comma"}
@@ -56,7 +55,7 @@ class Composing:
 
     @property
     def document(self) -> Document:
-        return self.app.composition.document
+        return self.app.state.composer.document
 
     @property
     def picture(self) -> str:
@@ -75,7 +74,7 @@ class Composing:
     @property
     def here(self) -> str:
         """Id of the step under the cursor; empty elsewhere."""
-        step = self.screen.row.step
+        step = self.screen.steps.row.step
         return step.id if step is not None else ""
 
     async def keys(self, *keys: str) -> None:
@@ -97,7 +96,7 @@ class Composing:
     def _is_busy(self) -> bool:
         asks = isinstance(self.app.screen, ModalScreen)
         return self.app.typed_ahead.is_busy or any(
-            worker.is_running and worker.group in (WORKING if asks else (*WORKING, *ASKING))
+            worker.is_running and (worker.group in WORKING or (not asks and is_asking(worker)))
             for worker in self.app.workers
         )
 
@@ -124,7 +123,7 @@ class Composing:
     async def put(self, steps: list[dict[str, Any]], **more: Any) -> None:
         """Compose a document."""
         document = Document.model_validate({"name": "nightly", "steps": steps, **more})
-        self.screen.put(opened(document))
+        self.app.state.composer.open(document)
         await self.keys()
 
 
@@ -134,7 +133,7 @@ async def composer(
 ) -> AsyncIterator[Composing]:
     """A console in its composer, with real files in a folder if one is given."""
     stage = Stage() if folder is None else Stage(folder=folder)
-    at_once = patch.multiple(base, REST=0, CHECK_DELAY=0)
+    at_once = patch.multiple(screen, REST=0, CHECK_DELAY=0)
     with at_once:
         async with KimeraApp(stage).run_test(size=size) as pilot:
             it = Composing(pilot, stage)

@@ -57,7 +57,7 @@ async def test_the_task_picker_finds_by_letters_and_names_what_is_not_listed() -
         await it.keys("ctrl+u")
         await it.type("nothing like it")
         await it.keys("enter")
-        assert "No task is called like that." in it.picture
+        assert "No task matches." in it.picture
         await it.keys("ctrl+u")
         await it.pick("calculator.cube")
         (step,) = it.document.steps
@@ -164,13 +164,13 @@ async def test_a_pasted_group_gets_ids_of_its_own_and_is_whole() -> None:
 IDLE = [
     ("u", "Nothing to undo."),
     ("ctrl+y", "Nothing to redo."),
-    ("v", "Nothing was cut yet"),
-    ("K", "It is the first step already."),
-    ("G J", "It is the last step already."),
+    ("v", "Nothing to paste: x cuts a step."),
+    ("K", "Already the first step."),
+    ("G J", "Already the last step."),
     ("greater_than_sign", "No chain or para right before it"),
     ("less_than_sign", "It stands at the top already."),
     ("W", "Not in a chain or para"),
-    ("backspace", "no chain or para is around it"),
+    ("backspace", "Already at the top level."),
     ("n", "No problems."),
     ("g d", "Put the cursor on a step."),
     ("g x", "Put the cursor on a step."),
@@ -230,7 +230,7 @@ async def test_of_two_steps_with_one_id_the_problem_leads_to_the_second() -> Non
     async with composer() as it:
         await it.put([call("echo.nothing", "same"), call("echo.a_dict", "same")])
         await it.keys("g", "n")
-        assert it.screen.row.number == 2
+        assert it.screen.steps.row.number == 2
 
 
 async def test_problems_of_inputs_and_header_lead_to_their_lines() -> None:
@@ -243,7 +243,7 @@ async def test_problems_of_inputs_and_header_lead_to_their_lines() -> None:
         kinds = []
         for _ in range(2):
             await it.keys("n")
-            kinds.append(it.screen.row.kind)
+            kinds.append(it.screen.steps.row.kind)
         assert kinds == ["header", "inputs"]
 
 
@@ -273,7 +273,7 @@ async def test_what_feeds_the_selected_step_is_marked_and_told_with_the_last_run
             it.stage.sent(task)
         it.stage.succeeded(fetch, rows)
         it.stage.failed(add, "TypeError", "add() got a day")
-        it.stage.ended(it.app.wanted_run or next(iter(it.app.book.runs)), "add failed")
+        it.stage.ended(it.app.state.wanted_run or next(iter(it.app.state.book.runs)), "add failed")
         await it.keys("2", "down")
         assert it.here == "add"
         assert "▸ comes in" in it.picture

@@ -48,7 +48,7 @@ async def test_the_operators_editor_is_given_the_saved_file_and_it_is_read_again
         await open_saved(it)
         await it.keys("c", "E")
         assert shape(it.document.steps) == ["one", "from_editor", "two"]
-        assert not it.app.composition.unsaved
+        assert not it.app.state.composer.unsaved
 
 
 @pytest.mark.usefixtures("terminal")
@@ -61,7 +61,7 @@ async def test_an_editor_that_fails_is_told_and_changes_nothing(
         before = it.document
         editor(monkeypatch, tmp_path, "sys.exit(3)")
         await it.keys("E")
-        assert "ended with 3" in it.told
+        assert "exited with 3" in it.told
         monkeypatch.setenv("EDITOR", "/nowhere/vim")
         await it.keys("E")
         assert "EDITOR=/nowhere/vim: " in it.told
@@ -79,7 +79,7 @@ async def test_where_the_terminal_can_not_be_left_the_editor_says_so(
     async with composer(tmp_path) as it:
         await open_saved(it)
         await it.keys("E")
-        assert "can't make room for an editor" in it.told
+        assert "Cannot suspend the console" in it.told
 
 
 @pytest.mark.usefixtures("terminal")
@@ -130,7 +130,7 @@ async def test_ctrl_c_in_the_editor_is_the_editors_and_the_console_lives_on(
         await open_saved(it)
         await it.keys("E")
         assert shape(it.document.steps) == ["interrupted", "two"]
-        assert "ended with" not in it.told
+        assert "exited with" not in it.told
     assert [signal.getsignal(number) for number in numbers] == before
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.store import Stored, open_workflow
-from kimera_tui.ui.compose.composition import nothing
 from kimera_tui.ui.compose.forms import FormWindow
 from kimera_tui.ui.compose.windows import Reader
 from kimera_tui.ui.windows.confirm import Confirm
@@ -18,7 +17,7 @@ from tests.ui.compose.composing import TEXT, Composing, call, composer, open_sav
 
 async def look(it: Composing) -> None:
     """What the composer does every two seconds."""
-    it.screen._look()
+    it.screen.look_at_file()
     await it.keys()
 
 
@@ -29,7 +28,7 @@ async def test_a_new_workflow_is_named_when_it_is_saved_and_read_again_from_the_
         await it.add("fetch")
         await it.keys("ctrl+s")
         await it.fill(name=" ")
-        assert "name: give it one." in it.picture
+        assert "name: enter a name." in it.picture
         await it.fill(name="Nightly orders")
         path = tmp_path / "nightly-orders.kimera.yaml"
         assert open_workflow(path).document == it.document
@@ -41,7 +40,7 @@ async def test_a_new_workflow_is_named_when_it_is_saved_and_read_again_from_the_
         assert it.document.steps == []
         await open_saved(it, "nightly")
         assert shape(it.document.steps) == ["fetch", "fetch_2"]
-        assert not it.app.composition.unsaved
+        assert not it.app.state.composer.unsaved
 
 
 async def test_saving_keeps_comments_and_undo_goes_on_behind_it(tmp_path: Path) -> None:
@@ -52,12 +51,12 @@ async def test_saving_keeps_comments_and_undo_goes_on_behind_it(tmp_path: Path) 
         text = path.read_text()
         assert text.startswith("# kept by hand")
         assert "# the first" in text
-        assert not it.app.composition.unsaved
+        assert not it.app.state.composer.unsaved
         await it.keys("u")
-        assert it.app.composition.unsaved
+        assert it.app.state.composer.unsaved
         assert "unsaved" in it.picture
         await it.keys("ctrl+y")
-        assert not it.app.composition.unsaved
+        assert not it.app.state.composer.unsaved
 
 
 async def test_save_as_writes_another_file_and_goes_on_in_it(tmp_path: Path) -> None:
@@ -84,7 +83,7 @@ async def test_save_as_never_writes_over_a_file_that_is_there_unseen(tmp_path: P
         assert "-  - id: one" in it.picture
         await it.keys("escape")
         assert path.read_text() == TEXT
-        assert it.app.composition.unsaved
+        assert it.app.state.composer.unsaved
 
 
 async def conflict(it: Composing, path: Path) -> None:
@@ -107,7 +106,7 @@ async def test_a_conflict_shows_the_difference_and_overwrites_when_told_to(tmp_p
         await it.keys("O")
         assert shape(open_workflow(path).document.steps) == ["two"]
         assert "echo.a_dict" in path.read_text()
-        assert not it.app.composition.unsaved
+        assert not it.app.state.composer.unsaved
 
 
 async def test_theirs_can_be_taken_in_a_conflict_and_that_can_be_undone(tmp_path: Path) -> None:
@@ -116,10 +115,10 @@ async def test_theirs_can_be_taken_in_a_conflict_and_that_can_be_undone(tmp_path
         await conflict(it, path)
         await it.keys("r")
         assert shape(it.document.steps) == ["one", "two"]
-        assert not it.app.composition.unsaved
+        assert not it.app.state.composer.unsaved
         await it.keys("u")
         assert shape(it.document.steps) == ["two"]
-        assert it.app.composition.unsaved
+        assert it.app.state.composer.unsaved
         await it.keys("ctrl+s")
         assert shape(open_workflow(path).document.steps) == ["two"]
 
@@ -156,10 +155,10 @@ async def test_a_changed_file_is_read_again_with_the_cursor_on_the_same_step(
         await it.keys("down")
         path.write_text(TEXT.replace("steps:\n", "steps:\n  - {id: zero, task: echo.big}\n"))
         await look(it)
-        assert "Read again: the file changed on disk." in it.told
+        assert "Reloaded: the file changed on disk." in it.told
         assert shape(it.document.steps) == ["zero", "one", "two"]
         assert it.here == "two"
-        assert not it.app.composition.unsaved
+        assert not it.app.state.composer.unsaved
         await it.keys("u")
         assert shape(it.document.steps) == ["one", "two"]
 
@@ -186,7 +185,7 @@ async def test_a_comment_that_somebody_writes_is_no_edit_and_is_kept(tmp_path: P
         await open_saved(it)
         path.write_text("# another\n" + TEXT)
         await look(it)
-        assert not it.app.composition.history.past
+        assert not it.app.state.composer.undo()
         await it.keys("c", "ctrl+s")
         assert path.read_text().startswith("# another\n# kept by hand")
 
@@ -216,7 +215,7 @@ async def test_leaving_with_edits_asks_first(tmp_path: Path) -> None:
         await open_saved(it)
         await it.keys("d", "ctrl+q")
         assert isinstance(it.app.screen, Confirm)
-        assert "`nightly` has edits that are not saved" in it.picture
+        assert "`nightly` has unsaved edits" in it.picture
         await it.keys("escape")
         assert it.app.is_running
         await it.keys("u")
@@ -228,7 +227,7 @@ async def test_a_run_is_composed_and_saved_as_a_workflow(tmp_path: Path) -> None
     async with composer(tmp_path) as it:
         await it.put([call("reports.fetch"), call("calculator.total", "sum")])
         await it.keys("r")
-        it.stage.ended(next(iter(it.app.book.runs)))
+        it.stage.ended(next(iter(it.app.state.book.runs)))
         await it.keys("4", "w")
         assert isinstance(it.app.screen, Confirm)
         assert "Save first" in it.picture
@@ -245,9 +244,9 @@ async def test_leaving_offers_to_save_first(tmp_path: Path) -> None:
     async with composer(tmp_path) as it:
         await open_saved(it)
         await it.keys("c", "1", "ctrl+q")
-        assert "The workflow `nightly` has edits that are not saved." in it.picture
+        assert "The workflow `nightly` has unsaved edits." in it.picture
         await it.keys("escape")
-        assert it.app.composition.unsaved
+        assert it.app.state.composer.unsaved
         await it.keys("ctrl+q", "right", "enter")
         assert not it.app.is_running
     assert len(open_workflow(path).document.steps) == 3
@@ -258,7 +257,7 @@ async def test_leaving_stays_where_saving_came_to_nothing(tmp_path: Path) -> Non
         await it.add("fetch")
         await it.keys("ctrl+q", "right", "enter", "escape")  # no name for the new file
         assert it.app.is_running
-        assert it.app.composition.unsaved
+        assert it.app.state.composer.unsaved
 
 
 class SlowSave:
@@ -290,12 +289,12 @@ async def saving(tmp_path: Path) -> AsyncIterator[tuple[Composing, SlowSave]]:
 async def test_a_save_that_ends_late_leaves_what_is_composed_by_then_alone(tmp_path: Path) -> None:
     path = written(tmp_path)
     async with saving(tmp_path) as (it, slow):
-        it.screen.put(nothing())
+        it.app.state.composer.start_new()
         slow.goes_on.set()
         await it.keys()
         assert len(open_workflow(path).document.steps) == 3
-        assert it.app.composition.stored is None
-        assert not it.app.composition.unsaved
+        assert it.app.state.composer.stored is None
+        assert not it.app.state.composer.unsaved
 
 
 async def test_edits_while_a_save_goes_on_are_not_taken_for_saved(tmp_path: Path) -> None:
@@ -304,13 +303,13 @@ async def test_edits_while_a_save_goes_on_are_not_taken_for_saved(tmp_path: Path
         await open_saved(it)
         await it.keys("c")
         slow = SlowSave(it)
-        saving = asyncio.create_task(it.screen.save())
+        saving = asyncio.create_task(it.app.files.save())
         await slow.begun.wait()
         await it.pilot.press("c")
         slow.goes_on.set()
         assert not await saving
-        assert it.app.composition.unsaved
-        assert it.app.composition.stored is not None
+        assert it.app.state.composer.unsaved
+        assert it.app.state.composer.stored is not None
         assert len(open_workflow(path).document.steps) == 3
         assert len(it.document.steps) == 4
 
@@ -319,7 +318,7 @@ async def test_a_conflict_of_what_is_composed_no_longer_is_only_told(tmp_path: P
     path = written(tmp_path)
     async with saving(tmp_path) as (it, slow):
         path.write_text(TEXT.replace("one", "theirs"))
-        it.screen.put(nothing())
+        it.app.state.composer.start_new()
         slow.goes_on.set()
         await it.keys()
         assert it.app.screen is it.screen

@@ -106,4 +106,4 @@ async def test_inputs_are_renamed_moved_and_deleted_and_one_undo_takes_it_all_ba
 async def test_an_editor_of_inputs_that_is_closed_unused_is_no_edit() -> None:
     async with composer() as it:
         await it.keys("i", "d", "e", "escape")
-        assert not it.app.composition.history.past
+        assert not it.app.state.composer.undo()

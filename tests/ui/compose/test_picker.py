@@ -28,7 +28,7 @@ async def test_the_picker_lists_last_runs_usual_durations_and_what_is_wrong(
     async with composer(tmp_path) as it:
         await open_saved(it)
         await it.keys("r")
-        run_id = next(iter(it.app.book.runs))
+        run_id = next(iter(it.app.state.book.runs))
         it.stage.clock.at += 90
         for _, task in it.stage.plans[0]:
             it.stage.sent(task)
@@ -39,7 +39,7 @@ async def test_the_picker_lists_last_runs_usual_durations_and_what_is_wrong(
             name: next(line for line in it.picture.split("\n") if name in line)
             for name in ("broken.kimera.yaml", "lost", "nightly ")
         }
-        assert "can not be read" in lines["broken.kimera.yaml"]
+        assert "unreadable" in lines["broken.kimera.yaml"]
         assert "no run yet" in lines["lost"]
         assert "no friend `nobody` is configured" in lines["lost"]
         nightly = [line for line in it.picture.split("\n") if "1m30s" in line]
@@ -77,9 +77,9 @@ async def test_the_last_run_of_a_workflow_is_replayed_from_the_picker(tmp_path: 
     async with composer(tmp_path) as it:
         await it.keys("o", "ctrl+l")
         assert isinstance(it.app.screen, WorkflowPicker)
-        assert "has no run yet to be replayed" in it.told
+        assert "has never run, so there is nothing to replay" in it.told
         await it.keys("ctrl+r")
-        run_id = next(iter(it.app.book.runs))
+        run_id = next(iter(it.app.state.book.runs))
         await it.keys("2", "o", "ctrl+l")
         assert "has not ended" in it.told
         (_, one), _ = it.stage.plans[0]
@@ -146,4 +146,4 @@ async def test_a_name_that_no_workflow_has_is_refused_with_a_word(tmp_path: Path
         await it.type("zzz")
         await it.keys("ctrl+r")
         assert isinstance(it.app.screen, WorkflowPicker)
-        assert "No workflow here has such a name." in it.told
+        assert "No workflow matches." in it.told

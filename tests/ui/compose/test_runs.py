@@ -11,7 +11,6 @@ from kimera_tui.cluster.inspector import ClusterView
 from kimera_tui.documents.document import Document
 from kimera_tui.execution.last_run import LastRun
 from kimera_tui.execution.run_inputs import Given
-from kimera_tui.ui.compose.composition import nothing
 from kimera_tui.ui.compose.forms import FormWindow
 from kimera_tui.ui.compose.preflight_window import Preflight
 from kimera_tui.ui.compose.windows import Reader
@@ -89,7 +88,7 @@ async def test_running_again_shows_what_the_last_run_was_given() -> None:
         await composed(it)
         await it.keys("r")
         await it.fill(day="2026-01-31", token="t")
-        it.stage.ended(next(iter(it.app.book.runs)))
+        it.stage.ended(next(iter(it.app.state.book.runs)))
         await it.keys("2", "r")
         assert "last: 2026-01-31" in it.picture
         await it.fill(day="2026-02-01", token="t")
@@ -154,7 +153,7 @@ async def test_a_dry_run_shows_every_payload_and_no_secret_and_sends_nothing() -
         assert "inputs.token" not in text
         await it.keys("escape")
         assert it.stage.documents == []
-        assert not it.app.book.runs
+        assert not it.app.state.book.runs
 
 
 async def test_another_mode_may_change_what_is_composed_while_its_last_run_is_read() -> None:
@@ -163,8 +162,8 @@ async def test_another_mode_may_change_what_is_composed_while_its_last_run_is_re
         await composing.keys("G")
         screen = composing.screen
         await composing.keys("1")
-        composing.app.composition = nothing()
-        composing.app.ended_runs["nightly"] += 1
+        composing.app.state.composer.start_new()
+        composing.app.state.composer.run_ended("nightly")
         screen.news()
         await composing.keys("2")
         assert "Nothing composed yet." in composing.picture

@@ -12,7 +12,7 @@ from kimera_tui.documents.document import Document, Input, TaskStep
 from kimera_tui.errors import UsageError
 from kimera_tui.ui.compose.secrets import without_secrets
 from kimera_tui.ui.friends.task_form import TaskForm
-from kimera_tui.ui.widgets.plain import PlainTree
+from kimera_tui.ui.widgets.unmarked import PlainTree
 from tests.ui.compose.composing import Composing, call, composer, step_of
 from tests.ui.stage import settle
 
@@ -54,10 +54,12 @@ def test_a_secret_of_a_call_becomes_an_input_of_a_free_name(
 
 
 def test_a_secret_that_no_look_up_can_stand_for_is_refused_without_its_value() -> None:
-    with pytest.raises(UsageError, match=r"`pin` is secret, and only a text or a number") as error:
+    with pytest.raises(
+        UsageError, match=r"`pin` is secret, so it must be a text or a number"
+    ) as error:
         hidden({"pin": ["s3cret"]})
     assert "s3cret" not in str(error.value)
-    with pytest.raises(UsageError, match="belongs into kwargs only") as error:
+    with pytest.raises(UsageError, match="is allowed in kwargs only") as error:
         hidden({}, args=[{"token": "s3cret"}])
     assert "s3cret" not in str(error.value)
 
@@ -75,14 +77,14 @@ async def test_a_secret_of_a_form_is_asked_for_at_each_run_and_not_in_the_saved_
         form = screen.query_one(TaskForm)
         form._params["token"].input.value = "hunter2-canary"
         await it.keys("ctrl+t")
-        assert "as step 1. Asked for at each run instead of written down: token." in it.told
+        assert "as step 1. Each run asks for it, the file does not hold it: token." in it.told
         await it.keys("2")
         assert step_of(it).kwargs["token"] == "${{ inputs.token }}"
         assert it.document.inputs["token"].type == "secret"
         await it.keys("ctrl+s")
         await it.fill(name="nightly")
         assert "hunter2" not in (tmp_path / "nightly.kimera.yaml").read_text()
-        assert "hunter2" not in repr(it.app.composition)
+        assert "hunter2" not in repr(vars(it.app.state.composer))
         await it.keys("r")
         assert it.form.fields["token"].input.password
 
@@ -106,7 +108,7 @@ async def test_a_secret_typed_into_a_steps_form_is_asked_for_instead_of_saved() 
         await it.keys("down", "down", "e")
         await it.fill(param__pin="s3cret")
         assert step_of(it).kwargs == {"who": "me", "pin": "${{ inputs.pin }}"}
-        assert "Asked for at each run instead of written down: pin." in it.told
+        assert "Each run asks for it, the file does not hold it: pin." in it.told
         await it.keys("u", "u")
         assert step_of(it).kwargs == {"who": "me"}
         assert it.document.inputs == {}

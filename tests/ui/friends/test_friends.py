@@ -7,7 +7,7 @@ from kimera_tui.documents.calls import Task
 from kimera_tui.documents.document import TaskStep
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.friends.task_form import TaskForm
-from kimera_tui.ui.widgets.plain import PlainTree
+from kimera_tui.ui.widgets.unmarked import PlainTree
 from tests.ui.stage import Stage, grid, settle, until
 
 BARE = {"ledger": Friend(route="ledger.tasks", queue="ledger")}
@@ -31,7 +31,7 @@ async def test_any_task_of_a_friend_without_a_list_is_sent_by_the_name_that_is_t
             await pilot.press("ctrl+r", "ctrl+t")
             await settle(pilot)
             assert stage.launched == []
-            assert app.composition.document.steps == []
+            assert app.state.composer.document.steps == []
         form.fields[0].input.value = "book.entry"
         await settle(pilot)
         assert "kimera-tui send ledger book.entry --timeout 30" in grid(app)
@@ -40,7 +40,7 @@ async def test_any_task_of_a_friend_without_a_list_is_sent_by_the_name_that_is_t
         (workflow,) = stage.launched
         assert isinstance(workflow.root, Task)
         assert workflow.root.params.task_name == "book.entry"
-        (step,) = app.composition.document.steps
+        (step,) = app.state.composer.document.steps
         assert isinstance(step, TaskStep)
         assert step.task == "ledger.book.entry"
 

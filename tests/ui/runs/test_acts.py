@@ -43,7 +43,7 @@ async def test_cancel_is_what_enter_does_in_the_question() -> None:
         await pilot.press("C")
         await settle(pilot)
         assert isinstance(app.screen, Confirm)
-        assert "In flight, to be revoked: 1" in grid(app)
+        assert "In flight, will be revoked: 1" in grid(app)
         assert "Never to be sent: 1" in grid(app)
         await pilot.press("enter")
         await settle(pilot)
@@ -60,7 +60,7 @@ async def test_a_run_is_cancelled_once_that_is_chosen() -> None:
         await settle(pilot)
         await pilot.press("right", "enter")
         await settle(pilot)
-        assert stage.acts == [next(iter(app.book.runs))]
+        assert stage.acts == [next(iter(app.state.book.runs))]
         assert any("Acknowledged by demo@kimera" in toast.message for toast in app._notifications)
 
 
@@ -168,7 +168,7 @@ async def test_sending_again_while_the_broker_comes_up_sends_once_and_says_so() 
         await pilot.press("ctrl+r", "ctrl+r", "ctrl+r")
         assert told(app) == [
             "Waiting for the broker.",
-            *["Nothing was sent: the run before has not begun yet."] * 2,
+            *["Not sent: the previous run is still starting."] * 2,
         ]
         stage.connection.up.set()
         await settle(pilot)
@@ -189,7 +189,7 @@ async def test_a_run_that_begins_late_leaves_the_operator_where_he_went_meanwhil
         await settle(pilot)
         assert isinstance(app.screen, HistoryScreen)
         assert app.screen.search.value == "x"
-        assert "The run has begun: 3 shows it." in told(app)
+        assert "Run started. Press 3 to watch it." in told(app)
         await pilot.press("escape", "3")
         await settle(pilot)
         assert isinstance(app.screen, LiveScreen)
@@ -234,7 +234,7 @@ async def test_a_replay_to_a_dangerous_friend_is_asked_about_first() -> None:
     app = KimeraApp(stage)
     async with app.run_test(size=(120, 36)) as pilot:
         await running_chain(pilot, stage)
-        stage.ended(next(iter(app.book.runs)))
+        stage.ended(next(iter(app.state.book.runs)))
         stage.friends.update(RISKY)
         await pilot.press("4")
         await settle(pilot)
@@ -255,7 +255,7 @@ async def test_a_step_that_may_run_twice_is_asked_about_before_it_is_sent_again(
     app = KimeraApp(stage)
     async with app.run_test(size=(120, 36)) as pilot:
         await running_chain(pilot, stage)
-        run = next(iter(app.book.runs.values()))
+        run = next(iter(app.state.book.runs.values()))
         stage.ended(run.run_id)
         step = next(iter(run.steps.values()))
         intent = StepIntended(

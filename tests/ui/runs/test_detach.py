@@ -10,7 +10,6 @@ from textual.pilot import Pilot
 from kimera_tui.documents.document import Document
 from kimera_tui.execution.detach.blockers import Stop
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.ui.compose.composition import opened
 from kimera_tui.ui.runs.detach_windows import Stops
 from kimera_tui.ui.runs.live import LiveScreen
 from kimera_tui.ui.windows.confirm import Confirm
@@ -45,7 +44,7 @@ async def composed(pilot: Pilot[Any], document: Document) -> None:
     app = pilot.app
     assert isinstance(app, KimeraApp)
     await settle(pilot)
-    app.composition = opened(document)
+    app.state.composer.open(document)
     await pilot.press("2")
     await settle(pilot)
 
@@ -97,7 +96,7 @@ async def test_the_rest_of_a_run_is_handed_over_once_that_is_chosen() -> None:
         stage.sent(first)
         stage.started(first)
         await settle(pilot)
-        run_id = next(iter(app.book.runs))
+        run_id = next(iter(app.state.book.runs))
         stage.runner.refused = [Stop("1", "two", "two: has `retry`: workers try nothing again")]
         await pilot.press("D")
         await settle(pilot)
@@ -106,14 +105,14 @@ async def test_the_rest_of_a_run_is_handed_over_once_that_is_chosen() -> None:
         await pilot.press("right", "enter")
         await settle(pilot)
         assert isinstance(app.screen, Stops)
-        assert "It goes on here as it did." in grid(app)
+        assert "The run continues in this console." in grid(app)
         await pilot.press("escape")
         stage.runner.refused = ()
         await settle(pilot)
         await pilot.press("D", "right", "enter")
         await settle(pilot)
         assert stage.acts == [("detach", run_id)] * 2
-        assert app.book.runs[run_id].detached
+        assert app.state.book.runs[run_id].detached
         await pilot.press("D")
         await settle(pilot)
         assert isinstance(app.screen, LiveScreen)

@@ -85,7 +85,7 @@ async def test_a_failed_run_is_replayed_from_what_failed() -> None:
         assert "Will run 1, reuse 1: fail." in grid(app)
         await pilot.press("enter")
         await settle(pilot)
-        assert stage.acts == [(next(iter(app.book.runs)), Wish("from_failed"))]
+        assert stage.acts == [(next(iter(app.state.book.runs)), Wish("from_failed"))]
         assert isinstance(app.screen, LiveScreen)
 
 
@@ -157,7 +157,7 @@ async def test_what_a_key_takes_is_of_the_run_under_the_cursor(key: str) -> None
         elif key == "y":
             assert pilot.app.clipboard == '"of older"'
         else:
-            assert pilot.app.composition.document.name == "older"
+            assert pilot.app.state.composer.document.name == "older"
 
 
 async def test_a_run_that_can_not_be_read_is_said_at_the_list_and_no_key_takes_another() -> None:

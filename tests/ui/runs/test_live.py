@@ -99,7 +99,7 @@ async def test_what_came_out_of_a_step_is_saved_to_a_file() -> None:
         await pilot.press("s")
         await settle(pilot)
         ((_, name, text),) = stage.acts
-        assert name == f"run-{next(iter(app.book.runs))[:8]}-0.json"
+        assert name == f"run-{next(iter(app.state.book.runs))[:8]}-0.json"
         assert '"rows"' in text
         assert "hunter2" not in text
 
@@ -140,7 +140,7 @@ async def test_an_uncertain_step_is_decided_where_it_stands() -> None:
         assert isinstance(app.screen, FormWindow)
         await pilot.press(*'{"rows": 3}', "ctrl+r")
         await settle(pilot)
-        assert stage.acts == [(next(iter(app.book.runs)), "", "done", {"rows": 3})]
+        assert stage.acts == [(next(iter(app.state.book.runs)), "", "done", {"rows": 3})]
 
 
 async def test_a_revoke_that_no_worker_heard_can_be_asserted_again_and_again() -> None:
@@ -168,7 +168,7 @@ async def test_what_a_cancel_left_unheard_can_be_asserted_again() -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         await settle(pilot)
         task = await run_one(pilot, stage)
-        (run_id,) = app.book.runs
+        (run_id,) = app.state.book.runs
         unheard = [("calculator", task.task_id)]
         stage.cancelled = Cancelled(run_id, "Cancelled: 1 may still run.", unheard=unheard)
         await pilot.press("C")
@@ -187,7 +187,7 @@ async def test_what_is_usual_of_a_run_stands_beside_it_where_there_is_room() -> 
     async with app.run_test(size=(200, 60)) as pilot:
         await settle(pilot)
         await run_one(pilot, stage)
-        app.usual_runs["calculator.add"] = (4.0, 6.0)
+        app.state.usual_runs["calculator.add"] = (4.0, 6.0)
         app.tick()
         await settle(pilot)
         assert "4.0s to 6.0s" in grid(app)

@@ -51,13 +51,13 @@ async def test_a_click_takes_the_line_that_is_under_the_mouse() -> None:
         screen = await shown(pilot)
         inside = screen.steps.content_region.offset
         await pilot.click(offset=(inside.x + 5, inside.y + 3))
-        assert screen.steps.selected.id == "step2"
+        assert screen.steps.selected_step.id == "step2"
         await pilot.click(offset=(inside.x + 5, inside.y + 4), times=2)
         await settle(pilot)
-        assert screen.steps.selected.id == "step3"
+        assert screen.steps.selected_step.id == "step3"
         assert screen.output.has_focus
         await pilot.click(offset=(inside.x + 5, inside.y - 1))
-        assert screen.steps.selected.id == "step3"
+        assert screen.steps.selected_step.id == "step3"
 
 
 async def test_the_step_that_failed_is_in_view_among_many() -> None:
@@ -68,7 +68,7 @@ async def test_the_step_that_failed_is_in_view_among_many() -> None:
         stage.sent(tasks[40])
         stage.failed(tasks[40], "ValueError", "no such day")
         await settle(pilot)
-        assert screen.steps.selected.id == "step40"
+        assert screen.steps.selected_step.id == "step40"
         assert "step40" in pane(pilot.app, "#step-tree")
 
 

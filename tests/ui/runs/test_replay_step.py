@@ -67,7 +67,7 @@ async def to_way(it: Composing, words: str) -> None:
     await it.keys("p")
     window: Any = it.app.screen
     assert isinstance(window, AskReplay)
-    (number,) = [n for n, way in enumerate(window._ways) if way.words == words]
+    (number,) = [n for n, (each, _) in enumerate(window.choices) if each == words]
     await it.keys(*["down"] * number)
 
 
@@ -196,7 +196,7 @@ async def test_a_run_of_live_that_the_search_hides_is_said_to_be_hidden() -> Non
         await settle(it.pilot)
         await it.keys("3", "g", "4")
         await settle(it.pilot)
-        assert "not among these" in it.told
+        assert "The search hides the run you selected" in it.told
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])

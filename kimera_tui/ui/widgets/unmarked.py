@@ -1,15 +1,16 @@
-"""Textual's widgets with markup off: the only ones that screens may use for text."""
+"""Textual's widgets with markup off: screens use no others for text."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 from rich.text import Text
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import Button, Input, Label, OptionList, Static, Tree
 from textual.widgets.option_list import Option
 
 from kimera_tui.safetext import safe_in_place
+from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.text import content, label
 
 
@@ -67,12 +68,7 @@ class PlainOptions(OptionList):
 class PlainTree(Tree[Any]):
     """A Tree whose labels are plain; a str would be read as markup."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", show=False),
-        Binding("k", "cursor_up", show=False),
-        Binding("g", "scroll_home", show=False),
-        Binding("G", "scroll_end", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("tree")
 
     def process_label(self, label_text: str | Text) -> Text:
         """Make a label safe, whatever it was given as."""
