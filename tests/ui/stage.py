@@ -36,6 +36,7 @@ from kimera_tui.runs.plan import PlannedTask
 from kimera_tui.runs.recovery import Recovery
 from kimera_tui.runs.search.query import RunRow, parse, resolve
 from kimera_tui.ui.app import KimeraApp
+from tests import quick_screen
 from tests.runs.search.plain_search import meets
 
 NOON = 1_800_000_000.0
@@ -333,7 +334,7 @@ async def settle(pilot: Pilot[Any]) -> None:
         if launching := [worker for worker in app.workers if worker.group in waited]:
             await app.workers.wait_for_complete(launching)
         await _run_begun(app)
-    await asyncio.sleep(0.12)  # the form's delay
+    await asyncio.sleep(quick_screen.LONGEST_DELAY)
     app.flush()
     await pilot.pause()
     await app.animator.wait_until_complete()
