@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kimera_tui.documents.document import Document
@@ -423,7 +423,6 @@ def meanings(steps: list[dict[str, Any]]) -> dict[str, Any]:
     return known
 
 
-@settings(max_examples=150, deadline=None)
 @given(files(), files())
 def test_what_is_reused_of_another_file_is_made_of_the_same(
     before: list[dict[str, Any]], after: list[dict[str, Any]]

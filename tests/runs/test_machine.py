@@ -239,7 +239,6 @@ def _steps_of(store: Any, run_id: str) -> list[Any]:
 
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(
-    max_examples=60,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -16,7 +16,7 @@ import pytest
 from tests.process.redis.servers import Server
 from tests.torture.faults import FaultyWire
 from tests.torture.lab import Torture, Zygote
-from tests.torture.shapes import DOCUMENTS, SHAPES
+from tests.torture.shapes import DOCUMENTS, SHAPES, SLOW
 
 RUNS = 100
 
@@ -34,6 +34,12 @@ def test_a_kill_at_every_point_of_every_shape(torture: Torture) -> None:
         assert outcome.good, outcome
         kills += outcome.kills
     assert kills >= 200
+
+
+def test_it_finds_out_that_the_marker_is_missing(torture: Torture) -> None:
+    bad = torture.first_bad(SLOW, without="marker")
+    assert bad is not None
+    assert bad.doubled
 
 
 def test_kills_at_random(torture: Torture) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kimera_tui.errors import UsageError
@@ -278,7 +278,6 @@ class Straight:
         return before
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(trees(), min_size=1, max_size=4), st.integers(0, 12))
 def test_every_task_is_run_once_with_what_it_would_have_got_here(
     steps: Sequence[dict[str, Any]], ended: int

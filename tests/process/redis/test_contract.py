@@ -151,9 +151,7 @@ def twins(server: Server) -> Iterator[Twins]:
     pair.runner.close()
 
 
-@settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(NAMES, st.lists(VALUES, max_size=3), st.dictionaries(st.text(max_size=5), VALUES), OPTIONS)
 def test_equal_to_send_task(
     twins: Twins, name: str, args: list[Any], kwargs: dict[str, Any], options: dict[str, Any]

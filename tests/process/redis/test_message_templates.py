@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from celery import signals
 from celery.utils.saferepr import saferepr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kimera_tui.process.engine import Message
@@ -40,7 +40,6 @@ def is_template(found: Rendering) -> bool:
     return any(shape.template is not None for shape in found._shapes.values())
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(VALUES) | st.lists(VALUES).map(tuple), st.dictionaries(st.text(), VALUES))
 def test_representations_equal_celerys(args: Any, kwargs: dict[str, Any]) -> None:
     assert represent_args(args, 1024, 3) == saferepr(args, 1024, 3)
