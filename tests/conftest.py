@@ -10,6 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from hypothesis import settings
+
 # Textual reads these when it is imported.
 for name in list(os.environ):
     if name == "NO_COLOR" or name.startswith("TEXTUAL"):
@@ -33,6 +35,11 @@ for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
 
 REPO = Path(__file__).parent.parent
+
+# How many examples Hypothesis tries; ``make fuzz`` takes the long profile.
+settings.register_profile("default", max_examples=30, deadline=None)
+settings.register_profile("long", max_examples=300, deadline=None)
+settings.load_profile("default")
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -21,7 +21,7 @@ from kimera_tui.runs.journal.queries import events_of_run
 from kimera_tui.runs.journal.summaries import run_fold, step_row
 from kimera_tui.runs.journal.value_codec import Packer
 from tests.conftest import REPO
-from tests.process.redis.servers import Server, _wait_for_worker
+from tests.process.redis.servers import Server, wait_for_worker
 from tests.torture.shapes import DOCUMENTS, HANDED_OVER, SHAPES, SLOW
 from tests.torture.zygote import Order
 
@@ -49,7 +49,7 @@ def torture_worker(server: Server, broker: str = "") -> Iterator[None]:
         cwd=Path(__file__).parent, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        _wait_for_worker(broker, "torture@lab", process)
+        wait_for_worker(broker, "torture@lab", process)
         yield
     finally:
         process.kill()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -12,8 +13,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -70,7 +73,7 @@ class Server:
     def url(self, db: int = 0) -> str:
         return f"redis://127.0.0.1:{self.port}/{db}"
 
-    def client(self, db: int = 0, **options: object) -> redis.Redis:
+    def client(self, db: int = 0, **options: Any) -> redis.Redis:
         return redis.Redis(unix_socket_path=str(self.socket_path), db=db, **options)
 
     def wait(self) -> None:
@@ -108,27 +111,32 @@ def worker(
     name: str = "w1",
     prefix: str = "",
     mingle: bool = False,
-):
-    """A real ``celery worker`` process on the tests' tasks."""
+    events: bool = False,
+    conf: Mapping[str, Any] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A real ``celery worker`` process on the tests' tasks; ``conf`` is Celery's configuration."""
     env = {**os.environ, "LAB_BROKER": broker, "LAB_BACKEND": backend, "LAB_COUNTS": counts}
     env["LAB_PREFIX"] = prefix
+    env["LAB_CONF"] = json.dumps(dict(conf or {}))
     process = subprocess.Popen(
         [
             sys.executable, "-m", "celery", "-A", "lab_tasks", "worker", "-P", "threads", "-c", "4",
             "--without-gossip", "--without-heartbeat", "-l", "WARNING",
-            "-Q", queues, "-n", f"{name}@lab", *([] if mingle else ["--without-mingle"]),
+            "-Q", queues, "-n", f"{name}@lab",
+            *([] if mingle else ["--without-mingle"]), *(["-E"] if events else []),
         ],
         cwd=HERE, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        _wait_for_worker(broker, f"{name}@lab", process, prefix)
+        if (conf or {}).get("worker_enable_remote_control", True):
+            wait_for_worker(broker, f"{name}@lab", process, prefix)
         yield process
     finally:
         process.kill()
         process.wait()
 
 
-def _wait_for_worker(
+def wait_for_worker(
     broker: str, name: str, process: subprocess.Popen[bytes], prefix: str = ""
 ) -> None:
     from celery import Celery

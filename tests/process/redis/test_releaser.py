@@ -28,6 +28,9 @@ def left(server: Server, ids: list[str]) -> list[bytes]:
     ]
 
 
+BOTH = {"w1@lab", "w2@lab"}
+
+
 def replies_awaited(console: Console, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """For each revoke from now on, how many workers' replies it waits for."""
     control, awaited = console.app.control, []
@@ -50,8 +53,7 @@ async def test_a_live_worker_leaves_nothing_behind(lab: Server) -> None:
     assert left(lab, ids) == []
     assert {event.task_id for event in console.of(Forgotten)} == set(ids)
     receipts = console.of(RevokeSent)[0].receipts
-    assert [receipt.worker for receipt in receipts] == ["w1@lab"]
-    assert receipts[0].ok
+    assert {receipt.worker for receipt in receipts if receipt.ok} == BOTH
     assert len(receipts[0].answer) < 60
 
 
@@ -82,7 +84,7 @@ async def test_nobody_listening_costs_no_events(lab: Server) -> None:
 async def test_a_revoke_brings_receipts(lab: Server) -> None:
     console = Console(lab.url())
     receipts = await console.engine.releaser.revoke([new_id()])
-    assert [(receipt.worker, receipt.ok) for receipt in receipts] == [("w1@lab", True)]
+    assert {(receipt.worker, receipt.ok) for receipt in receipts} == {(name, True) for name in BOTH}
     assert "flagged as revoked" in receipts[0].answer
 
 
