@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 # Textual reads these when it is imported.
@@ -36,10 +37,53 @@ for number in (signal.SIGINT, signal.SIGHUP):
 
 REPO = Path(__file__).parent.parent
 
-# How many examples Hypothesis tries; ``make fuzz`` takes the long profile.
-settings.register_profile("default", max_examples=30, deadline=None)
-settings.register_profile("long", max_examples=300, deadline=None)
-settings.load_profile("default")
+EXAMPLES, MOST_EXAMPLES = 30, 1000
+"""How many examples Hypothesis tries, and how many in the long form: ``make fuzz``."""
+ONE_BY_ONE = ("tests/ui", "tests/pictures")
+"""Folders whose tests share nothing, so that each can go to another process."""
+SLOW_FIRST = (
+    "tests/torture",
+    "tests/process/threaded",
+    "tests/stress",
+    "tests/cli",
+    "tests/embedded",
+    "tests/process",
+    "tests/terminal",
+)
+"""Folders whose tests take long together; they begin first."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--share", type=float, help="take this share of the long form; 1 is all of it")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    share = config.getoption("--share")
+    examples = EXAMPLES if share is None else max(EXAMPLES, round(MOST_EXAMPLES * share))
+    settings.register_profile("kimera", max_examples=examples, deadline=None)
+    settings.load_profile("kimera")
+
+
+@pytest.fixture(scope="session")
+def share(request: pytest.FixtureRequest) -> float:
+    """The share of the long form of a stress that is to be taken."""
+    return float(request.config.getoption("--share") or 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long; keep a module together where its tests share servers."""
+
+    def place(item: pytest.Item) -> int:
+        begins = (n for n, folder in enumerate(SLOW_FIRST) if item.nodeid.startswith(folder))
+        return next(begins, len(SLOW_FIRST))
+
+    items.sort(key=place)
+    for item in items:
+        module = item.nodeid.partition("::")[0]
+        if module.startswith("tests/process/threaded"):
+            module = "tests/process/threaded"  # one RabbitMQ for all of them
+        if not module.startswith(ONE_BY_ONE):
+            item.add_marker(pytest.mark.xdist_group(module))
 
 
 def pytest_xdist_auto_num_workers() -> int:
