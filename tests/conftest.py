@@ -70,6 +70,7 @@ def share(request: pytest.FixtureRequest) -> float:
     return float(request.config.getoption("--share") or 1)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long; keep a module together where its tests share servers."""
 
