@@ -12,7 +12,7 @@ run: $(STAMP)
 	@$(BIN)/kimera-tui
 
 test: $(STAMP)
-	$(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -n auto --no-loadscope-reorder
 
 # Long forms of what `make test` does a few times: exits, torture, fuzz.
 stress: torture fuzz

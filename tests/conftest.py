@@ -9,9 +9,11 @@ import signal
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 # Textual reads these when it is imported.
 for name in list(os.environ):
@@ -70,21 +72,29 @@ def share(request: pytest.FixtureRequest) -> float:
     return float(request.config.getoption("--share") or 1)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes long; keep a module together where its tests share servers."""
+    """Begin with what takes long."""
 
     def place(item: pytest.Item) -> int:
         begins = (n for n, folder in enumerate(SLOW_FIRST) if item.nodeid.startswith(folder))
         return next(begins, len(SLOW_FIRST))
 
     items.sort(key=place)
-    for item in items:
-        module = item.nodeid.partition("::")[0]
-        if module.startswith("tests/process/threaded"):
-            module = "tests/process/threaded"  # one RabbitMQ for all of them
-        if not module.startswith(ONE_BY_ONE):
-            item.add_marker(pytest.mark.xdist_group(module))
+
+
+class Grouped(LoadScopeScheduling):
+    """Keeps a module in one process, where its tests share servers."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        if module.startswith(ONE_BY_ONE):
+            return nodeid
+        rabbit = "tests/process/threaded"  # starts once for all of them
+        return rabbit if module.startswith(rabbit) else module
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return Grouped(config, log)
 
 
 def pytest_xdist_auto_num_workers() -> int:
