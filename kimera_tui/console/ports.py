@@ -154,8 +154,14 @@ class Services(Protocol):
     embedded: bool
     """Whether the broker is the console's own, which ends with it."""
     bus: EventBus
-    clock: Clock
-    workflows: Workflows
+
+    @property
+    def clock(self) -> Clock:
+        """Where the time comes from."""
+
+    @property
+    def workflows(self) -> Workflows:
+        """The documents and their runs."""
 
     @property
     def read_only(self) -> bool:

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,14 +115,14 @@ def read(text: str) -> str:
     return "wrong" if found.problems else "right"
 
 
-def use(text: str) -> None:
+def use(text: str) -> str:
     """Plan, show and write a document that has the form; each may refuse it cleanly."""
     try:
         document = read_document(text, "f", FRIENDS).document
     except ConfigError:
-        return
+        return "used"
     if document is None:
-        return
+        return "used"
     document_from(header_of(document))
     assert text_of(document, text) == text
     text_of(document)
@@ -129,7 +130,8 @@ def use(text: str) -> None:
         dry_run(document, Given({"count": 1, "day": "2026-01-31"}), FRIENDS, {})
         DocumentPlanner(new_id).plan(document)
     except KimeraError:
-        return
+        return "used"
+    return "used"
 
 
 def read_bytes(raw: bytes, path: Path) -> str:
@@ -224,20 +226,20 @@ def tallies(count: int, seed: int = SEED) -> Iterator[Tally]:
     documents = Tally("mutated documents", BAR)
     for number in range(count):
         text = mutated(dice, texts)
-        documents.take(f"{seed}/{number}", lambda text=text: read(text))
-        documents.take(f"{seed}/{number} used", lambda text=text: use(text) or "used")
+        documents.take(f"{seed}/{number}", partial(read, text))
+        documents.take(f"{seed}/{number} used", partial(use, text))
     yield documents
     raws = Tally("random bytes", BAR)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "f"
         for number in range(count):
             raw = random_bytes(dice)
-            raws.take(f"{seed}/{number}", lambda raw=raw: read_bytes(raw, path))
+            raws.take(f"{seed}/{number}", partial(read_bytes, raw, path))
     yield raws
     templates = Tally("random templates", BAR)
     for number in range(count):
         text = random_template(dice)
-        templates.take(f"{seed}/{number} {text[:60]!r}", lambda text=text: fill(text))
+        templates.take(f"{seed}/{number} {text[:60]!r}", partial(fill, text))
     yield templates
 
 
@@ -246,7 +248,7 @@ def caps() -> Tally:
     tally = Tally("at the caps", CAP_BAR)
     for name, text in CAPS.items():
         made = text()
-        tally.take(name, lambda made=made: read(made))
+        tally.take(name, partial(read, made))
     return tally
 
 
@@ -256,7 +258,7 @@ def filters() -> Tally:
     for name in FILTERS:
         for number, value in enumerate((*HOSTILE, *LARGEST)):
             text = f"a ${{{{ prev | {name} }}}}"
-            tally.take(f"{name} {number}", lambda text=text, value=value: filtered(text, value), 3)
+            tally.take(f"{name} {number}", partial(filtered, text, value), 3)
     return tally
 
 

@@ -208,7 +208,7 @@ def test_a_new_argument_that_is_declared_secret_is_not_written_down(
     wish = Wish(mode, "b", {"b": {"pin": "483920", "x": 1}})
     planned = planned_replay(events, wish, lambda: "new", friends)
     (last,) = [task for _, task in planned.plan.leaves() if task.task_name == "b"]
-    assert (last.kwargs["pin"], last.secret) == ("483920", {"pin"})
+    assert (last.kwargs["pin"], last.secret) == ("483920", frozenset({"pin"}))
     written = plain_plan(planned.plan, Packer())
     assert "483920" not in str(written)
     assert "'x': 1" in str(written)
@@ -242,7 +242,7 @@ def test_what_makes_no_sense_is_refused() -> None:
             plan(single, mode, "nothere")
         assert str(caught.value) == ("The run has no step `nothere`: it has only one, called `0`.")
     assert plan(single, "from_step", "0").will_run == [""]
-    assert plan(single, "again", set={"0": {"a": 1}}).plan.task.kwargs == {"a": 1}
+    assert plan(single, "again", set={"0": {"a": 1}}).plan.task.kwargs == {"a": 1}  # type: ignore[union-attr]
 
 
 # With another file, or with other inputs
@@ -378,7 +378,7 @@ def files(draw: st.DrawFn) -> list[dict[str, Any]]:
         more = {"when": {"ref": looked_at, "exists": True}} if looked_at else {}
         if tree is None:
             looked_up = draw(st.sampled_from(["", "", *LOOKED_UP]))
-            more["args"] = [
+            more["args"] = [  # type: ignore[assignment]
                 f"${{{{ {looked_up} }}}}" if looked_up else draw(st.sampled_from([1, True]))
             ]
             more["pass"] = draw(st.sampled_from(["auto", "none"]))

@@ -9,6 +9,7 @@ import random
 import signal
 import threading
 from types import TracebackType
+from typing import Self
 
 SHARE = 0.15
 """The share of publishes that get lost on their way, and of the rest whose reply does."""
@@ -47,7 +48,7 @@ class Wire:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self._port}/0"
 
-    def __enter__(self) -> Wire:
+    def __enter__(self) -> Self:
         self._thread.start()
         self._ready.wait()
         return self

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import ModalScreen
 from textual.widgets import Input
@@ -17,12 +18,14 @@ from kimera_tui.cluster.inspector import ClusterView
 from kimera_tui.config.friends import Friend, load_friends
 from kimera_tui.config.trust import Access
 from kimera_tui.console.permissions import Permissions
-from kimera_tui.console.ports import SavedFilter
+from kimera_tui.console.ports import SavedFilter, Services
 from kimera_tui.console.workflow_parts import WorkflowParts
 from kimera_tui.documents.calls import Workflow
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.header import header_of
 from kimera_tui.execution.cancel import Cancelled
+from kimera_tui.execution.detach import blockers
+from kimera_tui.execution.detach.handover import CannotDetach
 from kimera_tui.execution.planning import DocumentPlanner, plan_of
 from kimera_tui.execution.preflight import Facts
 from kimera_tui.execution.replay import ReplayPlan, Wish, planned_replay
@@ -30,7 +33,7 @@ from kimera_tui.execution.run_setup import Given
 from kimera_tui.process import events as e
 from kimera_tui.process.engine import Receipt
 from kimera_tui.process.loop.bus import EventBus
-from kimera_tui.runs.events import RunEnded, RunStarted
+from kimera_tui.runs.events import RunDetached, RunEnded, RunStarted
 from kimera_tui.runs.index import RunBook
 from kimera_tui.runs.plan import PlannedTask
 from kimera_tui.runs.recovery import Recovery
@@ -92,11 +95,14 @@ class Stage:
         self.recovery = Recovery()
         self.told: list[object] = []
         self.journal_problem = self.journal_notice = ""
-        self.acts: list[object] = []
+        self.acts: list[Any] = []
         self.filter_lines: dict[str, str] = {}
         self.filter_problems: dict[str, str] = {}
-        self.receipts = (Receipt("demo@kimera", "flagged as revoked", ok=True),)
+        self.receipts: tuple[Receipt, ...] = (
+            Receipt("demo@kimera", "flagged as revoked", ok=True),
+        )
         self.cancelled: Cancelled | None = None
+        self.refused: Sequence[blockers.Stop] = ()
         self.asked = 0
         self.closed = False
         self._ids = itertools.count(1)
@@ -132,6 +138,21 @@ class Stage:
             )
         )
         return run_id
+
+    async def stops(self, document: Document) -> Sequence[blockers.Stop]:
+        friends = {name: friend.as_mapping() for name, friend in self.friends.items()}
+        return blockers.stops(DocumentPlanner(self.new_id).plan(document), blockers.Ground(friends))
+
+    async def detach_document(self, document: Document, given: Given) -> str:
+        run_id = await self.run_document(document, given)
+        self.tell(RunDetached(at=self.clock.now(), run_id=run_id, paths=("0",)))
+        return run_id
+
+    async def detach_rest(self, run_id: str) -> None:
+        self.acts.append(("detach", run_id))
+        if self.refused:
+            raise CannotDetach(self.refused)
+        self.tell(RunDetached(at=self.clock.now(), run_id=run_id, paths=("1",)))
 
     def friends_want(self) -> Sequence[Access]:
         return self.permissions.friends_want()
@@ -311,6 +332,9 @@ class Stage:
         self.tell(RunEnded(at=self.clock.now(), run_id=run_id, error=error))
 
 
+_: Services = Stage()  # it is all that the screen asks for
+
+
 async def settle(pilot: Pilot[Any]) -> None:
     """Wait until everything that was asked for is on the screen."""
     app = pilot.app
@@ -367,7 +391,7 @@ def still(app: KimeraApp) -> None:
         field.cursor_blink = False
 
 
-def grid(app: KimeraApp) -> str:
+def grid(app: App[Any]) -> str:
     """The screen as lines of text."""
     strips: Sequence[Any] = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)

@@ -53,7 +53,7 @@ async def test_a_wrong_field_keeps_the_task_from_being_sent_and_says_why() -> No
         await pilot.press("ctrl+r")
         await settle(pilot)
         assert stage.launched == []
-        assert "a: `forty` is not an integer." in grid(pilot.app)  # type: ignore[arg-type]
+        assert "a: `forty` is not an integer." in grid(pilot.app)
         assert pilot.app.focused is form.fields[0].input
 
 
@@ -78,7 +78,7 @@ async def test_every_field_of_the_form_says_what_is_wrong_with_it(
         form = pilot.app.screen.query_one(TaskForm)
         form.fields[field].input.value = typed
         await settle(pilot)
-        assert sentence in grid(pilot.app)  # type: ignore[arg-type]
+        assert sentence in grid(pilot.app)
         assert form.collect() is None
         assert stage.launched == []
 
@@ -147,7 +147,7 @@ async def test_all_steps_of_a_chain_are_visible_from_the_first_moment() -> None:
         await settle(pilot)
         await pilot.press("ctrl+t", "ctrl+t", "ctrl+t", "2", "ctrl+r")
         await settle(pilot)
-        picture = grid(pilot.app)  # type: ignore[arg-type]
+        picture = grid(pilot.app)
         assert picture.count("calculator.add  waiting") == 3
 
 

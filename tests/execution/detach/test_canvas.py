@@ -67,7 +67,7 @@ def known_of(made: Node, results: dict[str, Any], **statuses: Status) -> Any:
 
 PASSED_ON = "workers pass a result on as the first argument, `pass: first`"
 ALWAYS = {"ref": "inputs.n", "exists": True}
-INPUTS = {"inputs": {"n": {"type": "int", "default": 1}}}
+INPUTS: dict[str, Any] = {"inputs": {"n": {"type": "int", "default": 1}}}
 
 
 @pytest.mark.parametrize(
@@ -141,10 +141,11 @@ def test_each_thing_that_a_canvas_says_otherwise_is_told(steps: Any, told: list[
     assert sentences(*steps, **INPUTS) == told
 
 
+LAST: dict[str, Any] = {"finally": [step("z")]}
+
+
 def test_steps_of_finally_and_backends_without_joins_are_told() -> None:
-    assert sentences(step("a"), **{"finally": [step("z")]}) == [
-        "finally: workers can't tell how a run ends"
-    ]
+    assert sentences(step("a"), **LAST) == ["finally: workers can't tell how a run ends"]
     behind = [para("p", step("a"), step("b")), step("c")]
     assert sentences(*behind, joins=False) == [
         "p: something follows it, and only a Redis result backend can join a para"

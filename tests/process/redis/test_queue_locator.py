@@ -154,7 +154,7 @@ async def test_what_was_taken_and_not_acknowledged_comes_back(server: Server, pr
     ids = await send_many(console, 3)
     before = time.time()
     with console.app.connection_for_read() as connection:
-        taken = connection.default_channel.basic_get(FAR)
+        taken = connection.default_channel.basic_get(FAR)  # type: ignore[attr-defined]
         assert taken.properties["correlation_id"] == ids[0]
         assert server.client(6).hlen(f"{prefix}unacked") == 1
         locator = locator_of(console)

@@ -21,7 +21,7 @@ from .servers import Server, free_port
 def left(server: Server, ids: list[str]) -> list[bytes]:
     client = server.client()
     return [
-        key
+        key  # type: ignore[misc]
         for each in ids
         for key in (f"celery-task-meta-{each}", f"kimera:pub:{each}")
         if client.exists(key)
@@ -134,7 +134,7 @@ async def test_releasing_without_a_broker_gives_up_and_settles() -> None:
     console = Console(f"redis://127.0.0.1:{free_port()}/0")
     console.engine.releaser.release(new_id())
     await asyncio.wait_for(console.engine.releaser.settle(), 5)
-    assert console.engine.releaser._pending == []
+    assert console.engine.releaser._pending == []  # type: ignore[attr-defined]
 
 
 def test_the_end_of_the_loop_releases_what_is_left(lab: Server) -> None:

@@ -47,7 +47,7 @@ async def test_an_answer_that_is_older_than_what_was_pushed_is_not_told(
 ) -> None:
     console, task_id = Console(server.url(4)), new_id()
     store(server.client(4), task_id, {"status": "STARTED", "result": None}, tell=False)
-    look_up, asked, go = watcher.look_up, asyncio.Event(), asyncio.Event()
+    look_up, asked, go = watcher.look_up, asyncio.Event(), asyncio.Event()  # type: ignore[attr-defined]
 
     async def slow(*given: Any) -> Any:
         found = await look_up(*given)
@@ -193,7 +193,7 @@ async def test_a_refusal_does_not_say_that_nothing_is_stored(
         store(server.client(4), task_id, success("there"), tell=False)
         proxy.answers = {command: b"-LOADING Redis is loading the dataset in memory\r\n"}
         with pytest.raises(BrokerUnavailable, match="is loading its data"):
-            await console.engine.watcher.look([task_id])
+            await console.engine.watcher.look([task_id])  # type: ignore[attr-defined]
         future = console.engine.watcher.watch(task_id, 0.05, 0.1)
         await until(lambda: proxy.answered > 2)
         assert not future.done()

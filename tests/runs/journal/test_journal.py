@@ -769,7 +769,7 @@ async def test_what_is_there_is_read_from_a_disk_that_takes_nothing(
         for each in (tmp_path / "crashed").iterdir():
             shutil.copy(each, path.parent)
     spoil(disk)
-    assert await refusal(path) == WAYS[spoil].format(path)
+    assert await refusal(path) == WAYS[spoil].format(path)  # type: ignore[index]
     journal = Journal(path, Clock())
     await journal.open()
     assert journal.may_be_read

@@ -243,7 +243,7 @@ async def test_a_replay_to_a_dangerous_friend_is_asked_about_first() -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         await running_chain(pilot, stage)
         stage.ended(next(iter(app.book.runs)))
-        stage.friends.update(RISKY)
+        stage.friends.update(RISKY)  # type: ignore[attr-defined]
         await pilot.press("4")
         await settle(pilot)
         for answer in (["enter"], ["right", "enter"]):

@@ -8,38 +8,13 @@ from typing import Any
 from textual.pilot import Pilot
 
 from kimera_tui.documents.document import Document
-from kimera_tui.execution.detach.blockers import Ground, Stop, stops
-from kimera_tui.execution.detach.handover import CannotDetach
-from kimera_tui.execution.planning import DocumentPlanner
-from kimera_tui.execution.run_setup import Given
-from kimera_tui.runs.events import RunDetached
+from kimera_tui.execution.detach.blockers import Stop
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.compose.composition import opened
 from kimera_tui.ui.runs.detach_windows import Stops
 from kimera_tui.ui.runs.live import LiveScreen
 from kimera_tui.ui.windows.confirm import Confirm
 from tests.ui.stage import FRIENDS, Stage, grid, settle
-
-
-class DetachStage(Stage):
-    """Workers that take what they can do."""
-
-    refused: Sequence[Stop] = ()
-
-    async def stops(self, document: Document) -> Sequence[Stop]:
-        friends = {name: friend.as_mapping() for name, friend in self.friends.items()}
-        return stops(DocumentPlanner(self.new_id).plan(document), Ground(friends))
-
-    async def detach_document(self, document: Document, given: Given) -> str:
-        run_id = await self.run_document(document, given)
-        self.tell(RunDetached(at=self.clock.now(), run_id=run_id, paths=("0",)))
-        return run_id
-
-    async def detach_rest(self, run_id: str) -> None:
-        self.acts.append(("detach", run_id))
-        if self.refused:
-            raise CannotDetach(self.refused)
-        self.tell(RunDetached(at=self.clock.now(), run_id=run_id, paths=("1",)))
 
 
 def two(passing: str) -> Document:
@@ -64,7 +39,7 @@ async def composed(pilot: Pilot[Any], document: Document) -> None:
 
 
 async def test_what_is_composed_is_detached_once_that_is_chosen() -> None:
-    stage = DetachStage()
+    stage = Stage()
     app = KimeraApp(stage)
     async with app.run_test(size=(200, 60)) as pilot:
         await composed(pilot, two("first"))
@@ -86,7 +61,7 @@ async def test_what_is_composed_is_detached_once_that_is_chosen() -> None:
 
 
 async def test_what_keeps_it_from_the_workers_is_listed_and_nothing_is_sent() -> None:
-    stage = DetachStage()
+    stage = Stage()
     app = KimeraApp(stage)
     async with app.run_test(size=(120, 36)) as pilot:
         await composed(pilot, two("auto"))
@@ -100,7 +75,7 @@ async def test_what_keeps_it_from_the_workers_is_listed_and_nothing_is_sent() ->
 
 
 async def test_the_rest_of_a_run_is_handed_over_once_that_is_chosen() -> None:
-    stage = DetachStage()
+    stage = Stage()
     app = KimeraApp(stage)
     async with app.run_test(size=(120, 36)) as pilot:
         await composed(pilot, two("auto"))
@@ -147,7 +122,7 @@ async def refused_and_meant(app: KimeraApp, pilot: Pilot[Any], done: Sequence[ob
 
 
 async def test_what_is_detached_to_a_dangerous_friend_is_asked_about_by_its_name() -> None:
-    stage = DetachStage({**FRIENDS, "echo": FRIENDS["echo"].model_copy(update={"danger": True})})
+    stage = Stage({**FRIENDS, "echo": FRIENDS["echo"].model_copy(update={"danger": True})})
     app = KimeraApp(stage)
     async with app.run_test(size=(120, 36)) as pilot:
         await composed(pilot, two("first"))
@@ -155,7 +130,7 @@ async def test_what_is_detached_to_a_dangerous_friend_is_asked_about_by_its_name
 
 
 async def test_the_rest_of_a_run_is_not_handed_to_a_dangerous_friend_unasked() -> None:
-    stage = DetachStage({**FRIENDS, "echo": FRIENDS["echo"].model_copy(update={"danger": True})})
+    stage = Stage({**FRIENDS, "echo": FRIENDS["echo"].model_copy(update={"danger": True})})
     app = KimeraApp(stage)
     async with app.run_test(size=(120, 36)) as pilot:
         await composed(pilot, two("auto"))

@@ -156,7 +156,7 @@ async def test_what_a_key_takes_is_of_the_run_under_the_cursor(key: str) -> None
         elif key == "y":
             assert pilot.app.clipboard == '"of older"'
         else:
-            assert pilot.app.composition.document.name == "older"
+            assert pilot.app.composition.document.name == "older"  # type: ignore[attr-defined]
 
 
 async def test_a_run_that_can_not_be_read_is_said_at_the_list_and_no_key_takes_another() -> None:
@@ -174,8 +174,8 @@ async def test_a_run_that_can_not_be_read_is_said_at_the_list_and_no_key_takes_a
         stage.problem = ""
         await pilot.press("k")
         await settle(pilot)
-        assert not screen.table.border_subtitle
-        assert screen.shown_run.name == "newer"
+        assert not screen.table.border_subtitle  # type: ignore[attr-defined]
+        assert screen.shown_run.name == "newer"  # type: ignore[attr-defined]
 
 
 async def test_a_run_of_another_version_is_shown_and_said_not_to_be_replayed_here() -> None:
