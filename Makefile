@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 STAMP := $(VENV)/.ready
 BIN := $(VENV)/bin
+# The share of the long forms that stress, torture and fuzz take.
+SHARE ?= 1
 
 .PHONY: run test stress torture fuzz check format screenshots bench clean
 
@@ -10,17 +12,18 @@ run: $(STAMP)
 	@$(BIN)/kimera-tui
 
 test: $(STAMP)
-	$(BIN)/pytest -n auto --dist loadscope
+	$(BIN)/pytest -n auto --no-loadscope-reorder
 
-# Long forms of what `make test` does a few times: every tests/stress/long_*.py.
-stress: $(STAMP)
-	$(BIN)/pytest -s --timeout 7200 tests/stress/long_*.py
+# Long forms of what `make test` does a few times: exits, torture, fuzz.
+stress: torture fuzz
+	$(BIN)/pytest -s --timeout 7200 --share $(SHARE) tests/stress/long_*.py
 
 torture: $(STAMP)
-	$(BIN)/pytest -s --timeout 1800 tests/torture/long_torture.py
+	$(BIN)/pytest -s --timeout 1800 --share $(SHARE) tests/torture/long_*.py
 
 fuzz: $(STAMP)
-	$(BIN)/python -m tests.documents.fuzz
+	$(BIN)/python -m tests.documents.fuzz $(SHARE)
+	$(BIN)/pytest -n auto --timeout 7200 --share $(SHARE) -m hypothesis
 
 check: $(STAMP)
 	$(BIN)/ruff check .

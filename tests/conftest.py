@@ -10,8 +10,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 # Textual reads these when it is imported.
 for name in list(os.environ):
@@ -36,6 +39,63 @@ for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
 
 REPO = Path(__file__).parent.parent
+
+EXAMPLES, MOST_EXAMPLES = 30, 1000
+"""How many examples Hypothesis tries, and how many in the long form: ``make fuzz``."""
+ONE_BY_ONE = ("tests/ui", "tests/pictures")
+"""Folders whose tests share nothing, so that each can go to another process."""
+SLOW_FIRST = (
+    "tests/torture",
+    "tests/process/threaded",
+    "tests/stress",
+    "tests/cli",
+    "tests/embedded",
+    "tests/process",
+    "tests/terminal",
+)
+"""Folders whose tests take long together; they begin first."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--share", type=float, help="take this share of the long form; 1 is all of it")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    share = config.getoption("--share")
+    examples = EXAMPLES if share is None else max(EXAMPLES, round(MOST_EXAMPLES * share))
+    settings.register_profile("kimera", max_examples=examples, deadline=None)
+    settings.load_profile("kimera")
+
+
+@pytest.fixture(scope="session")
+def share(request: pytest.FixtureRequest) -> float:
+    """The share of the long form of a stress that is to be taken."""
+    return float(request.config.getoption("--share") or 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long."""
+
+    def place(item: pytest.Item) -> int:
+        begins = (n for n, folder in enumerate(SLOW_FIRST) if item.nodeid.startswith(folder))
+        return next(begins, len(SLOW_FIRST))
+
+    items.sort(key=place)
+
+
+class Grouped(LoadScopeScheduling):
+    """Keeps a module in one process, where its tests share servers."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        if module.startswith(ONE_BY_ONE):
+            return nodeid
+        rabbit = "tests/process/threaded"  # starts once for all of them
+        return rabbit if module.startswith(rabbit) else module
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return Grouped(config, log)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kimera_tui.jsontext import TOO_DEEP, to_json
+from kimera_tui.depth import TOO_DEEP
+from kimera_tui.jsontext import to_json
 
 
 def strict(text: str) -> Any:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kimera_tui.redaction import DEEPEST, MASK, is_secret_name, passwords_in, redact, redact_text
+from kimera_tui.depth import DEEPEST
+from kimera_tui.redaction import MASK, is_secret_name, passwords_in, redact, redact_text
 
 CANARY = "canary-5e4715e1"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kimera_tui.cluster.inspector import Inspector
+from kimera_tui.cluster.inspector import FULL_LOOK_EVERY, Inspector
 
 GOOD = {
     "active_queues": [{"name": "celery"}, {"name": "slow"}],
@@ -79,3 +79,31 @@ async def test_where_nobody_answers_nothing_runs() -> None:
     async with inspecting(active_queues=None, active=None) as (inspector, _):
         assert (await inspector.look()).workers == []
         assert await inspector.active({"a"}) == {}
+
+
+@dataclass
+class Joining(FakeApp):
+    """As many workers answer as are there, or as were asked to."""
+
+    workers: int = 1
+
+    def __getattr__(self, question: str) -> Any:
+        count = self.limit or self.workers
+        return lambda: {f"w{n}": GOOD[question] for n in range(1, self.workers + 1)[:count]}
+
+    def inspect(self, timeout: float, limit: int | None) -> FakeApp:
+        self.limit = limit
+        return super().inspect(timeout, limit)
+
+
+async def test_a_worker_that_joins_later_is_seen_at_the_next_full_look() -> None:
+    app = Joining({})
+    inspector = Inspector(app)
+    assert (await inspector.look()).workers == ["w1"]
+    app.workers = 2
+    for _ in range(FULL_LOOK_EVERY):
+        view = await inspector.look()
+    assert view.workers == ["w1", "w2"]
+    assert len(app.limits) == 1 + FULL_LOOK_EVERY
+    assert app.limits[1:-1] == [1] * (FULL_LOOK_EVERY - 1)  # quick in between
+    inspector.close()

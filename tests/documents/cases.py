@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -163,7 +164,7 @@ CAPS: dict[str, Callable[[], str]] = {
     "depth 98": lambda: nested(98),
     "depth 10,000": lambda: nested(10_000),
     **{
-        f"{kind} {levels} deep": lambda kind=kind, levels=levels: condition(kind, levels)
+        f"{kind} {levels} deep": partial(condition, kind, levels)
         for kind in ("all", "any", "not")
         for levels in (40, 97, 190, 5_000)
     },

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kimera_tui.documents import edits
@@ -195,7 +195,6 @@ def comments(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", MARKED)
-@settings(max_examples=60, deadline=None)
 @given(script=st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 10_000)), max_size=12))
 def test_every_comment_stays_as_long_as_its_step_does(
     name: str, script: list[tuple[str, int]]
@@ -229,7 +228,6 @@ def check_places(text: str, kept: set[str]) -> None:
             assert re.search(rf"id: {found[1]}\b", own), text
 
 
-@settings(max_examples=60, deadline=None)
 @given(script=st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 10_000)), max_size=12))
 def test_saving_after_each_edit_says_the_same_as_saving_at_the_end(
     script: list[tuple[str, int]],

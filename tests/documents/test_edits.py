@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kimera_tui.documents import edits, header_edits
@@ -404,7 +404,6 @@ def act(document: Document, name: str, at: Address, number: int) -> edits.Edit:
     return edits.replace(document, at, step.model_copy(update={"notes": f"note {number}"}))
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 10_000)), max_size=30))
 def test_any_sequence_of_edits_keeps_the_document_valid_and_undo_is_exact(
     script: list[tuple[str, int]],
@@ -439,7 +438,6 @@ def test_any_sequence_of_edits_keeps_the_document_valid_and_undo_is_exact(
     assert not composer.redo()
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(("up", "down", "indent", "outdent")), st.integers(0, 99)))
 )

@@ -79,7 +79,7 @@ def test_no_key_of_ours_is_taken_for_another_tools() -> None:
     taken = {
         (where, name)
         for where, model in ours.items()
-        for key, each in model.model_fields.items()
+        for key, each in model.model_fields.items()  # type: ignore[attr-defined]
         if instead_of(name := each.alias or key, where)
     }
     assert taken == set()

@@ -21,7 +21,20 @@ from kimera_tui.yaml.reading import parse_yaml
 from tests.documents.cases import EVERYTHING, EXAMPLES, FRIENDS
 
 TEXTS = {"everything": EVERYTHING, **{path.name: path.read_text() for path in EXAMPLES}}
-WRONG = (None, True, 7, -1, 1.5, "", "odd text", "a" * 300, [], [[]], {}, {"odd": 1})
+WRONG: tuple[Any, ...] = (
+    None,
+    True,
+    7,
+    -1,
+    1.5,
+    "",
+    "odd text",
+    "a" * 300,
+    [],
+    [[]],
+    {},
+    {"odd": 1},
+)
 ONLY_KIMERA = (
     # Times: what is a duration is told by more than a pattern.
     r"must be a duration", r"must be greater than 0", r"must be at most 720h",

@@ -27,9 +27,7 @@ def says(text: str, document: Document) -> bool:
     return equal(plain_of(text), plain_document(document))
 
 
-many_of_them = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+many_of_them = settings(suppress_health_check=[HealthCheck.too_slow])
 
 
 @many_of_them
@@ -47,7 +45,6 @@ def test_over_any_other_text_it_is_read_as_the_same_too(one: Document, other: Do
 
 
 @pytest.mark.parametrize("name", COMMENTED)
-@settings(max_examples=25, deadline=None)
 @given(document=documents)
 def test_over_a_text_by_hand_it_is_read_as_the_same_too(name: str, document: Document) -> None:
     assert says(text_of(document, COMMENTED[name]), document)

@@ -24,7 +24,7 @@ def add(url: str) -> int:
     app = make_client(url)
     try:
         result = app.send_task("calculator.add", [2, 3], queue="calculator")
-        return result.get(timeout=SECONDS)  # type: ignore[no-any-return]
+        return result.get(timeout=SECONDS)
     finally:
         app.close()
 

@@ -117,7 +117,7 @@ class Console:
         """What a run ended with."""
         async with asyncio.timeout(10):
             (ended,) = await asyncio.gather(self.runner.result(run_id), return_exceptions=True)
-        return ended if isinstance(ended, BaseException) else None
+        return ended if isinstance(ended, BaseException) else None  # type: ignore[has-type]
 
     def step(self, run_id: str, name: str) -> StepState:
         """What has been told of a step."""

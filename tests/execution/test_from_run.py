@@ -66,7 +66,7 @@ def test_the_document_of_a_run_plans_the_same_run(text: str) -> None:
     assert read_formed(text_of(again), "f") == again
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(documents)
 def test_so_does_that_of_any_run(document: Document) -> None:
     try:

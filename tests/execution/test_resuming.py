@@ -70,7 +70,7 @@ class Held:
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Held:
-    found = Held(module.judge_all)
+    found = Held(module.judge_all)  # type: ignore[attr-defined]
     monkeypatch.setattr(module, "judge_all", found)
     return found
 
@@ -110,7 +110,7 @@ async def test_a_run_that_is_cancelled_while_it_is_taken_over_sends_nothing_more
         await other.open()
         asked = console.journal if here else other
         cancelling = asyncio.create_task(
-            cancel_run(asked, run_id, console.runner if here else None, runner)
+            cancel_run(asked, run_id, console.runner if here else None, runner)  # type: ignore[arg-type]
         )
         await _cancelled(console, run_id)
         held.go.set()

@@ -133,7 +133,7 @@ async def test_a_step_is_tried_again_as_a_new_task(console: Console) -> None:
     ]
     assert [event.attempt for event in retried] == [2, 3]
     assert retried[0].because == "ConnectionError: not yet, again"
-    assert len({event.task_id for event in retried} | {run.plan.children[0].task.task_id}) == 3
+    assert len({event.task_id for event in retried} | {run.plan.children[0].task.task_id}) == 3  # type: ignore[union-attr]
 
 
 async def test_only_the_errors_that_are_named_are_tried_again(console: Console) -> None:

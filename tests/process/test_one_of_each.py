@@ -178,7 +178,7 @@ async def test_an_id_that_is_in_flight_is_refused(listener: Listener) -> None:
     first = await manager.send_async("load", "etl", [1], task_id="a", **QUICK)
     for door in (manager.send_async, manager.send_await):
         with pytest.raises(UsageError, match=USED):
-            await door("load", "etl", [2], task_id="a", **QUICK)  # type: ignore[operator]
+            await door("load", "etl", [2], task_id="a", **QUICK)
     assert await asyncio.wait_for(first, SECONDS) == 1
     assert len(app.sent) == 1
     # It would be folded into what is told of the first one.

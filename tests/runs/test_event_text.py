@@ -78,7 +78,9 @@ def test_a_huge_result_is_masked_where_it_is_shown_and_nowhere_else(
     book.runs["r"].secrets.learn({"pin": "9876543"}, {"pin"})
     looks = Packer.text
     monkeypatch.setattr(
-        Packer, "text", lambda packer, text: looked_at.append(text) or looks(packer, text)
+        Packer,
+        "text",
+        lambda packer, text: looked_at.append(text) or looks(packer, text),  # type: ignore[func-returns-value]
     )
     event = e.Succeeded(**TASK, result=["the pin is 9876543"] * 50_000)
     whole = book.take(event, results=False)

@@ -16,7 +16,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.friends import Friend
 from kimera_tui.documents.calls import Chain, Para, Task, Workflow
-from kimera_tui.execution import runner as running
 from kimera_tui.execution.replay import Wish
 from kimera_tui.execution.runner import Runner
 from kimera_tui.process import TaskManager
@@ -30,7 +29,6 @@ from kimera_tui.runs.recovery import recover
 
 from .fake_broker import FakeBroker, FakeEngine
 
-running.CANCEL_SECONDS = 0.01
 STEP = Task(TaskParams("lab", "step"))
 SHAPES = [
     Chain([STEP, STEP, STEP]),
@@ -239,7 +237,6 @@ def _steps_of(writer: Any, run_id: str) -> list[Any]:
 
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(
-    max_examples=60,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),

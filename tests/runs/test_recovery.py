@@ -47,7 +47,7 @@ NOWHERE = Whereabouts()
         (SENT, Traces("s2", NO_MARKER), "uncertain", "may be lost, or have run"),
     ],
 )
-def test_the_table(step, traces: Traces, what: str, why: str) -> None:
+def test_the_table(step: Any, traces: Traces, what: str, why: str) -> None:
     verdict = judge(step, INTENT, traces)
     assert verdict.what == what
     assert why in verdict.why
@@ -77,7 +77,7 @@ def test_the_table(step, traces: Traces, what: str, why: str) -> None:
         (SENT, Traces("s2", NO_MARKER)),
     ],
 )
-def test_what_is_found_is_waited_for(step, traces: Traces, place: Place, why: str) -> None:
+def test_what_is_found_is_waited_for(step: Any, traces: Traces, place: Place, why: str) -> None:
     found = Whereabouts({"t": place}, doubt="no worker answered")
     assert judge(step, INTENT, traces, found, NOON) == Verdict("adopt", why)
 
@@ -97,7 +97,9 @@ def test_what_is_found_is_waited_for(step, traces: Traces, place: Place, why: st
          "adopt", "not found yet: no worker answered"),
     ],
 )  # fmt: skip
-def test_what_is_nowhere(step, traces: Traces, found, age: float, what: str, why: str) -> None:
+def test_what_is_nowhere(
+    step: Any, traces: Traces, found: Any, age: float, what: str, why: str
+) -> None:
     verdict = judge(step, INTENT, traces, found, INTENT.at + age)
     assert verdict.what == what
     assert why in verdict.why

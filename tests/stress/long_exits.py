@@ -17,8 +17,8 @@ TIMES = 200
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_end_is_right(kind: str, broker: str) -> None:
-    outcome = stressed(kind, TIMES, broker)
+def test_every_end_is_right(kind: str, broker: str, share: float) -> None:
+    outcome = stressed(kind, max(1, round(TIMES * share)), broker)
     sys.stdout.write(f"{kind}: {outcome}\n")
     sys.stdout.flush()
     assert outcome.faults == []

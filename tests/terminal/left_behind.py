@@ -34,7 +34,7 @@ def family(home: Path) -> list[int]:
 def until_gone(home: Path, seconds: float = 15) -> None:
     """Wait until no process and no socket is left."""
     end = time.monotonic() + seconds
-    while family(home) or list(home.glob("*/*.sock")):
+    while family(home) or any(home.glob("*/*.sock")):
         assert time.monotonic() < end, (family(home), list(home.rglob("*")))
         time.sleep(0.05)
 

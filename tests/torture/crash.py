@@ -74,4 +74,4 @@ def without(what: str) -> None:
         async def unwritten(self: Any, *args: Any, **kwargs: Any) -> None:
             await self._opened()
 
-        Journal.begin = Journal.intend = unwritten  # type: ignore[method-assign,assignment]
+        Journal.begin = Journal.intend = unwritten  # type: ignore[method-assign]

@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from kimera_tui.runs.journal.queries import events_of_run
 from kimera_tui.runs.journal.summaries import run_summary, step_row
 from kimera_tui.runs.journal.value_codec import Packer
 from tests.conftest import REPO
-from tests.process.redis.servers import Server, _wait_for_worker
+from tests.process.redis.servers import Server, wait_for_worker
 from tests.torture.shapes import DOCUMENTS, HANDED_OVER, SHAPES, SLOW
 from tests.torture.zygote import Order
 
@@ -49,7 +49,7 @@ def torture_worker(server: Server, broker: str = "") -> Iterator[None]:
         cwd=Path(__file__).parent, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        _wait_for_worker(broker, "torture@lab", process)
+        wait_for_worker(broker, "torture@lab", process)
         yield
     finally:
         process.kill()
@@ -65,12 +65,20 @@ class Zygote:
             cwd=REPO, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def console(self, order: Order) -> int:
-        """Run one console to its end, or to its death; returns its exit code."""
+    def console(self, order: Order, started: Callable[[int], None] | None = None) -> int:
+        """Run one console to its end, or to its death; returns its exit code.
+
+        Args:
+            order: What it does.
+            started: Gets its process id.
+        """
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(json.dumps(asdict(order)) + "\n")
         self._process.stdin.flush()
+        pid = int(self._process.stdout.readline())
+        if started is not None:
+            started(pid)
         return int(self._process.stdout.readline())
 
     def close(self) -> None:
@@ -128,7 +136,7 @@ RAN = {
     "on_error and finally": 5,
     "conditions and look-ups": 2,
     HANDED_OVER: 7,
-    SLOW: 2,
+    SLOW: 4,
 }
 """How many tasks run, each try counted; three in the run that fails, two more in its replay."""
 
@@ -161,16 +169,23 @@ class Torture:
         """The next console for the same run."""
         return replace(order, kill_at=0, kill_after=kill_after, trace="")
 
-    def one_run(self, shape: str, kills: Sequence[float] = (), **how: Any) -> Outcome:
+    def one_run(
+        self,
+        shape: str,
+        kills: Sequence[float] = (),
+        started: Callable[[int], None] | None = None,
+        **how: Any,
+    ) -> Outcome:
         """One run: a console that is killed, and others after it until nothing is open.
 
         Args:
             shape: Name of the shape.
             kills: Seconds after which the later consoles are killed.
-            **how: What the first console is told besides.
+            started: Gets the process id of the first console.
+            **how: More fields of the first console's order.
         """
         order = self.order(shape, **how)
-        code = self._zygote.console(order)
+        code = self._zygote.console(order, started)
         killed = 0
         for kill_after in [*kills, *[0.0] * MOST_RESTARTS]:
             if code == 0:
@@ -188,10 +203,10 @@ class Torture:
         assert self.one_run(shape, trace=str(trace)).good
         return trace.read_text().splitlines()
 
-    def every_point(self, shape: str) -> Outcome:
-        """Kill at every crash point, one run for each."""
+    def every_point(self, shape: str, step: int = 1) -> Outcome:
+        """Kill at every crash point, or at each so-manieth, one run for each."""
         total = Outcome()
-        for at in range(1, len(self.points_of(shape)) + 1):
+        for at in range(1, len(self.points_of(shape)) + 1, step):
             total += self.one_run(shape, kill_at=at)
         return total
 

@@ -93,7 +93,8 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
 }
 """Documents, whose steps get what counts them."""
 SLOW = "a slow chain"
-"""Its tasks take longer than a console needs to be back, so no result tells that one was sent."""
+"""Its tasks run longer than a console needs to be back: no result says that one was sent."""
+SLOW_SECONDS = 0.7
 
 
 def document(shape: str, name: str) -> Document:
@@ -126,6 +127,6 @@ def workflow(shape: str, name: str, pause: float) -> Workflow:
         return Task(TaskParams("lab", what, kwargs={"of": name, **taking}))
 
     if shape == SLOW:
-        pause = 0.4
-        return Workflow(name, Chain([task(), task()]))
+        pause = SLOW_SECONDS
+        return Workflow(name, Chain([task(), Para([task(), task()]), task()]))
     return Workflow(name, SHAPES[shape](task))

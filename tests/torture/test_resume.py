@@ -18,7 +18,7 @@ from kimera_tui.errors import JournalError, RunTaken, UsageError
 from kimera_tui.execution.replay import Wish
 from kimera_tui.execution.runner import Runner
 from kimera_tui.process import TaskManager
-from kimera_tui.process.loop.clock import SystemClock
+from kimera_tui.process.loop.clock import Clock, SystemClock
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.runs.index import RunBook, RunState
 from kimera_tui.runs.journal.journal import Journal
@@ -65,10 +65,13 @@ class Console:
 
 
 @contextlib.asynccontextmanager
-async def console(path: Path, url: str, profile: str = "lab") -> AsyncIterator[Console]:
+async def console(
+    path: Path, url: str, profile: str = "lab", clock: Clock | None = None
+) -> AsyncIterator[Console]:
     environ = {"CELERY": "1", "BROKER_URL": url, "RESULT_BACKEND": url}
-    TaskManager.reset(Bootstrap(environ, FRIENDS))
-    manager, clock = TaskManager(), SystemClock()
+    clock = clock or SystemClock()
+    TaskManager.reset(Bootstrap(environ, FRIENDS), clock=clock)
+    manager = TaskManager()
     journal = Journal(path, clock)
     journal.follow(manager.events)
     await journal.open()
@@ -124,6 +127,27 @@ async def test_a_run_that_is_left_in_order_goes_on_in_the_next_console(
         assert read.runs[run_id].status is Status.DONE
         with pytest.raises(RunTaken):
             await second.runner.resume(run_id)
+
+
+class HourAgo(SystemClock):
+    """What a console had for the time that ran an hour ago."""
+
+    def now(self) -> float:
+        return super().now() - 3600
+
+
+async def test_a_step_whose_time_ran_out_between_two_consoles_is_given_time_to_be_found(
+    path: Path, url: str, ran: Callable[[RunState], list[int]]
+) -> None:
+    timed = Task(TaskParams("lab", "step", kwargs={"of": "resume", "pause": 0.5}, timeout=60))
+    async with console(path, url, clock=HourAgo()) as first:
+        run_id = first.runner.start(flow(timed, step()))
+        await first.until(run_id, "0", Status.QUEUED, Status.RUNNING)
+    async with console(path, url) as second:
+        await second.runner.resume(run_id)
+        run = await second.ended(run_id)
+        assert [each.status for each in run.steps.values()] == [Status.DONE, Status.DONE]
+        assert ran(run) == [1, 1]
 
 
 async def test_a_run_of_another_broker_is_left_alone(path: Path, url: str) -> None:

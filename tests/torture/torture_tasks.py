@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Any
 
 import redis
 from celery import Celery
 
-app = Celery("torture", broker=os.environ["LAB_BROKER"], backend=os.environ["LAB_BACKEND"])
+app: Any = Celery("torture", broker=os.environ["LAB_BROKER"], backend=os.environ["LAB_BACKEND"])
 app.conf.update(worker_hijack_root_logger=False, accept_content=["json"])
 _counts = redis.Redis.from_url(os.environ["LAB_COUNTS"])
 

@@ -1,7 +1,7 @@
 """A console without a screen, forked from a process that has imported everything already.
 
 Reads one JSON object a line (see ``Order``), forks a console that carries it out, and answers
-with the console's exit code, which is negative for a signal.
+with a line for the console's process id and one for its exit code, negative for a signal.
 """
 
 from __future__ import annotations
@@ -109,6 +109,8 @@ def main() -> None:
                 traceback.print_exc()
             finally:
                 os._exit(code)
+        sys.stdout.write(f"{pid}\n")
+        sys.stdout.flush()
         _, status = os.waitpid(pid, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()

@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import ModalScreen
 from textual.widgets import Input
@@ -45,6 +46,7 @@ from kimera_tui.runs.plan import Node, PlannedTask
 from kimera_tui.runs.recovery import Recovery, Resumed
 from kimera_tui.runs.search.query import RunRow, parse, resolve
 from kimera_tui.ui.app import KimeraApp
+from tests import quick_screen
 from tests.runs.search.plain_search import meets
 
 NOON = 1_800_000_000.0
@@ -409,6 +411,8 @@ class Stage(Console):
         self.tell(RunEnded(at=self.clock.now(), run_id=run_id, error=error))
 
 
+
+
 async def settle(pilot: Pilot[Any]) -> None:
     """Wait until everything that was asked for is on the screen."""
     app = pilot.app
@@ -432,7 +436,7 @@ async def settle(pilot: Pilot[Any]) -> None:
         if launching := [worker for worker in app.workers if worker.group in waited]:
             await app.workers.wait_for_complete(launching)
         await _run_begun(app)
-    await asyncio.sleep(0.12)  # the form's delay
+    await asyncio.sleep(quick_screen.LONGEST_DELAY)
     app.flush()
     await pilot.pause()
     await app.animator.wait_until_complete()
@@ -466,7 +470,7 @@ def still(app: KimeraApp) -> None:
         field.cursor_blink = False
 
 
-def grid(app: KimeraApp) -> str:
+def grid(app: App[Any]) -> str:
     """The screen as lines of text."""
     strips: Sequence[Any] = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)

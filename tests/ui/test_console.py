@@ -82,7 +82,7 @@ async def test_every_field_of_the_form_says_what_is_wrong_with_it(
         form = pilot.app.screen.query_one(TaskForm)
         form.fields[field].input.value = typed
         await settle(pilot)
-        assert sentence in grid(pilot.app)  # type: ignore[arg-type]
+        assert sentence in grid(pilot.app)
         assert form.collect() is None
         assert stage.launched == []
 
@@ -151,7 +151,7 @@ async def test_all_steps_of_a_chain_are_visible_from_the_first_moment() -> None:
         await settle(pilot)
         await pilot.press("ctrl+t", "ctrl+t", "ctrl+t", "2", "ctrl+r")
         await settle(pilot)
-        picture = grid(pilot.app)  # type: ignore[arg-type]
+        picture = grid(pilot.app)
         assert picture.count("calculator.add  waiting") == 3
 
 

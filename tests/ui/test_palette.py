@@ -198,7 +198,7 @@ async def test_nothing_that_is_picked_acts_before_it_is_asked_about(
         before = acted(it, tmp_path)
         for action in (a for scope in (mode, "runs") for a in actions_of(scope)):
             screen = it.app.screen
-            if action.scope not in screen.SCOPES:
+            if action.scope not in screen.SCOPES:  # type: ignore[attr-defined]
                 continue
             if isinstance(screen, HistoryScreen | LiveScreen):
                 table = screen.table if isinstance(screen, HistoryScreen) else screen.runs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 from kimera_tui.documents.document import Document
 from kimera_tui.execution.planning import DocumentPlanner
@@ -22,8 +23,8 @@ async def test_a_big_run_that_ends_before_anything_of_it_is_folded_ends_as_it_di
     calls = [{"id": f"s{n}", "task": "calculator.add"} for n in range(STEPS)]
     document = Document.model_validate({"name": "big", "steps": [{"id": "all", "para": calls}]})
     plan = DocumentPlanner(lambda: f"task {next(ids)}").plan(document)
-    bus, book, lost = EventBus(), RunBook(), []
-    pump = Pump(bus, lambda events: book.apply_all(events) and None, lost.append)
+    bus, book, lost = EventBus(), RunBook(), list[Any]()
+    pump = Pump(bus, lambda events: book.apply_all(events) and None, lost.append)  # type: ignore[arg-type]
     bus.publish(RunStarted(at=NOON, run_id="run", name="big", plan=plan))
     for _, task in plan.leaves():
         where = {"task": "add", "friend": "calculator", "queue": "q"}

@@ -24,10 +24,10 @@ class Bench(Celery):
         self.waiting: deque[tuple[str, Any, Any, dict[str, Any]]] = deque()
         self.sizes: dict[str, int] = {}
         self._parts: defaultdict[str, list[tuple[int, Any]]] = defaultdict(list)
-        self.backend.apply_chord = lambda *args, **options: None
-        self.backend.set_chord_size = self.sizes.__setitem__
+        self.backend.apply_chord = lambda *args, **options: None  # type: ignore[method-assign]
+        self.backend.set_chord_size = self.sizes.__setitem__  # type: ignore[assignment,method-assign]
 
-    def send_task(self, name: str, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+    def send_task(self, name: str, args: Any = None, kwargs: Any = None, **options: Any) -> Any:  # type: ignore[override]
         wire = {name: options[name] for name in WIRE if options.get(name) is not None}
         task_id = options["task_id"]
         self.waiting.append((task_id, *loads(dumps([args or (), kwargs or {}, wire]))))
@@ -57,7 +57,7 @@ class Bench(Celery):
         parts.append((options["group_index"], result))
         if len(parts) == self.sizes[options["group_id"]]:
             results = [part for _, part in sorted(parts, key=lambda part: part[0])]
-            maybe_signature(options["chord"], app=self).delay(results)
+            maybe_signature(options["chord"], app=self).delay(results)  # type: ignore[union-attr]
 
 
 WIRE = ("chain", "chord", "group_id", "group_index")

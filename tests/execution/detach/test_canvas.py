@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kimera_tui.errors import UsageError
@@ -67,7 +67,7 @@ def known_of(made: Node, results: dict[str, Any], **statuses: Status) -> Any:
 
 PASSED_ON = "workers pass a result as the first argument, `pass: first`"
 ALWAYS = {"ref": "inputs.n", "exists": True}
-INPUTS = {"inputs": {"n": {"type": "int", "default": 1}}}
+INPUTS: dict[str, Any] = {"inputs": {"n": {"type": "int", "default": 1}}}
 
 
 @pytest.mark.parametrize(
@@ -142,6 +142,9 @@ INPUTS = {"inputs": {"n": {"type": "int", "default": 1}}}
 )
 def test_each_thing_that_a_canvas_says_otherwise_is_told(steps: Any, told: list[str]) -> None:
     assert sentences(*steps, **INPUTS) == told
+
+
+LAST: dict[str, Any] = {"finally": [step("z")]}
 
 
 def test_steps_of_finally_and_backends_without_joins_are_told() -> None:
@@ -281,7 +284,6 @@ class Straight:
         return before
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(trees(), min_size=1, max_size=4), st.integers(0, 12))
 def test_every_task_is_run_once_with_what_it_would_have_got_here(
     steps: Sequence[dict[str, Any]], ended: int

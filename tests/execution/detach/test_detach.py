@@ -130,9 +130,9 @@ async def test_only_the_first_messages_are_published_and_written_down_before(
     run = await console.ended(run_id)
     events = await console.journal.events_of(run_id)
     detached = next(n for n, event in enumerate(events) if isinstance(event, RunDetached))
-    assert events[detached].paths == ("0",)
+    assert events[detached].paths == ("0",)  # type: ignore[attr-defined]
     intents = [n for n, event in enumerate(events) if isinstance(event, StepIntended)]
-    assert [events[n].path for n in intents] == ["0"]
+    assert [events[n].path for n in intents] == ["0"]  # type: ignore[attr-defined]
     assert detached < intents[0]
     handed = [event.path for event in events if isinstance(event, StepHandedOver)]
     assert sorted(handed) == [path for path in run.steps if path != "0"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 from kimera_tui.process.loop.deliverer import Deliverer
 from kimera_tui.process.outcome import Outcome
@@ -9,7 +10,7 @@ from kimera_tui.process.outcome import Outcome
 
 async def test_all_futures_get_their_own_outcome_in_order() -> None:
     loop = asyncio.get_running_loop()
-    deliverer, order = Deliverer(), []
+    deliverer, order = Deliverer[Any](), list[Any]()
     futures = [loop.create_future() for _ in range(3000)]
     for number, future in enumerate(futures):
         future.add_done_callback(lambda done: order.append(done.result().result))
@@ -20,7 +21,7 @@ async def test_all_futures_get_their_own_outcome_in_order() -> None:
 
 async def test_a_cancelled_future_is_passed_over() -> None:
     loop = asyncio.get_running_loop()
-    deliverer = Deliverer()
+    deliverer = Deliverer[Any]()
     gone, waiting = loop.create_future(), loop.create_future()
     gone.cancel()
     deliverer.deliver(gone, Outcome("SUCCESS"))
@@ -31,7 +32,7 @@ async def test_a_cancelled_future_is_passed_over() -> None:
 async def test_slow_callbacks_do_not_freeze_the_loop() -> None:
     """1,000 callbacks of 1 ms each: in one go they would hold the loop for a second."""
     loop = asyncio.get_running_loop()
-    deliverer, longest = Deliverer(), 0.0
+    deliverer, longest = Deliverer[Any](), 0.0
     futures = [loop.create_future() for _ in range(1000)]
     for future in futures:
         future.add_done_callback(lambda done: time.sleep(0.001))

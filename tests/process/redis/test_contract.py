@@ -102,7 +102,7 @@ class Twins:
             )
 
         self.runner.run(open_console())
-        self.plain.now = self.console.app.now = now
+        self.plain.now = self.console.app.now = now  # type: ignore[method-assign]
 
     def send(
         self, name: str, args: Any, kwargs: dict[str, Any], options: dict[str, Any]
@@ -151,9 +151,7 @@ def twins(server: Server) -> Iterator[Twins]:
     pair.runner.close()
 
 
-@settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(NAMES, st.lists(VALUES, max_size=3), st.dictionaries(st.text(max_size=5), VALUES), OPTIONS)
 def test_equal_to_send_task(
     twins: Twins, name: str, args: list[Any], kwargs: dict[str, Any], options: dict[str, Any]
@@ -202,7 +200,7 @@ def test_an_explicit_exchange_is_routed_by_the_servers_bindings(twins: Twins) ->
         client, task_id = twins.server.client(db), new_id()
         client.flushdb()
         client.sadd("_kombu.binding.elsewhere", "key\x06\x16\x06\x16afar")
-        options = {"exchange": "elsewhere", "routing_key": "key"}
+        options: dict[str, Any] = {"exchange": "elsewhere", "routing_key": "key"}
         if db == 8:
             twins.plain.send_task("a.b", [1], task_id=task_id, **options)
         else:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from celery import signals
 from celery.utils.saferepr import saferepr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kimera_tui.process.engine import Message
@@ -44,7 +44,6 @@ def is_template(found: Renderer) -> bool:
     return any(shape.template is not None for shape in found._shapes.values())
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(VALUES) | st.lists(VALUES).map(tuple), st.dictionaries(st.text(), VALUES))
 def test_representations_equal_celerys(args: Any, kwargs: dict[str, Any]) -> None:
     assert represent_args(args, 1024, 3) == saferepr(args, 1024, 3)
@@ -55,7 +54,7 @@ def test_the_second_message_of_a_shape_makes_a_template_the_third_uses_it() -> N
     found, capture = rendering()
     rendered = []
     capture_render = capture.render
-    capture.render = lambda message: (rendered.append(message.task_id), capture_render(message))[1]
+    capture.render = lambda message: (rendered.append(message.task_id), capture_render(message))[1]  # type: ignore[func-returns-value,method-assign]
     for number in range(5):
         render(found, Message(f"id-{number}", "a.b", [number]))
     assert is_template(found)
@@ -123,7 +122,7 @@ def test_a_template_that_differs_from_the_genuine_message_is_not_used() -> None:
         envelope["headers"]["shadow"] = f"of {message.args}"
         return ((verb, key, json.dumps(envelope).encode()),)
 
-    capture.render = changing
+    capture.render = changing  # type: ignore[method-assign]
     for number in range(4):
         render(found, Message(f"id-{number}", "a.b", [number]))
     assert not is_template(found)

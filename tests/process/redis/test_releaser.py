@@ -21,11 +21,14 @@ from .servers import Server, free_port
 def left(server: Server, ids: list[str]) -> list[bytes]:
     client = server.client()
     return [
-        key
+        key  # type: ignore[misc]
         for each in ids
         for key in (f"celery-task-meta-{each}", f"kimera:pub:{each}")
         if client.exists(key)
     ]
+
+
+BOTH = {"w1@lab", "w2@lab"}
 
 
 def replies_awaited(console: Console, monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -50,8 +53,7 @@ async def test_a_live_worker_leaves_nothing_behind(lab: Server) -> None:
     assert left(lab, ids) == []
     assert {event.task_id for event in console.of(Forgotten)} == set(ids)
     receipts = console.of(RevokeSent)[0].receipts
-    assert [receipt.worker for receipt in receipts] == ["w1@lab"]
-    assert receipts[0].ok
+    assert {receipt.worker for receipt in receipts if receipt.ok} == BOTH
     assert len(receipts[0].answer) < 60
 
 
@@ -82,7 +84,7 @@ async def test_nobody_listening_costs_no_events(lab: Server) -> None:
 async def test_a_revoke_brings_receipts(lab: Server) -> None:
     console = Console(lab.url())
     receipts = await console.engine.releaser.revoke([new_id()])
-    assert [(receipt.worker, receipt.ok) for receipt in receipts] == [("w1@lab", True)]
+    assert {(receipt.worker, receipt.ok) for receipt in receipts} == {(name, True) for name in BOTH}
     assert "flagged as revoked" in receipts[0].answer
 
 
@@ -132,7 +134,7 @@ async def test_releasing_without_a_broker_gives_up_and_settles() -> None:
     console = Console(f"redis://127.0.0.1:{free_port()}/0")
     console.engine.releaser.release(new_id())
     await asyncio.wait_for(console.engine.releaser.settle(), 5)
-    assert console.engine.releaser._pending == []
+    assert console.engine.releaser._pending == []  # type: ignore[attr-defined]
 
 
 def test_the_end_of_the_loop_releases_what_is_left(lab: Server) -> None:

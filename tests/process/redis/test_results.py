@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from kombu.utils.json import dumps
 
@@ -51,7 +51,6 @@ def test_the_eleven_malformed_metas_end_in_a_readable_failure(raw: bytes) -> Non
     assert isinstance(outcome.traceback, str)
 
 
-@settings(max_examples=200, deadline=None)
 @given(HOSTILE.map(lambda meta: json.dumps(meta).encode()) | st.binary() | JSON.map(json.dumps))
 def test_no_meta_raises(raw: bytes | str) -> None:
     outcome = read_result(b"key", raw.encode() if isinstance(raw, str) else raw)

@@ -47,7 +47,7 @@ def test_others_are_for_the_thread_engine(broker: str, backend: str) -> None:
 def test_a_stand_in_is_for_the_thread_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert redis_engine(Mock(), EMITTER) is None
     app = make_app(REDIS)
-    app.send_task = Mock()
+    app.send_task = Mock()  # type: ignore[method-assign]
     assert redis_engine(app, EMITTER) is None
     monkeypatch.setattr(Celery, "send_task", Mock())
     assert redis_engine(make_app(REDIS), EMITTER) is None

@@ -47,7 +47,7 @@ async def test_an_answer_that_is_older_than_what_was_pushed_is_not_told(
 ) -> None:
     console, task_id = Console(server.url(4)), new_id()
     store(server.client(4), task_id, {"status": "STARTED", "result": None}, tell=False)
-    look_up, asked, go = watcher.look_up, asyncio.Event(), asyncio.Event()
+    look_up, asked, go = watcher.look_up, asyncio.Event(), asyncio.Event()  # type: ignore[attr-defined]
 
     async def slow(*given: Any) -> Any:
         found = await look_up(*given)

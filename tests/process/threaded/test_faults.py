@@ -76,7 +76,7 @@ async def test_a_silent_broker_is_given_up(own_rabbit: Rabbit, tmp_path: Path) -
 
 async def test_a_refused_message_is_known_not_to_be_queued(rabbit: Rabbit, tmp_path: Path) -> None:
     async with managed(rpc(rabbit.url(), "refused"), tmp_path) as manager:
-        options = {"exchange": "no-such-exchange", "routing_key": "x"}
+        options: dict[str, Any] = {"exchange": "no-such-exchange", "routing_key": "x"}
         with pytest.raises(BrokerUnavailable, match="NOT_FOUND") as error:
             await asyncio.wait_for(manager.send_async("add", "lab", [1], **options), SECONDS)
         assert not isinstance(error.value, PublishUncertain)

@@ -63,9 +63,7 @@ INTENTS = [
 
 
 @example([e.Resent(at=1.0, task_id="t0"), e.TimedOut(at=1.0, task_id="t0", seconds=3)])
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(HISTORIES)
 def test_a_run_from_the_journal_is_the_run_that_was_seen_live(
     tmp_path: Path, history: list[Any]
@@ -596,9 +594,7 @@ WRITABLE = [
 ]
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.permutations([*UNWRITABLE, *WRITABLE]))
 def test_what_cannot_be_written_takes_nothing_with_it(tmp_path: Path, events: list[Any]) -> None:
     path = tmp_path / "runs.db"
@@ -815,7 +811,7 @@ async def test_what_is_there_is_read_from_a_disk_that_takes_nothing(
         for each in (tmp_path / "crashed").iterdir():
             shutil.copy(each, path.parent)
     spoil(disk)
-    assert await refusal(path) == WAYS[spoil].format(path)
+    assert await refusal(path) == WAYS[spoil].format(path)  # type: ignore[index]
     journal = Journal(path, Clock())
     await journal.open()
     assert journal.may_be_read

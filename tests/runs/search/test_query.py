@@ -8,6 +8,7 @@ import pytest
 
 from kimera_tui.errors import UsageError
 from kimera_tui.process import events as e
+from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.plan import Node, PlannedTask
 from kimera_tui.runs.search.query import ENDED_BADLY, parse, resolve, seconds_of
 from kimera_tui.runs.search.tree import EVERYTHING, All, Any, Not, Search, Term, written
@@ -168,7 +169,7 @@ def test_a_saved_filter_that_cannot_be_used_is_named(line: str, sentence: str) -
     assert sentence in str(caught.value)
 
 
-async def found(journal, line: str, saved: dict[str, str] | None = None) -> str:
+async def found(journal: Journal, line: str, saved: dict[str, str] | None = None) -> str:
     return " ".join(row.run_id for row in await journal.runs(line, saved=saved))
 
 

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kimera_tui.errors import UsageError
@@ -116,7 +116,6 @@ def filled(db: sqlite3.Connection, rows: list[RunRow], errors: list[str], owned:
         )
 
 
-@settings(max_examples=300)
 @given(
     trees(terms(LETTERS)), RUNS, st.lists(LETTERS, min_size=6, max_size=6), st.booleans()
 )  # fmt: skip

@@ -47,8 +47,8 @@ def past_run(
         where = {"task": "x", "friend": "reports", "queue": "q"}
         kwargs = tasks[n].kwargs
         stage.tell(
-            e.Sending(**about, **where, args=(), kwargs=kwargs, secret=tasks[n].secret),
-            e.Dispatched(**about, **where),
+            e.Sending(**about, **where, args=(), kwargs=kwargs, secret=tasks[n].secret),  # type: ignore[arg-type]
+            e.Dispatched(**about, **where),  # type: ignore[arg-type]
             e.StateSeen(**about, state="STARTED"),
         )
         about["at"] += 2 + n

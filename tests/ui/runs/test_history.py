@@ -175,8 +175,8 @@ async def test_a_run_that_can_not_be_read_is_said_at_the_list_and_no_key_takes_a
         journal.failure = ""
         await pilot.press("k")
         await settle(pilot)
-        assert not screen.table.border_subtitle
-        assert screen.shown_run.name == "newer"
+        assert not screen.table.border_subtitle  # type: ignore[attr-defined]
+        assert screen.shown_run.name == "newer"  # type: ignore[attr-defined]
 
 
 async def test_a_run_of_another_version_is_shown_and_said_not_to_be_replayed_here() -> None:

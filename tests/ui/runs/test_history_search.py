@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -43,7 +44,7 @@ def stage() -> Stage:
 
 
 @pytest.fixture
-async def pilot(stage: Stage) -> AsyncIterator[Pilot[None]]:
+async def pilot(stage: Stage) -> AsyncIterator[Pilot[Any]]:
     app = KimeraApp(stage)
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.press("4")
@@ -51,42 +52,42 @@ async def pilot(stage: Stage) -> AsyncIterator[Pilot[None]]:
         yield pilot
 
 
-def history(pilot: Pilot[None]) -> HistoryScreen:
+def history(pilot: Pilot[Any]) -> HistoryScreen:
     screen = pilot.app.screen
     assert isinstance(screen, HistoryScreen)
     return screen
 
 
-def names(pilot: Pilot[None]) -> list[str]:
+def names(pilot: Pilot[Any]) -> list[str]:
     table = history(pilot).table
     lines = [table.line_at(number) for number in range(table.line_count())]
     return [text for line in lines for text, style in line if style == "strong"]
 
 
-def subtitle(pilot: Pilot[None]) -> str:
+def subtitle(pilot: Pilot[Any]) -> str:
     return str(history(pilot).table.border_subtitle or "")
 
 
-def toasts(pilot: Pilot[None]) -> list[str]:
+def toasts(pilot: Pilot[Any]) -> list[str]:
     return [note.message for note in pilot.app._notifications]
 
 
-async def typed(pilot: Pilot[None], line: str) -> None:
+async def typed(pilot: Pilot[Any], line: str) -> None:
     history(pilot).search.value = line
     await settle(pilot)
 
 
-async def pressed(pilot: Pilot[None], *keys: str) -> None:
+async def pressed(pilot: Pilot[Any], *keys: str) -> None:
     await pilot.press(*keys)
     await settle(pilot)
 
 
-async def test_terms_are_joined(pilot: Pilot[None]) -> None:
+async def test_terms_are_joined(pilot: Pilot[Any]) -> None:
     await typed(pilot, "load or (nightly -draft)")
     assert names(pilot) == ["load draft", "load", "nightly"]
 
 
-async def test_what_cannot_be_read_is_said_and_the_list_stays(pilot: Pilot[None]) -> None:
+async def test_what_cannot_be_read_is_said_and_the_list_stays(pilot: Pilot[Any]) -> None:
     await typed(pilot, "load")
     await typed(pilot, "load or [b]")
     await typed(pilot, "load or")
@@ -94,7 +95,7 @@ async def test_what_cannot_be_read_is_said_and_the_list_stays(pilot: Pilot[None]
     assert names(pilot) == ["load draft", "load"]
 
 
-async def test_one_key_leaves_only_what_ended_badly(pilot: Pilot[None]) -> None:
+async def test_one_key_leaves_only_what_ended_badly(pilot: Pilot[Any]) -> None:
     await pressed(pilot, "!")
     assert names(pilot) == ["load draft", "nightly draft"]
     assert "failed only" in subtitle(pilot)
@@ -122,7 +123,7 @@ async def test_a_short_screen_says_in_the_title_what_stands_below_elsewhere(stag
 
 
 async def test_a_search_is_saved_from_its_line_and_used_by_its_name(
-    pilot: Pilot[None], stage: Stage
+    pilot: Pilot[Any], stage: Stage
 ) -> None:
     await typed(pilot, "load -draft")
     await pressed(pilot, "slash", "ctrl+s")
@@ -135,7 +136,7 @@ async def test_a_search_is_saved_from_its_line_and_used_by_its_name(
 
 
 async def test_a_name_that_no_filter_can_have_is_refused_in_the_window(
-    pilot: Pilot[None], stage: Stage
+    pilot: Pilot[Any], stage: Stage
 ) -> None:
     await typed(pilot, "load")
     await pressed(pilot, "S", *"a b", "enter")
@@ -145,7 +146,7 @@ async def test_a_name_that_no_filter_can_have_is_refused_in_the_window(
 
 
 async def test_what_a_name_meant_before_is_told_when_it_is_saved_anew(
-    pilot: Pilot[None], stage: Stage
+    pilot: Pilot[Any], stage: Stage
 ) -> None:
     stage.filters.lines = {"mine": "load"}
     await pressed(pilot, "!", "S", *"mine", "ctrl+s")
@@ -158,7 +159,7 @@ async def test_what_a_name_meant_before_is_told_when_it_is_saved_anew(
     [("", "There is no search to save"), ("(load", "The search has a ( without its ).")],
 )
 async def test_what_is_no_search_is_not_saved(
-    pilot: Pilot[None], stage: Stage, line: str, sentence: str
+    pilot: Pilot[Any], stage: Stage, line: str, sentence: str
 ) -> None:
     await typed(pilot, line)
     await pressed(pilot, "S")
@@ -175,7 +176,7 @@ async def test_a_saved_filter_is_picked(pilot: Pilot[None], stage: Stage) -> Non
 
 
 async def test_a_saved_filter_is_deleted_and_its_search_stays_readable(
-    pilot: Pilot[None], stage: Stage
+    pilot: Pilot[Any], stage: Stage
 ) -> None:
     stage.filters.lines = {"bad": "state:failed", "odd": "((", "tag": "[red]x[/]"}
     stage.filters.problems = {"odd": "The search has a ( without its )."}
@@ -191,7 +192,7 @@ async def test_a_saved_filter_is_deleted_and_its_search_stays_readable(
 
 
 async def test_a_file_that_cannot_be_read_is_said_and_never_written(
-    pilot: Pilot[None], stage: Stage, monkeypatch: pytest.MonkeyPatch
+    pilot: Pilot[Any], stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def wrong() -> list[SavedFilter]:
         raise ConfigError("filters.yaml, line 2: filters.a: must be text; quote it.")

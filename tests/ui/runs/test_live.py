@@ -250,7 +250,7 @@ async def test_only_as_much_of_a_huge_value_as_is_copied_is_formatted_and_beside
 ) -> None:
     stage, formatted = Stage(), []
     app = KimeraApp(stage)
-    looks = payload_view.to_json
+    looks = payload_view.to_json  # type: ignore[attr-defined]
 
     def watched(value: Any, **how: Any) -> str:
         formatted.append((len(value), threading.current_thread() is threading.main_thread()))

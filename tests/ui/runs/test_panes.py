@@ -81,7 +81,7 @@ async def test_the_view_stays_where_it_was_scrolled_to_until_the_cursor_moves() 
         await settle(pilot)
         assert "step40" in pane(pilot.app, "#step-tree")
         screen.steps.scroll_home(animate=False)
-        pilot.app.tick()
+        pilot.app.tick()  # type: ignore[attr-defined]
         await settle(pilot)
         assert "step40" not in pane(pilot.app, "#step-tree")
         stage.failed(tasks[30], "ValueError", "no such day")
@@ -164,8 +164,8 @@ async def test_what_did_not_change_is_not_told_again(monkeypatch: pytest.MonkeyP
         screen = await shown(pilot)
         screen.steps.move_cursor(1)
         await settle(pilot)
-        monkeypatch.setattr(payload_view, "describe_step", lambda *given: told.append(given) or [])
-        pilot.app.tick()
+        monkeypatch.setattr(payload_view, "describe_step", lambda *given: told.append(given) or [])  # type: ignore[func-returns-value]
+        pilot.app.tick()  # type: ignore[attr-defined]
         await settle(pilot)
         assert told == []
 

@@ -1,0 +1,38 @@
+"""The screen made quick for tests: each style sheet is parsed once a process, delays are short.
+
+Import it before an app is made.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import textual._wait
+from textual.css.stylesheet import Stylesheet
+
+from kimera_tui.ui.compose import base as compose
+from kimera_tui.ui.friends import screen as friends
+from kimera_tui.ui.runs import history
+
+LONGEST_DELAY = 0.05
+"""Seconds after which the last delayed thing begins that a key asked for."""
+
+friends.FORM_DELAY = 0.02
+compose.CHECK_DELAY = history.TYPING_DELAY = LONGEST_DELAY - 0.01
+
+# The pilot takes the process for idle that used a twentieth of this time at most.
+textual._wait.SLEEP_GRANULARITY = 1 / 100
+textual._wait.SLEEP_IDLE = textual._wait.SLEEP_GRANULARITY / 20
+
+_parsed: dict[Any, list[Any]] = {}
+_parse_rules = Stylesheet._parse_rules
+
+
+def _parse_once(self: Stylesheet, *args: Any, **kwargs: Any) -> list[Any]:
+    key = (tuple(self._variables.items()), args, tuple(kwargs.items()))
+    if key not in _parsed:
+        _parsed[key] = _parse_rules(self, *args, **kwargs)
+    return _parsed[key]
+
+
+Stylesheet._parse_rules = _parse_once  # type: ignore[method-assign]
