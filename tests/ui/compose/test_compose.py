@@ -168,7 +168,7 @@ IDLE = [
     ("K", "Already the first step."),
     ("G J", "Already the last step."),
     ("greater_than_sign", "No chain or para right before it"),
-    ("less_than_sign", "It stands at the top already."),
+    ("less_than_sign", "Already at the top level."),
     ("W", "Not in a chain or para"),
     ("backspace", "Already at the top level."),
     ("n", "No problems."),
