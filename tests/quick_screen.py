@@ -10,15 +10,15 @@ from typing import Any
 import textual._wait
 from textual.css.stylesheet import Stylesheet
 
-from kimera_tui.ui.compose import base as compose
+from kimera_tui.ui.compose import screen as compose
 from kimera_tui.ui.friends import screen as friends
-from kimera_tui.ui.runs import history
+from kimera_tui.ui.runs import history_list
 
 LONGEST_DELAY = 0.05
 """Seconds after which the last delayed thing begins that a key asked for."""
 
 friends.FORM_DELAY = 0.02
-compose.CHECK_DELAY = history.TYPING_DELAY = LONGEST_DELAY - 0.01
+compose.CHECK_DELAY = history_list.TYPING_DELAY = LONGEST_DELAY - 0.01
 
 # The pilot takes the process for idle that used a twentieth of this time at most.
 textual._wait.SLEEP_GRANULARITY = 1 / 100

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from click import Command, Group
 from click.testing import CliRunner
-from kimera_tui.console.friends_file import SEEN
 
 from kimera_tui.cli.friends import FIRST_LINES
 from kimera_tui.cli.main import main
 from kimera_tui.cli.workflow import workflow
 from kimera_tui.config.friends import load_friends
+from kimera_tui.console.friends import SEEN
 
 
 def test_an_env_file_that_cannot_be_read_is_a_sentence(

@@ -10,7 +10,7 @@ import pytest
 from kimera_tui.cluster.depths import QueueDepths
 from kimera_tui.cluster.feed import TaskFeed
 from kimera_tui.cluster.inspector import Inspector
-from kimera_tui.cluster.monitor import Lookout
+from kimera_tui.cluster.monitor import Monitor
 from kimera_tui.cluster.probe import Probe
 from kimera_tui.config.friends import Friend
 from kimera_tui.process.events import StateSeen
@@ -109,11 +109,11 @@ async def test_a_feed_tells_of_our_tasks_where_workers_send_events(telling: Serv
 
 
 async def test_nothing_is_said_of_a_friend_of_another_broker(lab: Server) -> None:
-    lookout = Lookout(
+    monitor = Monitor(
         make_app(lab.url()), EventBus(), SystemClock(), set, lambda _: False, embedded=False
     )
-    lookout.view = await lookout.inspector.look()
+    monitor.view = await monitor.inspector.look()
     near, far = (Friend(route="r", queue="q", broker=broker) for broker in (None, lab.url(3)))
-    assert lookout.findings(near, "x") == ["No worker consumes queue q (0 of 2 workers)."]
-    assert lookout.findings(far, "x") == []
-    lookout.close()
+    assert monitor.findings(near, "x") == ["No worker consumes queue q (0 of 2 workers)."]
+    assert monitor.findings(far, "x") == []
+    monitor.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kimera_tui.execution.cancel import _told
+from kimera_tui.execution.cancel import _outcome
 from kimera_tui.execution.replay import Wish
 from kimera_tui.runs.index import RunBook
 from tests.console.test_guard import MENDED_BY_GLASS, left
@@ -40,6 +40,6 @@ async def test_whole_runs_are_folded_beside_the_loop(
         await console.runs.replay_plan("r", Wish())
         assert await console.workflows.last_run("run r") is not None
         await console.journal.run("r")
-        await _told(console.journal, "r")
+        await _outcome(console.journal, "r")
     assert len(folding) >= 4
     assert threading.main_thread() not in folding

@@ -68,7 +68,7 @@ def reasons(data: Any) -> list[str]:
     if type(data.get("kimera")) is not int:  # true equals 1
         return ["kimera: must be there"]
     found = problems_of(document, FRIENDS)
-    return [each.told if each.path[:1] == ("inputs",) else each.sentence for each in found]
+    return [each.text if each.path[:1] == ("inputs",) else each.sentence for each in found]
 
 
 def places(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

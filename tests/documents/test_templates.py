@@ -116,7 +116,7 @@ def test_a_template_becomes_what_it_looks_up(text: str, value: Any) -> None:
         ("${{ inputs['day' }}", "Template `${{ inputs['day' }}`: `]` is missing."),
         (
             "${{ item }}",
-            "Template `${{ item }}`: `item` can't be looked up; choose from inputs, steps, prev, run,",
+            "Template `${{ item }}`: `item` can't be looked up; choose from inputs, steps, prev,",
         ),
         ("${{ 1 + 1 }}", "Template `${{ 1 + 1 }}`: what to look up is missing."),
         ("${{ inputs.day + 1 }}", "Template `${{ inputs.day + 1 }}`: `}}` is missing."),

@@ -167,7 +167,7 @@ async def test_a_wrong_argument_sends_nothing_and_is_named(
     assert app.sent == []
     assert listener.of(Sending) == []
     engine = await manager._engines.engine()
-    assert engine.watcher._watches == {}
+    assert engine.watcher._watches == {}  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

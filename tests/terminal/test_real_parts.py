@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kimera_tui.console.parts import Parts
 from textual.pilot import Pilot
 
+from kimera_tui.console.console import build_console
 from kimera_tui.embedded.broker import EmbeddedBroker
 from kimera_tui.ui.app import KimeraApp
 from tests.process.redis.servers import worker
@@ -87,7 +87,7 @@ async def console(
     monkeypatch.setenv("KIMERA_RUNTIME_DIR", str(runtime))
     monkeypatch.setenv("KIMERA_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
-    parts = Parts({"KIMERA_FRIENDS": str(friends)}, asks=True, say=lambda _: None)
+    parts = build_console({"KIMERA_FRIENDS": str(friends)}, asks=True, say=lambda _: None)
     app = KimeraApp(parts)
     async with app.run_test(size=(160, 48)) as pilot:
         hands = Hands(pilot, app)

@@ -323,8 +323,10 @@ class Stage(Console):
         self.documents: list[tuple[Document, Given]] = []
         self.plans: list[list[tuple[str, PlannedTask]]] = []
         self.recovery = Recovery()
-        self.acts: list[object] = []
-        self.receipts = (Receipt("demo@kimera", "flagged as revoked", ok=True),)
+        self.acts: list[Any] = []
+        self.receipts: tuple[Receipt, ...] = (
+            Receipt("demo@kimera", "flagged as revoked", ok=True),
+        )
         self.cancelled: Cancelled | None = None
         self.asked = 0
         self.closed = False
@@ -409,8 +411,6 @@ class Stage(Console):
 
     def ended(self, run_id: str, error: str = "") -> None:
         self.tell(RunEnded(at=self.clock.now(), run_id=run_id, error=error))
-
-
 
 
 async def settle(pilot: Pilot[Any]) -> None:

@@ -39,8 +39,8 @@ class Journaled(StageJournal):
                 if hasattr(event, name)
             }
             if type(event).__name__ in KINDS:
-                told.append(decode(type(event).__name__, encode(event, packer), columns))  # type: ignore[arg-type]
-        return told  # type: ignore[return-value]
+                told.append(decode(type(event).__name__, encode(event, packer), columns))
+        return told
 
 
 def leaks(text: str) -> list[str]:

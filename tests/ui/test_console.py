@@ -57,7 +57,7 @@ async def test_a_wrong_field_keeps_the_task_from_being_sent_and_says_why() -> No
         await pilot.press("ctrl+r")
         await settle(pilot)
         assert stage.launched == []
-        assert 'a: "forty" is not an integer.' in grid(pilot.app)  # type: ignore[arg-type]
+        assert 'a: "forty" is not an integer.' in grid(pilot.app)
         assert pilot.app.focused is form.fields[0].input
 
 

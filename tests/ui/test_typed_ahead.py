@@ -141,7 +141,7 @@ async def test_a_search_that_is_typed_in_one_burst_does_nothing_else() -> None:
         await burst(it, "slash", *"xmpcu!S", "enter")
         screen: Any = it.app.screen
         assert isinstance(screen, HistoryScreen)
-        assert screen.search.value == "xmpcu!S"
+        assert screen.past.search.value == "xmpcu!S"
         assert screen.table.has_focus
         assert screen.table.marked == ""
         assert not screen.past.only_bad

@@ -148,9 +148,7 @@ LAST: dict[str, Any] = {"finally": [step("z")]}
 
 
 def test_steps_of_finally_and_backends_without_joins_are_told() -> None:
-    assert sentences(step("a"), **{"finally": [step("z")]}) == [
-        "finally: workers do not notice the end of a run"
-    ]
+    assert sentences(step("a"), **LAST) == ["finally: workers do not notice the end of a run"]
     behind = [para("p", step("a"), step("b")), step("c")]
     assert sentences(*behind, joins=False) == [
         "p: has a step after it, and only a Redis result backend can join a para"

@@ -9,7 +9,7 @@ import pytest
 from kimera_tui.process.loop.bus import Emitter, EventBus
 from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.process.redis import reconnecting
-from kimera_tui.process.redis.reconnecting import Health, Link
+from kimera_tui.process.redis.reconnecting import RedisConnection, ServerHealth
 
 from .console import until
 
@@ -33,7 +33,8 @@ async def test_the_pause_between_two_tries_grows_to_the_longest_and_no_further(
     monkeypatch.setattr(reconnecting, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(reconnecting, "LONGEST_PAUSE", 0.08)
     away = Away()
-    link = Link(away, Health("broker", Emitter(EventBus(), SystemClock())))  # type: ignore[arg-type]
+    health = ServerHealth("broker", Emitter(EventBus(), SystemClock()))
+    link = RedisConnection(away, health)  # type: ignore[arg-type]
     link.open()
     # Without an end to their growth the pauses of 12 tries add up to 20 s.
     await until(lambda: len(away.dialled) == 12, 8)

@@ -193,7 +193,7 @@ async def test_a_refusal_does_not_say_that_nothing_is_stored(
         store(server.client(4), task_id, success("there"), tell=False)
         proxy.answers = {command: b"-LOADING Redis is loading the dataset in memory\r\n"}
         with pytest.raises(BrokerUnavailable, match="is loading its data"):
-            await console.engine.watcher.look_up([task_id])
+            await console.engine.watcher.look_up([task_id])  # type: ignore[attr-defined]
         future = console.engine.watcher.watch(task_id, 0.05, 0.1)
         await until(lambda: proxy.answered > 2)
         assert not future.done()

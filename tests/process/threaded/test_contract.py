@@ -89,7 +89,7 @@ async def test_a_timeout_and_the_late_end(manager: TaskManager) -> None:
         late = await listener.hear(FinishedLate, task_id)
     assert (late.state, late.result) == ("SUCCESS", 1.5)
     engine = await manager._engines.engine()
-    await until(lambda: task_id not in engine.publisher._handles)
+    await until(lambda: task_id not in engine.publisher._handles)  # type: ignore[attr-defined]
 
 
 async def test_release_revokes_then_forgets_and_keeps_nothing(manager: TaskManager) -> None:
@@ -100,8 +100,8 @@ async def test_release_revokes_then_forgets_and_keeps_nothing(manager: TaskManag
         assert len(listener.of(RevokeSent)) == 20
         assert all(event.receipts for event in listener.of(RevokeSent))
     engine = await manager._engines.engine()
-    assert engine.publisher._handles == {}
-    assert engine.watcher._watches == {}
+    assert engine.publisher._handles == {}  # type: ignore[attr-defined]
+    assert engine.watcher._watches == {}  # type: ignore[attr-defined]
 
 
 async def test_a_forgotten_result_is_gone(ways: Ways, manager: TaskManager) -> None:
@@ -136,7 +136,7 @@ async def test_a_cancelled_task_leaves_nothing(manager: TaskManager) -> None:
     with pytest.raises(asyncio.CancelledError):
         await handle
     engine = await manager._engines.engine()
-    await until(lambda: not engine.publisher._handles)
+    await until(lambda: not engine.publisher._handles)  # type: ignore[attr-defined]
 
 
 async def test_closing_ends_what_is_in_flight(manager: TaskManager) -> None:

@@ -11,14 +11,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kimera_tui.runs.journal.owner import is_gone, owner_name, pid_of
 
-from kimera_tui.runs.journal.leases import LEASE_SECONDS, MOST_RECOVERIES, Leases
+from kimera_tui.runs.journal.leases import (
+    LEASE_SECONDS,
+    MAX_RECOVERIES,
+    Leases,
+    _is_gone,
+    owner_name,
+    pid_of,
+)
 from tests.conftest import REPO
 from tests.runs.lab import Clock, opened, started
 
 NOW = 1_000_000.0
-NAMED = "from kimera_tui.runs.journal.owner import owner_name; print(owner_name('x'), flush=True)"
+NAMED = "from kimera_tui.runs.journal.leases import owner_name; print(owner_name('x'), flush=True)"
 
 needs_proc = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="who is a zombie is read in /proc"
@@ -43,15 +49,15 @@ def ended() -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 def test_this_process_is_there_and_another_with_its_id_is_not() -> None:
     name = owner_name("unique")
-    assert not is_gone(name)
+    assert not _is_gone(name)
     assert pid_of(name) == str(os.getpid())
     host, pid, _, unique = name.rsplit(":", 3)
-    assert is_gone(f"{host}:{pid}:1:{unique}")  # born at another time: the id was used again
+    assert _is_gone(f"{host}:{pid}:1:{unique}")  # born at another time: the id was used again
 
 
 def test_of_an_owner_elsewhere_only_the_lease_tells() -> None:
-    assert not is_gone("another-machine:1:1:x")
-    assert not is_gone("no name of an owner")
+    assert not _is_gone("another-machine:1:1:x")
+    assert not _is_gone("no name of an owner")
 
 
 @needs_proc
@@ -60,9 +66,9 @@ def test_a_zombie_and_a_process_that_was_asked_for_are_gone(
 ) -> None:
     name, process = ended
     assert pid_of(name) == str(process.pid)
-    assert is_gone(name)
+    assert _is_gone(name)
     process.wait()
-    assert is_gone(name)
+    assert _is_gone(name)
 
 
 async def owned_by(path: Path, owner: str, until: float) -> sqlite3.Connection:
@@ -93,7 +99,7 @@ async def test_one_of_two_takes_a_run_once_its_lease_has_ended(tmp_path: Path) -
     assert not second.take("r", NOW + 1)
     first.renew(NOW + LEASE_SECONDS)
     assert not second.take("r", NOW + LEASE_SECONDS + 2)
-    first.give_back()
+    first.release_all()
     assert second.take("r", NOW)
     db.close()
 
@@ -102,7 +108,7 @@ async def test_a_run_whose_consoles_keep_crashing_is_stuck_until_it_gets_ahead(
     tmp_path: Path,
 ) -> None:
     db, now = await owned_by(tmp_path / "runs.db", "another-machine:1:1:x", NOW), NOW
-    for number in range(MOST_RECOVERIES):
+    for number in range(MAX_RECOVERIES):
         [run] = Leases(db, "looks").open_runs(now)
         assert not run.stuck
         now += LEASE_SECONDS + 1

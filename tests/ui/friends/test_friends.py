@@ -84,7 +84,7 @@ async def test_the_preflight_of_any_task_is_about_the_queue_until_it_is_named() 
     async with app.run_test(size=(160, 36)) as pilot:
         await settle(pilot)
         assert "No worker consumes queue ledger" in grid(app)
-        stage.friends["ledger"] = Friend(route="ledger.tasks", queue="calculator")  # type: ignore[index]
+        stage.friends["ledger"] = Friend(route="ledger.tasks", queue="calculator")
         app.tick()
         await settle(pilot)
         assert "✓ Queue calculator is consumed by demo@kimera." in grid(app)

@@ -188,7 +188,7 @@ async def test_a_run_that_begins_late_leaves_the_operator_where_he_went_meanwhil
         stage.connection.up.set()
         await settle(pilot)
         assert isinstance(app.screen, HistoryScreen)
-        assert app.screen.search.value == "x"
+        assert app.screen.past.search.value == "x"
         assert "Run started. Press 3 to watch it." in told(app)
         await pilot.press("escape", "3")
         await settle(pilot)

@@ -157,7 +157,7 @@ async def test_what_a_key_takes_is_of_the_run_under_the_cursor(key: str) -> None
         elif key == "y":
             assert pilot.app.clipboard == '"of older"'
         else:
-            assert pilot.app.state.composer.document.name == "older"
+            assert pilot.app.state.composer.document.name == "older"  # type: ignore[attr-defined]
 
 
 async def test_a_run_that_can_not_be_read_is_said_at_the_list_and_no_key_takes_another() -> None:

@@ -73,7 +73,7 @@ def toasts(pilot: Pilot[Any]) -> list[str]:
 
 
 async def typed(pilot: Pilot[Any], line: str) -> None:
-    history(pilot).search.value = line
+    history(pilot).past.search.value = line
     await settle(pilot)
 
 
@@ -170,7 +170,7 @@ async def test_what_is_no_search_is_not_saved(
 async def test_a_saved_filter_is_picked(pilot: Pilot[None], stage: Stage) -> None:
     stage.filters.lines = {"bad": "state:failed", "fine": "load -draft"}
     await pressed(pilot, "F", "down", "enter")
-    assert history(pilot).search.value == "@fine"
+    assert history(pilot).past.search.value == "@fine"
     assert names(pilot) == ["load"]
     assert history(pilot).table.has_focus
 
@@ -188,7 +188,7 @@ async def test_a_saved_filter_is_deleted_and_its_search_stays_readable(
     await pressed(pilot, "d")
     assert "@tag is deleted. It was: [red]x[/]" in grid(pilot.app)
     await pressed(pilot, "escape")
-    assert history(pilot).search.value == ""
+    assert history(pilot).past.search.value == ""
 
 
 async def test_a_file_that_cannot_be_read_is_said_and_never_written(

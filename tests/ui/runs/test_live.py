@@ -170,7 +170,7 @@ async def test_what_a_cancel_left_unheard_can_be_asserted_again() -> None:
         task = await run_one(pilot, stage)
         (run_id,) = app.state.book.runs
         unheard = [("calculator", task.task_id)]
-        stage.cancelled = Cancelled(run_id, "Cancelled: 1 may still run.", unheard=unheard)
+        stage.cancelled = Cancelled(run_id, "Cancelled: 1 may still run.", unacknowledged=unheard)
         await pilot.press("C")
         await settle(pilot)
         await pilot.press("right", "enter")
