@@ -57,7 +57,7 @@ def given_again(
         UsageError: an input or secret is invalid or unavailable.
         click.Abort: ctrl+c was pressed at a prompt.
     """
-    from kimera_tui.documents.header import document_from
+    from kimera_tui.documents.dump import document_from
     from kimera_tui.execution.run_inputs import Given
 
     if not run.header:

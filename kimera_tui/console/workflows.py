@@ -22,7 +22,7 @@ from kimera_tui.documents.store import Library, Stored, changed, open_workflow, 
 from kimera_tui.errors import KimeraError, UsageError
 from kimera_tui.execution.detach.blockers import Stop
 from kimera_tui.execution.dry_run import dry_run
-from kimera_tui.execution.last_run import LastRun, last_run_of
+from kimera_tui.execution.from_run import LastRun, last_run_of
 from kimera_tui.execution.preflight import (
     Facts,
     Finding,

@@ -1,23 +1,53 @@
-"""Turn a run back into a document that can be saved, edited and run."""
+"""What a past run tells: its results for the next run, and the document that it began with."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from pydantic import ValidationError
 
 from kimera_tui.documents.document import Document, ParaStep, TaskStep
-from kimera_tui.documents.header import document_from
+from kimera_tui.documents.dump import document_from
 from kimera_tui.documents.references import escape
 from kimera_tui.documents.renaming import free_id
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.planning import ON_TIMEOUT
 from kimera_tui.runs.events import RunStarted
+from kimera_tui.runs.index import RunState
 from kimera_tui.runs.plan import Node, PlannedTask, Rules
+from kimera_tui.runs.status import Status
 from kimera_tui.values.placeholders import Withheld, missing_in
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """Results and outcomes of a past run of a workflow."""
+
+    run_id: str
+    results: Mapping[str, Any]
+    """Results of its tasks by step id."""
+    inputs: Mapping[str, Any]
+    endings: Mapping[str, str] = field(default_factory=dict)
+    """Status and cause of the steps without a result, in words, by step id."""
+    status: Status = Status.DONE
+    started: float = 0.0
+    """When it started, in seconds since the epoch."""
+
+
+def last_run_of(run: RunState) -> LastRun:
+    """Collect the results and outcomes of a run's steps."""
+    results: dict[str, Any] = {}
+    endings: dict[str, str] = {}
+    for step in run.steps.values():
+        if step.id and step.status in (Status.DONE, Status.FINISHED_LATE):
+            results[step.id] = step.result
+        elif step.id and step.status.ended:
+            endings[step.id] = f"{step.status.value}: {step.cause}".removesuffix(": ")
+    return LastRun(run.run_id, results, run.inputs, endings, run.status, run.started)
+
 
 _DEFAULTS = {
     field.name: field.default for field in fields(Rules) if field.name not in ("when", "retry")

@@ -9,7 +9,7 @@ from kimera_tui.cluster.inspector import ClusterView
 from kimera_tui.config.friends import Friend
 from kimera_tui.config.trust import Access
 from kimera_tui.documents.addresses import Address, walk
-from kimera_tui.documents.call_checks import call_problems
+from kimera_tui.documents.checks import call_problems
 from kimera_tui.documents.document import Document, Input, TaskStep, all_steps, called
 from kimera_tui.documents.inputs import secret_value
 from kimera_tui.errors import UsageError

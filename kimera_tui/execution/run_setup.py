@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from kimera_tui.documents.document import Document
-from kimera_tui.documents.header import document_from, header_of
+from kimera_tui.documents.dump import document_from, header_of
 from kimera_tui.documents.inputs import resolve, secret_value
 from kimera_tui.documents.references import render
 from kimera_tui.errors import UsageError
@@ -16,8 +16,7 @@ from kimera_tui.execution.executor import Executor
 from kimera_tui.execution.planning import planner_of
 from kimera_tui.execution.replay import ReplayPlan, Wish
 from kimera_tui.execution.run_context import RunContext
-from kimera_tui.execution.run_inputs import Given
-from kimera_tui.execution.run_secrets import secrets_again, secrets_at_start
+from kimera_tui.execution.run_inputs import Given, secrets_again, secrets_at_start
 from kimera_tui.execution.schedule import Schedule
 from kimera_tui.execution.template_scope import Inputs, Scope
 from kimera_tui.process.task_manager import TaskManager

@@ -15,8 +15,7 @@ from kimera_tui.execution.completion import RunStopped
 from kimera_tui.execution.detach.handover import Handover
 from kimera_tui.execution.run_context import RunContext
 from kimera_tui.execution.start_timeout import Starts
-from kimera_tui.execution.step_payload import payload
-from kimera_tui.execution.template_scope import Scope
+from kimera_tui.execution.template_scope import Scope, payload
 from kimera_tui.process.call import Overtime
 from kimera_tui.runs.events import StepHandedOver
 from kimera_tui.runs.plan import Node, PlannedTask

@@ -1,12 +1,13 @@
-"""What templates and conditions can look up during a run."""
+"""What templates can look up during a run, and the arguments that a step is sent with."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kimera_tui.documents.references import render
 from kimera_tui.errors import (
     KimeraError,
     PublishUncertain,
@@ -14,6 +15,8 @@ from kimera_tui.errors import (
     TaskRevoked,
     TimeoutException,
 )
+from kimera_tui.process.feeding import feed
+from kimera_tui.runs.plan import Node, Passing
 
 NOTHING = object()
 """Stands for the upstream result of the first step."""
@@ -109,3 +112,38 @@ def error_name(error: Exception) -> str:
         case KimeraError():
             return "NotSent"
     return type(error).__name__
+
+
+Payload = tuple[Sequence[Any], Mapping[str, Any]]
+
+
+def payload(node: Node, scope: Mapping[str, Any], before: Any) -> Payload:
+    """Args and kwargs of a task.
+
+    Args:
+        node: The task's node in the plan.
+        scope: What its templates can look up.
+        before: The upstream result, or ``NOTHING``.
+
+    Raises:
+        TemplateError: a template looks up something that does not exist.
+    """
+    if node.task is None:
+        raise TypeError(f"There is no task at {node.path!r}.")
+    args, kwargs = node.task.args, node.task.kwargs
+    if node.rules.templated:
+        args, kwargs = render(list(args), scope), render(dict(kwargs), scope)
+    return pass_on(node.rules.passing, args, kwargs, before)
+
+
+def pass_on(
+    passing: Passing, args: Sequence[Any], kwargs: Mapping[str, Any], before: Any
+) -> Payload:
+    """The arguments with the upstream result added, as ``pass`` says."""
+    if before is NOTHING or passing == "none":
+        return args, kwargs
+    if passing == "first":
+        return [before, *args], kwargs
+    if passing == "payload":
+        return args, {**kwargs, "payload": before}
+    return feed(args, kwargs, before)

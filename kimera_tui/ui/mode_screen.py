@@ -19,7 +19,7 @@ from kimera_tui.ui.widgets.status_line import StatusLine
 from kimera_tui.ui.widgets.top_bar import TopBar
 
 
-class Console(Kimera, Protocol):
+class ModeHost(Kimera, Protocol):
     """The app as modes see it: with what the operator can do."""
 
     @property
@@ -42,9 +42,9 @@ class ModeScreen(Screen[None]):
     status = getters.query_one(StatusLine)
 
     @property
-    def kimera(self) -> Console:
+    def kimera(self) -> ModeHost:
         """The app."""
-        return cast("Console", self.app)
+        return cast("ModeHost", self.app)
 
     @property
     def commands(self) -> Mapping[str, Command]:

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kimera_tui.documents.header import document_from, header_of
+from kimera_tui.documents.dump import document_from, header_of
 from kimera_tui.documents.parse import read_document
 from kimera_tui.documents.references import (
     TemplateError,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kimera_tui.documents import edits, header_edits
+from kimera_tui.documents import edits
 from kimera_tui.documents.addresses import Address, step_at, walk
 from kimera_tui.documents.document import (
     MAX_STEPS,
@@ -304,9 +304,9 @@ def test_an_input_is_set_renamed_with_its_references_and_deleted() -> None:
         task("a", day="${{ inputs.day }}", text="inputs.day ${{ inputs.day_two }}"),
         concurrency={"key": "k-${{ inputs.day }}"},
     )
-    document = header_edits.set_input(document, "day", Input(type="date"))
-    document = header_edits.set_input(document, "limit", Input(type="int"))
-    document = header_edits.set_input(document, "when", Input(type="date", required=True), "day")
+    document = edits.set_input(document, "day", Input(type="date"))
+    document = edits.set_input(document, "limit", Input(type="int"))
+    document = edits.set_input(document, "when", Input(type="date", required=True), "day")
     assert list(document.inputs) == ["when", "limit"]
     step = document.steps[0]
     assert isinstance(step, TaskStep)
@@ -317,17 +317,17 @@ def test_an_input_is_set_renamed_with_its_references_and_deleted() -> None:
     assert document.concurrency is not None
     assert document.concurrency.key == "k-${{ inputs.when }}"
     with pytest.raises(UsageError, match="Another input"):
-        header_edits.set_input(document, "limit", Input(), "when")
-    assert list(header_edits.delete_input(document, "when").inputs) == ["limit"]
+        edits.set_input(document, "limit", Input(), "when")
+    assert list(edits.delete_input(document, "when").inputs) == ["limit"]
     valid(document)
 
 
 def test_a_header_is_taken_over_and_the_steps_stay() -> None:
     header = Document(name="other", description="d", timeout=60.0)
-    changed = header_edits.with_header(NESTED, header)
+    changed = edits.with_header(NESTED, header)
     assert (changed.name, changed.timeout) == ("other", 60.0)
     assert shape(changed) == shape(NESTED)
-    assert header_edits.with_header(changed, Document(name="x")).timeout is None
+    assert edits.with_header(changed, Document(name="x")).timeout is None
     valid(changed)
 
 

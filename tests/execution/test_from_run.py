@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from kimera_tui.documents.calls import Chain, Para, Task
 from kimera_tui.documents.document import Document, TaskStep, all_steps
-from kimera_tui.documents.header import header_of
+from kimera_tui.documents.dump import header_of
 from kimera_tui.documents.parse import read_formed
 from kimera_tui.documents.references import TemplateError
 from kimera_tui.documents.save import text_of

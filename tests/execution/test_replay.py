@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kimera_tui.documents.document import Document
-from kimera_tui.documents.header import header_of
+from kimera_tui.documents.dump import header_of
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.planning import planner_of
 from kimera_tui.execution.replay import ReplayPlan, Wish, planned_replay

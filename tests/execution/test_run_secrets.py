@@ -14,8 +14,7 @@ from kimera_tui.documents.short_secrets import ShortSecrets
 from kimera_tui.errors import TaskFailed
 from kimera_tui.execution.completion import outcome_of
 from kimera_tui.execution.run_inputs import Given
-from kimera_tui.execution.step_payload import payload
-from kimera_tui.execution.template_scope import NOTHING, Scope
+from kimera_tui.execution.template_scope import NOTHING, Scope, payload
 from kimera_tui.process.events import Noticed
 from kimera_tui.process.outcome import Outcome
 from kimera_tui.runs.events import RunStarted, StepIntended

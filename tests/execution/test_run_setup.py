@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from kimera_tui.documents.document import Document
-from kimera_tui.documents.header import header_of
+from kimera_tui.documents.dump import header_of
 from kimera_tui.execution.planning import planner_of
 from kimera_tui.execution.replay import Wish, planned_replay
 from kimera_tui.execution.run_inputs import Given

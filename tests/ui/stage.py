@@ -27,7 +27,7 @@ from kimera_tui.console.runs import Runs
 from kimera_tui.console.workflows import Workflows
 from kimera_tui.documents.calls import Workflow
 from kimera_tui.documents.document import Document
-from kimera_tui.documents.header import header_of
+from kimera_tui.documents.dump import header_of
 from kimera_tui.execution.cancel import Cancelled
 from kimera_tui.execution.detach.blockers import Ground, Stop, stops
 from kimera_tui.execution.detach.handover import CannotDetach

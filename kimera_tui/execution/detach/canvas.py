@@ -13,8 +13,7 @@ from typing import Any
 from kimera_tui.config.friends import find_friend
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.detach.remaining import PENDING, Call, Left, Rest
-from kimera_tui.execution.step_payload import payload
-from kimera_tui.execution.template_scope import NOTHING, Scope
+from kimera_tui.execution.template_scope import NOTHING, Scope, payload
 from kimera_tui.runs.plan import Node, PlannedTask
 from kimera_tui.values.placeholders import missing_in
 

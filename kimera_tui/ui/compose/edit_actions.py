@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from kimera_tui.config.friends import TaskInfo
-from kimera_tui.documents import edits, header_edits
+from kimera_tui.documents import edits
 from kimera_tui.documents.addresses import GROUPS, Address, kind_of, step_at
 from kimera_tui.documents.document import Document, Step, TaskStep, called
 from kimera_tui.documents.renaming import free_id
@@ -201,7 +201,7 @@ class EditActions:
             )
         )
         if header is not None:
-            self._composer.replace(header_edits.with_header(document, header))
+            self._composer.replace(edits.with_header(document, header))
 
     async def _edit_inputs(self) -> None:
         self._composer.replace(await self._kimera.ask(InputsEditor(self._composer.document)))

@@ -8,7 +8,7 @@ from typing import Any
 
 from kimera_tui.console.console import Console
 from kimera_tui.console.workflows import SavedWorkflow
-from kimera_tui.documents import header_edits
+from kimera_tui.documents import edits
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.store import ChangedOnDisk, Stored
 from kimera_tui.errors import KimeraError, UsageError
@@ -103,7 +103,7 @@ class WorkflowFiles:
             return False
         if name != composer.document.name:
             header = composer.document.model_copy(update={"name": name})
-            composer.replace(header_edits.with_header(composer.document, header))
+            composer.replace(edits.with_header(composer.document, header))
         return await self._write(path, stored)
 
     async def _write(self, path: Path, stored: Stored | None) -> bool:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual import work
 from textual.binding import BindingType
 
-from kimera_tui.documents import header_edits
+from kimera_tui.documents import edits
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.document import Input as InputSpec
 from kimera_tui.documents.inputs import choices_text, input_from
@@ -83,13 +83,13 @@ class InputsEditor(ListWindow[Document, tuple[str, InputSpec]]):
         """Move the input under the cursor: a run asks for them in this order."""
         if self.pane.selected is not None:
             name = self.pane.selected[0]
-            self._take(header_edits.move_input(self._document, name, by))
+            self._take(edits.move_input(self._document, name, by))
             self.pane.move_cursor(list(self._document.inputs).index(name))
 
     def action_delete(self) -> None:
         """Delete the input under the cursor; undo in the composer brings it back."""
         if self.pane.selected is not None:
-            self._take(header_edits.delete_input(self._document, self.pane.selected[0]))
+            self._take(edits.delete_input(self._document, self.pane.selected[0]))
 
     def action_close(self) -> None:
         """Close with the edited document."""
@@ -116,7 +116,7 @@ def input_form(document: Document, name: str) -> FormWindow[Document]:
     }
 
     def build(values: dict[str, object]) -> Document:
-        return header_edits.set_input(document, str(values["name"]), input_from(values), name)
+        return edits.set_input(document, str(values["name"]), input_from(values), name)
 
     title = "Edit the input" if name else "Add an input"
     return FormWindow(title, [("", fields)], build, intro=f"type: {', '.join(TYPES)}.")

@@ -8,7 +8,7 @@ from typing import Any
 from kimera_tui.config.friends import Friend
 from kimera_tui.documents.document import Document, TaskStep, called
 from kimera_tui.documents.document import Input as InputSpec
-from kimera_tui.documents.header_edits import set_input
+from kimera_tui.documents.edits import set_input
 from kimera_tui.documents.renaming import free_id
 from kimera_tui.errors import UsageError
 from kimera_tui.redaction import is_secret_name

@@ -9,7 +9,7 @@ from typing import Any
 
 from kimera_tui.config.friends import TaskInfo
 from kimera_tui.documents.document import Document
-from kimera_tui.documents.header import document_from
+from kimera_tui.documents.dump import document_from
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.replay import Wish
 from kimera_tui.runs.index import RunState
