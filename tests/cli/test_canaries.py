@@ -250,7 +250,7 @@ def test_declared_secrets_of_every_type_are_in_no_file_and_in_no_output(
     assert '"pin": "••••"' in done[0].stdout
     assert "ValueError: " in done[2].stderr
     assert "it said no use for" in done[5].stdout
-    assert "on is too short or common to be hidden everywhere" in done[0].stderr
+    assert "on is too short or common to mask everywhere" in done[0].stderr
     runs = [
         json.loads(line) for line in kimera(guarded, tmp_path, "runs", "--json").stdout.splitlines()
     ]

@@ -82,7 +82,7 @@ def test_all_that_stands_against_it_is_listed_and_nothing_is_sent(
     done = run("run", str(path), "--detach", **where)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert "3 things keep it here" in done.stderr
+    assert "for 3 reasons" in done.stderr
     for said in ("add: has `retry`", "all: has `retry`", "all: has `pass: auto`"):
         assert said in done.stderr
     assert run("runs", **where).stdout == ""

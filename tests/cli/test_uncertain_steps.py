@@ -229,7 +229,7 @@ def test_the_hint_after_a_timeout_says_what_is_looked_for_and_so_it_is(
     assert "looks for them: a." in ended.stderr
     again = run("run", str(path), "--from-failed", run_id, **home)
     assert again.returncode == 2
-    assert "Step `a` is not over (with worker " in again.stderr
+    assert "Step `a` has not ended (with worker " in again.stderr
     assert len(run("runs", "--json", **home).stdout.splitlines()) == 1
 
 
@@ -241,5 +241,5 @@ def test_the_hint_after_a_send_says_the_same(run: Run, broker_url: str, tmp_path
     run_id = json.loads(run("runs", "--json", **home).stdout)["run"][:8]
     again = run("replay", run_id, **home)
     assert again.returncode == 2
-    assert "Step `flaky.sleep` is not over" in again.stderr
+    assert "Step `flaky.sleep` has not ended" in again.stderr
     assert "--send-again 0" in again.stderr

@@ -154,7 +154,7 @@ def test_prev_is_there_where_a_result_comes_in() -> None:
         ("error.type", "`error.type`: only the steps of on_error have an error to look up."),
         (
             "item",
-            "Template `${{ item }}`: `item` can't be looked up; choose from inputs, steps, prev, r",
+            "Template `${{ item }}`: `item` can't be looked up; choose from inputs, steps, prev",
         ),
         (
             "inputs.day | upcase",

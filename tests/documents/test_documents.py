@@ -240,7 +240,7 @@ def test_a_step_is_one_thing_and_has_the_keys_of_that(more: str, problem: str) -
         ("defaults: {friend: 1}", "defaults.friend: must be text; quote it."),
         ("defaults: {retry: {}}", "defaults.retry.max: is required."),
         ("inputs: [a]", "inputs: must be a mapping of keys to values: write `"),
-        ("inputs: {Day: {}}", "inputs.Day: use up to 40 lowercase letters, digits and `_`, sta"),
+        ("inputs: {Day: {}}", "inputs.Day: use up to 40 lowercase letters, digits and `_`"),
         ("inputs: {a: 5}", "inputs.a: must be a mapping of keys to values: write `"),
         ("inputs: {a: {typ: int}}", "inputs.a.typ: unknown key 'typ'. Near: `type`."),
         ("inputs: {retry: {dely: 1}}", "inputs.retry.dely: unknown key 'dely'."),
@@ -318,7 +318,7 @@ steps:
         (17, "steps.2.para.2.id: is required."),
         (18, "steps.2.para.2.chian.0.retry.max: is required."),
         (21, "steps.3.kwargs: must be a mapping of keys to values: write `"),
-        (23, "steps.3.on_error.0.args.0: `steps.inner.reslt`: has no `reslt`, but result, statu"),
+        (23, "steps.3.on_error.0.args.0: `steps.inner.reslt`: has no `reslt`; choose one of"),
     ]
     found = told(text, friends=True)
     for (line, problem), (wanted, begins) in zip(found, expected, strict=True):

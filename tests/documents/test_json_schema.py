@@ -41,9 +41,9 @@ ONLY_KIMERA = (
     # A condition is looked at as a whole.
     r"only eq and ne may be null",
     # What is said elsewhere in the file counts.
-    r"there is no (input|step) ", r"has not run yet", r"another step has the id", r"its own result",
-    r"no result comes in", r"under `env:`", r"an error is there only", r"only inputs can be looked",
-    r"say which", r"has no `", r"is a secret, which",
+    r"there is no (input|step) ", r"has not run by the time", r"another step has the id",
+    r"its own result", r"there is no upstream result", r"under `env:`",
+    r"have an error to look up", r"only inputs can be looked", r"name one, such as", r"choose one of", r"has no `", r"is a secret, which",
     # Templates have a grammar of their own.
     r"^Template ", r"^Look-up ",
     # The keys of an input depend on its type.

@@ -116,7 +116,7 @@ def test_a_template_becomes_what_it_looks_up(text: str, value: Any) -> None:
         ("${{ inputs['day' }}", "Template `${{ inputs['day' }}`: `]` is missing."),
         (
             "${{ item }}",
-            "Template `${{ item }}`: `item` can't be looked up; choose from inputs, steps, prev,",
+            "Template `${{ item }}`: `item` can't be looked up; choose from inputs, steps",
         ),
         ("${{ 1 + 1 }}", "Template `${{ 1 + 1 }}`: what to look up is missing."),
         ("${{ inputs.day + 1 }}", "Template `${{ inputs.day + 1 }}`: `}}` is missing."),
@@ -202,7 +202,7 @@ def test_what_was_looked_up_is_not_looked_through_again() -> None:
         ),
         ("${{ inputs.token }}!", "`inputs.token` was not saved: needs inputs.token again."),
         ("${{ steps.login.result.token | upper }}", "`steps.login.result.token` was not saved"),
-        ("${{ steps.login.result.url | str }}", "`steps.login.result.url` was not saved down"),
+        ("${{ steps.login.result.url | str }}", "`steps.login.result.url` was not saved"),
         ("${{ steps.login.result | json }}", "`steps.login.result` was not saved: needs r"),
         ("as told: ${{ steps.login.result }}", "`steps.login.result` was not saved: needs"),
         ("${{ prev | join }}", "`prev` was not saved: needs result.1.0 again."),

@@ -270,7 +270,7 @@ async def test_the_whole_run_has_a_time(console: Console) -> None:
         "finally": [step("end")],
     }
     run_id = console.runner.run(document(plain))
-    with pytest.raises(RunTimedOut, match=r"did not end in 0\.5s"):
+    with pytest.raises(RunTimedOut, match=r"timed out after 0\.5s"):
         await console.runner.result(run_id)
     run = await console.ended(run_id)
     assert of(run, "end").status is Status.DONE

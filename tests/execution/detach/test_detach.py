@@ -511,7 +511,7 @@ LOGIN = {
 async def test_a_rest_that_needs_what_was_not_written_down_goes_on_here(console: Console) -> None:
     run_id = console.runner.run(document(LOGIN))
     await console.until(run_id, "1", Status.QUEUED, Status.RUNNING)
-    with pytest.raises(UsageError, match=r"`steps\.login\.result\.token` was not written down"):
+    with pytest.raises(UsageError, match=r"`steps\.login\.result\.token` was not saved"):
         await console.runner.detach_rest(run_id)
     result = await console.runner.result(run_id)
     assert result["kwargs"] == {"auth": "Bearer kanarienvogel-vier"}
@@ -524,7 +524,7 @@ async def test_a_rest_that_needs_what_was_not_written_down_goes_on_here(console:
         (
             {"when": {"ref": "steps.login.result.token", "eq": "kanarienvogel-vier"}},
             Status.SKIPPED,
-            "its condition cannot be evaluated: `steps.login.result.token` was not written down",
+            "its condition cannot be evaluated: `steps.login.result.token` was not saved",
         ),
     ],
 )

@@ -167,7 +167,7 @@ IDLE = [
     ("v", "Nothing to paste: x cuts a step."),
     ("K", "Already the first step."),
     ("G J", "Already the last step."),
-    ("greater_than_sign", "No chain or para right before it"),
+    ("greater_than_sign", "No chain or para right before this step"),
     ("less_than_sign", "Already at the top level."),
     ("W", "Not in a chain or para"),
     ("backspace", "Already at the top level."),

@@ -278,7 +278,7 @@ async def test_a_step_that_may_run_twice_is_asked_about_before_it_is_sent_again(
             await settle(pilot)
             await pilot.press("enter")
             await until(pilot, lambda: isinstance(app.screen, Confirm))
-            assert "is not over (with worker w1)" in grid(app)
+            assert "has not ended (with worker w1)" in grid(app)
             await pilot.press(*answer)
             await settle(pilot)
         (act,) = stage.acts
