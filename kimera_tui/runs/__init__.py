@@ -1,1 +1,1 @@
-"""Runs: what was launched, told as a fold of events."""
+"""Runs: their plans, events and states, and the journal that keeps them."""

@@ -159,7 +159,7 @@ _TEXTS: dict[type[Any], Callable[[Any], Words]] = {
     e.StateSeen: _state,
     e.Succeeded: lambda event: ("succeeded", "good", compact(redact(trimmed(event.result)))),
     e.Failed: _failed,
-    e.RemotelyRevoked: lambda event: ("revoked", "bad", _quote(event.reason, 200) or "by somebody"),
+    e.RemotelyRevoked: lambda event: ("revoked", "bad", _quote(event.reason, 200) or "by another program"),
     e.TimedOut: lambda event: ("timed out", "warning", f"no result after {event.seconds:g} s"),
     e.FinishedLate: _late,
     e.WatchStopped: lambda event: ("stopped", "warning", "its console stopped waiting for it"),

@@ -1,1 +1,1 @@
-"""The search line of past runs, parsed and made SQL."""
+"""The search line of runs, parsed to a tree and turned into SQL."""

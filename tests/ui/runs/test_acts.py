@@ -80,7 +80,7 @@ async def test_a_step_is_terminated_by_the_signal_chosen_and_not_said_to_be_gone
         stage.tell(e.RemotelyRevoked(at=stage.clock.now(), task_id=task_id, reason="terminated"))
         await settle(pilot)
         assert "revoked" in grid(app)
-        assert "terminate acknowledged" not in grid(app)
+        assert "not gone yet" not in grid(app)
 
 
 async def test_there_is_nothing_to_revoke_of_a_step_that_was_never_sent() -> None:
