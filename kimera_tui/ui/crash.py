@@ -1,4 +1,4 @@
-"""What is left of a crash: a private file without locals or secrets, and a line naming it."""
+"""The report of a crash: a private file without locals or secrets, and a line that names it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from kimera_tui.redaction import redact_text
 from kimera_tui.safetext import safe
 
 _REFUSED = re.compile(r"\binput_value=.*")
-"""What a model was given, as pydantic's messages repeat it."""
+"""Values that pydantic's messages repeat."""
 
 
 def report_crash(error: BaseException) -> str:
     """Write the crash down and return the sentence to leave with."""
-    if isinstance(error, WorkerFailed):  # made by Textual of what was raised
+    if isinstance(error, WorkerFailed):  # Textual wraps what was raised
         error = error.error
     text = "".join(traceback.format_exception(error))
     text = redact_text(_REFUSED.sub("input_value=…", text), EVERY_RUN)
@@ -31,5 +31,7 @@ def report_crash(error: BaseException) -> str:
         private_dir(path.parent)
         create_file(path, safe(text, 1 << 20, lines=True), private=True)
     except (OSError, ConfigError) as problem:
-        return f"Kimera crashed ({type(error).__name__}), and the report can't be kept: {problem}"
-    return f"Kimera crashed ({type(error).__name__}); what happened is in {path}"
+        return (
+            f"Kimera crashed ({type(error).__name__}), and the report could not be saved: {problem}"
+        )
+    return f"Kimera crashed ({type(error).__name__}); the report is in {path}"

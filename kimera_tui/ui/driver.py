@@ -1,4 +1,4 @@
-"""The terminal as Textual drives it, and what is to be done when it is gone."""
+"""The terminal as Textual drives it, and what to do when it is gone."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _RESTORED = (
 class ConsoleDriver(LinuxDriver):
     """Textual's driver for a terminal that may be closed.
 
-    Textual's output thread ends at the first write that fails, and the loop then waits for it for
-    ever; its input thread reads the end of the input over and over.
+    Textual's output thread ends at the first failed write, and the loop then waits for it for ever;
+    its input thread reads the end of the input over and over.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -37,7 +37,7 @@ class ConsoleDriver(LinuxDriver):
         self._file = cast("Any", _Output(cast("Any", self._file), self._terminal_gone))
 
     def start_application_mode(self) -> None:
-        """Begin, and watch out for the terminal's end."""
+        """Start, and watch for the terminal's end."""
         super().start_application_mode()  # type: ignore[no-untyped-call]
         if self._watcher is None:  # it is called again after each pause for an editor
             self._watcher = threading.Thread(
@@ -46,7 +46,7 @@ class ConsoleDriver(LinuxDriver):
             self._watcher.start()
 
     def restore(self) -> None:
-        """Put the terminal right, for an end without further ado; never waits for it."""
+        """Restore the terminal for an abrupt exit; never waits for it."""
         if self._writer_thread is None:
             return
         with contextlib.suppress(OSError, termios.error):
@@ -56,7 +56,7 @@ class ConsoleDriver(LinuxDriver):
                 os.write(2, _RESTORED)
 
     def _watch(self) -> None:
-        """Wait until the terminal hangs up: without a signal nothing else tells it."""
+        """Wait until the terminal hangs up: without a signal nothing else says so."""
         poll = select.poll()
         poll.register(self.fileno, 0)
         with contextlib.suppress(OSError):
@@ -73,7 +73,7 @@ class ConsoleDriver(LinuxDriver):
 
 
 class _Output:
-    """A file that takes everything, also when nobody gets it any more."""
+    """A file that accepts everything, even when nobody reads it any more."""
 
     def __init__(self, file: IO[str], gone: Callable[[], None]) -> None:
         self._file = file

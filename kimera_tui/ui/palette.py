@@ -20,12 +20,12 @@ class ActionCommands(Provider):
         return [action for scope in (*scopes, "app") for action in actions_of(scope)]
 
     async def discover(self) -> Hits:
-        """Everything there is to do, before anything is typed."""
+        """All actions, before anything is typed."""
         for action in self._offered():
             yield DiscoveryHit(content(_title(action)), partial(self._do, action), help=action.help)
 
     async def search(self, query: str) -> Hits:
-        """What has words that begin like those typed."""
+        """Actions with words that begin like those typed."""
         for action in self._offered():
             if score := matching(query, action):
                 yield Hit(score, self._shown(query, action), partial(self._do, action),
@@ -44,9 +44,9 @@ class ActionCommands(Provider):
 
 
 def matching(query: str, action: Action) -> float:
-    """How well an action is meant by a query, up to 1; 0 where a word of it is nowhere in it.
+    """How well an action matches a query, up to 1; 0 if a word of the query is nowhere in it.
 
-    Letters here and there mean nothing: what is typed must be the beginning of a word.
+    Each word typed must be the beginning of a word of the action.
     """
     scores = [_score(word, action) for word in query.split()]
     return sum(scores) / len(scores) if scores and all(scores) else 0.0

@@ -1,4 +1,4 @@
-"""The pump: the only reader of the bus; folds events as they come, has them shown at 10 Hz."""
+"""The pump: the only reader of the bus; folds events as they come, and paints at 10 Hz."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kimera_tui.process.loop.bus import EventBus
 TICK = 0.1
 """Seconds between two paintings."""
 MAILBOX = 1_000_000
-"""Events that may wait: as many as for the journal, since what is not folded is never known."""
+"""Events that may wait: as many as for the journal, since an event not folded is lost."""
 PORTION = 64
 FOLD_SECONDS = 0.003
 """The most time that one loop turn spends on folding; a burst is folded over many turns."""
@@ -44,7 +44,7 @@ class Pump:
                 await asyncio.sleep(TICK)
 
     async def _fold_until(self, end: float) -> None:
-        """Fold what waits, a little per loop turn, for as long as the next painting may wait."""
+        """Fold what waits, a little each loop turn, until the next painting is due."""
         while events := self._mailbox.drain(PORTION):
             until = time.monotonic() + FOLD_SECONDS
             while events and time.monotonic() < until:

@@ -11,7 +11,7 @@ from kimera_tui.safetext import LIMIT, compact, pretty, safe
 
 
 def content(value: object, limit: int = LIMIT, *, lines: bool = False) -> Content:
-    """The only door by which outside text gets into a widget's content."""
+    """The only way for outside text into a widget's content."""
     return Content(safe(value, limit, lines=lines))
 
 

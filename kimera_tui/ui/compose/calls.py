@@ -1,4 +1,4 @@
-"""The calls of a dry run in lines: each with its payload, and what will come in besides."""
+"""The calls of a dry run in lines: each with its payload, and what it will be fed with."""
 
 from __future__ import annotations
 

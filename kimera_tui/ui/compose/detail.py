@@ -1,4 +1,4 @@
-"""The selected step in full: its call, what arrives from where, its options and its problems."""
+"""The selected step in full: its call, its input and where that comes from, options, problems."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from kimera_tui.ui.widgets.panes import TextPane
 from kimera_tui.values.durations import duration_text
 
 NONE = LastRun("", {}, {})
-"""Stands for the last run where there was none."""
+"""Stands for the last run if there was none."""
 _WIDTH = 10
 _EMPTY: Line = (("", ""),)
 
@@ -55,7 +55,7 @@ class ComposeDetail(TextPane):
 
 
 def describe(document: Document, row: Row, known: Known) -> list[Line]:
-    """The lines that tell everything about a line of the tree."""
+    """All there is to say about a line of the tree."""
     if row.kind == "inputs":
         return _inputs(document, known)
     if row.kind == "header":
@@ -132,9 +132,9 @@ def _comes_in(document: Document, address: Address, step: Step, known: Known) ->
     if source_at is None:
         why = "nothing: it is the first"
         if "on_error" in address:
-            why = "nothing; look up what went wrong as ${{ error.message }}"
+            why = "nothing; ${{ error.message }} says what went wrong"
         elif address[0] == "finally":
-            why = "nothing: it runs at the end, however it came"
+            why = "nothing: finally steps run at the end, whatever happened"
         return [*lines, _told("", why, "dim")]
     source = step_at(document, source_at)
     value = known_feed(document, address, known.last.results)
@@ -187,12 +187,12 @@ def _options(document: Document, step: Step) -> list[Line]:
 def _heading(row: Row) -> list[Line]:
     if row.address[-1] == "finally":
         return [
-            _told("finally", "Steps that run at the end, however it came: also after a failure"),
+            _told("finally", "Steps that run at the end, whatever happened: also after a failure"),
             _told("", "and when the run is cancelled. z adds one."),
         ]
     return [
-        _told("on error", "Steps that run when the step above ended badly; then the run fails."),
-        _told("", "They can look up ${{ error.message }}. f on a step adds one."),
+        _told("on error", "Steps that run when the step above failed; then the run fails."),
+        _told("", "They can use ${{ error.message }}. f on a step adds one."),
     ]
 
 
@@ -231,7 +231,7 @@ def _inputs(document: Document, known: Known) -> list[Line]:
     if not document.inputs:
         return [
             _told("inputs", "none: a run asks for nothing."),
-            _told("", "i adds inputs; steps look them up as ${{ inputs.day }}.", "dim"),
+            _told("", "i adds inputs; steps use them as ${{ inputs.day }}.", "dim"),
         ]
     lines: list[Line] = []
     for name, spec in document.inputs.items():

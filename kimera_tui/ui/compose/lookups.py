@@ -1,4 +1,4 @@
-"""What a step's templates look up, each with where it comes from and what it was last."""
+"""What a step's templates refer to: where each value comes from, and its last one."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from kimera_tui.ui.compose.rows import Row
 from kimera_tui.ui.widgets.lines import Line
 
 MOST = 40
-"""Look-ups that are shown of one step."""
+"""References of one step that are shown."""
 
 
 def reference_lines(
     document: Document, step: Step, results: Mapping[str, Any], inputs: Mapping[str, Any]
 ) -> list[Line]:
-    """The lines that resolve a step's references, under a title; none where it has none."""
+    """The lines that resolve a step's references, under a title; none if it has none."""
     try:
         found = list(dict.fromkeys(_references(step)))
     except KimeraError:
@@ -39,7 +39,7 @@ def reference_lines(
 
 
 def parts_of(document: Document, row: Row) -> dict[str, str]:
-    """The steps that give something to the step of a line, by id, with what they give."""
+    """The steps that feed the step of a line, by id, with what they give."""
     if row.step is None:
         return {}
     parts: dict[str, str] = {}
@@ -92,7 +92,7 @@ def _source(
     results: Mapping[str, Any],
     inputs: Mapping[str, Any],
 ) -> tuple[str, Any]:
-    """Where a look-up leads, in words, and what it was in the last run."""
+    """Where a reference leads, in words, and its value in the last run."""
     first = str(path[0]) if path else ""
     if root == "inputs":
         spec = document.inputs.get(first)
@@ -106,15 +106,15 @@ def _source(
             return f"⚠ no step `{safe(first, 60)}`", UNKNOWN
         if path[1:2] != ("result",):
             return f"of step {first}", UNKNOWN
-        made = result_words(step)
-        told = f"from {first}" if made == "its result" else f"from {first}, {made}"
-        return told, _inside(known_result(step, results), path[2:])
-    words = {"prev": "what comes in", "run": "this run", "env": "the environment"}
-    return words.get(root, "what went wrong" if root == "error" else ""), UNKNOWN
+        result = result_words(step)
+        words = f"from {first}" if result == "its result" else f"from {first}, {result}"
+        return words, _inside(known_result(step, results), path[2:])
+    others = {"prev": "what comes in", "run": "this run", "env": "the environment"}
+    return others.get(root, "what went wrong" if root == "error" else ""), UNKNOWN
 
 
 def _inside(value: Any, path: Sequence[Any]) -> Any:
-    """The part of a value that a path leads to; ``UNKNOWN`` where it leads nowhere."""
+    """The part of a value that a path leads to; ``UNKNOWN`` if it leads nowhere."""
     for key in path:
         try:
             value = value[key]

@@ -104,7 +104,7 @@ def inputs_line(document: Document) -> Line:
 def heading_line(row: Row) -> Line:
     """The title of a branch."""
     if row.address[-1] == "finally":
-        return (("   ■ ", "key"), ("finally", "key"), ("  at the end, however it came", "dim"))
+        return (("   ■ ", "key"), ("finally", "key"), ("  at the end, whatever happened", "dim"))
     return ((f"     {row.lead}", "dim"), ("on error", "bad"))
 
 
@@ -147,7 +147,7 @@ def _group_spans(step: Step) -> list[Span]:
 
 
 def own_arguments(step: TaskStep, secret: Collection[str]) -> str:
-    """The arguments that a step has of its own, on one line, without secrets."""
+    """A step's own arguments on one line, without secrets."""
     shown = [compact(redact(trimmed(value, 4, 60, 3), secret), 40) for value in step.args[:6]]
     for key, value in list(step.kwargs.items())[:8]:
         hidden = redact({key: trimmed(value, 4, 60, 3)}, secret)[key]
@@ -156,7 +156,7 @@ def own_arguments(step: TaskStep, secret: Collection[str]) -> str:
 
 
 def _bare(value: Any) -> str:
-    """A text without its quotes where they say nothing."""
+    """A text, without quotes unless they are needed."""
     if isinstance(value, str) and value.isprintable() and value.strip() and '"' not in value:
         return safe(value, 40)
     return compact(value, 40)
@@ -168,7 +168,7 @@ def marks(step: Step) -> list[Span]:
     if step.when is not None:
         found.append((f"if {safe(say(step.when), 80)}", "queued"))
     if step.on_error == "continue":
-        found.append(("goes on after an error", "queued"))
+        found.append(("continues after an error", "queued"))
     if isinstance(step, TaskStep):
         found += _task_marks(step)
     if isinstance(step, ParaStep):

@@ -41,9 +41,9 @@ def call_words(
 
     Args:
         call: What is sent.
-        secret: Names of arguments that are secret besides those whose names say so.
-        fetched: Named arguments that are looked up when it is sent, with their templates.
-        queue: Where it is sent to, if that is to be shown.
+        secret: Names of secret arguments, besides those whose names give them away.
+        fetched: Named arguments that are resolved when it is sent, with their templates.
+        queue: Its queue, if that is to be shown.
     """
     head = safe(f"{call.friend}.{call.task_name}", 200) + (f"  to queue {queue}" if queue else "")
     templates = {name: redact(template) for name, template in fetched.items()}

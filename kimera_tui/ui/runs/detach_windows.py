@@ -1,4 +1,4 @@
-"""The windows before a run is handed to the workers: what keeps it from that, or the question."""
+"""The windows before a run is detached: what prevents that, or the question."""
 
 from __future__ import annotations
 
@@ -13,40 +13,38 @@ from kimera_tui.ui.text import safe
 from kimera_tui.ui.widgets.lines import Line
 from kimera_tui.ui.windows.confirm import Question
 
-_THEN = (
-    "The console only watches. It goes on when Kimera is closed, and no time-out holds any more."
-)
+_THEN = "The console only watches: the run continues when Kimera is closed, without timeouts."
 
 
 class Stops(Reader):
-    """Lists every step that workers can't do as it is written, and why.
+    """Lists every step that workers cannot do alone, and why.
 
     Args:
-        stops: What keeps the run.
-        then: What becomes of it, in a sentence.
+        stops: What prevents it.
+        then: What happens instead, in a sentence.
     """
 
     def __init__(self, stops: Sequence[Stop], then: str) -> None:
-        intro = f"The workers can't go on alone with all that it says. {then}"
-        super().__init__("Not to be detached", intro, [_line(stop) for stop in stops])
+        intro = f"The workers cannot run all of it without this console. {then}"
+        super().__init__("Cannot detach", intro, [_line(stop) for stop in stops])
 
 
 def detaching(document: Document) -> Question:
-    """What is asked before a new run is handed over."""
+    """The question before a new run is detached."""
     tasks = sum(isinstance(step, TaskStep) for step in all_steps(document))
     are = "tasks are" if tasks != 1 else "task is"
     text = f"{document.name}\n\n{tasks} {are} handed to the workers.\n\n{_THEN}"
-    return Question("Hand it to the workers", text, "Detach")
+    return Question("Detach the run", text, "Detach")
 
 
 def detaching_rest(run: RunState) -> Question:
-    """What is asked before the rest of a run is handed over."""
+    """The question before the rest of a run is detached."""
     waiting = sum(step.status is Status.WAITING for step in run.steps.values())
     text = (
-        f"{run.name}\n\nIn flight, to be waited for: {run.in_flight}\n"
-        f"Handed to the workers then: {waiting}\n\n{_THEN}"
+        f"{run.name}\n\nIn flight, waits for them first: {run.in_flight}\n"
+        f"Then handed to the workers: {waiting}\n\n{_THEN}"
     )
-    return Question("Hand the rest to the workers", text, "Detach")
+    return Question("Detach the rest of the run", text, "Detach")
 
 
 def _line(stop: Stop) -> Line:

@@ -20,6 +20,7 @@ from kimera_tui.ui.runs.history_actions import HistoryActions
 from kimera_tui.ui.runs.history_list import HistoryList
 from kimera_tui.ui.runs.history_table import HistoryTable
 from kimera_tui.ui.runs.run_screen import RunScreen
+from kimera_tui.ui.widgets.unmarked import PlainInput
 
 REST = 0.05
 """Seconds that the cursor rests on a run before it is read."""
@@ -35,6 +36,7 @@ class HistoryScreen(RunScreen):
 
     past = getters.query_one(HistoryList)
     table = getters.query_one(HistoryTable)
+    search = getters.query_one("#history-search", PlainInput)
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The last line: the keys that do something here, each of them clickable."""
+"""The last line: the keys that do something here, all clickable."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class KeyLine(Widget):
         return next((key.active for key in self._keys if key.start <= x < key.end), None)
 
     def on_mouse_move(self, event: MouseMove) -> None:
-        """Say in full what the key under the pointer does."""
+        """Explain the key under the pointer."""
         active = self._under(event.x)
         self.tooltip = active and (active.tooltip or active.binding.description)
 
@@ -97,7 +97,7 @@ class KeyLine(Widget):
 
 
 def _one_an_action(bindings: Iterable[ActiveBinding]) -> list[ActiveBinding]:
-    """Those that are to be shown; of several keys that do the same, the first."""
+    """The bindings to show; of several keys for one action, the first."""
     shown: dict[str, ActiveBinding] = {}
     for active in bindings:
         if active.binding.show:

@@ -1,4 +1,4 @@
-"""The status line: which broker, how old the data is, what is in flight, what was lost."""
+"""The status line: broker, age of the data, tasks in flight, lost events."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kimera_tui.ui.widgets.unmarked import PlainStatic
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """What the status line tells."""
+    """What the status line shows."""
 
     broker: BrokerChanged | None = None
     view: ClusterView | None = None
@@ -24,7 +24,7 @@ class Vitals:
     dropped: int = 0
     read_only: bool = False
     lost: Mapping[str, str] = field(default_factory=dict)
-    """Why broker or result backend, as tasks are sent and watched through them, are away."""
+    """Why the broker or the result backend is away."""
 
     def with_broker(self, broker: BrokerChanged) -> Vitals:
         """With the broker in another phase."""

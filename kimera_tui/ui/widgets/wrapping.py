@@ -7,11 +7,11 @@ from rich.cells import cell_len, chop_cells
 from kimera_tui.ui.widgets.lines import Line
 
 NARROWEST = 10
-"""Cells that there must be for a line to be broken at all."""
+"""Cells that a line needs to be broken at all."""
 
 
 def at_words(line: Line, width: int) -> list[Line]:
-    """A line as several that fit; what follows is indented like the line's last text.
+    """A line as several that fit; the further ones are indented like its last text.
 
     Args:
         line: Spans, of which the last one is broken.

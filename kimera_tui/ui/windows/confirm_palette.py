@@ -1,4 +1,4 @@
-"""What the palette asks before it sends, overwrites or removes anything: each names its object."""
+"""The questions of the palette before it sends, overwrites or removes; each names its object."""
 
 from __future__ import annotations
 
@@ -44,19 +44,17 @@ def running(document: Document, given: Given, friends: Mapping[str, Friend]) -> 
 
 
 def resuming(run: RunState) -> Question:
-    """Before a run that was left goes on."""
+    """Before an interrupted run is resumed."""
     waiting = sum(not step.status.ended for step in run.steps.values())
-    text = (
-        f"{run.name}\n{run.run_id}\n\nSteps that have not ended, to be sent or watched: {waiting}"
-    )
+    text = f"{run.name}\n{run.run_id}\n\nSteps not ended, to send or watch: {waiting}"
     return Question("Resume the run", text, "Resume")
 
 
 def overwriting(document: Document, path: Path) -> Question:
-    """Before a file is written over."""
-    return Question("Save over the file", f"{document.name}\n\n{path}", "Save")
+    """Before a file is overwritten."""
+    return Question("Overwrite the file", f"{document.name}\n\n{path}", "Save")
 
 
 def removing(step: Step) -> Question:
-    """Before a step is removed from what is composed."""
+    """Before a step is removed from the document."""
     return Question("Remove the step", f"{step.id}\n\nUndo (u) brings it back.", "Remove")

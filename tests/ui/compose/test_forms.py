@@ -127,7 +127,7 @@ async def test_all_options_of_a_step_are_taken_and_shown_again() -> None:
             "retry": {"max": 2, "delay": "10s", "on": ["OSError", "TIMEOUT"]},
             "idempotent": True,
         }
-        for words in ("if inputs.n", "goes on after an error", "↻ 2", "30s in the queue"):
+        for words in ("if inputs.n", "continues after an error", "↻ 2", "30s in the queue"):
             assert words in it.picture
         await it.keys("e")
         shown = {name: it.form.fields[name].input.value for name in given}

@@ -44,7 +44,7 @@ async def test_cancel_is_what_enter_does_in_the_question() -> None:
         await settle(pilot)
         assert isinstance(app.screen, Confirm)
         assert "In flight, will be revoked: 1" in grid(app)
-        assert "Never to be sent: 1" in grid(app)
+        assert "Not sent yet, never will be: 1" in grid(app)
         await pilot.press("enter")
         await settle(pilot)
         assert isinstance(app.screen, LiveScreen)

@@ -100,8 +100,8 @@ async def test_the_rest_of_a_run_is_handed_over_once_that_is_chosen() -> None:
         stage.runner.refused = [Stop("1", "two", "two: has `retry`: workers try nothing again")]
         await pilot.press("D")
         await settle(pilot)
-        assert "In flight, to be waited for: 1" in grid(app)
-        assert "Handed to the workers then: 1" in grid(app)
+        assert "In flight, waits for them first: 1" in grid(app)
+        assert "Then handed to the workers: 1" in grid(app)
         await pilot.press("right", "enter")
         await settle(pilot)
         assert isinstance(app.screen, Stops)

@@ -186,7 +186,7 @@ async def test_a_saved_filter_is_deleted_and_its_search_stays_readable(
     assert list(stage.filters.lines) == ["bad", "tag"]
     assert "Deleted @odd. It was: ((" in grid(pilot.app)
     await pressed(pilot, "d")
-    assert "@tag is deleted. It was: [red]x[/]" in grid(pilot.app)
+    assert "Deleted @tag. It was: [red]x[/]" in grid(pilot.app)
     await pressed(pilot, "escape")
     assert history(pilot).past.search.value == ""
 

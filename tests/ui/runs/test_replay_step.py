@@ -79,7 +79,7 @@ async def test_the_plan_names_the_step_of_the_cursor_and_its_call(
     async with on_step(line, mode) as it:
         await to_way(it, f"Only {name}, with other arguments…")
         assert f"Will run 1: {name}." in it.picture
-        assert "no other step runs" in it.picture
+        assert "No other step runs" in it.picture
         call = {"fetch": "reports.fetch", "render": 'title = "Sales"', "sum": "b = 5"}[name]
         assert call in it.picture
 
