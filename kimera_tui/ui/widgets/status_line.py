@@ -55,7 +55,7 @@ class StatusLine(PlainStatic):
         if vitals.read_only:
             parts.insert(0, "READ-ONLY")
         if vitals.events:
-            parts.append(f"{vitals.events} events")
+            parts.append(f"{vitals.events} event{'s' if vitals.events != 1 else ''}")
         if vitals.dropped:
             parts.append(f"{vitals.dropped} events not shown")
         failed = vitals.broker is not None and vitals.broker.phase == "failed"
