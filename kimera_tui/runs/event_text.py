@@ -51,6 +51,10 @@ def _payload(event: e.Sending | r.StepHandedOver) -> str:
     )
 
 
+def _revoked(event: e.RemotelyRevoked) -> Words:
+    return "revoked", "bad", _quote(event.reason, 200) or "by another program"
+
+
 def _polled(event: e.Polled) -> Words:
     state = safe(event.state, 40) or "nothing yet"
     then = f", next in {event.next_delay:g} s" if event.next_delay else ""
@@ -159,7 +163,7 @@ _TEXTS: dict[type[Any], Callable[[Any], Words]] = {
     e.StateSeen: _state,
     e.Succeeded: lambda event: ("succeeded", "good", compact(redact(trimmed(event.result)))),
     e.Failed: _failed,
-    e.RemotelyRevoked: lambda event: ("revoked", "bad", _quote(event.reason, 200) or "by another program"),
+    e.RemotelyRevoked: _revoked,
     e.TimedOut: lambda event: ("timed out", "warning", f"no result after {event.seconds:g} s"),
     e.FinishedLate: _late,
     e.WatchStopped: lambda event: ("stopped", "warning", "its console stopped waiting for it"),

@@ -43,7 +43,8 @@ ONLY_KIMERA = (
     # What is said elsewhere in the file counts.
     r"there is no (input|step) ", r"has not run by the time", r"another step has the id",
     r"its own result", r"there is no upstream result", r"under `env:`",
-    r"have an error to look up", r"only inputs can be looked", r"name one, such as", r"choose one of", r"has no `", r"is a secret, which",
+    r"have an error to look up", r"only inputs can be looked", r"name one, such as",
+    r"choose one of", r"has no `", r"is a secret, which",
     # Templates have a grammar of their own.
     r"^Template ", r"^Look-up ",
     # The keys of an input depend on its type.
