@@ -14,7 +14,7 @@ from kimera_tui.safetext import safe
 
 if TYPE_CHECKING:
     from kimera_tui.documents.document import Document, Input
-    from kimera_tui.execution.run_inputs import Given
+    from kimera_tui.execution.run_inputs import RunInputs
     from kimera_tui.runs.index import RunState
 
 INPUT = click.option("-i", "--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Input.")
@@ -44,7 +44,7 @@ def inputs_of(document: Document, words: Sequence[str], file: str = "") -> dict[
 
 def given_again(
     run: RunState, inputs: Sequence[str], secrets: Sequence[str], *, dry_run: bool = False
-) -> Given:
+) -> RunInputs:
     """New inputs of a past run, and its secrets, which are not kept.
 
     Args:
@@ -58,15 +58,15 @@ def given_again(
         click.Abort: ctrl+c was pressed at a prompt.
     """
     from kimera_tui.documents.dump import document_from
-    from kimera_tui.execution.run_inputs import Given
+    from kimera_tui.execution.run_inputs import RunInputs
 
     if not run.header:
         if inputs or secrets:
             raise UsageError("The run has no inputs: it was not started from a workflow.")
-        return Given()
+        return RunInputs()
     document = document_from(run.header)
     values = inputs_of(document, inputs)
-    return Given(values) if dry_run else Given(values, secrets_for(document, secrets))
+    return RunInputs(values) if dry_run else RunInputs(values, secrets_for(document, secrets))
 
 
 def overrides_of(words: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kimera_tui.console.console import Console
-    from kimera_tui.execution.replay import ReplayPlan, Wish
+    from kimera_tui.execution.replay import ReplayPlan, ReplayRequest
     from kimera_tui.runs.index import RunState
 
 
@@ -84,14 +84,14 @@ def replay(**words: Any) -> None:
 async def _replay(options: _Options) -> int:
     from kimera_tui.console.console import build_console
     from kimera_tui.console.guard import refuse_danger
-    from kimera_tui.execution.replay import Wish
+    from kimera_tui.execution.replay import ReplayRequest
 
     async with build_console(say=narrate) as console:
         await console.connection.open_journal()
         past = await console.journal.run((await console.runs.find(options.run)).run_id)
         given = given_again(past, options.inputs, options.secrets, dry_run=options.dry_run)
         again = frozenset(options.send_again)
-        wish = Wish(*options.way, overrides_of(options.sets), given, again=again)
+        wish = ReplayRequest(*options.way, overrides_of(options.sets), given, again=again)
         plan = await console.runs.replay_plan(past.run_id, wish)
         narrate(" ".join((plan.sentence, *plan.notes)))
         if options.dry_run:
@@ -111,7 +111,7 @@ def _print_plan(plan: ReplayPlan, *, as_json: bool) -> None:
             click.echo(f"{path or '0'}  {task}")
 
 
-async def _run_to_end(console: Console, past: str, wish: Wish, *, as_json: bool) -> int:
+async def _run_to_end(console: Console, past: str, wish: ReplayRequest, *, as_json: bool) -> int:
     with console.bus.subscribe(MAILBOX) as mailbox:
         await console.start()
         run_id = await start_replay(console, past, wish)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from kimera_tui.console.console import Console
     from kimera_tui.documents.document import Document
-    from kimera_tui.execution.replay import Wish
-    from kimera_tui.execution.run_inputs import Given
+    from kimera_tui.execution.replay import ReplayRequest
+    from kimera_tui.execution.run_inputs import RunInputs
     from kimera_tui.runs.index import RunState
 
 
@@ -51,16 +51,16 @@ class _Call:
 
     document: Document
     path: Path
-    given: Given
+    given: RunInputs
     options: _Options
 
     @property
-    def wish(self) -> Wish:
+    def wish(self) -> ReplayRequest:
         """How the run that ``--from-failed`` names is run again."""
-        from kimera_tui.execution.replay import Wish
+        from kimera_tui.execution.replay import ReplayRequest
 
         again = frozenset(self.options.send_again)
-        return Wish("from_failed", given=self.given, document=self.document, again=again)
+        return ReplayRequest("from_failed", given=self.given, document=self.document, again=again)
 
 
 @click.command(short_help="Run a workflow and print its result.")
@@ -219,20 +219,20 @@ async def _is_kept(console: Console, run_id: str) -> bool:
         return False
 
 
-def _given(document: Document, options: _Options) -> Given:
+def _given(document: Document, options: _Options) -> RunInputs:
     """The inputs and secrets of the run, checked before a broker is started for it."""
     from kimera_tui.documents.inputs import resolve, secret_value
-    from kimera_tui.execution.run_inputs import Given
+    from kimera_tui.execution.run_inputs import RunInputs
 
     values = inputs_of(document, options.inputs, options.inputs_file)
     if not options.from_failed:  # the past run has the others
         resolve(document.inputs, values)
     if options.dry_run:
-        return Given(values)
+        return RunInputs(values)
     prompted = secrets_for(document, options.secrets)
     secrets = {
         name: secret_value(name, spec, os.environ, prompted)
         for name, spec in document.inputs.items()
         if spec.type == "secret"
     }
-    return Given(values, secrets)
+    return RunInputs(values, secrets)

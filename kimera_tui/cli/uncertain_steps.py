@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kimera_tui.console.console import Console
-    from kimera_tui.execution.replay import Wish
+    from kimera_tui.execution.replay import ReplayRequest
     from kimera_tui.execution.uncertain_steps import Doubt
 
 SEND_AGAIN = click.option(
@@ -28,7 +28,7 @@ SEND_AGAIN = click.option(
 )
 
 
-async def start_replay(console: Console, run_id: str, wish: Wish) -> str:
+async def start_replay(console: Console, run_id: str, wish: ReplayRequest) -> str:
     """Start a replay; returns the new run's id.
 
     Raises:

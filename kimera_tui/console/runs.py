@@ -19,9 +19,14 @@ from kimera_tui.documents.document import Document
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.cancel import Cancelled, cancel_run
 from kimera_tui.execution.from_run import document_of
-from kimera_tui.execution.replay import ReplayPlan, Wish, fates_before_replay, planned_replay
-from kimera_tui.execution.run_inputs import Given
-from kimera_tui.execution.runner import NOTHING_GIVEN, Decision
+from kimera_tui.execution.replay import (
+    ReplayPlan,
+    ReplayRequest,
+    fates_before_replay,
+    planned_replay,
+)
+from kimera_tui.execution.run_inputs import RunInputs
+from kimera_tui.execution.runner import NO_INPUTS, Decision
 from kimera_tui.process.engine import Receipt
 from kimera_tui.process.loop.clock import Clock, new_id
 from kimera_tui.runs.events import RunStarted
@@ -102,7 +107,7 @@ class Runs:
         self._guard.may_send(friends_of(workflow.root))
         return (await self._connection.ready_runner()).start(workflow)
 
-    async def replay_plan(self, run_id: str, wish: Wish) -> ReplayPlan:
+    async def replay_plan(self, run_id: str, wish: ReplayRequest) -> ReplayPlan:
         """What a replay would run and reuse; nothing is sent.
 
         Raises:
@@ -110,7 +115,7 @@ class Runs:
         """
         return await self._planned(await self._journal.events_of(run_id), wish)
 
-    async def replay(self, run_id: str, wish: Wish) -> str:
+    async def replay(self, run_id: str, wish: ReplayRequest) -> str:
         """Start a new run from a past one; returns its id.
 
         Steps whose outcome is unknown are looked for before they are sent again.
@@ -127,7 +132,7 @@ class Runs:
         fates = await fates_before_replay(past, wish, manager, self._clock.now())
         return await runner.replay(run_id, wish, fates)
 
-    async def _planned(self, past: Sequence[object], wish: Wish) -> ReplayPlan:
+    async def _planned(self, past: Sequence[object], wish: ReplayRequest) -> ReplayPlan:
         friends = {name: friend.as_mapping() for name, friend in self._friends.items()}
         return await asyncio.to_thread(planned_replay, past, wish, new_id, friends)
 
@@ -142,7 +147,7 @@ class Runs:
         await self._connection.runner()
         return await recover(self._journal, self.resume, self._connection.profile)
 
-    async def resume(self, run_id: str, given: Given = NOTHING_GIVEN) -> Resumed:
+    async def resume(self, run_id: str, given: RunInputs = NO_INPUTS) -> Resumed:
         """Resume an interrupted run; returns which tasks are watched again.
 
         Raises:

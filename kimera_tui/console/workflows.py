@@ -31,7 +31,7 @@ from kimera_tui.execution.preflight import (
     queues_of,
     tasks_of,
 )
-from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.search.query import RunRow
 from kimera_tui.runs.search.tree import Term, written
@@ -172,7 +172,7 @@ class Workflows:
         await asyncio.to_thread(self._permissions.allow, document, file)
 
     async def preflight(
-        self, document: Document, given: Given, file: Path | None
+        self, document: Document, given: RunInputs, file: Path | None
     ) -> Sequence[Finding]:
         """What speaks for and against running a document now."""
         facts = await self.facts(document)
@@ -202,13 +202,13 @@ class Workflows:
         )
 
     async def dry_run(
-        self, document: Document, given: Given, file: Path | None
+        self, document: Document, given: RunInputs, file: Path | None
     ) -> Sequence[Mapping[str, Any]]:
         """The calls that a run would send; nothing is sent."""
         variables = {} if await self.wants(document, file) else os.environ
         return await asyncio.to_thread(dry_run, document, given, self._friends, variables)
 
-    async def run(self, document: Document, given: Given, file: Path | None) -> str:
+    async def run(self, document: Document, given: RunInputs, file: Path | None) -> str:
         """Start a run once the broker is up; returns its id.
 
         Raises:
@@ -229,7 +229,7 @@ class Workflows:
         self._connection.need_lasting_workers()
         return await (await self._connection.ready_runner()).stops(document)
 
-    async def detach(self, document: Document, given: Given, file: Path | None) -> str:
+    async def detach(self, document: Document, given: RunInputs, file: Path | None) -> str:
         """Start a run that the workers finish alone; returns its id once they have it.
 
         Raises:

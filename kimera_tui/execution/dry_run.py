@@ -11,7 +11,7 @@ from kimera_tui.documents.document import Document, TaskStep, all_steps, called
 from kimera_tui.documents.inputs import resolve
 from kimera_tui.documents.references import references_in, render
 from kimera_tui.execution.planning import tainted
-from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.redaction import MASK, redact
 from kimera_tui.values.durations import duration_text
 
@@ -21,7 +21,7 @@ _LATER = ("steps", "prev", "run", "error")
 
 def dry_run(
     document: Document,
-    given: Given,
+    given: RunInputs,
     friends: Mapping[str, Friend],
     environ: Mapping[str, str],
 ) -> list[dict[str, Any]]:

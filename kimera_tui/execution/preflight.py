@@ -13,7 +13,7 @@ from kimera_tui.documents.checks import call_problems
 from kimera_tui.documents.document import Document, Input, TaskStep, all_steps, called
 from kimera_tui.documents.inputs import secret_value
 from kimera_tui.errors import UsageError
-from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.values.durations import duration_text
 
 WORKERS_NAMED = 3
@@ -74,7 +74,7 @@ def tasks_of(document: Document) -> set[tuple[str, str]]:
 
 def preflight(
     document: Document,
-    given: Given,
+    given: RunInputs,
     friends: Mapping[str, Friend],
     facts: Facts,
     environ: Mapping[str, str],
@@ -126,13 +126,13 @@ def _reads(reads: Reads) -> Iterator[Finding]:
         yield Finding("", text, against=missing)
 
 
-def _secrets(document: Document, given: Given, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _secrets(document: Document, given: RunInputs, environ: Mapping[str, str]) -> Iterator[Finding]:
     for name, spec in document.inputs.items():
         if spec.type == "secret":
             yield _secret(name, spec, given, environ)
 
 
-def _secret(name: str, spec: Input, given: Given, environ: Mapping[str, str]) -> Finding:
+def _secret(name: str, spec: Input, given: RunInputs, environ: Mapping[str, str]) -> Finding:
     try:
         secret_value(name, spec, environ, given.prompted)
     except UsageError as error:

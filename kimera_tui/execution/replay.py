@@ -14,11 +14,11 @@ from kimera_tui.documents.references import Reference, escape, references_in
 from kimera_tui.documents.save import equal
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.planning import planner_of
-from kimera_tui.execution.run_inputs import Given, inputs_again
+from kimera_tui.execution.run_inputs import RunInputs, inputs_again
 from kimera_tui.execution.step_matching import (
     argument_references,
     condition_references,
-    found_again,
+    matching_steps,
     takes_result,
 )
 from kimera_tui.execution.uncertain_steps import Doubt, Doubtful, StepsInDoubt
@@ -42,7 +42,7 @@ Overrides = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ReplayRequest:
     """How to replay a past run."""
 
     mode: str = "again"
@@ -51,7 +51,7 @@ class Wish:
     """The step of ``from_step`` and ``only_step``, by path or id."""
     overrides: Overrides = field(default_factory=dict)
     """Overridden steps rerun, and so do the steps they feed."""
-    given: Given = field(default_factory=Given)
+    given: RunInputs = field(default_factory=RunInputs)
     """New inputs; the others keep their values."""
     document: Document | None = None
     """A document to run instead of the original one; steps are matched by id."""
@@ -104,7 +104,7 @@ class ReplayPlan:
 
 def planned_replay(
     past: Sequence[object],
-    wish: Wish,
+    wish: ReplayRequest,
     new_id: Callable[[], str],
     friends: Mapping[str, Mapping[str, Any]],
     fates: Fates | None = None,
@@ -136,7 +136,7 @@ class _Replay:
 
     events: Sequence[object]
     run: RunState
-    request: Wish
+    request: ReplayRequest
     friends: Mapping[str, Mapping[str, Any]]
     path: str
     """Path of the step of ``from_step`` and ``only_step``; empty for the other modes."""
@@ -147,7 +147,7 @@ class _Replay:
     def of(
         cls,
         events: Sequence[object],
-        request: Wish,
+        request: ReplayRequest,
         friends: Mapping[str, Mapping[str, Any]],
         fates: Fates | None,
     ) -> _Replay:
@@ -182,7 +182,7 @@ class _Replay:
         if request.document is not None:
             name = request.document.name
             plan = planner_of(self.friends, new_id).plan(request.document)
-            before = found_again(run, plan)
+            before = matching_steps(run, plan)
         before = {each: self.doubtful.settled(step) for each, step in before.items()}
         planner = _Planner(before, request.mode, self.path, self.overridden.overrides, changed)
         planner.visit(plan, fed_as_before=True, wanted_as_before=True)
@@ -406,7 +406,7 @@ def _needs(path: str, task: PlannedTask) -> list[str]:
 
 
 async def fates_before_replay(
-    past: Sequence[object], wish: Wish, manager: TaskManager, now: float
+    past: Sequence[object], wish: ReplayRequest, manager: TaskManager, now: float
 ) -> Fates:
     """Search for the steps that a replay would resend and whose outcome is unknown.
 

@@ -20,7 +20,7 @@ from kimera_tui.values.placeholders import is_whole
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class RunInputs:
     """What an operator supplies for a run."""
 
     inputs: Mapping[str, Any] = field(default_factory=dict)

@@ -14,9 +14,9 @@ from kimera_tui.documents.references import render
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.executor import Executor
 from kimera_tui.execution.planning import planner_of
-from kimera_tui.execution.replay import ReplayPlan, Wish
+from kimera_tui.execution.replay import ReplayPlan, ReplayRequest
 from kimera_tui.execution.run_context import RunContext
-from kimera_tui.execution.run_inputs import Given, secrets_again, secrets_at_start
+from kimera_tui.execution.run_inputs import RunInputs, secrets_again, secrets_at_start
 from kimera_tui.execution.schedule import Schedule
 from kimera_tui.execution.template_scope import Inputs, Scope
 from kimera_tui.process.task_manager import TaskManager
@@ -26,7 +26,7 @@ from kimera_tui.runs.recovery import Past, Verdict
 
 def started_of(
     document: Document,
-    given: Given,
+    given: RunInputs,
     manager: TaskManager,
     new_id: Callable[[], str],
     at: float,
@@ -55,7 +55,7 @@ def started_of(
 
 
 def replay_of(
-    past: RunStarted, planned: ReplayPlan, wish: Wish, at: float, run_id: str, profile: str
+    past: RunStarted, planned: ReplayPlan, wish: ReplayRequest, at: float, run_id: str, profile: str
 ) -> RunStarted:
     """The start event of a replay."""
     document = wish.document or _document_of(past)

@@ -22,9 +22,9 @@ from kimera_tui.execution.detach.detacher import (
 )
 from kimera_tui.execution.executor import Executor
 from kimera_tui.execution.planning import plan_of, planner_of
-from kimera_tui.execution.replay import Wish, planned_replay
+from kimera_tui.execution.replay import ReplayRequest, planned_replay
 from kimera_tui.execution.run_context import RunContext, TaskWarnings
-from kimera_tui.execution.run_inputs import Given, beginning_of
+from kimera_tui.execution.run_inputs import RunInputs, beginning_of
 from kimera_tui.execution.run_setup import (
     executor_of,
     replay_of,
@@ -42,7 +42,7 @@ from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.recovery import Fates, Past, Resumed, judge_all, resumed
 
 Decision = Literal["again", "done", "fail", "wait"]
-NOTHING_GIVEN = Given()
+NO_INPUTS = RunInputs()
 
 
 class Runner:
@@ -99,7 +99,7 @@ class Runner:
             )
         )
 
-    def run(self, document: Document, given: Given = NOTHING_GIVEN) -> str:
+    def run(self, document: Document, given: RunInputs = NO_INPUTS) -> str:
         """Start a run of a document; return its id.
 
         Raises:
@@ -120,7 +120,7 @@ class Runner:
         plan = planner_of(self._manager.friends, self._new_id).plan(document)
         return await stops_of(plan, self._manager)
 
-    async def detach(self, document: Document, given: Given = NOTHING_GIVEN) -> str:
+    async def detach(self, document: Document, given: RunInputs = NO_INPUTS) -> str:
         """Start a run that the workers finish on their own; return its id.
 
         Returns once everything is published. From then on the run is only watched, and timeouts
@@ -165,7 +165,7 @@ class Runner:
             self._detaching.discard(run_id)
         await handover.until_published(self._active.task(run_id))
 
-    async def replay(self, run_id: str, wish: Wish, fates: Fates | None = None) -> str:
+    async def replay(self, run_id: str, wish: ReplayRequest, fates: Fates | None = None) -> str:
         """Start a new run from a past one, which stays unchanged; return its id.
 
         ``fates`` says which steps turned out to be done; the others may run twice.
@@ -187,7 +187,7 @@ class Runner:
         started = replay_of(beginning_of(past), planned, wish, at, new_run, self._profile)
         return self._launch(started, reused_of(planned, started), wish.document)
 
-    async def resume(self, run_id: str, given: Given = NOTHING_GIVEN) -> Resumed:
+    async def resume(self, run_id: str, given: RunInputs = NO_INPUTS) -> Resumed:
         """Resume a run that its console left; nothing is sent twice.
 
         Args:
@@ -217,7 +217,7 @@ class Runner:
         finally:
             del self._taking[run_id]
 
-    async def _take_over(self, journal: Journal, run_id: str, given: Given) -> Resumed:
+    async def _take_over(self, journal: Journal, run_id: str, given: RunInputs) -> Resumed:
         events = await journal.take(run_id)
         past = await asyncio.to_thread(Past.of, events)
         try:

@@ -15,7 +15,7 @@ from kimera_tui.runs.plan import Node
 from kimera_tui.runs.state import StepState
 
 
-def found_again(run: RunState, plan: Node) -> dict[str, StepState]:
+def matching_steps(run: RunState, plan: Node) -> dict[str, StepState]:
     """The past states of the steps of a plan, by their paths in the plan.
 
     Steps match by id if they make the same call under the same conditions, and if their upstream

@@ -23,7 +23,7 @@ class Doubt:
 
     @property
     def name(self) -> str:
-        """Its name in ``Wish.again``."""
+        """Its name in ``ReplayRequest.again``."""
         step = self.sent[0]
         return step.id or step.path or "0"
 

@@ -16,8 +16,8 @@ from kimera_tui.documents.calls import Workflow, friends_of
 from kimera_tui.documents.document import Document
 from kimera_tui.execution.detach.handover import CannotDetach
 from kimera_tui.execution.preflight import tasks_of
-from kimera_tui.execution.replay import Wish
-from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.replay import ReplayRequest
+from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.execution.uncertain_steps import StepsInDoubt
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.state import StepState
@@ -63,11 +63,13 @@ class Acts:
         if await self._may_send(workflow.name, friends_of(workflow.root)):
             self._start(partial(self._services.runs.start, workflow))
 
-    def launch_document(self, document: Document, given: Given, file: Path | None) -> None:
+    def launch_document(self, document: Document, given: RunInputs, file: Path | None) -> None:
         """Start a run of a document and watch it in Live."""
         self._start(partial(self._services.workflows.run, document, given, file))
 
-    async def detach_document(self, document: Document, given: Given, file: Path | None) -> None:
+    async def detach_document(
+        self, document: Document, given: RunInputs, file: Path | None
+    ) -> None:
         """Detach a run of a document and watch it in Live."""
         if await self._may_send(document.name, {friend for friend, _ in tasks_of(document)}):
             self._start(partial(self._services.workflows.detach, document, given, file))
@@ -94,12 +96,12 @@ class Acts:
         else:
             self._kimera.flash(f"Not allowed. To allow it later: kimera-tui trust {file}")
 
-    async def replay(self, run_id: str, wish: Wish) -> None:
+    async def replay(self, run_id: str, wish: ReplayRequest) -> None:
         """Replay a past run and watch it in Live."""
         if await self._may_replay(run_id, wish):
             self._start(partial(self._replayed, run_id, wish))
 
-    async def _replayed(self, run_id: str, wish: Wish) -> str:
+    async def _replayed(self, run_id: str, wish: ReplayRequest) -> str:
         """Start a replay; steps that may then run twice are asked about."""
         try:
             return await self._services.runs.replay(run_id, wish)
@@ -111,7 +113,7 @@ class Acts:
             again = wish.again | {each.name for each in error.doubts}
             return await self._services.runs.replay(run_id, replace(wish, again=again))
 
-    def resume(self, run_id: str, given: Given) -> None:
+    def resume(self, run_id: str, given: RunInputs) -> None:
         """Resume an interrupted run and watch it in Live."""
 
         async def resumed() -> str:
@@ -150,7 +152,7 @@ class Acts:
         else:
             self._kimera.flash("Run started. Press 3 to watch it.")
 
-    async def _may_replay(self, run_id: str, wish: Wish) -> bool:
+    async def _may_replay(self, run_id: str, wish: ReplayRequest) -> bool:
         if not any(friend.danger for friend in self._services.friends.values()):
             return True
         planned = await self._services.runs.replay_plan(run_id, wish)

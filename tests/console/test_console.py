@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kimera_tui.execution.cancel import _outcome
-from kimera_tui.execution.replay import Wish
+from kimera_tui.execution.replay import ReplayRequest
 from kimera_tui.runs.index import RunBook
 from tests.console.test_guard import MENDED_BY_GLASS, left
 from tests.console.test_states import connected
@@ -37,7 +37,7 @@ async def test_whole_runs_are_folded_beside_the_loop(
 
     async with left(tmp_path, monkeypatch, MENDED_BY_GLASS) as console:
         monkeypatch.setattr(RunBook, "apply_all", noted)
-        await console.runs.replay_plan("r", Wish())
+        await console.runs.replay_plan("r", ReplayRequest())
         assert await console.workflows.last_run("run r") is not None
         await console.journal.run("r")
         await _outcome(console.journal, "r")

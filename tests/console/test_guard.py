@@ -12,8 +12,8 @@ import pytest
 from kimera_tui.console.console import Console, build_console
 from kimera_tui.console.guard import friends_left
 from kimera_tui.errors import UsageError
-from kimera_tui.execution.replay import Wish
-from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.replay import ReplayRequest
+from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.process import events as e
 from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.runs.events import RunCancelled, RunStarted, StepSkipped
@@ -76,10 +76,10 @@ async def left(
 @pytest.mark.parametrize(
     "act",
     [
-        lambda console: console.runs.resume("r", Given()),
+        lambda console: console.runs.resume("r", RunInputs()),
         lambda console: console.runs.decide("r", "0", "again", None),
         lambda console: console.runs.detach_rest("r"),
-        lambda console: console.runs.replay("r", Wish()),
+        lambda console: console.runs.replay("r", ReplayRequest()),
     ],
     ids=["resume", "decide", "detach the rest", "replay"],
 )

@@ -33,7 +33,7 @@ from kimera_tui.documents.template_filters import FILTERS
 from kimera_tui.errors import ConfigError, KimeraError
 from kimera_tui.execution.dry_run import dry_run
 from kimera_tui.execution.planning import DocumentPlanner
-from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.process.loop.clock import new_id
 from kimera_tui.yaml.reading import Malformed, read_text
 from tests.documents.cases import CAPS, EVERYTHING, EXAMPLES, FRIENDS, HOSTILE, LARGEST
@@ -127,7 +127,7 @@ def use(text: str) -> str:
     assert text_of(document, text) == text
     text_of(document)
     try:
-        dry_run(document, Given({"count": 1, "day": "2026-01-31"}), FRIENDS, {})
+        dry_run(document, RunInputs({"count": 1, "day": "2026-01-31"}), FRIENDS, {})
         DocumentPlanner(new_id).plan(document)
     except KimeraError:
         return "used"

@@ -14,7 +14,7 @@ import pytest_asyncio
 from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.friends import Friend
 from kimera_tui.documents.document import Document
-from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.execution.runner import Runner
 from kimera_tui.process import TaskManager
 from kimera_tui.process.loop.clock import SystemClock
@@ -76,9 +76,9 @@ class Console:
             assert masked or kept.steps[path].result == step.result
         return kept
 
-    async def run(self, plain: dict[str, Any], given: Given | None = None) -> RunState:
+    async def run(self, plain: dict[str, Any], given: RunInputs | None = None) -> RunState:
         """Run a document to its end."""
-        return await self.ended(self.runner.run(document(plain), given or Given()))
+        return await self.ended(self.runner.run(document(plain), given or RunInputs()))
 
     def executions(self, of: str) -> int:
         """How many tasks ran under a name."""

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from kimera_tui.errors import PublishUncertain, RunTaken, TaskFailed, UsageError
 from kimera_tui.execution import attempts
-from kimera_tui.execution.replay import Wish
+from kimera_tui.execution.replay import ReplayRequest
 from kimera_tui.execution.start_timeout import Starts
 from kimera_tui.runs.events import StepRetried
 from kimera_tui.runs.plan import RetryRule
@@ -284,7 +284,7 @@ async def test_a_replay_asks_for_the_condition_of_what_it_reuses(
     here.fail("last")
     await here.ended(run_id)
     monkeypatch.setenv("KIMERA_MODE", "none")
-    again = await here.runner.replay(run_id, Wish("from_failed"))
+    again = await here.runner.replay(run_id, ReplayRequest("from_failed"))
     await here.sent("last")
     executor = here.runner._active.executors[again]
     assert executor.scope.steps["only"] == {"result": None, "status": "not needed"}

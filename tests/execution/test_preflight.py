@@ -17,7 +17,7 @@ from kimera_tui.documents.references import TemplateError
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.dry_run import dry_run
 from kimera_tui.execution.preflight import Facts, Reads, against, preflight, queues_of, tasks_of
-from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.redaction import MASK
 
 STEP = TaskInfo(params={"day": Param(required=True), "token": Param(secret=True)})
@@ -38,9 +38,11 @@ def document(*steps: dict[str, Any], **header: Any) -> Document:
     return Document.model_validate({"name": "x", "steps": list(steps), **header})
 
 
-def told(found: Document, facts: Facts, given: Given | None = None, **environ: str) -> list[str]:
+def told(
+    found: Document, facts: Facts, given: RunInputs | None = None, **environ: str
+) -> list[str]:
     """What speaks against a run with a `!` before it, and the rest."""
-    findings = preflight(found, given or Given(), FRIENDS, facts, environ)
+    findings = preflight(found, given or RunInputs(), FRIENDS, facts, environ)
     assert against(findings) == [each for each in findings if each.against]
     return [f"{'! ' if each.against else ''}{each.text}" for each in findings]
 
@@ -98,7 +100,7 @@ def test_a_secret_is_there_or_not_and_is_never_told() -> None:
         "! k: the environment variable THE_KEY is not set.",
         "! p: it is asked for at the start of a run, and was not given.",
     ]
-    there = told(found, Facts(VIEW), Given(prompted={"p": "canary"}), THE_KEY="canary")
+    there = told(found, Facts(VIEW), RunInputs(prompted={"p": "canary"}), THE_KEY="canary")
     assert there[1:3] == ["k: the secret is available.", "p: the secret is available."]
     assert "canary" not in "".join(there)
 
@@ -135,7 +137,7 @@ def test_a_dry_run_tells_each_call_as_far_as_it_is_known() -> None:
         inputs={"day": {"type": "date", "required": True}, "key": {"type": "secret"}},
         defaults={"timeout": "2m"},
     )
-    first, second = dry_run(found, Given({"day": "2026-01-31"}), FRIENDS, os.environ)
+    first, second = dry_run(found, RunInputs({"day": "2026-01-31"}), FRIENDS, os.environ)
     assert first == {
         "step": "a",
         "friend": "lab",
@@ -170,7 +172,7 @@ def test_a_dry_run_shows_no_secret_of_the_environment_and_none_that_is_given_by_
         },
         env=["ORDERS_API_KEY", "ORDERS_REGION"],
     )
-    first, second = dry_run(found, Given(), FRIENDS, os.environ)
+    first, second = dry_run(found, RunInputs(), FRIENDS, os.environ)
     assert first["args"] == ["mon", MASK, "eu", MASK]
     assert second["args"] == ["eu", MASK]
     assert second["kwargs"] == {"a": "eu", "b": MASK, "c": {"a": "canary"}}
@@ -179,16 +181,16 @@ def test_a_dry_run_shows_no_secret_of_the_environment_and_none_that_is_given_by_
 def test_a_dry_run_refuses_what_a_run_would_refuse() -> None:
     found = document(READY, inputs={"day": {"type": "date", "required": True}})
     with pytest.raises(UsageError, match="day is required"):
-        dry_run(found, Given(), FRIENDS, os.environ)
+        dry_run(found, RunInputs(), FRIENDS, os.environ)
     lost = document({**READY, "args": ["${{ env.KIMERA_NO_SUCH }}"]}, env=["KIMERA_NO_SUCH"])
     with pytest.raises(TemplateError, match="KIMERA_NO_SUCH"):
-        dry_run(lost, Given(), FRIENDS, os.environ)
+        dry_run(lost, RunInputs(), FRIENDS, os.environ)
 
 
 def test_a_dry_run_that_may_read_no_variable_shows_its_template() -> None:
     step = {"id": "a", "task": "prod.act", "args": ["${{ env.HOME }}", "${{ inputs.n }}"]}
     found = document(step, env=["HOME"], inputs={"n": {"type": "int", "default": 3}})
-    (call,) = dry_run(found, Given(), FRIENDS, {})
+    (call,) = dry_run(found, RunInputs(), FRIENDS, {})
     assert call["args"] == ["${{ env.HOME }}", 3]
 
 
@@ -226,7 +228,7 @@ def test_what_nobody_has_allowed_is_not_read_before_a_run(tmp_path: Path) -> Non
     sentence = f"Reads {file} and sends it nowhere."
 
     def read(reads: Reads) -> list[str]:
-        findings = preflight(found, Given(), FRIENDS, Facts(VIEW), {}, reads)
+        findings = preflight(found, RunInputs(), FRIENDS, Facts(VIEW), {}, reads)
         return [each.text for each in findings if "key" in each.text]
 
     assert read(Reads(wanted, wanted)) == [f"{sentence} This needs your permission."]

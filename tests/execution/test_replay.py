@@ -13,8 +13,8 @@ from kimera_tui.documents.document import Document
 from kimera_tui.documents.dump import header_of
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.planning import planner_of
-from kimera_tui.execution.replay import ReplayPlan, Wish, planned_replay
-from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.replay import ReplayPlan, ReplayRequest, planned_replay
+from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.process import events as e
 from kimera_tui.runs.events import (
     RunEnded,
@@ -52,7 +52,7 @@ def past(**results: Any) -> list[Any]:
 
 def plan(events: list[Any], mode: str, path: str = "", **overrides: Any) -> ReplayPlan:
     ids = (f"new-{n}" for n in itertools.count())
-    wish = Wish(mode, path, overrides.get("set", {}))
+    wish = ReplayRequest(mode, path, overrides.get("set", {}))
     return planned_replay(events, wish, lambda: next(ids), {})
 
 
@@ -190,9 +190,9 @@ def test_an_input_that_was_not_written_down_is_needed_again_and_not_left_at_its_
     of = document([step("a", args=["${{ inputs.token }}"])], inputs={"token": {"default": "no"}})
     events = done(of, {"token": Withheld("inputs.token")})
     for mode in ("again", "from_failed"):
-        planned = planned_replay(events, Wish(mode), lambda: "new", {})
+        planned = planned_replay(events, ReplayRequest(mode), lambda: "new", {})
         assert planned.needs == ["Input token was not saved: supply it again."]
-        given = Wish(mode, given=Given({"token": "yes"}))
+        given = ReplayRequest(mode, given=RunInputs({"token": "yes"}))
         planned = planned_replay(events, given, lambda: "new", {})
         assert (planned.needs, planned.inputs) == ([], {"token": "yes"})
 
@@ -206,7 +206,7 @@ def test_a_new_argument_that_is_declared_secret_is_not_written_down(
     friends = {"lab": {"route": "l", "queue": "l", "tasks": {"b": {"params": params}}}}
     events = done(document([step("a"), step("b", kwargs=kwargs)], inputs={"day": {}}))
     events.insert(1, sending("1"))
-    wish = Wish(mode, "b", {"b": {"pin": "483920", "x": 1}})
+    wish = ReplayRequest(mode, "b", {"b": {"pin": "483920", "x": 1}})
     planned = planned_replay(events, wish, lambda: "new", friends)
     (last,) = [task for _, task in planned.plan.leaves() if task.task_name == "b"]
     assert (last.kwargs["pin"], last.secret) == ("483920", frozenset({"pin"}))
@@ -249,7 +249,7 @@ def test_what_makes_no_sense_is_refused() -> None:
 # With another file, or with other inputs
 
 
-def ids_that_run(events: list[Any], wish: Wish) -> list[str]:
+def ids_that_run(events: list[Any], wish: ReplayRequest) -> list[str]:
     planned = planned_replay(events, wish, lambda: "new", {})
     ids = {node.path: node.id for _, node in planned.plan.walk()}
     assert set(planned.will_run).isdisjoint(planned.reused)
@@ -258,7 +258,7 @@ def ids_that_run(events: list[Any], wish: Wish) -> list[str]:
 
 def runs_again(before: list[Any], after: list[Any], not_needed: str = "") -> list[str]:
     """Ids of the steps that run once a file was edited, all of whose steps were done."""
-    wish = Wish("from_failed", document=document(after))
+    wish = ReplayRequest("from_failed", document=document(after))
     return ids_that_run(done(document(before), not_needed=not_needed), wish)
 
 
@@ -356,8 +356,8 @@ def test_a_new_input_runs_what_is_under_a_condition_that_looks_it_up(
 ) -> None:
     inputs = {"n": {"type": "json"}, "m": {"type": "json"}}
     events = done(document(steps, inputs=inputs), {"n": 1, "m": 1}, not_needed)
-    assert ids_that_run(events, Wish("from_failed", given=Given({"n": True}))) == again
-    assert ids_that_run(events, Wish("from_failed", given=Given({"n": 1}))) == []
+    assert ids_that_run(events, ReplayRequest("from_failed", given=RunInputs({"n": True}))) == again
+    assert ids_that_run(events, ReplayRequest("from_failed", given=RunInputs({"n": 1}))) == []
 
 
 TREE = st.recursive(
@@ -429,7 +429,7 @@ def test_what_is_reused_of_another_file_is_made_of_the_same(
     before: list[dict[str, Any]], after: list[dict[str, Any]]
 ) -> None:
     past, now = meanings(before), meanings(after)
-    wish = Wish("from_failed", document=document(after))
+    wish = ReplayRequest("from_failed", document=document(after))
     planned = planned_replay(done(document(before)), wish, lambda: "new", {})
     for each in planned.reused.values():
         assert now[each.id] == past[each.id]
@@ -438,7 +438,7 @@ def test_what_is_reused_of_another_file_is_made_of_the_same(
 
 def test_one_step_is_sent_with_other_positional_arguments() -> None:
     sent = sending("e", 4, b=5)
-    wish = Wish("only_step", "2", {"2": {"b": 7}}, args={"2": [9]})
+    wish = ReplayRequest("only_step", "2", {"2": {"b": 7}}, args={"2": [9]})
     planned = planned_replay([*past(**ALL), sent], wish, lambda: "new", {})
     assert planned.payload is not None
     assert (planned.payload.args, planned.payload.kwargs) == ((9,), {"b": 7})
@@ -447,7 +447,7 @@ def test_one_step_is_sent_with_other_positional_arguments() -> None:
 
 
 def test_a_step_with_other_positional_arguments_runs_again_with_what_it_feeds() -> None:
-    wish = Wish("from_failed", args={"1/1/0": [9]})
+    wish = ReplayRequest("from_failed", args={"1/1/0": [9]})
     planned = planned_replay(past(**ALL), wish, lambda: "new", {})
     assert planned.will_run == ["1/1/0", "1/1/1", "2"]
     assert dict(planned.plan.leaves())["1/1/0"].args == (9,)

@@ -13,7 +13,7 @@ import pytest
 from kimera_tui.errors import RunTaken, UsageError
 from kimera_tui.execution import runner as module
 from kimera_tui.execution.cancel import cancel_run
-from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.recovery import recover
@@ -44,7 +44,7 @@ async def console_at(server: Server, path: Path) -> AsyncIterator[Console]:
 
 @asynccontextmanager
 async def left(
-    server: Server, path: Path, plain: dict[str, Any], given: Given
+    server: Server, path: Path, plain: dict[str, Any], given: RunInputs
 ) -> AsyncIterator[tuple[Console, str]]:
     """A console beside a run that another one left with its first step in flight."""
     async with console_at(server, path) as first:
@@ -83,7 +83,7 @@ def path(tmp_path: Path) -> Path:
 async def test_a_run_that_is_being_taken_over_is_not_taken_over_twice(
     server: Server, path: Path, held: Held
 ) -> None:
-    async with left(server, path, {"steps": [SLOW, AFTER]}, Given()) as (console, run_id):
+    async with left(server, path, {"steps": [SLOW, AFTER]}, RunInputs()) as (console, run_id):
         first = asyncio.create_task(console.runner.resume(run_id))
         await held.reached.wait()
         with pytest.raises(RunTaken, match="at it already"):
@@ -99,7 +99,7 @@ async def test_a_run_that_is_being_taken_over_is_not_taken_over_twice(
 async def test_a_run_that_is_cancelled_while_it_is_taken_over_sends_nothing_more(
     server: Server, path: Path, held: Held, here: bool
 ) -> None:
-    async with left(server, path, {"steps": [SLOW, AFTER]}, Given()) as (console, run_id):
+    async with left(server, path, {"steps": [SLOW, AFTER]}, RunInputs()) as (console, run_id):
         resuming = asyncio.create_task(console.runner.resume(run_id))
         await held.reached.wait()
 
@@ -133,7 +133,7 @@ async def _cancelled(console: Console, run_id: str) -> None:
 async def test_a_run_whose_next_step_needs_a_secret_waits_for_its_operator(
     server: Server, path: Path
 ) -> None:
-    given = Given(prompted={"pin": PIN})
+    given = RunInputs(prompted={"pin": PIN})
     async with left(server, path, SECRET, given) as (console, run_id):
         found = await recover(console.journal, console.runner.resume, "lab")
         assert [(each, "pin" in why) for each, why in found.left] == [(run_id, True)]
@@ -148,7 +148,7 @@ async def test_a_run_whose_next_step_needs_a_secret_waits_for_its_operator(
 async def test_what_repeats_a_secret_is_hidden_after_a_restart_too(
     server: Server, path: Path
 ) -> None:
-    given = Given(prompted={"pin": PIN})
+    given = RunInputs(prompted={"pin": PIN})
     async with left(server, path, SECRET, given) as (console, run_id):
         await console.runner.resume(run_id, given)
         run = await console.ended(run_id, masked=True)
@@ -160,7 +160,7 @@ async def test_a_run_whose_secret_no_step_needs_any_more_is_taken_over(
     server: Server, path: Path
 ) -> None:
     plain = {"inputs": SECRET["inputs"], "steps": [SLOW, AFTER]}
-    async with left(server, path, plain, Given(prompted={"pin": PIN})) as (console, run_id):
+    async with left(server, path, plain, RunInputs(prompted={"pin": PIN})) as (console, run_id):
         found = await recover(console.journal, console.runner.resume, "lab")
         assert [each.run_id for each in found.adopted] == [run_id]
         assert (await console.ended(run_id)).status is Status.DONE

@@ -13,7 +13,7 @@ from kimera_tui.documents.references import TemplateError
 from kimera_tui.documents.short_secrets import ShortSecrets
 from kimera_tui.errors import TaskFailed
 from kimera_tui.execution.completion import outcome_of
-from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.execution.template_scope import NOTHING, Scope, payload
 from kimera_tui.process.events import Noticed
 from kimera_tui.process.outcome import Outcome
@@ -46,7 +46,7 @@ async def test_a_secret_that_only_a_part_of_an_argument_holds_is_known_by_itself
     }  # fmt: skip
     path = tmp_path / "runs.db"
     async with console(path, Broker()) as it:
-        run_id = it.runner.run(document(plain), Given(prompted={"key": KEY}))
+        run_id = it.runner.run(document(plain), RunInputs(prompted={"key": KEY}))
         await it.sent("a")
         said = f"no {KEY}, no canary-env-0815"
         it._end("a", Outcome("FAILURE", None, "ValueError", said, said))
@@ -84,7 +84,7 @@ async def test_what_is_too_short_to_be_hidden_everywhere_is_told_once(tmp_path: 
     steps = [step(name, kwargs={"pin": "${{ inputs.pin }}"}) for name in ("a", "b")]
     plain = {"inputs": inputs, "steps": steps}
     async with console(tmp_path / "runs.db", Broker()) as it:
-        run_id = it.runner.run(document(plain), Given(prompted={"pin": "k9"}))
+        run_id = it.runner.run(document(plain), RunInputs(prompted={"pin": "k9"}))
         for name in ("a", "b"):
             await it.sent(name)
             it.end(name, {"pin": "k9", "day": "k9"})

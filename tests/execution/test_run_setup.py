@@ -8,8 +8,8 @@ from typing import Any
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.dump import header_of
 from kimera_tui.execution.planning import planner_of
-from kimera_tui.execution.replay import Wish, planned_replay
-from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.replay import ReplayRequest, planned_replay
+from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.execution.run_setup import replay_of
 from kimera_tui.runs.events import RunStarted
 
@@ -35,7 +35,7 @@ def begun(doc: Document) -> RunStarted:
     )
 
 
-def replayed(wish: Wish) -> RunStarted:
+def replayed(wish: ReplayRequest) -> RunStarted:
     past = begun(document(REGIONAL))
     ids = (f"new-{n}" for n in itertools.count())
     planned = planned_replay([past], wish, lambda: next(ids), {})
@@ -43,16 +43,18 @@ def replayed(wish: Wish) -> RunStarted:
 
 
 def test_a_replay_shares_the_key_that_its_own_inputs_make() -> None:
-    again = replayed(Wish("again"))
+    again = replayed(ReplayRequest("again"))
     assert (again.concurrency, again.parent) == ("orders-eu", "old")
-    other = replayed(Wish("again", given=Given({"region": "us"})))
+    other = replayed(ReplayRequest("again", given=RunInputs({"region": "us"})))
     assert other.concurrency == "orders-us"
 
 
 def test_a_replay_of_a_changed_file_follows_that_file() -> None:
     limit = {"key": "all", "limit": 3}
-    changed = replayed(Wish("again", document=document({**REGIONAL, "concurrency": limit})))
+    changed = replayed(
+        ReplayRequest("again", document=document({**REGIONAL, "concurrency": limit}))
+    )
     assert (changed.concurrency, changed.limit) == ("all", 3)
     plain = {key: value for key, value in REGIONAL.items() if key != "concurrency"}
-    free = replayed(Wish("again", document=document(plain)))
+    free = replayed(ReplayRequest("again", document=document(plain)))
     assert (free.concurrency, free.limit) == ("", 1)

@@ -9,8 +9,8 @@ import pytest
 
 from kimera_tui.errors import KimeraError, RunRefused, UsageError
 from kimera_tui.execution.completion import RunTimedOut
-from kimera_tui.execution.replay import Wish
-from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.replay import ReplayRequest
+from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.runs.events import StepRetried
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.status import Status
@@ -63,7 +63,7 @@ async def test_templates_look_up_inputs_results_and_what_came_before(console: Co
                 ),
             ],
         },
-        Given({"day": "2026-11-22"}),
+        RunInputs({"day": "2026-11-22"}),
     )
     assert run.status is Status.DONE
     assert of(run, "last").result == {
@@ -309,7 +309,7 @@ async def test_secrets_are_fetched_late_and_written_nowhere(
             )
         ],
     }
-    given = Given(prompted={"word": "kanarienvogel-zwei"})
+    given = RunInputs(prompted={"word": "kanarienvogel-zwei"})
     with console.manager.events.subscribe() as mailbox:
         run_id = console.runner.run(document(plain), given)
         result = await console.runner.result(run_id)
@@ -325,11 +325,11 @@ async def test_secrets_are_fetched_late_and_written_nowhere(
     assert b"login" in written
     assert b"kanarienvogel" not in written
 
-    replayed = await console.runner.replay(run_id, Wish("again", given=given))
+    replayed = await console.runner.replay(run_id, ReplayRequest("again", given=given))
     again = await console.ended(replayed, masked=True)
     assert again.status is Status.DONE
     with pytest.raises(KimeraError, match="word"):
-        await console.runner.result(await console.runner.replay(run_id, Wish("again")))
+        await console.runner.result(await console.runner.replay(run_id, ReplayRequest("again")))
 
 
 async def test_inputs_that_do_not_fit_are_refused_before_anything_is_sent(console: Console) -> None:
@@ -337,7 +337,7 @@ async def test_inputs_that_do_not_fit_are_refused_before_anything_is_sent(consol
     with pytest.raises(UsageError, match="n"):
         console.runner.run(document(plain))
     with pytest.raises(UsageError, match="n"):
-        console.runner.run(document(plain), Given({"n": "x"}))
+        console.runner.run(document(plain), RunInputs({"n": "x"}))
     assert await console.journal.runs() == []
 
 
@@ -352,7 +352,7 @@ async def test_runs_with_the_same_key_do_not_overlap(console: Console) -> None:
     second = console.runner.run(document(plain))
     with pytest.raises(RunRefused, match="orders-eu"):
         await console.runner.result(second)
-    other = console.runner.run(document(plain), Given({"region": "us"}))
+    other = console.runner.run(document(plain), RunInputs({"region": "us"}))
     assert (await console.ended(other)).status is Status.DONE
     assert (await console.ended(first)).status is Status.DONE
     assert len(await console.journal.runs()) == 2
@@ -376,7 +376,9 @@ async def test_a_replay_with_other_inputs_runs_only_what_looks_them_up(console: 
     }
     first = console.runner.run(document(plain))
     await console.ended(first)
-    again = await console.runner.replay(first, Wish("from_failed", given=Given({"b": "3"})))
+    again = await console.runner.replay(
+        first, ReplayRequest("from_failed", given=RunInputs({"b": "3"}))
+    )
     run = await console.ended(again)
     sent = {step.id for step in run.steps.values() if step.sent_at is not None}
     assert sent == {"right", "sum"}

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.friends import Friend
 from kimera_tui.documents.calls import Chain, Para, Task, Workflow
-from kimera_tui.execution.replay import Wish
+from kimera_tui.execution.replay import ReplayRequest
 from kimera_tui.execution.runner import Runner
 from kimera_tui.process import TaskManager
 from kimera_tui.process.loop.clock import SystemClock
@@ -174,7 +174,9 @@ class Machine(RuleBasedStateMachine):
         async def replay() -> None:
             ended = [row for row in await self.console.journal.runs() if row.ended is not None]
             if ended:
-                await self.console.runner.replay(ended[which % len(ended)].run_id, Wish(mode))
+                await self.console.runner.replay(
+                    ended[which % len(ended)].run_id, ReplayRequest(mode)
+                )
 
         self.do(replay())
 

@@ -15,7 +15,7 @@ from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.friends import Friend
 from kimera_tui.documents.calls import Chain, Para, Step, Task, Workflow
 from kimera_tui.errors import JournalError, RunTaken, UsageError
-from kimera_tui.execution.replay import Wish
+from kimera_tui.execution.replay import ReplayRequest
 from kimera_tui.execution.runner import Runner
 from kimera_tui.process import TaskManager
 from kimera_tui.process.loop.clock import Clock, SystemClock
@@ -200,9 +200,11 @@ async def test_a_secret_that_is_gone_is_asked_for_and_its_mask_never_sent(
         assert run.steps["1"].cause == "needs password again"
         assert ran(run) == [1, 0]
         with pytest.raises(UsageError, match=r"needs password again\. Nothing was sent\."):
-            await second.runner.replay(run_id, Wish("from_failed"))
+            await second.runner.replay(run_id, ReplayRequest("from_failed"))
         overrides = {"1": {"password": "hunter2-canary"}}
-        replayed = await second.runner.replay(run_id, Wish("from_failed", overrides=overrides))
+        replayed = await second.runner.replay(
+            run_id, ReplayRequest("from_failed", overrides=overrides)
+        )
         again = await second.ended(replayed)
         assert again.status is Status.DONE
         assert again.parent == run_id

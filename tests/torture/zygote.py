@@ -23,7 +23,7 @@ import kimera_tui.runs.journal.queries
 import kimera_tui.runs.journal.writer  # noqa: F401
 from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.friends import Friend
-from kimera_tui.execution.replay import Wish
+from kimera_tui.execution.replay import ReplayRequest
 from kimera_tui.execution.runner import Runner
 from kimera_tui.process import TaskManager
 from kimera_tui.process.loop.clock import SystemClock
@@ -77,7 +77,7 @@ async def console(order: Order) -> None:
     if order.shape == "replay from failed" and order.starts:
         rows = await journal.runs()
         if len(rows) == 1 and rows[0].ended is not None:
-            replayed = await runner.replay(rows[0].run_id, Wish("from_failed"))
+            replayed = await runner.replay(rows[0].run_id, ReplayRequest("from_failed"))
             await asyncio.gather(runner.result(replayed), return_exceptions=True)
     await runner.stop()
     await manager.aclose()

@@ -33,9 +33,9 @@ from kimera_tui.execution.detach.blockers import Ground, Stop, stops
 from kimera_tui.execution.detach.handover import CannotDetach
 from kimera_tui.execution.planning import DocumentPlanner, plan_of
 from kimera_tui.execution.preflight import Facts
-from kimera_tui.execution.replay import Wish
-from kimera_tui.execution.run_inputs import Given
-from kimera_tui.execution.runner import NOTHING_GIVEN, Decision, Runner
+from kimera_tui.execution.replay import ReplayRequest
+from kimera_tui.execution.run_inputs import RunInputs
+from kimera_tui.execution.runner import NO_INPUTS, Decision, Runner
 from kimera_tui.process import events as e
 from kimera_tui.process.engine import Receipt
 from kimera_tui.process.loop.bus import EventBus
@@ -141,7 +141,7 @@ class StageRunner(Runner):
         self.stage.launched.append(workflow)
         return self.begin(workflow.name, plan_of(workflow.root, self.stage.new_id))
 
-    def run(self, document: Document, given: Given = NOTHING_GIVEN) -> str:
+    def run(self, document: Document, given: RunInputs = NO_INPUTS) -> str:
         self.stage.documents.append((document, given))
         plan = DocumentPlanner(self.stage.new_id).plan(document)
         return self.begin(document.name, plan, inputs=given.inputs, header=header_of(document))
@@ -156,7 +156,7 @@ class StageRunner(Runner):
         friends = {name: friend.as_mapping() for name, friend in self.stage.friends.items()}
         return stops(DocumentPlanner(self.stage.new_id).plan(document), Ground(friends))
 
-    async def detach(self, document: Document, given: Given = NOTHING_GIVEN) -> str:
+    async def detach(self, document: Document, given: RunInputs = NO_INPUTS) -> str:
         run_id = self.run(document, given)
         self.stage.tell(RunDetached(at=self.stage.clock.now(), run_id=run_id, paths=("0",)))
         return run_id
@@ -167,7 +167,7 @@ class StageRunner(Runner):
             raise CannotDetach(self.refused)
         self.stage.tell(RunDetached(at=self.stage.clock.now(), run_id=run_id, paths=("1",)))
 
-    async def resume(self, run_id: str, given: Given = NOTHING_GIVEN) -> Resumed:
+    async def resume(self, run_id: str, given: RunInputs = NO_INPUTS) -> Resumed:
         self.stage.acts.append(("resume", run_id))
         return Resumed(run_id, "")
 
@@ -221,7 +221,7 @@ class StageRuns(Runs):
     async def recover(self) -> Recovery:
         return self.stage.recovery
 
-    async def replay(self, run_id: str, wish: Wish) -> str:
+    async def replay(self, run_id: str, wish: ReplayRequest) -> str:
         self.stage.acts.append((run_id, wish))
         return run_id
 
@@ -320,7 +320,7 @@ class Stage(Console):
         self.clock, self.told = self.journal.clock, self.journal.told
         self.facts_now = Facts(view=VIEW)
         self.launched: list[Workflow] = []
-        self.documents: list[tuple[Document, Given]] = []
+        self.documents: list[tuple[Document, RunInputs]] = []
         self.plans: list[list[tuple[str, PlannedTask]]] = []
         self.recovery = Recovery()
         self.acts: list[Any] = []

@@ -8,7 +8,7 @@ from dataclasses import replace
 from kimera_tui.documents.document import Document
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.preflight import Finding, against
-from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.ui.acts import Acts
 from kimera_tui.ui.compose.calls import calls_lines
 from kimera_tui.ui.compose.preflight_window import Preflight
@@ -95,15 +95,15 @@ class RunActions:
         intro = "Nothing is sent. Templates that only a run can fill stay as they are."
         await self._kimera.ask(Reader("Dry run", intro, calls_lines(document, calls)))
 
-    async def _given(self, document: Document, title: str, act: str) -> Given | None:
+    async def _given(self, document: Document, title: str, act: str) -> RunInputs | None:
         """The inputs of the run; None if the operator closes the form."""
         if not document.inputs:
-            return Given()
+            return RunInputs()
         last = self._composer.last_run
         inputs = last.inputs if last is not None else {}
         return await self._kimera.ask(run_form(document, inputs, title, act))
 
-    async def _findings(self, document: Document, given: Given) -> Sequence[Finding]:
+    async def _findings(self, document: Document, given: RunInputs) -> Sequence[Finding]:
         """What the pre-flight finds now."""
         self._acts.mention_wait()
         return await self._services.workflows.preflight(document, given, self._composer.file)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 from kimera_tui.errors import UsageError
-from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.runs.compare.comparison import compare
 from kimera_tui.runs.search.query import parse
 from kimera_tui.runs.search.tree import EVERYTHING, Term, written
@@ -96,7 +96,7 @@ class HistoryActions:
         if run is None or run.ended is not None:
             self._kimera.flash("Select a run that has not ended.")
             return
-        document, given = document_of_run(run), Given()
+        document, given = document_of_run(run), RunInputs()
         if document is not None and asked_secrets(document):
             form = run_form(secrets_only(document), {}, "Resume", "Resume")
             if (answer := await self._kimera.ask(form)) is None:

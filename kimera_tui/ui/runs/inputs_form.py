@@ -7,7 +7,7 @@ from typing import Any
 
 from kimera_tui.documents.document import Document, Input
 from kimera_tui.documents.inputs import resolve
-from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.ui.compose.forms import FormWindow
 from kimera_tui.ui.text import safe
 from kimera_tui.ui.widgets.field import Field, optional, spec_title
@@ -26,7 +26,7 @@ def asked_secrets(document: Document) -> list[str]:
 
 def run_form(
     document: Document, last: Mapping[str, Any], title: str, act: str, *, filled: bool = False
-) -> FormWindow[Given]:
+) -> FormWindow[RunInputs]:
     """The window that asks for the inputs of a run.
 
     Args:
@@ -49,7 +49,7 @@ def run_form(
         if name not in fields
     ]
 
-    def build(values: dict[str, Any]) -> Given:
+    def build(values: dict[str, Any]) -> RunInputs:
         given = {
             name: value
             for name, value in values.items()
@@ -57,7 +57,7 @@ def run_form(
         }
         resolve(document.inputs, given)
         prompted = {name: values[name] for name in secrets & values.keys() if values[name]}
-        return Given(given, prompted)
+        return RunInputs(given, prompted)
 
     return FormWindow(
         safe(f"{title}: {document.name}", 100),

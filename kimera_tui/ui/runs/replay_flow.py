@@ -11,7 +11,7 @@ from kimera_tui.config.friends import TaskInfo
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.dump import document_from
 from kimera_tui.errors import UsageError
-from kimera_tui.execution.replay import Wish
+from kimera_tui.execution.replay import ReplayRequest
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.plan import PlannedTask
 from kimera_tui.runs.state import StepState
@@ -28,12 +28,12 @@ class _Form:
     """A form of a way to replay, and how its answer goes into the wish."""
 
     make: Callable[[], FormWindow[Any]]
-    fill: Callable[[Wish, Any], Wish]
+    fill: Callable[[ReplayRequest, Any], ReplayRequest]
 
 
 async def ask_replay(
     kimera: Kimera, run: RunState, step: StepState | None, *, ask: bool = False
-) -> Wish | None:
+) -> ReplayRequest | None:
     """Ask how to replay a run, with the options and inputs of that way.
 
     Args:
@@ -54,7 +54,7 @@ async def ask_replay(
     return await _filled(kimera, run, way.wish, forms, ask=ask)
 
 
-async def ask_past_replay(kimera: Kimera, run_id: str) -> Wish | None:
+async def ask_past_replay(kimera: Kimera, run_id: str) -> ReplayRequest | None:
     """The same for a run that is read from the journal first."""
     run = await kimera.services.journal.run(run_id)
     if run.ended is None:
@@ -85,7 +85,7 @@ def _arguments(
     friend = kimera.services.friends.get(task.friend)
     info = TaskInfo() if friend is None else friend.tasks.get(task.task_name, TaskInfo())
 
-    def fill(wish: Wish, given: Arguments) -> Wish:
+    def fill(wish: ReplayRequest, given: Arguments) -> ReplayRequest:
         args = {} if given.args is None else {step.path: given.args}
         return replace(wish, overrides={step.path: given.kwargs}, args=args)
 
@@ -93,8 +93,8 @@ def _arguments(
 
 
 async def _filled(
-    kimera: Kimera, run: RunState, wish: Wish, forms: Sequence[_Form], *, ask: bool
-) -> Wish | None:
+    kimera: Kimera, run: RunState, wish: ReplayRequest, forms: Sequence[_Form], *, ask: bool
+) -> ReplayRequest | None:
     """The wish with the answers of its forms, once the operator agrees to its plan; else None.
 
     Operators who disagree, or typed what is impossible, get the forms again as they left them.
@@ -116,7 +116,7 @@ async def _filled(
             return None
 
 
-async def _agreed(kimera: Kimera, run: RunState, wish: Wish) -> bool:
+async def _agreed(kimera: Kimera, run: RunState, wish: ReplayRequest) -> bool:
     """Whether the operator has seen what will be sent, and agrees."""
     plan = await kimera.telling(kimera.services.runs.replay_plan(run.run_id, wish))
     if plan is None:

@@ -13,7 +13,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import OptionList
 
 from kimera_tui.errors import KimeraError
-from kimera_tui.execution.replay import ReplayPlan, Wish
+from kimera_tui.execution.replay import ReplayPlan, ReplayRequest
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.plan import is_handler
 from kimera_tui.runs.state import StepState
@@ -35,7 +35,7 @@ class Way:
     """A way to run something again."""
 
     words: str
-    wish: Wish
+    wish: ReplayRequest
     asks: Literal["", "inputs", "arguments"] = ""
     """What is asked for first."""
 
@@ -56,7 +56,7 @@ class AskReplay(ChoiceWindow[Way]):
         self,
         run: RunState,
         step: StepState | None,
-        plan: Callable[[Wish], Awaitable[ReplayPlan]],
+        plan: Callable[[ReplayRequest], Awaitable[ReplayPlan]],
     ) -> None:
         intro = f"{run.name}\nA new run; this one stays as it is.\n"
         super().__init__("Replay", [(way.words, way) for way in ways(run, step)], intro)
@@ -107,20 +107,24 @@ def plan_words(plan: ReplayPlan) -> str:
 def ways(run: RunState, step: StepState | None) -> list[Way]:
     """The ways to replay a run, the likeliest first."""
     failed = any(step.status.bad and not is_handler(path) for path, step in run.steps.items())
-    found = [Way("Run again", Wish("again"))]
+    found = [Way("Run again", ReplayRequest("again"))]
     if failed:
-        found.insert(0, Way("From what failed", Wish("from_failed")))
+        found.insert(0, Way("From what failed", ReplayRequest("from_failed")))
     if run.header.get("inputs"):
-        found.append(Way("With other inputs…", Wish("from_failed"), "inputs"))
+        found.append(Way("With other inputs…", ReplayRequest("from_failed"), "inputs"))
     if step is None:
         return found
     name = step.id or step.name
     if len(run.steps) > 1:
         found += [
-            Way(f"From {name} on", Wish("from_step", step.path)),
-            Way(f"Only {name}, as it was sent", Wish("only_step", step.path)),
+            Way(f"From {name} on", ReplayRequest("from_step", step.path)),
+            Way(f"Only {name}, as it was sent", ReplayRequest("only_step", step.path)),
         ]
     found.append(
-        Way(f"Only {name}, with other arguments…", Wish("only_step", step.path), "arguments")
+        Way(
+            f"Only {name}, with other arguments…",
+            ReplayRequest("only_step", step.path),
+            "arguments",
+        )
     )
     return found

@@ -8,7 +8,7 @@ from pathlib import Path
 from kimera_tui.config.friends import Friend
 from kimera_tui.documents.document import Document, Step
 from kimera_tui.execution.preflight import tasks_of
-from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.runs.index import RunState
 from kimera_tui.ui.friends.call_text import call_words
@@ -25,7 +25,7 @@ def sending(params: TaskParams, friend: Friend) -> Question:
     return Question("Send the task", call_words(params, secret, queue=friend.queue), "Send")
 
 
-def running(document: Document, given: Given, friends: Mapping[str, Friend]) -> Question:
+def running(document: Document, given: RunInputs, friends: Mapping[str, Friend]) -> Question:
     """Before a workflow is run."""
     lines = [document.name, ""]
     lines += [

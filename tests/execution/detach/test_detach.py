@@ -13,8 +13,8 @@ import pytest
 
 from kimera_tui.errors import BrokerUnavailable, UsageError
 from kimera_tui.execution.detach.handover import CannotDetach
-from kimera_tui.execution.replay import Wish
-from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.replay import ReplayRequest
+from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.process.redis.publisher import RedisPublisher
 from kimera_tui.runs.events import RunDetached, StepHandedOver, StepIntended
 from kimera_tui.runs.index import RunBook, RunState
@@ -152,7 +152,7 @@ async def test_templates_are_filled_in_before_it_is_handed_over(
             step("b", with_={"key": "${{ inputs.key }}", "text": "$${{ no.template }}"}),
         ],
     }
-    run_id = await console.runner.detach(document(plain), Given({"day": "2026-11-22"}))
+    run_id = await console.runner.detach(document(plain), RunInputs({"day": "2026-11-22"}))
     result = await console.runner.result(run_id)
     assert result == {
         "args": [{"args": [], "kwargs": {"day": "2026-11-22"}}],
@@ -238,7 +238,9 @@ async def test_a_step_can_be_replayed_as_the_workers_sent_it(console: Console) -
         "steps": [step("a"), step("b", with_={"n": "${{ inputs.n }}"})],
     }
     first = await console.ended(await console.runner.detach(document(plain)))
-    again = await console.ended(await console.runner.replay(first.run_id, Wish("only_step", "b")))
+    again = await console.ended(
+        await console.runner.replay(first.run_id, ReplayRequest("only_step", "b"))
+    )
     assert again.steps["0"].result == first.steps["1"].result
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kimera_tui.console.workflows import SavedWorkflow
-from kimera_tui.execution.replay import Wish
+from kimera_tui.execution.replay import ReplayRequest
 from kimera_tui.ui.compose.workflow_picker import WorkflowPicker
 from kimera_tui.ui.runs.live import LiveScreen
 from kimera_tui.ui.runs.replay_window import AskReplay
@@ -89,7 +89,7 @@ async def test_the_last_run_of_a_workflow_is_replayed_from_the_picker(tmp_path: 
         await it.keys("2", "o", "ctrl+l")
         assert isinstance(it.app.screen, AskReplay)
         await it.keys("enter")
-        assert it.stage.acts == [(run_id, Wish("from_failed"))]
+        assert it.stage.acts == [(run_id, ReplayRequest("from_failed"))]
 
 
 async def test_the_picker_finds_by_letters_of_the_name_and_stays_empty_without(

@@ -10,7 +10,7 @@ import pytest
 from kimera_tui.cluster.inspector import ClusterView
 from kimera_tui.documents.document import Document
 from kimera_tui.execution.from_run import LastRun
-from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.ui.compose.forms import FormWindow
 from kimera_tui.ui.compose.preflight_window import Preflight
 from kimera_tui.ui.compose.windows import Reader
@@ -184,7 +184,7 @@ async def test_the_last_run_is_read_again_only_when_one_of_this_name_ended(
         runs = []
         for name in ("other", "nightly"):
             document = Document.model_validate({"name": name, "steps": [call("echo.value")]})
-            runs.append(it.stage.runner.run(document, Given()))
+            runs.append(it.stage.runner.run(document, RunInputs()))
         await it.keys()
         before = len(read)
         it.stage.ended(runs[0])

@@ -7,7 +7,7 @@ from textual.pilot import Pilot
 from textual.worker import WorkerFailed
 
 from kimera_tui.documents.calls import Workflow
-from kimera_tui.execution.replay import Wish
+from kimera_tui.execution.replay import ReplayRequest
 from kimera_tui.execution.uncertain_steps import Doubt, StepsInDoubt
 from kimera_tui.process import events as e
 from kimera_tui.runs.events import StepIntended
@@ -264,7 +264,7 @@ async def test_a_step_that_may_run_twice_is_asked_about_before_it_is_sent_again(
         doubt = Doubt((step, intent), Fate("in flight", "with worker w1"))
         sent = stage.runs.replay
 
-        async def replay(run_id: str, wish: Wish) -> str:
+        async def replay(run_id: str, wish: ReplayRequest) -> str:
             if doubt.name not in wish.again:
                 raise StepsInDoubt([doubt])
             return await sent(run_id, wish)

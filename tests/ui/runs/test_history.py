@@ -14,8 +14,8 @@ from textual.pilot import Pilot
 
 from kimera_tui.documents.document import Document
 from kimera_tui.errors import JournalError
-from kimera_tui.execution.replay import ReplayPlan, Wish
-from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.replay import ReplayPlan, ReplayRequest
+from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.runs.events import RunStarted
 from kimera_tui.runs.index import RunBook
 from kimera_tui.ui.app import KimeraApp
@@ -85,7 +85,7 @@ async def test_a_failed_run_is_replayed_from_what_failed() -> None:
         assert "Will run 1, reuse 1: fail." in grid(app)
         await pilot.press("enter")
         await settle(pilot)
-        assert stage.acts == [(next(iter(app.state.book.runs)), Wish("from_failed"))]
+        assert stage.acts == [(next(iter(app.state.book.runs)), ReplayRequest("from_failed"))]
         assert isinstance(app.screen, LiveScreen)
 
 
@@ -110,7 +110,7 @@ async def past(stage: Stage, *names: str) -> list[str]:
     ids = []
     for name in names:
         run = Document.model_validate({"name": name, "steps": [ADD]})
-        ids.append(stage.runner.run(run, Given()))
+        ids.append(stage.runner.run(run, RunInputs()))
         stage.succeeded(stage.plans[-1][0][1], f"of {name}")
         stage.ended(ids[-1])
     return ids
@@ -143,7 +143,7 @@ async def test_the_run_that_is_replayed_is_the_one_under_the_cursor_not_the_one_
         await settle(pilot)
         await pilot.press("enter")
         await settle(pilot)
-        assert stage.acts == [(ids[0], Wish("again"))]
+        assert stage.acts == [(ids[0], ReplayRequest("again"))]
 
 
 @pytest.mark.parametrize("key", ["s", "y", "w"])
@@ -218,7 +218,7 @@ async def test_a_way_to_replay_is_planned_once_however_often_it_is_pointed_at(
     stage, planned = Stage(), []
     plan = stage.runs.replay_plan
 
-    async def counted(run_id: str, wish: Wish) -> ReplayPlan:
+    async def counted(run_id: str, wish: ReplayRequest) -> ReplayPlan:
         planned.append(wish)
         return await plan(run_id, wish)
 
@@ -233,5 +233,5 @@ async def test_a_way_to_replay_is_planned_once_however_often_it_is_pointed_at(
         for key in ("down", "up", "down", "up"):
             await pilot.press(key)
             await settle(pilot)
-        assert planned == [Wish("from_failed"), Wish("again")]
+        assert planned == [ReplayRequest("from_failed"), ReplayRequest("again")]
         assert "Will run 1, reuse 1: fail." in grid(pilot.app)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from kimera_tui.documents.document import Document
-from kimera_tui.execution.replay import Wish
-from kimera_tui.execution.run_inputs import Given
+from kimera_tui.execution.replay import ReplayRequest
+from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.ui.runs.history import HistoryScreen
 from kimera_tui.ui.runs.live import LiveScreen
 from kimera_tui.ui.runs.replay_window import AskReplay
@@ -34,7 +34,7 @@ CHAIN = {
 async def failed(it: Composing, name: str = "report", bad: int = 2) -> str:
     """A run whose steps are done up to one that failed; returns its id."""
     document = Document.model_validate({**CHAIN, "name": name})
-    run_id = it.stage.runner.run(document, Given({"day": "monday", "count": 3}))
+    run_id = it.stage.runner.run(document, RunInputs({"day": "monday", "count": 3}))
     for number, (_, task) in enumerate(it.stage.plans[-1][: bad + 1]):
         it.stage.sent(task)
         if number == bad:
@@ -111,7 +111,7 @@ async def test_what_was_typed_is_shown_as_a_call_and_sent_as_it_was_shown() -> N
             assert words in it.picture
         assert it.stage.acts == []
         await it.keys("right", "enter")
-        wish = Wish("only_step", "2", overrides={"2": {"b": 7}}, args={"2": (9,)})
+        wish = ReplayRequest("only_step", "2", overrides={"2": {"b": 7}}, args={"2": (9,)})
         assert it.stage.acts == [(it.run_id, wish)]  # type: ignore[attr-defined]
 
 
@@ -207,7 +207,7 @@ async def test_a_call_that_is_longer_than_the_screen_leaves_room_for_the_answer(
         kwargs = {f"a{n}": "long " * 40 for n in range(15)}
         step = {"id": "add", "task": "echo.value", "kwargs": kwargs}
         document = Document.model_validate({"name": "long", "steps": [step]})
-        run_id = it.stage.runner.run(document, Given())
+        run_id = it.stage.runner.run(document, RunInputs())
         it.stage.succeeded(it.stage.plans[-1][0][1], 1)
         it.stage.sent(it.stage.plans[-1][0][1])
         it.stage.ended(run_id)
