@@ -14,7 +14,7 @@ from kimera_tui.process.events import Event, TaskEvent
 from kimera_tui.process.loop.bus import Mailbox
 from kimera_tui.runs.event_text import Words
 from kimera_tui.runs.events import RunEvent, RunStarted
-from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.runs.index import RunIndex, RunState
 
 _SILENT = frozenset({"polled", "forgotten", "released", "callback", "broker", "dispatched", "run"})
 WIDTH = 24
@@ -33,7 +33,7 @@ class Progress:
         self._mailbox = mailbox
         self._as_json = as_json
         self._bar = not as_json and sys.stderr.isatty()
-        self._book = RunBook()
+        self._book = RunIndex()
 
     async def show(self) -> None:
         """Show what happens until cancelled."""

@@ -124,9 +124,9 @@ async def _run_to_end(console: Console, past: str, wish: ReplayRequest, *, as_js
 
 def _shown(events: Sequence[object], run_id: str) -> RunState:
     """The run that these events tell of, without its secrets."""
-    from kimera_tui.runs.index import RunBook
+    from kimera_tui.runs.index import RunIndex
 
-    book = RunBook()
+    book = RunIndex()
     for event in events:
         book.take(event)
     return book.runs[run_id]

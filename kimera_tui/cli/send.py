@@ -161,9 +161,9 @@ class _Watcher:
     """Prints what happens to the task, each thing once."""
 
     def __init__(self) -> None:
-        from kimera_tui.runs.index import RunBook
+        from kimera_tui.runs.index import RunIndex
 
-        self.book = RunBook()
+        self.book = RunIndex()
         self.warnings: list[str] = []
         """What speaks against the task's success."""
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kimera_tui.console.console import Console
-    from kimera_tui.runs.index import RunBook, RunState
+    from kimera_tui.runs.index import RunIndex, RunState
     from kimera_tui.runs.search.query import RunRow
 
 LOOK_EVERY = 0.5
@@ -67,9 +67,9 @@ async def follow(console: Console, run_id: str, until: float) -> RunState:
         NotEnded: it has not ended by then.
         UsageError: its start is not in the journal.
     """
-    from kimera_tui.runs.index import RunBook
+    from kimera_tui.runs.index import RunIndex
 
-    seen, book, is_left = 0, RunBook(), False
+    seen, book, is_left = 0, RunIndex(), False
     while True:
         began = time.monotonic()
         events = await console.journal.events_of(run_id)
@@ -93,7 +93,7 @@ def _hint_of(row: RunRow) -> str:
     return f"{theirs} console works on it: kimera-tui resume {row.run_id[:8]} continues it."
 
 
-def _lines(book: RunBook, events: Sequence[object]) -> list[str]:
+def _lines(book: RunIndex, events: Sequence[object]) -> list[str]:
     """Fold events in; returns them as lines."""
     lines = []
     for event in events:

@@ -142,7 +142,7 @@ class RunState:
         self.steps[step.path] = step
 
 
-class RunBook:
+class RunIndex:
     """Folds events into runs. The same events always give the same runs.
 
     The states of steps are folded purely (``runs.state.fold``). The index itself is changed in
@@ -312,6 +312,6 @@ def _end_of(run: RunState, seen_at: float) -> float:
 
 def folded(events: Iterable[object]) -> RunState | None:
     """The run that its events tell of; None where its start is not among them."""
-    book = RunBook()
+    book = RunIndex()
     book.apply_all(events)
     return next(iter(book.runs.values()), None)

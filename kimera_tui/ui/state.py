@@ -11,7 +11,7 @@ from kimera_tui.console.console import Console
 from kimera_tui.errors import KimeraError
 from kimera_tui.process.events import ConnectionBack, ConnectionLost
 from kimera_tui.runs.events import RunEnded, RunStarted
-from kimera_tui.runs.index import RunBook
+from kimera_tui.runs.index import RunIndex
 from kimera_tui.ui.compose.composer import Composer
 from kimera_tui.ui.runs.event_lines import event_line
 from kimera_tui.ui.runs.event_pane import RING, EventLine
@@ -28,7 +28,7 @@ class ConsoleState:
 
     def __init__(self, services: Console) -> None:
         self._services = services
-        self.book = RunBook()
+        self.book = RunIndex()
         self.vitals = Vitals(read_only=services.guard.read_only)
         self.selection = Selection()
         self.composer = Composer()

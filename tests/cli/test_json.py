@@ -15,7 +15,7 @@ from kimera_tui.cli.output import data
 from kimera_tui.console.export import write_run
 from kimera_tui.process import events as e
 from kimera_tui.runs.compare.comparison import compare
-from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.runs.index import RunIndex, RunState
 from kimera_tui.ui.runs.payload_view import text_for_file, yankable
 from tests.cli.conftest import Run
 from tests.conftest import REPO
@@ -36,7 +36,7 @@ def strict(text: str) -> Any:
 
 def run_with(result: object, run_id: str = "r") -> RunState:
     """A run whose first step returned something."""
-    book = RunBook()
+    book = RunIndex()
     book.apply_all([started(run_id), e.Succeeded(at=2, task_id=f"{run_id}-0", result=result)])
     return book.runs[run_id]
 

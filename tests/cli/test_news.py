@@ -12,7 +12,7 @@ from kimera_tui.process.events import StateSeen, Succeeded
 from kimera_tui.process.loop.bus import EventBus
 from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.runs.event_text import Words
-from kimera_tui.runs.index import RunBook
+from kimera_tui.runs.index import RunIndex
 from tests.runs.lab import dispatched, started
 
 
@@ -21,12 +21,12 @@ def start(source: str, worker: str = "w1@host", task_id: str = "r-0") -> StateSe
     return StateSeen(at=1_000_002, task_id=task_id, state="STARTED", meta=meta, source=source)
 
 
-def words_of(event: object, book: RunBook) -> Words | None:
+def words_of(event: object, book: RunIndex) -> Words | None:
     return news_of(event, book)[1]
 
 
 def test_a_start_is_told_once_whoever_says_it_first() -> None:
-    book = RunBook()
+    book = RunIndex()
     seen = [started("r"), dispatched("r-0"), start("inspect"), start("backend", ""), start("event")]
     told = [words[0] for event in seen if (words := words_of(event, book)) is not None]
     assert told == ["run", "dispatched", "started"]

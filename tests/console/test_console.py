@@ -10,7 +10,7 @@ import pytest
 
 from kimera_tui.execution.cancel import _outcome
 from kimera_tui.execution.replay import ReplayRequest
-from kimera_tui.runs.index import RunBook
+from kimera_tui.runs.index import RunIndex
 from tests.console.test_guard import MENDED_BY_GLASS, left
 from tests.console.test_states import connected
 
@@ -29,14 +29,14 @@ async def test_whole_runs_are_folded_beside_the_loop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folding: list[threading.Thread] = []
-    apply_all = RunBook.apply_all
+    apply_all = RunIndex.apply_all
 
-    def noted(book: RunBook, events: Iterable[object]) -> set[str]:
+    def noted(book: RunIndex, events: Iterable[object]) -> set[str]:
         folding.append(threading.current_thread())
         return apply_all(book, events)
 
     async with left(tmp_path, monkeypatch, MENDED_BY_GLASS) as console:
-        monkeypatch.setattr(RunBook, "apply_all", noted)
+        monkeypatch.setattr(RunIndex, "apply_all", noted)
         await console.runs.replay_plan("r", ReplayRequest())
         assert await console.workflows.last_run("run r") is not None
         await console.journal.run("r")

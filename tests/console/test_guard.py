@@ -17,7 +17,7 @@ from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.process import events as e
 from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.runs.events import RunCancelled, RunStarted, StepSkipped
-from kimera_tui.runs.index import RunBook
+from kimera_tui.runs.index import RunIndex
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.plan import Node, PlannedTask
 
@@ -126,7 +126,7 @@ async def test_a_run_whose_last_steps_may_not_be_sent_is_not_cancelled_here(
 
 
 def left_of(plan: Node, *events: object) -> set[str]:
-    book = RunBook()
+    book = RunIndex()
     book.apply_all([RunStarted(at=0, run_id="r", name="r", plan=plan), *events])
     return friends_left(book.runs["r"])
 

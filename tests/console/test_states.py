@@ -13,7 +13,7 @@ from kimera_tui.console.console import Console, build_console
 from kimera_tui.documents.calls import Chain, Para, Step, Task, Workflow
 from kimera_tui.process import TaskParams
 from kimera_tui.process.events import StateSeen
-from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.runs.index import RunIndex, RunState
 
 FRIENDS = """
 friends:
@@ -51,7 +51,7 @@ async def watched(
     until: Callable[[RunState], bool] = lambda run: run.ended is not None,
 ) -> RunState:
     """Launch a workflow and fold what happens until something is so."""
-    book = RunBook()
+    book = RunIndex()
     with console.bus.subscribe() as mailbox:
         run_id = await console.runs.start(Workflow("run", root))
         async with asyncio.timeout(25):
@@ -84,7 +84,7 @@ async def test_steps_behind_a_revoked_one_are_unreachable_and_not_pending(
 ) -> None:
     async with connected(broker_url, tmp_path, monkeypatch) as console:
         slow = call("flaky", "sleep", seconds=15)
-        book = RunBook()
+        book = RunIndex()
         with console.bus.subscribe() as mailbox:
             run_id = await console.runs.start(Workflow("run", Chain((slow, slow))))
             async with asyncio.timeout(25):

@@ -19,7 +19,7 @@ from kimera_tui.execution.runner import Runner
 from kimera_tui.process import TaskManager
 from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.runs.events import RunEnded
-from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.runs.index import RunIndex, RunState
 from kimera_tui.runs.journal.journal import Journal
 from tests.process.redis.servers import Server
 from tests.torture.lab import torture_worker
@@ -46,7 +46,7 @@ class Console:
     journal: Journal
     manager: TaskManager
     server: Server
-    book: RunBook
+    book: RunIndex
     mailbox: Any
 
     def folded(self, run_id: str) -> RunState:
@@ -67,7 +67,7 @@ class Console:
             await asyncio.gather(self.runner.result(run_id), return_exceptions=True)
         events = await self.journal.events_of(run_id)
         assert [type(event) for event in events].count(RunEnded) == 1  # releases may come after
-        book = RunBook()
+        book = RunIndex()
         book.apply_all(events)
         live, kept = self.folded(run_id), book.runs[run_id]
         assert live.status is kept.status
@@ -107,7 +107,7 @@ async def open_console(
     await journal.open()
     runner = Runner(manager, clock, journal=journal, profile="lab", asks=asks)
     with manager.events.subscribe() as mailbox:
-        yield Console(runner, journal, manager, server, RunBook(), mailbox)
+        yield Console(runner, journal, manager, server, RunIndex(), mailbox)
         await runner.stop()
         await manager.aclose()
         await journal.close()

@@ -19,7 +19,7 @@ from kimera_tui.process.events import StateSeen
 from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.process.outcome import Outcome
 from kimera_tui.runs.events import RunEnded
-from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.runs.index import RunIndex, RunState
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.state import StepState
 from tests.runs.fake_broker import FakeBroker, FakeEngine
@@ -56,7 +56,7 @@ class Console:
     manager: TaskManager
     broker: Broker
     mailbox: Any
-    book: RunBook = field(default_factory=RunBook)
+    book: RunIndex = field(default_factory=RunIndex)
     events: list[Any] = field(default_factory=list)
 
     def start(self, *steps: dict[str, Any], **plain: Any) -> str:

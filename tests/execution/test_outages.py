@@ -17,7 +17,7 @@ from kimera_tui.errors import BrokerUnavailable, TimeoutException
 from kimera_tui.execution.runner import Runner
 from kimera_tui.process import TaskManager
 from kimera_tui.process.loop.clock import SystemClock
-from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.runs.index import RunIndex, RunState
 from tests.process.redis.servers import Proxy, Server, free_port, worker
 
 LOADING = b"-LOADING Redis is loading the dataset in memory\r\n"
@@ -40,7 +40,7 @@ class Lab:
     server: Server
     proxy: Proxy
     runner: Runner
-    take_in: Callable[[], RunBook]
+    take_in: Callable[[], RunIndex]
 
     def start(self, *steps: dict[str, Any]) -> str:
         return self.runner.run(Document.model_validate({"name": "n", "steps": list(steps)}))
@@ -70,11 +70,11 @@ async def lab(server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     async with Proxy(server.port) as proxy:
         environ = {"CELERY": "1", "BROKER_URL": proxy.url(), "RESULT_BACKEND": proxy.url()}
         TaskManager.reset(Bootstrap(environ, {"lab": Friend(route="lab.tasks", queue="celery")}))
-        manager, book = TaskManager(), RunBook()
+        manager, book = TaskManager(), RunIndex()
         runner = Runner(manager, SystemClock())
         with manager.events.subscribe(100_000) as mailbox:
 
-            def take_in() -> RunBook:
+            def take_in() -> RunIndex:
                 book.apply_all(mailbox.drain())
                 return book
 

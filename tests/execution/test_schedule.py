@@ -35,7 +35,7 @@ from kimera_tui.runs.events import (
     StepRetried,
     StepSkipped,
 )
-from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.runs.index import RunIndex, RunState
 from kimera_tui.runs.plan import Node, PlannedTask, RetryRule, Rules, child_path
 from kimera_tui.runs.recovery import Verdict
 from kimera_tui.runs.status import Status
@@ -169,7 +169,7 @@ class World:
         )
 
     def folded(self) -> RunState:
-        book = RunBook()
+        book = RunIndex()
         book.apply_all(self.events)
         return book.runs[RUN]
 
@@ -566,7 +566,7 @@ def test_a_chain_of_thousands_needs_no_recursion() -> None:
         world.succeed(str(position))
         world.turn()
     assert world.finish == Finish("4999")
-    book = RunBook()
+    book = RunIndex()
     book.apply_all([*world.events, RunEnded(at=world.now, run_id=RUN)])
     again = Schedule(plan, Scope(), lambda: "x", book.runs[RUN].steps)
     assert again.todo(world.now) == [Finish("4999")]

@@ -10,7 +10,7 @@ from kimera_tui.cluster.events import BrokerChanged
 from kimera_tui.process import events as e
 from kimera_tui.runs.event_text import narrate
 from kimera_tui.runs.events import RunEnded, RunStarted, StepHeld, StepRetried, StepSkipped
-from kimera_tui.runs.index import RunBook
+from kimera_tui.runs.index import RunIndex
 from kimera_tui.runs.journal.value_codec import Packer
 from kimera_tui.runs.masking import glimpse, masked
 from kimera_tui.runs.plan import Node, PlannedTask
@@ -73,7 +73,7 @@ def test_a_password_at_the_end_of_what_is_told_is_not_told_in_part(before: int) 
 def test_a_huge_result_is_masked_where_it_is_shown_and_nowhere_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    book, looked_at = RunBook(), []
+    book, looked_at = RunIndex(), []
     book.apply(STARTED)
     book.runs["r"].secrets.learn({"pin": "9876543"}, {"pin"})
     looks = Packer.text

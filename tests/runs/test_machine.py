@@ -21,7 +21,7 @@ from kimera_tui.execution.runner import Runner
 from kimera_tui.process import TaskManager
 from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.process.task_params import TaskParams
-from kimera_tui.runs.index import RunBook
+from kimera_tui.runs.index import RunIndex
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.journal.summaries import run_summary, step_row
 from kimera_tui.runs.journal.value_codec import Packer
@@ -219,7 +219,7 @@ class Machine(RuleBasedStateMachine):
         assert writer is not None
         for row in await journal.runs(limit=10_000):
             assert row.ended is not None, row
-            book = RunBook()
+            book = RunIndex()
             book.apply_all(await journal.events_of(row.run_id))
             run = book.runs[row.run_id]
             assert (row.status, row.done, row.total, row.ended, row.error) == run_summary(

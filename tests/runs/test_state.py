@@ -23,7 +23,7 @@ from kimera_tui.runs.events import (
     StepRetried,
     StepSkipped,
 )
-from kimera_tui.runs.index import RunBook
+from kimera_tui.runs.index import RunIndex
 from kimera_tui.runs.journal.event_codec import decode
 from kimera_tui.runs.plan import Node, PlannedTask
 from kimera_tui.runs.state import LastKnown, StepState, begin, fold, progress_of
@@ -80,7 +80,7 @@ EVENTS = st.one_of(
 HISTORIES = st.lists(EVENTS, max_size=40)
 
 
-def told(book: RunBook) -> list[Any]:
+def told(book: RunIndex) -> list[Any]:
     return [
         (run.status, run.ended, run.done, run.in_flight, run.steps) for run in book.runs.values()
     ]
@@ -88,7 +88,7 @@ def told(book: RunBook) -> list[Any]:
 
 @given(HISTORIES, st.lists(st.integers(0, 40)))
 def test_one_by_one_is_the_same_as_in_any_chunks(events: list[Any], cuts: list[int]) -> None:
-    one_by_one, in_chunks = RunBook(), RunBook()
+    one_by_one, in_chunks = RunIndex(), RunIndex()
     for event in [START, *events]:
         one_by_one.apply(event)
     whole = [START, *events]
@@ -100,7 +100,7 @@ def test_one_by_one_is_the_same_as_in_any_chunks(events: list[Any], cuts: list[i
 
 @given(HISTORIES)
 def test_an_ended_step_stays_as_it_ended(events: list[Any]) -> None:
-    book = RunBook()
+    book = RunIndex()
     book.apply(START)
     ended: dict[str, Status] = {}
     for event in events:
@@ -127,7 +127,7 @@ def test_the_fold_changes_nothing_that_it_is_given(events: list[Any]) -> None:
 
 @given(HISTORIES)
 def test_the_counts_are_those_of_the_steps(events: list[Any]) -> None:
-    book = RunBook()
+    book = RunIndex()
     book.apply_all([START, *events])
     run = book.runs["r"]
     statuses = [step.status for step in run.steps.values()]
@@ -258,7 +258,7 @@ def test_another_clock_puts_no_end_before_its_beginning_and_none_into_the_future
 
 @pytest.mark.parametrize(("detached", "ended"), [(True, 9), (False, 52)])
 def test_a_run_that_workers_had_ends_when_its_last_step_did(detached: bool, ended: float) -> None:
-    book = RunBook()
+    book = RunIndex()
     book.apply(START)
     if detached:
         book.apply(RunDetached(at=0, run_id="r", paths=("0",)))
@@ -300,7 +300,7 @@ def test_progress_needs_numbers() -> None:
 
 
 def test_the_book_forgets_its_oldest_ended_runs_and_never_a_live_one() -> None:
-    book = RunBook(max_runs=2)
+    book = RunIndex(max_runs=2)
     for n in range(5):
         plan = Node("task", "", task=PlannedTask(f"task-{n}", "f", "x"))
         book.apply(RunStarted(at=n, run_id=f"r{n}", name="run", plan=plan))
@@ -311,8 +311,8 @@ def test_the_book_forgets_its_oldest_ended_runs_and_never_a_live_one() -> None:
     assert book.place_of("task-0") is None
 
 
-def ended(error: str, status: str, *events: Any) -> RunBook:
-    book = RunBook()
+def ended(error: str, status: str, *events: Any) -> RunIndex:
+    book = RunIndex()
     book.apply_all([START, *events, RunEnded(at=9, run_id="r", error=error, status=status)])
     return book
 

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kimera_tui.runs.index import RunBook
+from kimera_tui.runs.index import RunIndex
 from kimera_tui.runs.journal.queries import events_of_run
 from kimera_tui.runs.journal.summaries import run_summary, step_row
 from kimera_tui.runs.journal.value_codec import Packer
@@ -260,7 +260,7 @@ class Torture:
 
     def _compare(self, db: sqlite3.Connection, run_id: str, outcome: Outcome) -> None:
         """No task ran twice or unasked, and the tables are what a fold of the events says."""
-        book = RunBook()
+        book = RunIndex()
         book.apply_all(events_of_run(db, run_id))
         run = book.runs[run_id]
         key, *stored = db.execute(

@@ -20,7 +20,7 @@ from kimera_tui.execution.runner import Runner
 from kimera_tui.process import TaskManager
 from kimera_tui.process.loop.clock import Clock, SystemClock
 from kimera_tui.process.task_params import TaskParams
-from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.runs.index import RunIndex, RunState
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.recovery import recover
 from kimera_tui.runs.search.query import RunRow
@@ -40,7 +40,7 @@ class Console:
     journal: Journal
     manager: TaskManager
     mailbox: Any
-    book: RunBook
+    book: RunIndex
 
     def run(self, run_id: str) -> RunState:
         self.book.apply_all(self.mailbox.drain())
@@ -77,7 +77,7 @@ async def console(
     await journal.open()
     runner = Runner(manager, clock, journal=journal, profile=profile)
     with manager.events.subscribe() as mailbox:
-        yield Console(runner, journal, manager, mailbox, RunBook())
+        yield Console(runner, journal, manager, mailbox, RunIndex())
         await runner.stop()
         await manager.aclose()
         await journal.close()
@@ -122,7 +122,7 @@ async def test_a_run_that_is_left_in_order_goes_on_in_the_next_console(
         run = await second.ended(run_id)
         assert run.status is Status.DONE
         assert ran(run) == [1, 1, 1]
-        read = RunBook()
+        read = RunIndex()
         read.apply_all(await second.journal.events_of(run_id))
         assert read.runs[run_id].status is Status.DONE
         with pytest.raises(RunTaken):

@@ -69,8 +69,8 @@ async def test_a_step_that_is_nowhere_is_uncertain(tmp_path: Path, server: Serve
     async with console(tmp_path / "runs.db", server.url()) as second:
         [need] = (await second.runner.resume(run_id)).needs
         assert need == (
-            "idle.step: it is in no queue and with no worker: one lost it, or its task keeps no"
-            " result."
+            "idle.step: it is in no queue and with no worker: one lost it, or the task stores"
+            " no result."
         )
         run = await second.ended(run_id)
         assert run.steps["0"].status is Status.UNCERTAIN

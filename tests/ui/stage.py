@@ -40,7 +40,7 @@ from kimera_tui.process import events as e
 from kimera_tui.process.engine import Receipt
 from kimera_tui.process.loop.bus import EventBus
 from kimera_tui.runs.events import RunDetached, RunEnded, RunStarted
-from kimera_tui.runs.index import RunBook
+from kimera_tui.runs.index import RunIndex
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.plan import Node, PlannedTask
 from kimera_tui.runs.recovery import Recovery, Resumed
@@ -91,7 +91,7 @@ class StageJournal(Journal):
     async def runs(
         self, search: str = "", limit: int = 200, saved: Mapping[str, str] | None = None
     ) -> list[RunRow]:
-        book = RunBook()
+        book = RunIndex()
         book.apply_all(self.told)
         rows = [
             RunRow(
@@ -113,7 +113,7 @@ class StageJournal(Journal):
         return [row for row in rows if meets(wanted, row, self.clock.now())]
 
     async def events_of(self, run_id: str) -> list[Any]:
-        book = RunBook()
+        book = RunIndex()
         found = []
         for event in self.told:
             changed = book.apply(event)

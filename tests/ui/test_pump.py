@@ -10,7 +10,7 @@ from kimera_tui.execution.planning import DocumentPlanner
 from kimera_tui.process import events as e
 from kimera_tui.process.loop.bus import EventBus
 from kimera_tui.runs.events import RunEnded, RunStarted
-from kimera_tui.runs.index import RunBook
+from kimera_tui.runs.index import RunIndex
 from kimera_tui.runs.status import Status
 from kimera_tui.ui.pump import Pump
 from tests.ui.stage import NOON
@@ -23,7 +23,7 @@ async def test_a_big_run_that_ends_before_anything_of_it_is_folded_ends_as_it_di
     calls = [{"id": f"s{n}", "task": "calculator.add"} for n in range(STEPS)]
     document = Document.model_validate({"name": "big", "steps": [{"id": "all", "para": calls}]})
     plan = DocumentPlanner(lambda: f"task {next(ids)}").plan(document)
-    bus, book, lost = EventBus(), RunBook(), list[Any]()
+    bus, book, lost = EventBus(), RunIndex(), list[Any]()
     pump = Pump(bus, lambda events: book.apply_all(events) and None, lost.append)  # type: ignore[arg-type]
     bus.publish(RunStarted(at=NOON, run_id="run", name="big", plan=plan))
     for _, task in plan.leaves():

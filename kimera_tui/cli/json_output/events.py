@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 from kimera_tui.cli.json_output import objects
 from kimera_tui.process.events import StateSeen
 from kimera_tui.runs.event_text import Words, narrate
-from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.runs.index import RunIndex, RunState
 from kimera_tui.runs.state import RUNS, LastKnown, StepState, worker_of
 
 E = TypeVar("E")
 
 
-def news_of(event: E, book: RunBook) -> tuple[E, Words | None]:
+def news_of(event: E, book: RunIndex) -> tuple[E, Words | None]:
     """Fold an event into the book.
 
     Returns:

@@ -24,7 +24,7 @@ from kimera_tui.runs.events import (
     StepIntended,
     StepRetried,
 )
-from kimera_tui.runs.index import RunBook
+from kimera_tui.runs.index import RunIndex
 from kimera_tui.runs.journal.batch_sql import Rejected, Row, insert, write_by_halves
 from kimera_tui.runs.journal.event_codec import KINDS, encode, learn
 from kimera_tui.runs.journal.file import open_for_writing
@@ -83,7 +83,7 @@ class JournalWriter:
         self._db, self.notice = open_for_writing(path)
         self.leases = Leases(self._db, owner)
         self._requests = CancelRequests(self._db, owner)
-        self._book = RunBook(sys.maxsize)
+        self._book = RunIndex(sys.maxsize)
         self._runs: dict[str, _Run] = {}
         self._packers: dict[str, Packer] = defaultdict(Packer)
         self._sampler = PollSampler()
@@ -318,7 +318,7 @@ class JournalWriter:
 
     def _reset(self) -> None:
         """Drop what is in memory: after a failure it is loaded from the file again."""
-        self._book = RunBook(sys.maxsize)
+        self._book = RunIndex(sys.maxsize)
         self._runs.clear()
 
 

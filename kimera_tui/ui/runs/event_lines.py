@@ -5,7 +5,7 @@ from __future__ import annotations
 from kimera_tui.process.events import Polled
 from kimera_tui.runs.event_text import narrate
 from kimera_tui.runs.events import RunEvent
-from kimera_tui.runs.index import RunBook
+from kimera_tui.runs.index import RunIndex
 from kimera_tui.runs.masking import glimpse
 from kimera_tui.ui.runs.event_pane import EventLine
 from kimera_tui.ui.text import safe
@@ -14,7 +14,7 @@ POLLS_SHOWN = 3
 """Later polls of a task are shown on demand."""
 
 
-def event_line(event: object, book: RunBook) -> EventLine | None:
+def event_line(event: object, book: RunIndex) -> EventLine | None:
     """The line of an event; None for events that are no news to people.
 
     Args:

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from kimera_tui.errors import KimeraError
-from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.runs.index import RunIndex, RunState
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.kimera import Command
 from kimera_tui.ui.runs.event_lines import event_line
@@ -106,7 +106,7 @@ class HistoryScreen(RunScreen):
 
 def _folded(events: Sequence[object], run_id: str) -> tuple[RunState | None, list[EventLine]]:
     """A run folded from its events, and the events in words."""
-    book, lines = RunBook(), []
+    book, lines = RunIndex(), []
     for event in events:
         book.apply(event)
         if (line := event_line(event, book)) is not None:

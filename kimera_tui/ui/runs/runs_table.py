@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.runs.index import RunIndex, RunState
 from kimera_tui.ui.text import safe, took
 from kimera_tui.ui.theme import GLYPHS, STYLES
 from kimera_tui.ui.widgets.lines import Line
@@ -30,7 +30,9 @@ class RunsTable(ListPane[RunState]):
         """Whether only runs with faults are shown."""
         self.border_title = "Runs"
 
-    def show_book(self, book: RunBook, now: float, usual: Usual, select: str | None = None) -> None:
+    def show_book(
+        self, book: RunIndex, now: float, usual: Usual, select: str | None = None
+    ) -> None:
         """Show the book's runs at a moment.
 
         Args:

@@ -17,7 +17,7 @@ from kimera_tui.execution.replay import ReplayRequest
 from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.process.redis.publisher import RedisPublisher
 from kimera_tui.runs.events import RunDetached, StepHandedOver, StepIntended
-from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.runs.index import RunIndex, RunState
 from kimera_tui.runs.status import Status
 from tests.execution.conftest import Console, document, open_console
 from tests.process.redis.servers import Server
@@ -354,7 +354,7 @@ async def test_a_crash_before_the_first_publish_sends_it_once_in_the_end(
             if any(run.run_id == run_id for run in await console.journal.open_runs()):
                 await console.runner.resume(run_id)
                 await console.ended(run_id)
-            book = RunBook()
+            book = RunIndex()
             book.apply_all(await console.journal.events_of(run_id))
             assert book.runs[run_id].status is Status.DONE
             assert once(book.runs[run_id], console)

@@ -22,7 +22,7 @@ from kimera_tui.runs.compare.text import (
 )
 from kimera_tui.runs.compare.value_diff import Change
 from kimera_tui.runs.events import RunEnded, RunStarted, StepRetried, StepReused, StepSkipped
-from kimera_tui.runs.index import RunBook, RunState
+from kimera_tui.runs.index import RunIndex, RunState
 from kimera_tui.runs.plan import Node, PlannedTask, RetryRule, Rules
 from kimera_tui.runs.status import Status
 from kimera_tui.values.placeholders import TooLarge
@@ -30,7 +30,7 @@ from tests.runs.test_state import HISTORIES, START
 
 
 def folded(*events: Any) -> RunState:
-    book = RunBook()
+    book = RunIndex()
     book.apply_all(events)
     return next(iter(book.runs.values()))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kimera_tui.runs.index import RunBook
+from kimera_tui.runs.index import RunIndex
 from kimera_tui.runs.journal import event_codec
 from kimera_tui.runs.recovery import Past
 from tests.runs.lab import Clock, opened, whole_run
@@ -96,7 +96,7 @@ async def test_an_event_of_another_shape_is_left_out(tmp_path: Path, data: str |
                 data,
             )
     async with opened(path, Clock()) as (journal, _):
-        book = RunBook()
+        book = RunIndex()
         book.apply_all(await journal.events_of("bad"))
         assert book.runs["bad"].total == 3
         assert Past.of(await journal.events_of("good")).run.run_id == "good"

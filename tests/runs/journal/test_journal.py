@@ -29,7 +29,7 @@ from kimera_tui.runs.events import (
     StepDecided,
     StepIntended,
 )
-from kimera_tui.runs.index import RunBook
+from kimera_tui.runs.index import RunIndex
 from kimera_tui.runs.journal.file_errors import unusable
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.journal.migrations import APPLICATION_ID, MIGRATIONS, VERSION
@@ -50,8 +50,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "runs.db"
 
 
-def folded(events: list[Any]) -> RunBook:
-    book = RunBook()
+def folded(events: list[Any]) -> RunIndex:
+    book = RunIndex()
     book.apply_all(events)
     return book
 

@@ -17,7 +17,7 @@ from kimera_tui.errors import JournalError
 from kimera_tui.execution.replay import ReplayPlan, ReplayRequest
 from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.runs.events import RunStarted
-from kimera_tui.runs.index import RunBook
+from kimera_tui.runs.index import RunIndex
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.runs import history
 from kimera_tui.ui.runs.event_lines import event_line
@@ -197,7 +197,7 @@ async def test_a_run_of_another_version_is_shown_and_said_not_to_be_replayed_her
 async def test_a_run_is_folded_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     threads = set()
 
-    def watched(event: object, book: RunBook) -> EventLine | None:
+    def watched(event: object, book: RunIndex) -> EventLine | None:
         threads.add(threading.current_thread())
         return event_line(event, book)
 
