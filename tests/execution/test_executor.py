@@ -163,7 +163,7 @@ async def test_a_step_that_workers_have_to_run_can_not_be_treated_as_done(
 ) -> None:
     async with console(path, broker, asks=True) as here:
         run_id = await detached_in_doubt(here, step("first"), step("last"))
-        with pytest.raises(UsageError, match="they have run this step"):
+        with pytest.raises(UsageError, match="they have run this one"):
             await here.decide(run_id, "first", "done", 1)
         await here.decide(run_id, "first", "wait")
         await here.until(lambda: here.step(run_id, "first").status is Status.QUEUED)

@@ -98,7 +98,7 @@ def test_a_secret_is_there_or_not_and_is_never_told() -> None:
     found = document(READY, inputs=inputs)
     assert told(found, Facts(VIEW))[1:3] == [
         "! k: the environment variable THE_KEY is not set.",
-        "! p: it is asked for at the start of a run, and was not given.",
+        "! p: a run asks for it at its start, and it was not given.",
     ]
     there = told(found, Facts(VIEW), RunInputs(prompted={"p": "canary"}), THE_KEY="canary")
     assert there[1:3] == ["k: the secret is available.", "p: the secret is available."]

@@ -86,7 +86,7 @@ async def test_a_run_that_is_being_taken_over_is_not_taken_over_twice(
     async with left(server, path, {"steps": [SLOW, AFTER]}, RunInputs()) as (console, run_id):
         first = asyncio.create_task(console.runner.resume(run_id))
         await held.reached.wait()
-        with pytest.raises(RunTaken, match="at it already"):
+        with pytest.raises(RunTaken, match="already owns the run"):
             await console.runner.resume(run_id)
         held.go.set()
         await first
@@ -138,7 +138,7 @@ async def test_a_run_whose_next_step_needs_a_secret_waits_for_its_operator(
         found = await recover(console.journal, console.runner.resume, "lab")
         assert [(each, "pin" in why) for each, why in found.left] == [(run_id, True)]
         assert [run.alive for run in await console.journal.open_runs()] == [False]
-        with pytest.raises(UsageError, match="pin: it is asked for"):
+        with pytest.raises(UsageError, match="pin: a run asks for it"):
             await console.runner.resume(run_id)
         await console.runner.resume(run_id, given)
         run = await console.ended(run_id, masked=True)

@@ -122,7 +122,7 @@ async def test_a_task_is_looked_for_in_the_queue_that_it_was_sent_to() -> None:
     async def traces(*_: Any) -> Traces:
         return Traces("s1", {"r-0": True})
 
-    async def search(_: Any, friend: str, task_ids: list[str], sent_to: set[str]) -> Whereabouts:
+    async def search(friend: str, task_ids: list[str], sent_to: set[str]) -> Whereabouts:
         looked.append((friend, task_ids, sent_to))
         return NOWHERE
 

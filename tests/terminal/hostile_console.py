@@ -54,6 +54,10 @@ class HostileRunner(StageRunner):
         return run_id
 
 
+PARAM = Param().model_copy(update={"description": ALL, "default": ALL})
+"""No file of friends can hold half a surrogate pair, but a library can."""
+
+
 class HostileStage(Stage):
     """Friends and a broker that say hostile things."""
 
@@ -61,7 +65,7 @@ class HostileStage(Stage):
         friend = Friend.model_construct(
             route="r", queue=ALL, description=ALL, danger=True, read_only=False, timeout=30.0,
             broker=None, backend=None,
-            tasks={ALL: TaskInfo(doc=ALL, params={ALL: Param(description=ALL, default=ALL)})},
+            tasks={ALL: TaskInfo(doc=ALL, params={ALL: PARAM})},
         )  # fmt: skip
         super().__init__({ALL: friend}, "")
         self.runner = HostileRunner(self)

@@ -32,7 +32,7 @@ class Crash:
     def install(self) -> None:
         self._around(JournalWriter, "write", "journal")
         self._around(JournalWriter, "load", "take-over")
-        self._around(publishing.RedisPublisher, "_offer", "publish")
+        self._around(publishing.RedisPublisher, "_write", "publish")
         self._around(publishing.RedisPublisher, "_answered", "publish's reply")
         self._around(releasing, "unlink", "release")
 

@@ -172,7 +172,7 @@ def retry_of(values: Mapping[str, Any], old: Retry | None) -> Retry | None:
 
 def name_field(title: str, value: str) -> Field:
     """An id or a name."""
-    return Field(title, str.strip, value, "small letters, digits and _")
+    return Field(title, str.strip, value, "lowercase letters, digits and _")
 
 
 def choice_field(

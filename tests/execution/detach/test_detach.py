@@ -417,7 +417,7 @@ async def test_the_rest_of_a_para_is_handed_over_where_nothing_takes_its_result(
     taken = [behind[0], step("join")]
     run_id = console.runner.run(document({"steps": taken}))
     await console.until(run_id, "0/1", Status.DONE)
-    with pytest.raises(CannotDetach, match="1 thing") as raised:
+    with pytest.raises(CannotDetach, match="1 reason") as raised:
         await console.runner.detach_rest(run_id)
     assert "p: is half done" in raised.value.hint
     assert (await console.ended(run_id)).status is Status.DONE
@@ -427,7 +427,7 @@ async def test_a_run_goes_on_here_if_its_rest_cannot_be_handed_over(console: Con
     slow = step("slow", "step", with_={"pause": 0.4})
     run_id = console.runner.run(document({"steps": [slow, step("a"), step("b", retry={"max": 1})]}))
     await console.until(run_id, "0", Status.QUEUED, Status.RUNNING)
-    with pytest.raises(CannotDetach, match="1 thing"):
+    with pytest.raises(CannotDetach, match="1 reason"):
         await console.runner.detach_rest(run_id)
     assert (await console.ended(run_id)).status is Status.DONE
     run_id = console.runner.run(document({"steps": [slow]}))
@@ -454,7 +454,7 @@ async def test_a_run_that_is_cancelled_while_its_rest_is_handed_over_stays_here(
         await asyncio.sleep(0)
 
     monkeypatch.setattr(pause, "begin", begin_and_cancel)
-    with pytest.raises(UsageError, match="cancelled, or ended meanwhile"):
+    with pytest.raises(UsageError, match="cancelled, or ended in the meantime"):
         await console.runner.detach_rest(run_id)
     await asyncio.gather(*cancelling)
     async with asyncio.timeout(20):

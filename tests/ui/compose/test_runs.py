@@ -126,7 +126,7 @@ async def test_the_preflight_can_be_looked_at_without_running() -> None:
         await it.put([call("calculator.add")])
         await it.keys("P")
         assert isinstance(it.app.screen, Preflight)
-        assert "Nothing against running it now." in it.picture
+        assert "Nothing speaks against running it now." in it.picture
         assert "calculator.add is registered on demo@kimera" in it.picture
         await it.keys("R")
         assert it.stage.documents == []
