@@ -122,7 +122,7 @@ def _whole(document: Document, friends: Mapping[str, Friend], facts: Facts) -> I
 def _reads(reads: Reads) -> Iterator[Finding]:
     for access in reads.all:
         missing = access in reads.not_allowed
-        text = f"{access.sentence} This needs your permission." if missing else access.sentence
+        text = f"{access.sentence} Not allowed yet." if missing else access.sentence
         yield Finding("", text, against=missing)
 
 

@@ -231,7 +231,7 @@ def test_what_nobody_has_allowed_is_not_read_before_a_run(tmp_path: Path) -> Non
         findings = preflight(found, RunInputs(), FRIENDS, Facts(VIEW), {}, reads)
         return [each.text for each in findings if "key" in each.text]
 
-    assert read(Reads(wanted, wanted)) == [f"{sentence} This needs your permission."]
+    assert read(Reads(wanted, wanted)) == [f"{sentence} Not allowed yet."]
     assert read(Reads(wanted)) == [
         sentence,
         f"k: {file} cannot be read (No such file or directory).",

@@ -62,7 +62,7 @@ def test_hostile_text_in_every_pane_is_only_shown(home: Path, size: tuple[int, i
         console.wait_for("Friends")
         console.read(1)
         console.type("\x14")
-        console.wait_for("A workflow can't hold this call")
+        console.wait_for("A workflow cannot hold this call")
         console.type("\x12")
         console.wait_for("Marked as dangerous")
         for keys in ("\x1b[C", "\r"):

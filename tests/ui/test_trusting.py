@@ -67,7 +67,7 @@ async def test_a_look_before_the_run_and_a_dry_run_name_what_is_read(tmp_path: P
         assert "REGION and sends it to echo.value." in it.picture
         await it.keys("P")
         assert isinstance(it.app.screen, Preflight)
-        assert "This needs your permission." in it.picture
+        assert "Not allowed yet." in it.picture
         await it.keys("escape", "p")
         assert "${{ env.REGION }}" in it.picture
 
