@@ -42,8 +42,7 @@ class Action:
     @property
     def key(self) -> str:
         """The key as people write it."""
-        first = self.display or self.keys.split(",")[0]
-        return first.replace("question_mark", "?").replace("slash", "/")
+        return self.display or self.keys.split(",")[0].replace("escape", "esc")
 
     @property
     def from_palette(self) -> str:
@@ -111,7 +110,7 @@ def _do(
 ACTIONS: tuple[Action, ...] = (
     *_in(
         "app",
-        Action("help", "question_mark,f1", "help", "Help", "All keys", True, display="?"),
+        Action("help", "?,f1", "help", "Help", "All keys", True),
         *(
             Action(f"mode-{mode}", str(key), f"switch_mode('{mode}')", title, text, priority=True)
             for key, (mode, (title, text)) in enumerate(MODES.items(), 1)
@@ -123,8 +122,9 @@ ACTIONS: tuple[Action, ...] = (
             "shift+tab",
             "focus_previous",
             "Previous",
-            "To the previous pane or field",
-            priority=True,
+            "To the one before",
+            False,
+            True,
         ),
         Action("quit", "ctrl+q", "quit", "Quit", "Leave Kimera", True, True),
     ),
@@ -156,14 +156,8 @@ ACTIONS: tuple[Action, ...] = (
         _do("turn", "t", "Chain/para", "Turn a chain into a para and back"),
         _do("step-up", "K,shift+up", "Move up", "Move the step up"),
         _do("step-down", "J,shift+down", "Move down", "Move the step down"),
-        _do(
-            "indent",
-            "greater_than_sign",
-            "Indent",
-            "Move the step into the group before it",
-            display=">",
-        ),
-        _do("outdent", "less_than_sign", "Outdent", "Move the step out of its group", display="<"),
+        _do("indent", ">", "Indent", "Move the step into the group before it"),
+        _do("outdent", "<", "Outdent", "Move the step out of its group"),
         _do("duplicate", "c", "Copy", "Duplicate the step"),
         _do("cut", "x", "Cut", "Remove the step, to paste it elsewhere"),
         _do("paste", "v", "Paste", "Paste the cut step after this one"),
@@ -184,13 +178,7 @@ ACTIONS: tuple[Action, ...] = (
     *_in(
         "runs",
         Action("timeline", "t", "toggle_timeline", "Timeline", "Timeline or steps", True),
-        Action(
-            "output",
-            "o",
-            "toggle_output",
-            "Output",
-            "Events or input/output, where both do not fit",
-        ),
+        Action("output", "o", "toggle_output", "Output", "Events or input/output, one at a time"),
         Action("next-failure", "f", "next_failure", "Next failure", "To the next failed step"),
         _do("to-workflow", "w", "Compose", "Open the run in the composer"),
         _do("save-value", "s", "Save", "Write the step's output to a file"),
@@ -207,15 +195,8 @@ ACTIONS: tuple[Action, ...] = (
             "Detach the rest: let the workers finish it without this console",
         ),
         Action("follow", "F", "follow", "Follow", "To the newest run and its events"),
-        Action(
-            "faults",
-            "exclamation_mark",
-            "faults",
-            "Faults",
-            "Only runs and events with faults, or all",
-            display="!",
-        ),
-        _do("filter", "slash", "Filter", "Only events with certain words"),
+        Action("faults", "!", "faults", "Faults", "Only runs and events with faults, or all"),
+        _do("filter", "/", "Filter", "Only events with certain words"),
         Action("only-run", "r", "toggle_only_run", "This run", "Events of this run, or of all"),
         _do(
             "cancel-run",
@@ -235,22 +216,16 @@ ACTIONS: tuple[Action, ...] = (
     *_in(
         "history",
         _do("resume", "u", "Resume", "Resume an interrupted run"),
-        _do("search", "slash", "Search", "Search the runs", True, display="/"),
+        _do("search", "/", "Search", "Search the runs", True),
         _do("mark", "m", "Mark", "Mark the run, to compare another one with it"),
         _do(
             "compare",
             "c",
             "Compare",
-            "Compare the run with the marked one, or a replay with its original",
+            "Compare with the marked run, or a replay with its original",
         ),
         _do("export", "x", "Export", "Write the run to a file, as JSON"),
-        _do(
-            "only-bad",
-            "exclamation_mark",
-            "Failed only",
-            "Only runs that failed, or all",
-            display="!",
-        ),
+        _do("only-bad", "!", "Failed only", "Only runs that failed, or all"),
         _do("filters", "F", "Filters", "Search with a saved filter"),
         _do("save-filter", "S,ctrl+s", "Save filter", "Save the search"),
         _do("to-list", "escape", "Back", "Back to the list; clear the search"),
@@ -282,15 +257,15 @@ ACTIONS: tuple[Action, ...] = (
         Action("polls", "v", "polls", "Polls", "All polls, or a task's first three", True),
         Action("pause", "space", "pause", "Pause", "Hold the pane still, or continue", True),
     ),
-    *_in("payload", Action("more", "plus", "more", "More", "More of a huge value", display="+")),
+    *_in("payload", Action("more", "+", "more", "More", "More of a huge value")),
     *_in(
         "window",
-        Action("close", "escape", "close", "Close", "Close the window", True, display="esc"),
-        Action("window-help", "question_mark,f1", "app.help", "Help", "All keys", display="?"),
+        Action("close", "escape", "close", "Close", "Close the window", True),
+        Action("window-help", "?,f1", "app.help", "Help", "All keys"),
     ),
     *_in(
         "confirm",
-        Action("no", "escape,n", "close", "No", "Change nothing", display="esc"),
+        Action("no", "escape,n", "close", "No", "Change nothing"),
         Action("choice-left", "left", "app.focus_previous", "Left", "To the button on the left"),
         Action("choice-right", "right", "app.focus_next", "Right", "To the button on the right"),
         Action("question-up", "up,k", "read(-1)", "Up", "Scroll a long question up"),
@@ -312,17 +287,17 @@ ACTIONS: tuple[Action, ...] = (
         Action("chain", "c", "take('chain')", "Chain", "A chain: one after the other"),
         Action("para", "p", "take('para')", "Para", "A para: all at once"),
     ),
-    *_in("reader", Action("read", "escape,q", "close", "Close", "Close", True, display="esc")),
+    *_in("reader", Action("read", "escape,q", "close", "Close", "Close", True)),
     *_in(
         "conflict",
         Action("ours", "O", "take('ours')", "Overwrite with yours", "Save your version", True),
         Action("theirs", "r", "take('theirs')", "Take theirs", "Reload the file", True),
-        Action("unresolved", "escape,q", "close", "Close", "Do neither", True, display="esc"),
+        Action("unresolved", "escape,q", "close", "Close", "Do neither", True),
     ),
     *_in(
         "preflight",
         Action("run-anyway", "R", "run", "Run anyway", "Run it despite what was found", True),
-        Action("no-run", "escape,n", "close", "Do not run", "Do not run", True, display="esc"),
+        Action("no-run", "escape,n", "close", "Do not run", "Do not run", True),
     ),
     *_in(
         "inputs",
@@ -339,7 +314,6 @@ ACTIONS: tuple[Action, ...] = (
             "Take the inputs",
             True,
             True,
-            display="esc",
         ),
     ),
     *_in(
@@ -348,18 +322,8 @@ ACTIONS: tuple[Action, ...] = (
         Action("saved-up", "up", "move(-1)", "Up", "One workflow up", priority=True),
         Action("open-saved", "enter", "pick('open')", "Open", "Open it", True, True),
         Action("run-saved", "ctrl+r", "pick('run')", "Run", "Open and run it", True, True),
-        Action(
-            "replay-saved", "ctrl+l", "pick('replay')", "Replay", "Replay its last run", True, True
-        ),
-        Action(
-            "edit-saved",
-            "ctrl+e",
-            "pick('edit')",
-            "$EDITOR",
-            "Edit the file, then open it",
-            True,
-            True,
-        ),
+        Action("replay-saved", "ctrl+l", "pick('replay')", "Replay", "Replay last run", True, True),
+        Action("edit-saved", "ctrl+e", "pick('edit')", "$EDITOR", "Edit, then open it", True, True),
     ),
     *_in(
         "filters",
@@ -368,10 +332,8 @@ ACTIONS: tuple[Action, ...] = (
     ),
     *_in(
         "replay",
-        Action("plan-up", "pageup", "read(-1)", "Page up", "Scroll the plan up", priority=True),
-        Action(
-            "plan-down", "pagedown", "read(1)", "Page down", "Scroll the plan down", priority=True
-        ),
+        Action("plan-up", "pageup", "read(-1)", "Page up", "Scroll up", priority=True),
+        Action("plan-down", "pagedown", "read(1)", "Page down", "Scroll down", priority=True),
     ),
     *_in(
         "compare",
@@ -393,9 +355,9 @@ ACTIONS: tuple[Action, ...] = (
         ),
         Action("yank-comparison", "y", "yank", "Copy", "Copy the comparison as text", True),
         Action("to-values", "tab", "app.focus_next", "Values", "To the values and back", True),
-        Action("close-comparison", "escape,q", "close", "Close", "Close", True, display="esc"),
+        Action("close-comparison", "escape,q", "close", "Close", "Close", True),
     ),
-    *_in("help", Action("close-help", "escape,q,question_mark,f1", "close", "Close", "Close")),
+    *_in("help", Action("close-help", "escape,q,?,f1", "close", "Close", "Close")),
 )
 
 

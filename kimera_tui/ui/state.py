@@ -13,8 +13,7 @@ from kimera_tui.process.events import ConnectionBack, ConnectionLost
 from kimera_tui.runs.events import RunEnded, RunStarted
 from kimera_tui.runs.index import RunIndex
 from kimera_tui.ui.compose.composer import Composer
-from kimera_tui.ui.runs.event_lines import event_line
-from kimera_tui.ui.runs.event_pane import RING, EventLine
+from kimera_tui.ui.runs.event_pane import RING, EventLine, event_line
 from kimera_tui.ui.selection import Selection
 from kimera_tui.ui.widgets.status_line import Vitals
 

@@ -28,7 +28,6 @@ from kimera_tui.ui.compose.lookups import reference_lines
 from kimera_tui.ui.compose.rows import WORDS, Row, marks
 from kimera_tui.ui.theme import GLYPHS, STYLES
 from kimera_tui.ui.widgets.lines import Line
-from kimera_tui.ui.widgets.panes import TextPane
 from kimera_tui.values.durations import duration_text
 
 NONE = LastRun("", {}, {})
@@ -44,14 +43,6 @@ class Known:
     friends: Mapping[str, Friend] = field(default_factory=dict)
     last: LastRun = NONE
     problems: Sequence[Problem] = ()
-
-
-class ComposeDetail(TextPane):
-    """Shows one line of the tree in full."""
-
-    def show_row(self, document: Document, row: Row, known: Known) -> None:
-        """Show what belongs to a line of the tree."""
-        self.show(describe(document, row, known))
 
 
 def describe(document: Document, row: Row, known: Known) -> list[Line]:

@@ -14,7 +14,7 @@ from textual.containers import Container, Vertical
 from kimera_tui.errors import KimeraError
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.compose.composer import Composer
-from kimera_tui.ui.compose.detail import NONE, ComposeDetail, Known
+from kimera_tui.ui.compose.detail import NONE, Known, describe
 from kimera_tui.ui.compose.edit_actions import EditActions
 from kimera_tui.ui.compose.lookups import parts_of
 from kimera_tui.ui.compose.problems import ComposeProblems
@@ -25,6 +25,7 @@ from kimera_tui.ui.mode_screen import ModeScreen
 from kimera_tui.ui.runs.replay_flow import ask_past_replay
 from kimera_tui.ui.text import content
 from kimera_tui.ui.widgets.lines import LineView
+from kimera_tui.ui.widgets.panes import TextPane
 
 REST = 0.05
 """Seconds that the cursor rests on a line before its details are shown."""
@@ -43,7 +44,7 @@ class ComposeScreen(ModeScreen):
     AUTO_FOCUS: ClassVar[str | None] = "#compose-tree"
 
     steps = getters.query_one("#compose-tree", ComposeTree)
-    detail = getters.query_one("#compose-detail", ComposeDetail)
+    detail = getters.query_one("#compose-detail", TextPane)
     problems = getters.query_one("#compose-problems", ComposeProblems)
 
     def compose_content(self) -> ComposeResult:
@@ -51,7 +52,7 @@ class ComposeScreen(ModeScreen):
         with Vertical(id="compose"):
             with Container(id="compose-panes"):
                 yield ComposeTree(id="compose-tree")
-                yield ComposeDetail(id="compose-detail")
+                yield TextPane(id="compose-detail")
             yield ComposeProblems(id="compose-problems")
 
     def on_mount(self) -> None:
@@ -114,7 +115,7 @@ class ComposeScreen(ModeScreen):
         composer, row = self.composer, self.steps.row
         friends = self.kimera.services.friends
         known = Known(friends, composer.last_run or NONE, composer.problems)
-        self.detail.show_row(composer.document, row, known)
+        self.detail.show(describe(composer.document, row, known))
         self.steps.show_parts(parts_of(composer.document, row))
 
     @on(LineView.Selected, "#compose-tree")

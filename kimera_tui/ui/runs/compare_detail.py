@@ -1,18 +1,59 @@
-"""How one step differs in two runs: states, times, and values from old to new."""
+"""Two runs in lines: both heads, and how a step differs in states, times and values."""
 
 from __future__ import annotations
 
+import time
+
 from rich.cells import cell_len
 
-from kimera_tui.runs.compare.comparison import StepPair, StepSide
-from kimera_tui.runs.compare.text import Fact, facts_of
-from kimera_tui.ui.runs.compare_states import state_cell
-from kimera_tui.ui.text import safe
+from kimera_tui.runs.compare.comparison import Comparison, RunSide, StepPair, StepSide
+from kimera_tui.runs.compare.text import Fact, facts_of, summary
+from kimera_tui.runs.status import Status
+from kimera_tui.ui.text import safe, took
+from kimera_tui.ui.theme import GLYPHS, STYLES
 from kimera_tui.ui.widgets.lines import Line, Span
 
 _ON_ONE_LINE = 56
 """Cells up to which a value's place, old and new stand on one line."""
 _DIFF_STYLES = {"+": "good", "-": "bad", "@": "key"}
+STATE = 16
+"""Cells for a state: its glyph, its word and a blank."""
+
+
+def heads(comparison: Comparison) -> list[Line]:
+    """Both runs, a line each, and how much differs."""
+    style = "bad" if comparison.differs else "good"
+    return [
+        _head("A", comparison.one),
+        _head("B", comparison.other),
+        ((f" {summary(comparison)}", style),),
+    ]
+
+
+def state_cell(side: StepSide | None) -> Span:
+    """A step's state in its colour, in ``STATE`` cells."""
+    if side is None:
+        return f"{'– not in it':<{STATE}}", "dim"
+    if side.reused:
+        return f"{GLYPHS[side.status]} {'reused':<{STATE - 2}}", STYLES[side.status]
+    return _word(side.status), STYLES[side.status]
+
+
+def _head(letter: str, run: RunSide) -> Line:
+    when = time.strftime("%y-%m-%d %H:%M:%S", time.localtime(run.started))
+    lasted = "open" if run.took is None else took(run.took)
+    return (
+        (f" {letter}  ", "key"),
+        (f"{safe(run.run_id[:8])}  ", ""),
+        (f"{when}  ", "dim"),
+        (_word(run.status), STYLES[run.status]),
+        (f"{lasted:>6}  ", "dim"),
+        (safe(run.name, 200), "strong"),
+    )
+
+
+def _word(status: Status) -> str:
+    return f"{GLYPHS[status]} {status.value:<{STATE - 2}}"
 
 
 def pair_lines(pair: StepPair) -> list[Line]:

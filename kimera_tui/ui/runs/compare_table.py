@@ -9,8 +9,7 @@ from rich.cells import cell_len, set_cell_size
 
 from kimera_tui.runs.compare.comparison import Comparison
 from kimera_tui.runs.compare.text import fact_of, mark_of
-from kimera_tui.ui.runs.compare_detail import fact_lines, pair_lines
-from kimera_tui.ui.runs.compare_states import STATE, state_cell
+from kimera_tui.ui.runs.compare_detail import STATE, fact_lines, pair_lines, state_cell
 from kimera_tui.ui.text import safe, took
 from kimera_tui.ui.widgets.lines import Line, LineView, Span
 

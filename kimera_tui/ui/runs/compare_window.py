@@ -12,7 +12,7 @@ from textual.containers import Container, Vertical
 from kimera_tui.runs.compare.comparison import Comparison
 from kimera_tui.runs.compare.text import NOTHING, comparison_lines
 from kimera_tui.ui.actions import bindings
-from kimera_tui.ui.runs.compare_states import heads
+from kimera_tui.ui.runs.compare_detail import heads
 from kimera_tui.ui.runs.compare_table import PairTable
 from kimera_tui.ui.text import content
 from kimera_tui.ui.widgets.lines import LineView

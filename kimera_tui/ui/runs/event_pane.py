@@ -9,12 +9,19 @@ from typing import Any, ClassVar
 
 from textual.binding import BindingType
 
+from kimera_tui.process.events import Polled
+from kimera_tui.runs.event_text import narrate
+from kimera_tui.runs.events import RunEvent
+from kimera_tui.runs.index import RunIndex
+from kimera_tui.runs.masking import glimpse
 from kimera_tui.ui.actions import bindings
-from kimera_tui.ui.text import clock_time, content
+from kimera_tui.ui.text import clock_time, content, safe
 from kimera_tui.ui.widgets.lines import Line, LineView
 
 RING = 5000
 """How many events the pane remembers."""
+POLLS_SHOWN = 3
+"""Later polls of a task are shown on demand."""
 _FAULTS = ("bad", "warning")
 """Styles of faults, and of what may become one."""
 
@@ -31,6 +38,29 @@ class EventLine:
     text: str
     routine: bool = False
     """One of many like it, such as a task's fourth poll."""
+
+
+def event_line(event: object, book: RunIndex) -> EventLine | None:
+    """The line of an event; None for events that do not matter to people.
+
+    Args:
+        event: What happened.
+        book: Knows the run and step of each task; has folded the event already.
+    """
+    place = book.step_of(event)
+    words = narrate(event if place is None else glimpse(event, place[0]))
+    if words is None:
+        return None
+    kind, style, text = words
+    run_id = who = ""
+    if place is not None:
+        run, step = place
+        run_id, who = run.run_id, step.id or step.task_name
+    elif isinstance(event, RunEvent):
+        run_id, who = event.run_id, "run"
+    routine = isinstance(event, Polled) and event.attempt > POLLS_SHOWN and event.next_delay > 0
+    at = getattr(event, "at", 0.0)
+    return EventLine(at, run_id, safe(who, 60), kind, style, text, routine)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,7 @@ from kimera_tui.errors import KimeraError
 from kimera_tui.runs.index import RunIndex, RunState
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.kimera import Command
-from kimera_tui.ui.runs.event_lines import event_line
-from kimera_tui.ui.runs.event_pane import EventLine
+from kimera_tui.ui.runs.event_pane import EventLine, event_line
 from kimera_tui.ui.runs.history_actions import HistoryActions
 from kimera_tui.ui.runs.history_list import HistoryList
 from kimera_tui.ui.runs.history_table import HistoryTable

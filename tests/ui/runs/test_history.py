@@ -20,8 +20,7 @@ from kimera_tui.runs.events import RunStarted
 from kimera_tui.runs.index import RunIndex
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.runs import history
-from kimera_tui.ui.runs.event_lines import event_line
-from kimera_tui.ui.runs.event_pane import EventLine
+from kimera_tui.ui.runs.event_pane import EventLine, event_line
 from kimera_tui.ui.runs.history import HistoryScreen
 from kimera_tui.ui.runs.live import LiveScreen
 from tests.pictures.scenes import live_failed
