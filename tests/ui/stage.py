@@ -139,16 +139,19 @@ class StageRunner(Runner):
 
     def start(self, workflow: Workflow) -> str:
         self.stage.launched.append(workflow)
-        return self.begin(workflow.name, plan_of(workflow.root, self.stage.new_id))
+        run_id = self.stage.new_id()
+        return self.begin(run_id, workflow.name, plan_of(workflow.root, self.stage.new_id))
 
     def run(self, document: Document, given: RunInputs = NO_INPUTS) -> str:
         self.stage.documents.append((document, given))
+        run_id = self.stage.new_id()
         plan = DocumentPlanner(self.stage.new_id).plan(document)
-        return self.begin(document.name, plan, inputs=given.inputs, header=header_of(document))
+        header = header_of(document)
+        return self.begin(run_id, document.name, plan, inputs=given.inputs, header=header)
 
-    def begin(self, name: str, plan: Node, **fields: Any) -> str:
-        run_id, at = self.stage.new_id(), self.stage.clock.now()
+    def begin(self, run_id: str, name: str, plan: Node, **fields: Any) -> str:
         self.stage.plans.append(list(plan.leaves()))
+        at = self.stage.clock.now()
         self.stage.tell(RunStarted(at=at, run_id=run_id, name=name, plan=plan, **fields))
         return run_id
 
@@ -190,10 +193,11 @@ class StageConnection(Connection):
 
     async def start(self) -> None:
         label = "embedded valkey 9.1.2"
-        self.stage.tell(BrokerChanged(at=NOON, phase="starting", label=label))
         if self.up.is_set():
             self.stage.tell(BrokerChanged(at=NOON, phase="ready", label=label))
             self.stage.tell(ClusterSeen(at=NOON, view=VIEW))
+        else:
+            self.stage.tell(BrokerChanged(at=NOON, phase="starting", label=label))
 
     async def runner(self) -> StageRunner:
         await self.up.wait()
