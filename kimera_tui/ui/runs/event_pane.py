@@ -48,7 +48,7 @@ def event_line(event: object, book: RunIndex) -> EventLine | None:
         book: Knows the run and step of each task; has folded the event already.
     """
     place = book.step_of(event)
-    words = narrate(event if place is None else glimpse(event, place[0]))
+    words = narrate(event if place is None else glimpse(event, place[0].secrets))
     if words is None:
         return None
     kind, style, text = words
