@@ -85,11 +85,10 @@ async def _measured(path: Path, steps: int) -> list[dict[str, Any]]:
     async with app.run_test(size=(200, 60)) as pilot:
         await app.switch_mode("compose")
         await pilot.pause()
-        composer = app.screen
-        assert isinstance(composer, ComposeScreen)
+        assert isinstance(app.screen, ComposeScreen)
 
         async def opening() -> None:
-            await composer.read(path)
+            await app.files.open(path)
 
         rows.append({"what": "open the file", "steps": steps, **await _row(app, opening)})
         for key, words in KEYS.items():
