@@ -88,6 +88,12 @@ class Schedule:
             self.verdicts,
             self.intents,
         )
+        if self.recorded:
+            self._resume_main()
+        self._agenda.add(None, partial(self._enter, self.plan, None, 0, NOTHING, None))
+
+    def _resume_main(self) -> None:
+        """Learn whether the main steps had ended, and whether the run's timeout ended them."""
         finals = {path for node in self.plan.finals for path, _ in node.leaves()}
         main = [self.recorded.get(path) for path, _ in self.plan.leaves() if path not in finals]
         ended = [step for step in main if step is not None and step.status.ended]
@@ -96,8 +102,7 @@ class Schedule:
             end = self.started + self.timeout
             stopped = (Status.REVOKED, Status.UNREACHABLE)
             if any(step.status in stopped and (step.ended_at or 0.0) >= end for step in ended):
-                self._late = self._too_late()  # an earlier console stopped it
-        self._agenda.add(None, partial(self._enter, self.plan, None, 0, NOTHING, None))
+                self._late = self._too_late()
 
     def todo(self, now: float, most: int = ALL) -> list[Action]:
         """Return the actions that are due, given everything reported so far.

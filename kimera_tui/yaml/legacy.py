@@ -16,6 +16,8 @@ from kimera_tui.yaml.reading import LOADER, plain_value
 
 _RESOLVER: Any = yaml.resolver.Resolver()
 _CONSTRUCTOR = yaml.constructor.SafeConstructor()
+_WORDS = frozenset({"true", "false", "null"})
+_TIME = "the time "
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,13 @@ class Reread:
 
     @property
     def sentence(self) -> str:
-        """The line, what it says now, and what it said before."""
-        return f"line {self.line}: `{self.text[:40]}` is {self.now}, not {self.before}"
+        """The line, what it says now, and what it said before.
+
+        Digits are not repeated: they may be a PIN.
+        """
+        if {self.before, self.now} & _WORDS:
+            return f"line {self.line}: `{self.text[:40]}` is {self.now}, not {self.before}"
+        return f"line {self.line}: now {_kind(self.now)}, not {_kind(self.before)}"
 
 
 def reread_in(text: str) -> Iterator[Reread]:
@@ -58,9 +65,15 @@ def _readings(text: str) -> tuple[str, str]:
     except (yaml.YAMLError, ValueError):
         return "", ""
     if isinstance(value, datetime.datetime):
-        return f"the time {value}", now
+        return f"{_TIME}{value}", now
     # A date was typed and sent as its text all the same.
     return _words(str(value) if isinstance(value, datetime.date) else value), now
+
+
+def _kind(words: str) -> str:
+    if words == "text":
+        return words
+    return "a time" if words.startswith(_TIME) else "a number"
 
 
 def _words(value: Any) -> str:

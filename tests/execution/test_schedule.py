@@ -530,6 +530,25 @@ def test_fail_fast_gives_up_the_other_branches_and_fails_with_the_first() -> Non
     assert isinstance(finish.error, TaskFailed)
 
 
+def test_what_was_given_up_with_the_para_around_it_reports_to_nobody() -> None:
+    inner = para(task(), task(), fail_fast=True)
+    world = World(planned(handled(para(task(), inner, fail_fast=True), task())))
+    world.fail("1/0", "failed")
+    world.fail("0", "failed")
+    world.turn()
+    assert set(world.giving_up) == {"", "1"}
+    world.end_giving_up("")
+    world.turn()
+    assert list(names(world)) == ["e/0"]
+    world.end_giving_up("1")  # its answer comes late
+    world.turn()
+    assert list(names(world)) == ["e/0"]
+    world.succeed("e/0")
+    world.turn()
+    assert world.finish is not None
+    assert isinstance(world.finish.error, TaskFailed)
+
+
 @pytest.mark.parametrize("asks", [True, False])
 def test_an_uncertain_step_is_asked_about_where_somebody_can_answer(asks: bool) -> None:
     world = World(planned(task()), asks=asks)

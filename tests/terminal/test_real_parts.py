@@ -121,6 +121,9 @@ async def test_compose_runs_a_chain_that_hands_results_on(opened: Open) -> None:
         await it.keys("ctrl+r")
         await it.keys("3")
         await it.sees("✓ done", "2/2", "lab.tasks.echo(args=[], kwargs={})")
+        [run] = it.app.state.book.runs.values()
+        first, second = run.steps.values()
+        assert dict(second.kwargs) == first.result == {"args": [], "kwargs": {}}
 
 
 async def test_live_sees_a_task_run_that_nobody_announces(opened: Open) -> None:

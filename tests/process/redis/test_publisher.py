@@ -104,6 +104,7 @@ async def test_a_first_connection_that_takes_long_is_not_given_up(
     async with Proxy(server.port) as proxy:
         proxy.slow = 1.0
         await Console(proxy.url(3), server.url(3)).publish("a.b", 1, queue=FAR)
+    assert server.client(3).llen(FAR) == 1
     server.client(3).flushdb()
 
 
