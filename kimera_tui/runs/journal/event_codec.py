@@ -24,18 +24,14 @@ _LARGEST_TEXT = 512 * 1024 * 1024
 COMPRESSED_FROM = 4096
 """Bytes from which a row's data is compressed."""
 
+_BASES = (e.TaskEvent, r.RunEvent)
 KINDS: Mapping[str, type[e.Event]] = {
     kind.__name__: kind
-    for kind in (
-        e.Sending, e.Dispatched, e.Refused, e.Noticed, e.Resent, e.Adopted, e.Polled, e.StateSeen,
-        e.Succeeded, e.Failed, e.RemotelyRevoked, e.TimedOut, e.FinishedLate, e.WatchStopped,
-        e.CallbackStarted, e.CallbackFinished, e.CallbackFailed, e.Forgotten, e.RevokeSent,
-        e.ChainAdvanced, r.RunStarted, r.StepIntended, r.ResultKept, r.StepReused, r.StepSkipped,
-        r.StepHeld, r.StepRetried, r.StepDecided, r.StepHandedOver, r.RunAdopted, r.RunDetached,
-        r.RunCancelled, r.RunEnded,
-    )
-}  # fmt: skip
-"""Every kind of event that is written; a new kind must be added here."""
+    for module in (e, r)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and issubclass(kind, _BASES) and kind not in _BASES
+}
+"""Every kind of event that is written: all that happens to tasks and runs."""
 
 _DEEPEST_ROW = 800
 """Levels of JSON: the deepest plan with the deepest values has fewer."""
