@@ -85,7 +85,7 @@ def describe_step(step: StepState, run: RunState, page: int = PAGE) -> list[Line
         (
             (" state   ", "dim"),
             (step.status.value, ""),
-            (f", since {clock_time(step.since)}, told by {step.source}", "dim"),
+            (f", since {clock_time(step.since)}, reported by {step.source}", "dim"),
         )
     )
     if step.cause:
