@@ -73,7 +73,7 @@ class Starts:
             # A received task has not begun: workers prefetch more than they run.
             if (
                 isinstance(event, StateSeen)
-                and event.state != "RECEIVED"
+                and event.state not in ("RECEIVED", "REVOKED")
                 and self._began.get(event.task_id, event.at) is None
             ):
                 self._began[event.task_id] = event.at

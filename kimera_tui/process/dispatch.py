@@ -16,6 +16,7 @@ from kimera_tui.process.engine import Engine, Message, Receipt
 from kimera_tui.process.engines import Engines
 from kimera_tui.process.events import Adopted, Dispatched, Refused, RevokeSent, Sending
 from kimera_tui.process.loop.bus import Emitter
+from kimera_tui.process.outcome import Outcome
 from kimera_tui.process.payload import check_depth
 from kimera_tui.process.validation import check_revoke, id_problem, refused
 
@@ -53,6 +54,11 @@ class Dispatcher:
             )
         )  # fmt: skip
         return receipts
+
+    async def conclude(self, task_id: str, outcome: Outcome) -> None:
+        """End the wait for a task in flight with an outcome that was learned elsewhere."""
+        if (friend := self._in_flight.get(task_id, self._left_running.get(task_id))) is not None:
+            (await self._engines.engine(friend)).watcher.conclude(task_id, outcome)
 
     async def dispatch(self, call: Call) -> PendingTask:
         """Watch a call's task, publish the call, and return once the broker acknowledged it.

@@ -67,6 +67,12 @@ class Watcher(Protocol):
         After the outcome: free what is kept for a release that will not happen.
         """
 
+    def conclude(self, task_id: str, outcome: Outcome) -> None:
+        """Resolve a watched task's future with an outcome learned elsewhere.
+
+        Does nothing for a task that is not watched or has its outcome already.
+        """
+
 
 class Releaser(Protocol):
     """Releases finished tasks and revokes tasks."""

@@ -13,6 +13,7 @@ from kimera_tui.errors import CeleryDisabled, UsageError
 from kimera_tui.process.celery_app import is_plain_celery, make_app
 from kimera_tui.process.engine import Engine
 from kimera_tui.process.loop.bus import Emitter
+from kimera_tui.process.outcome import IsOver, always_over
 from kimera_tui.process.threaded.engine import thread_engine
 
 SCHEMES = ("redis://", "rediss://", "redis+socket://")
@@ -43,6 +44,8 @@ class Engines:
         self._default = (broker, backend)
         self.friends = friends
         """Each friend's configuration, by name."""
+        self.is_over: IsOver = always_over
+        """Asked about every stored REVOKED, whether its task has ended."""
         self._variables = variables
         self._emitter = emitter
         self._enabled = enabled
@@ -156,7 +159,7 @@ class Engines:
             return self._apps[route]
 
     def _engine(self, route: tuple[str, str]) -> Engine:
-        return engine_for(self._app(route), self._emitter)
+        return engine_for(self._app(route), self._emitter, lambda task_id: self.is_over(task_id))
 
     def _route(self, friend: str) -> tuple[str, str]:
         """Broker and backend URL; a friend's own Redis broker also stores its results."""
@@ -173,12 +176,12 @@ class Engines:
         return broker, backend
 
 
-def engine_for(app: Any, emitter: Emitter) -> Engine:
+def engine_for(app: Any, emitter: Emitter, is_over: IsOver = always_over) -> Engine:
     """Build the fastest engine for the app: the Redis engine if possible, else the threaded one."""
-    return redis_engine(app, emitter) or thread_engine(app, emitter)
+    return redis_engine(app, emitter, is_over) or thread_engine(app, emitter, is_over)
 
 
-def redis_engine(app: Any, emitter: Emitter) -> Engine | None:
+def redis_engine(app: Any, emitter: Emitter, is_over: IsOver = always_over) -> Engine | None:
     """Build a Redis engine for the app, or return None if it needs the threaded engine.
 
     Does no I/O: connections open on first use, on the loop running then, and the engine belongs to
@@ -188,13 +191,14 @@ def redis_engine(app: Any, emitter: Emitter) -> Engine | None:
     Args:
         app: A Celery app or a stand-in.
         emitter: Where the engine emits its events.
+        is_over: Asked about every stored REVOKED.
     """
     if not is_plain_celery(app) or not _is_plain_redis(app):
         return None
     # Imported late: celery and redis take long to import and may not be needed.
     from kimera_tui.process.redis.engine import build
 
-    return build(app, emitter)
+    return build(app, emitter, is_over)
 
 
 def _is_plain_redis(app: Any) -> bool:

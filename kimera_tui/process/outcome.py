@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -45,8 +45,22 @@ class Outcome:
 
     @property
     def ready(self) -> bool:
-        """Whether the task has ended."""
+        """Whether this is an end; a stored REVOKED is one only if an ``IsOver`` confirms it."""
         return self.state in READY
+
+    def ends(self, task_id: str, is_over: IsOver) -> bool:
+        """Whether the task with this outcome has ended."""
+        return self.ready and (self.state != REVOKED or is_over(task_id))
+
+
+IsOver = Callable[[str], bool]
+"""Returns whether a task whose stored state is REVOKED has ended. Since Celery 5.6 any worker that
+hears a revoke stores REVOKED, even for a task that another worker is running."""
+
+
+def always_over(task_id: str) -> bool:
+    """Take every stored REVOKED for an end, as Celery itself does."""
+    return True
 
 
 def unreadable(why: str) -> Outcome:

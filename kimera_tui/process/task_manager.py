@@ -22,6 +22,7 @@ from kimera_tui.process.helpers import Helpers
 from kimera_tui.process.loop.bus import Emitter, EventBus
 from kimera_tui.process.loop.clock import Clock, SystemClock, new_id
 from kimera_tui.process.loop.gather import gather_in_order, start_in_slices
+from kimera_tui.process.outcome import IsOver, Outcome
 from kimera_tui.process.revoke_until_acked import RETRY_EVERY, RETRY_LIMIT, revoke_until_acked
 from kimera_tui.process.task_params import TaskParams, call_of, checked_tasks
 from kimera_tui.process.validation import gather_problem, is_async_callable, refused
@@ -336,6 +337,23 @@ class TaskManager:
         """
         engine = await self._engines.engine(friend)
         return await revoke_until_acked(engine, self._emitter, task_ids, every=every, limit=limit)
+
+    async def conclude(self, task_id: str, outcome: Outcome) -> None:
+        """End the wait for a task in flight with an outcome that was learned elsewhere.
+
+        Does nothing for a task that is not waited for. Raises what ``send_async`` raises for a
+        friend that is gone.
+        """
+        await self._dispatcher.conclude(task_id, outcome)
+
+    def confirm_revokes(self, is_over: IsOver) -> None:
+        """Have every stored REVOKED confirmed before it ends a task.
+
+        Args:
+            is_over: Called with a task's id; returns whether it has ended. Called on the loop, and
+                again for as long as it returns False, up to every ``max_poll`` seconds.
+        """
+        self._engines.is_over = is_over
 
     async def settle(self) -> None:
         """Return once every ended task is released."""

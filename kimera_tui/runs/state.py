@@ -332,6 +332,8 @@ def _state_seen(step: StepState, event: e.StateSeen) -> StepState:
             return _enter(
                 step, Status.RUNNING, event, f"on {worker}" if worker else "", event.source
             )
+        case "REVOKED":  # any worker may have stored it: not an end yet
+            return replace(step, cause="revoked, says the result backend; not confirmed yet")
         case "RETRY":
             return _enter(step, Status.RETRYING, event, "its worker will retry it", event.source)
     step = replace(step, progress=progress_of(event.meta), started_at=step.started_at or event.at)

@@ -12,6 +12,7 @@ from kimera_tui.process import engines
 from kimera_tui.process.engines import Engines
 from kimera_tui.process.loop.bus import Emitter, EventBus
 from kimera_tui.process.loop.clock import SystemClock
+from kimera_tui.process.outcome import IsOver
 
 from .stand_in import FakeApp
 
@@ -24,10 +25,10 @@ def room(monkeypatch: pytest.MonkeyPatch) -> Counted:
     built: list[Any] = []
     build = engines.engine_for
 
-    def counted(app: Any, emitter: Emitter) -> Any:
+    def counted(app: Any, emitter: Emitter, is_over: IsOver) -> Any:
         time.sleep(0.05)
         built.append(app)
-        return build(app, emitter)
+        return build(app, emitter, is_over)
 
     monkeypatch.setattr(engines, "engine_for", counted)
     made = Engines(True, "memory://", "cache+memory://", {}, Emitter(EventBus(), SystemClock()), {})

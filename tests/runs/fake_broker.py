@@ -85,6 +85,11 @@ class FakeEngine:
         if (watch := self._broker.watches.pop(task_id, None)) is not None:
             watch.cancel()
 
+    def conclude(self, task_id: str, outcome: Outcome) -> None:
+        watch = self._broker.watches.get(task_id)
+        if watch is not None and not watch.done():
+            watch.set_result(outcome)
+
     async def look_up(self, task_ids: Sequence[str]) -> dict[str, Outcome | None]:
         return {task_id: self._broker.results.get(task_id) for task_id in task_ids}
 

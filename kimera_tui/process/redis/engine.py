@@ -10,6 +10,7 @@ from redis.exceptions import ResponseError
 from kimera_tui.process.engine import Engine
 from kimera_tui.process.loop.bus import Emitter
 from kimera_tui.process.outages import Outages
+from kimera_tui.process.outcome import IsOver
 from kimera_tui.process.redis.capture import Capture
 from kimera_tui.process.redis.endpoint import backend_endpoint
 from kimera_tui.process.redis.known_workers import KnownWorkers
@@ -25,15 +26,15 @@ from kimera_tui.process.redis.watcher import RedisWatcher
 from kimera_tui.process.redis.wire import Wire, pack
 
 
-def build(app: Celery, emitter: Emitter) -> Engine:
+def build(app: Celery, emitter: Emitter, is_over: IsOver) -> Engine:
     """Build the engine of an app whose broker and result backend are one Redis server each."""
-    return _Parts(app, emitter).engine
+    return _Parts(app, emitter, is_over).engine
 
 
 class _Parts:
     """The parts of one engine and their wiring."""
 
-    def __init__(self, app: Celery, emitter: Emitter) -> None:
+    def __init__(self, app: Celery, emitter: Emitter, is_over: IsOver) -> None:
         capture = Capture(app)
         prefix = capture.key_prefix
         backend: Any = app.backend
@@ -46,7 +47,7 @@ class _Parts:
         results = backend_endpoint(app)
         self._backend = RedisConnection(results, health)
         self._watcher = RedisWatcher(
-            results, self._backend, health, key_prefix, emitter, lambda: self._releaser.start()
+            results, self._backend, health, key_prefix, emitter, self._used, is_over
         )
         self._publisher = RedisPublisher(
             self._broker,
@@ -80,6 +81,9 @@ class _Parts:
             locator=self._locator,
             outages=outages,
         )
+
+    def _used(self) -> None:
+        self._releaser.start()
 
     def _close(self) -> None:
         """Close from the engine's own loop, from another loop, or after its loop has ended."""

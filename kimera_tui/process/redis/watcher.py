@@ -15,7 +15,7 @@ from kimera_tui.process.loop.bus import Emitter
 from kimera_tui.process.loop.deliverer import Deliverer
 from kimera_tui.process.loop.gc_truce import GcTruce
 from kimera_tui.process.loop.wheel import TimerWheel
-from kimera_tui.process.outcome import Outcome
+from kimera_tui.process.outcome import IsOver, Outcome
 from kimera_tui.process.redis.endpoint import Endpoint
 from kimera_tui.process.redis.reconnecting import RedisConnection, ServerHealth, as_unavailable
 from kimera_tui.process.redis.results import PER_COMMAND, look_up, read_result
@@ -61,6 +61,7 @@ class RedisWatcher:
         key_prefix: Prefix of result keys, before the task id.
         emitter: Where polls and states are announced.
         on_use: Called with each new watch.
+        is_over: Asked about every stored REVOKED.
     """
 
     def __init__(
@@ -71,9 +72,11 @@ class RedisWatcher:
         key_prefix: bytes,
         emitter: Emitter,
         on_use: Callable[[], None],
+        is_over: IsOver,
     ) -> None:
         self._backend = backend
         self._on_use = on_use
+        self._is_over = is_over
         self._prefix = key_prefix
         self._emitter = emitter
         self._watches: dict[bytes, _Watch] = {}
@@ -111,6 +114,12 @@ class RedisWatcher:
         if watch is not None:
             watch.future.cancel()
             self._drop(watch)
+
+    def conclude(self, task_id: str, outcome: Outcome) -> None:
+        """End the watch of a task with an outcome learned elsewhere; see ``engine.Watcher``."""
+        watch = self._watches.get(self._prefix + task_id.encode())
+        if watch is not None:
+            self._end(watch, outcome)
 
     async def look_up(self, task_ids: Sequence[str]) -> dict[str, Outcome | None]:
         """What is stored for tasks now, whether watched or not; None for nothing.
@@ -154,11 +163,13 @@ class RedisWatcher:
         if watch is not None:
             self._seen(watch, read_result(key, raw))
 
+    def _end(self, watch: _Watch, outcome: Outcome) -> None:
+        self._drop(watch)
+        self._deliverer.deliver(watch.future, outcome)
+
     def _seen(self, watch: _Watch, outcome: Outcome) -> None:
-        if outcome.ready:
-            self._drop(watch)
-            self._deliverer.deliver(watch.future, outcome)
-            return
+        if outcome.ends(self._task_id(watch), self._is_over):
+            return self._end(watch, outcome)
         seen = (outcome.state, outcome.result)
         if seen != watch.seen:
             watch.seen = seen
@@ -171,6 +182,7 @@ class RedisWatcher:
                         meta=_meta_of(outcome),
                     )
                 )
+        return None
 
     def _task_id(self, watch: _Watch) -> str:
         return watch.key[len(self._prefix) :].decode()
@@ -233,7 +245,7 @@ class RedisWatcher:
 
     def _polled(self, watch: _Watch, before: _Seen | None, outcome: Outcome | None) -> None:
         watch.attempt += 1
-        if outcome is not None and outcome.ready:
+        if outcome is not None and outcome.ends(self._task_id(watch), self._is_over):
             watch.delay = 0.0
         else:
             watch.delay = min(watch.delay * 2, watch.max_poll)

@@ -11,7 +11,7 @@ from kimera_tui.process.engine import Engine
 from kimera_tui.process.loop.bus import Emitter
 from kimera_tui.process.loop.call_thread import CallThread
 from kimera_tui.process.outages import Outages
-from kimera_tui.process.outcome import Outcome
+from kimera_tui.process.outcome import IsOver, Outcome, always_over
 from kimera_tui.process.threaded.publisher import ThreadPublisher
 from kimera_tui.process.threaded.pushes import Pushed, Pushes, only_pushes
 from kimera_tui.process.threaded.releaser import ThreadReleaser
@@ -23,15 +23,15 @@ MAX_ABANDONED = 1000
 """Result objects of stand-ins kept for a late revoke after the wait has ended."""
 
 
-def thread_engine(app: Any, emitter: Emitter) -> Engine:
+def thread_engine(app: Any, emitter: Emitter, is_over: IsOver = always_over) -> Engine:
     """Build an engine for any Celery app, or a stand-in with a ``send_task``."""
-    return _Parts(app, emitter).engine
+    return _Parts(app, emitter, is_over).engine
 
 
 class _Parts:
     """The parts of one engine: one thread sends and reads results, another revokes."""
 
-    def __init__(self, app: Any, emitter: Emitter) -> None:
+    def __init__(self, app: Any, emitter: Emitter, is_over: IsOver) -> None:
         self._handles: dict[str, Any] = {}
         self._pushes = Pushes(self._pushed, self._reachable)
         self._abandoned: dict[str, Any] = {}
@@ -49,6 +49,7 @@ class _Parts:
             self._dispose,
             emitter,
             outages,
+            is_over,
         )
         self._releaser = ThreadReleaser(
             app,

@@ -16,7 +16,7 @@ from kimera_tui.process.failures import is_auth_failure
 from kimera_tui.process.loop.bus import Emitter
 from kimera_tui.process.loop.call_thread import CallThread
 from kimera_tui.process.outages import Outages
-from kimera_tui.process.outcome import SUCCESS, Outcome
+from kimera_tui.process.outcome import SUCCESS, IsOver, Outcome
 from kimera_tui.process.threaded.pushes import Pushed
 from kimera_tui.process.threaded.result_reader import ReadResult, read_all
 
@@ -45,6 +45,7 @@ class ThreadWatcher:
         dispose: Frees a task's result object, on the thread.
         emitter: Where polls and states are announced.
         outages: Adds up the time for which the result backend is unavailable.
+        is_over: Asked about every stored REVOKED.
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class ThreadWatcher:
         dispose: Callable[[str], None],
         emitter: Emitter,
         outages: Outages,
+        is_over: IsOver,
     ) -> None:
         self._outages = outages
+        self._is_over = is_over
         self._thread = thread
         self._handles = handles
         self._read_result = read_result
@@ -85,6 +88,11 @@ class ThreadWatcher:
         if self._task is None or self._task.done():
             self._task = loop.create_task(self._run(), name="kimera watcher")
         return watch.future
+
+    def conclude(self, task_id: str, outcome: Outcome) -> None:
+        """End the watch of a task with an outcome learned elsewhere; see ``engine.Watcher``."""
+        if (watch := self._watches.get(task_id)) is not None:
+            self._end(task_id, watch, outcome)
 
     async def look_up(self, task_ids: Sequence[str]) -> dict[str, Outcome | None]:
         """What is stored for tasks sent by others; afterwards they can be watched.
@@ -185,7 +193,7 @@ class ThreadWatcher:
         if outcome is not None and outcome.error_type == "UnreadableResult" and not watch.doubtful:
             watch.doubtful, outcome = True, None
         watch.attempt += 1
-        ended = outcome is not None and outcome.ready
+        ended = outcome is not None and outcome.ends(task_id, self._is_over)
         watch.delay = 0.0 if ended else min(watch.delay * 2, watch.max_poll)
         if self._emitter.has_listeners:
             state = outcome.state if outcome else watch.seen[0]
@@ -203,13 +211,16 @@ class ThreadWatcher:
         if not ended:
             self._schedule(task_id, watch)
 
+    def _end(self, task_id: str, watch: _Watch, outcome: Outcome) -> None:
+        del self._watches[task_id]
+        if outcome.state != SUCCESS:  # successful tasks are released later
+            self._thread.call(self._dispose, task_id)
+        if not watch.future.done():
+            watch.future.set_result(outcome)
+
     def _seen(self, task_id: str, watch: _Watch, outcome: Outcome) -> None:
-        if outcome.ready:
-            del self._watches[task_id]
-            if outcome.state != SUCCESS:  # successful tasks are released later
-                self._thread.call(self._dispose, task_id)
-            if not watch.future.done():
-                watch.future.set_result(outcome)
+        if outcome.ends(task_id, self._is_over):
+            self._end(task_id, watch, outcome)
         elif (outcome.state, outcome.result) != watch.seen:
             watch.seen = (outcome.state, outcome.result)
             self._emitter.emit(

@@ -12,7 +12,7 @@ from kimera_tui.process.engine import Message
 from kimera_tui.process.engines import redis_engine
 from kimera_tui.process.loop.bus import Emitter, EventBus
 from kimera_tui.process.loop.clock import SystemClock, new_id
-from kimera_tui.process.outcome import SUCCESS, Outcome
+from kimera_tui.process.outcome import SUCCESS, IsOver, Outcome, always_over
 
 
 def make_app(broker: str, backend: str | None = None, **conf: Any) -> Celery:
@@ -24,11 +24,18 @@ def make_app(broker: str, backend: str | None = None, **conf: Any) -> Celery:
 class Console:
     """Sends, waits, releases; keeps all events."""
 
-    def __init__(self, broker: str, backend: str | None = None, **conf: Any) -> None:
+    def __init__(
+        self,
+        broker: str,
+        backend: str | None = None,
+        *,
+        is_over: IsOver = always_over,
+        **conf: Any,
+    ) -> None:
         self.app = make_app(broker, backend, **conf)
         self.bus = EventBus()
         self.mailbox = self.bus.subscribe(1_000_000)
-        engine = redis_engine(self.app, Emitter(self.bus, SystemClock()))
+        engine = redis_engine(self.app, Emitter(self.bus, SystemClock()), is_over)
         assert engine is not None
         self.engine = engine
         self._events: list[Any] = []

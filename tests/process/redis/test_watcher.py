@@ -9,6 +9,7 @@ import pytest
 from kimera_tui.errors import BrokerUnavailable
 from kimera_tui.process.events import ConnectionBack, ConnectionLost, Polled, StateSeen
 from kimera_tui.process.loop.clock import new_id
+from kimera_tui.process.outcome import Outcome
 from kimera_tui.process.redis import watcher
 from kimera_tui.process.redis.results import LARGEST
 
@@ -254,3 +255,39 @@ async def test_without_the_right_to_subscribe_the_polls_do_it(
     store(own_server.client(), task_id, success("polled"))
     assert (await asyncio.wait_for(future, 3)).result == "polled"
     assert "does not permit subscriptions" in caplog.text
+
+
+REVOKED = {"status": "REVOKED", "result": {"exc_type": "TaskRevokedError", "exc_message": ["x"]}}
+
+
+async def test_a_revoked_that_nobody_confirms_ends_nothing_and_a_later_result_counts(
+    server: Server,
+) -> None:
+    console, task_id = Console(server.url(4), is_over=lambda _: False), new_id()
+    future = console.engine.watcher.watch(task_id, 0.05, 0.05)
+    store(server.client(4), task_id, REVOKED)
+    await until(lambda: len(console.of(Polled)) > 3)
+    assert not future.done()
+    assert [event.state for event in console.of(StateSeen)] == ["REVOKED"]
+    store(server.client(4), task_id, success(7))
+    assert (await asyncio.wait_for(future, 5)).result == 7
+
+
+async def test_a_revoked_ends_its_task_once_it_is_confirmed(server: Server) -> None:
+    over: set[str] = set()
+    console, task_id = Console(server.url(4), is_over=over.__contains__), new_id()
+    future = console.engine.watcher.watch(task_id, 0.05, 0.05)
+    store(server.client(4), task_id, REVOKED, tell=False)
+    await until(lambda: len(console.of(Polled)) > 3)
+    assert not future.done()
+    over.add(task_id)
+    assert (await asyncio.wait_for(future, 5)).state == "REVOKED"
+
+
+async def test_an_outcome_learned_elsewhere_ends_a_watch(server: Server) -> None:
+    console, task_id = Console(server.url(4)), new_id()
+    future = console.engine.watcher.watch(task_id, 0.05, 0.05)
+    console.engine.watcher.conclude("another", Outcome("REVOKED"))
+    console.engine.watcher.conclude(task_id, Outcome("REVOKED", error_message="taken out"))
+    assert (await asyncio.wait_for(future, 5)).error_message == "taken out"
+    console.engine.watcher.conclude(task_id, Outcome("SUCCESS"))
