@@ -43,10 +43,10 @@ def test_what_differs_is_told_to_people_and_to_programs(run: Run, where: dict[st
     assert done.returncode == 1, done.stderr
     assert "    kwargs.b: 2 → 5 (+3)" in done.stdout.splitlines()
     assert "    result: 3 → 6 (+3)" in done.stdout.splitlines()
-    told = json.loads(run("compare", one, other, "--json", **where).stdout)
-    assert (told["differs"], told["first"]) == (True, "calculator.add")
-    assert (told["one"]["run_id"], told["other"]["run_id"]) == (one, other)
-    (step,) = told["steps"]
+    output = json.loads(run("compare", one, other, "--json", **where).stdout)
+    assert (output["differs"], output["first"]) == (True, "calculator.add")
+    assert (output["one"]["run_id"], output["other"]["run_id"]) == (one, other)
+    (step,) = output["steps"]
     assert step["one"]["status"] == "done"
     assert [(change["path"], change["delta"]) for change in step["changes"]] == [
         ("kwargs.b", 3),

@@ -63,7 +63,7 @@ def test_values_that_were_read_otherwise_are_told_once_for_each_text_of_the_file
 ) -> None:
     path = tmp_path / "friends.yaml"
     text = "friends:\n  shop:\n    route: r\n    queue: q\n    description: on\n"
-    told = [
+    rows = [
         f"warning: {path} is now read as YAML 1.2. Values that earlier versions read otherwise:",
         "warning: line 5: `on` is text, not true",
         "1 friend in ",
@@ -74,13 +74,13 @@ def test_values_that_were_read_otherwise_are_told_once_for_each_text_of_the_file
         done = CliRunner().invoke(main, ["friends"], env=environ)
         return done.stderr.replace(f"in {path}", "in ").splitlines()
 
-    for said in (told, told[2:]):
+    for expected in (rows, rows[2:]):
         path.write_text(text)
-        assert lines() == said
+        assert lines() == expected
     path.write_text(f"# Changed\n{text}")
     assert lines()[1] == "warning: line 6: `on` is text, not true"
     path.write_text(text.replace("on\n", "'on'\n"))
-    assert lines() == told[2:]
+    assert lines() == rows[2:]
 
 
 def test_what_cannot_be_remembered_is_told_again(tmp_path: Path) -> None:

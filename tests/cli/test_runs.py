@@ -149,9 +149,9 @@ def test_a_replay_is_a_new_run_that_names_its_parent(run: Run, where: dict[str, 
     first = str(listed(run, where)[0]["run"])
     done = run("replay", first[:8], "--json", **where)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["steps"][0]["result"] == 42
-    assert told["run"] != first
+    output = json.loads(done.stdout)
+    assert output["steps"][0]["result"] == 42
+    assert output["run"] != first
     assert listed(run, where)[0]["parent"] == first
 
 

@@ -93,8 +93,8 @@ PARAMS = {
 
 
 def test_secrets_have_the_types_of_their_parameters() -> None:
-    given = {"pin": "60418827", "word": "k9Qx2", "more": "7"}
-    secrets = call_secrets(PARAMS, [], {}, given)
+    provided = {"pin": "60418827", "word": "k9Qx2", "more": "7"}
+    secrets = call_secrets(PARAMS, [], {}, provided)
     assert secrets == {"pin": 60418827, "word": "k9Qx2", "more": "7"}
 
 

@@ -109,12 +109,12 @@ def reversed_(pair: tuple[Document, store.Stored], path: Path) -> Any:
 
 
 def test_a_new_file_has_the_rights_that_the_process_gives(tmp_path: Path) -> None:
-    before = os.umask(0o027)
+    old_umask = os.umask(0o027)
     try:
         path = tmp_path / "x"
         save(Document(name="x"), path, None)
     finally:
-        os.umask(before)
+        os.umask(old_umask)
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 

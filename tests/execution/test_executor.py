@@ -448,7 +448,7 @@ def lose(console: Console, monkeypatch: pytest.MonkeyPatch, *names: str) -> None
     intend = console.journal.intend
 
     async def refused(run_id: str, steps: Any, *more: Any) -> None:
-        ids = {step.path: step.id for step in console.book.runs[run_id].steps.values()}
+        ids = {step.path: step.id for step in console.index.runs[run_id].steps.values()}
         if any(ids[path] in names for path, *_ in steps):
             raise RunTaken("Another console has the run.")
         await intend(run_id, steps, *more)

@@ -70,13 +70,13 @@ async def lab(server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     async with Proxy(server.port) as proxy:
         environ = {"CELERY": "1", "BROKER_URL": proxy.url(), "RESULT_BACKEND": proxy.url()}
         TaskManager.reset(Bootstrap(environ, {"lab": Friend(route="lab.tasks", queue="celery")}))
-        manager, book = TaskManager(), RunIndex()
+        manager, index = TaskManager(), RunIndex()
         runner = Runner(manager, SystemClock())
         with manager.events.subscribe(100_000) as mailbox:
 
             def take_in() -> RunIndex:
-                book.apply_all(mailbox.drain())
-                return book
+                index.apply_all(mailbox.drain())
+                return index
 
             yield Lab(server, proxy, runner, take_in)
             await runner.stop()

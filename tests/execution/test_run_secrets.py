@@ -48,8 +48,8 @@ async def test_a_secret_that_only_a_part_of_an_argument_holds_is_known_by_itself
     async with console(path, Broker()) as it:
         run_id = it.runner.run(document(plain), RunInputs(prompted={"key": KEY}))
         await it.sent("a")
-        said = f"no {KEY}, no canary-env-0815"
-        it._end("a", Outcome("FAILURE", None, "ValueError", said, said))
+        message = f"no {KEY}, no canary-env-0815"
+        it._end("a", Outcome("FAILURE", None, "ValueError", message, message))
         run = await kept(it, run_id)
         assert run.steps[""].error_message == "no ••••, no ••••"
         await it.journal.flush()
@@ -89,8 +89,8 @@ async def test_what_is_too_short_to_be_hidden_everywhere_is_told_once(tmp_path: 
             await it.sent(name)
             it.end(name, {"pin": "k9", "day": "k9"})
         run = await kept(it, run_id)
-        told = [each for each in await it.journal.events_of(run_id) if isinstance(each, Noticed)]
-    assert [each.text for each in told] == [
+        notices = [each for each in await it.journal.events_of(run_id) if isinstance(each, Noticed)]
+    assert [each.text for each in notices] == [
         "pin is too short or common to mask everywhere: it is masked only under its own name"
     ]
     assert run.steps["0"].result == {"pin": "••••", "day": "k9"}
@@ -99,8 +99,8 @@ async def test_what_is_too_short_to_be_hidden_everywhere_is_told_once(tmp_path: 
 @pytest.mark.parametrize("value", [True, 7, "", "abc", {"deep": ["long enough", 3]}])
 def test_each_short_secret_is_told(value: Any) -> None:
     short = ShortSecrets()
-    (told,) = short.news([], {"pin": value, "day": 1}, {"pin"})
-    assert told.startswith("pin is too short")
+    (notices,) = short.news([], {"pin": value, "day": 1}, {"pin"})
+    assert notices.startswith("pin is too short")
     assert [*short.news([], {"pin": value}, {"pin"})] == []
 
 

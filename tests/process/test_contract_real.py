@@ -80,13 +80,13 @@ both_engines = pytest.mark.parametrize("manager", ["redis", "thread"], indirect=
 async def manager(demo: EmbeddedInfo, request: pytest.FixtureRequest) -> AsyncIterator[TaskManager]:
     """The TaskManager on the demo worker, through its Redis engine or the one for every app."""
     TaskManager.reset(configured(demo.url))
-    made = TaskManager()
+    task_manager = TaskManager()
     if getattr(request, "param", "redis") == "thread":
         app = make_app(demo.url, demo.url)
         app.send_task = functools.partial(Celery.send_task, app)  # anything but plain Celery
-        made.celery_app = app
-    yield made
-    await made.aclose()
+        task_manager.celery_app = app
+    yield task_manager
+    await task_manager.aclose()
 
 
 @pytest.fixture
@@ -472,10 +472,10 @@ async def test_every_kind_of_result_feeds_the_next_step(
     else:
         second = TaskParams("echo", "value", args=["own"], kwargs={"a": 1, "city": "own"})
     steps = [TaskParams("echo", first), second]
-    before = copy.deepcopy(steps)
+    original = copy.deepcopy(steps)
     assert await manager.chainSyncTasks(steps) == fed
     assert await manager.chainSyncTasks(steps) == fed
-    assert steps == before
+    assert steps == original
 
 
 async def test_a_chain_returns_the_final_payload_and_logs_the_others(

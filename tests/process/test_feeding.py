@@ -22,11 +22,11 @@ KWARGS = st.dictionaries(st.text(max_size=3), VALUES, max_size=4)
 
 @given(ARGS, KWARGS, VALUES)
 def test_the_inputs_are_never_changed(args: list[Any], kwargs: dict[str, Any], result: Any) -> None:
-    before = copy.deepcopy((args, kwargs, result))
+    original = copy.deepcopy((args, kwargs, result))
     fed_args, fed_kwargs = feed(args, kwargs, result)
     fed_args.append("more")
     fed_kwargs["more"] = "more"
-    assert (args, kwargs, result) == before
+    assert (args, kwargs, result) == original
 
 
 @given(ARGS, KWARGS, VALUES)

@@ -260,9 +260,9 @@ class Torture:
 
     def _compare(self, db: sqlite3.Connection, run_id: str, outcome: Outcome) -> None:
         """No task ran twice or unasked, and the tables are what a fold of the events says."""
-        book = RunIndex()
-        book.apply_all(events_of_run(db, run_id))
-        run = book.runs[run_id]
+        index = RunIndex()
+        index.apply_all(events_of_run(db, run_id))
+        run = index.runs[run_id]
         key, *stored = db.execute(
             "SELECT key, status, done, total, ended, error FROM run WHERE run_id = ?", (run_id,)
         ).fetchone()

@@ -40,11 +40,11 @@ class Console:
     journal: Journal
     manager: TaskManager
     mailbox: Any
-    book: RunIndex
+    index: RunIndex
 
     def run(self, run_id: str) -> RunState:
-        self.book.apply_all(self.mailbox.drain())
-        return self.book.runs[run_id]
+        self.index.apply_all(self.mailbox.drain())
+        return self.index.runs[run_id]
 
     async def until(self, run_id: str, path: str, *statuses: Status) -> None:
         async with asyncio.timeout(10):

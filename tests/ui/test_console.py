@@ -272,10 +272,10 @@ async def test_a_broker_that_refuses_the_password_is_told_on_the_status_line_unt
     async with app.run_test(size=(120, 36)) as pilot:
         await settle(pilot)
         reason = "at 127.0.0.1:6379 wants a password."
-        stage.tell(ConnectionLost(at=NOON, which=which, reason=reason))
+        stage.publish(ConnectionLost(at=NOON, which=which, reason=reason))
         await settle(pilot)
         assert "embedded valkey 9.1.2: broker at 127.0.0.1:6379 wants a password │" in grid(app)
-        stage.tell(ConnectionBack(at=NOON, which=which))
+        stage.publish(ConnectionBack(at=NOON, which=which))
         await settle(pilot)
         assert "wants a password" not in grid(app).splitlines()[-1]
         assert "embedded valkey 9.1.2 │" in grid(app)

@@ -47,4 +47,4 @@ def test_whatever_is_read_is_compared(text: str) -> None:
         parse_yaml(text, "f")
     except ConfigError:
         return
-    assert all(found.before != found.now for found in reread_in(text))
+    assert all(found.old != found.new for found in reread_in(text))

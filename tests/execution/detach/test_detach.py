@@ -173,10 +173,10 @@ async def test_what_stands_against_it_is_told_and_nothing_is_sent(console: Conso
     }
     with pytest.raises(CannotDetach) as raised:
         await console.runner.detach(document(plain))
-    assert [stop.id for stop in raised.value.stops] == ["a", "b", "b"]
+    assert [stop.id for stop in raised.value.blockers] == ["a", "b", "b"]
     assert "b: has `when`" in raised.value.hint
     assert await console.journal.runs() == []
-    assert await console.runner.stops(document(plain)) == raised.value.stops
+    assert await console.runner.blockers(document(plain)) == raised.value.blockers
 
 
 async def test_a_missing_input_or_secret_keeps_it_from_being_sent(console: Console) -> None:
@@ -354,10 +354,10 @@ async def test_a_crash_before_the_first_publish_sends_it_once_in_the_end(
             if any(run.run_id == run_id for run in await console.journal.open_runs()):
                 await console.runner.resume(run_id)
                 await console.ended(run_id)
-            book = RunIndex()
-            book.apply_all(await console.journal.events_of(run_id))
-            assert book.runs[run_id].status is Status.DONE
-            assert once(book.runs[run_id], console)
+            index = RunIndex()
+            index.apply_all(await console.journal.events_of(run_id))
+            assert index.runs[run_id].status is Status.DONE
+            assert once(index.runs[run_id], console)
 
 
 async def test_a_publish_that_fails_is_told_to_who_detaches(

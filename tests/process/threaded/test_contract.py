@@ -22,8 +22,8 @@ from .console import SECONDS, Ways, managed
 
 @pytest.fixture
 async def manager(ways: Ways, tmp_path: Path) -> AsyncIterator[TaskManager]:
-    async with managed(ways, tmp_path) as made:
-        yield made
+    async with managed(ways, tmp_path) as task_manager:
+        yield task_manager
 
 
 async def inside(awaitable: Any) -> Any:

@@ -30,9 +30,9 @@ from tests.runs.test_state import HISTORIES, START
 
 
 def folded(*events: Any) -> RunState:
-    book = RunIndex()
-    book.apply_all(events)
-    return next(iter(book.runs.values()))
+    index = RunIndex()
+    index.apply_all(events)
+    return next(iter(index.runs.values()))
 
 
 def step(path: str, name: str, step_id: str = "", secret: str = "", **kwargs: Any) -> Node:
@@ -236,9 +236,9 @@ def test_secrets_never_appear() -> None:
     comparison = compare(run("canary-one-00000"), run("canary-two-00000"))
     assert not comparison.differs
     other = compare(run("canary-one-00000"), folded(started(step("1", "other"))))
-    for told in (comparison, other):
-        assert "canary" not in repr(told)
-        assert "canary" not in "\n".join(comparison_lines(told))
+    for each in (comparison, other):
+        assert "canary" not in repr(each)
+        assert "canary" not in "\n".join(comparison_lines(each))
     assert MASK in repr(comparison)
 
 

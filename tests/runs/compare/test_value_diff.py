@@ -47,11 +47,11 @@ def canonical(value: Any) -> str:
     return repr(value)
 
 
-def patched(value: Any, told: tuple[Change, ...]) -> Any:
+def patched(value: Any, found: tuple[Change, ...]) -> Any:
     """The value with the changes made to it; what is taken out of a list goes from its end."""
     root = {"v": copy.deepcopy(value)}
-    removed = [change for change in told if change.kind == "removed"]
-    for change in [*(each for each in told if each.kind != "removed"), *reversed(removed)]:
+    removed = [change for change in found if change.kind == "removed"]
+    for change in [*(each for each in found if each.kind != "removed"), *reversed(removed)]:
         *way, last = re.findall(r"\w+", change.path)
         parent: Any = root
         for step in way:
@@ -158,9 +158,9 @@ def test_long_texts_are_told_from_shortly_before_they_differ() -> None:
 
 
 def test_of_many_changes_the_first_are_told_and_that_there_are_more() -> None:
-    told = changes([0] * 1000, [1] * 1000, "r")
-    assert len(told) == MAX_CHANGES + 1
-    assert told[-1] == Change(f"r[{MAX_CHANGES}]", "differs")
+    found = changes([0] * 1000, [1] * 1000, "r")
+    assert len(found) == MAX_CHANGES + 1
+    assert found[-1] == Change(f"r[{MAX_CHANGES}]", "differs")
 
 
 def test_far_into_a_large_value_only_the_first_place_that_differs_is_told() -> None:
@@ -201,8 +201,8 @@ HIDDEN = st.sampled_from(
 @given(SECRETS, SECRETS, HIDDEN, HIDDEN, VALUES)
 def test_no_change_holds_a_secret(old: str, new: str, one: Any, other: Any, value: Any) -> None:
     sides = [{"x": one(old), "y": value}, {"x": other(new), "z": value}]
-    told = [changes(*sides, "kwargs", {"pin"}), changes(one(old), other(new), "r", {"pin"})]  # type: ignore[arg-type,call-arg]
-    assert "canary" not in repr([*told, changes(one(old), 1, "r", {"pin"})])
+    found = [changes(*sides, "kwargs", {"pin"}), changes(one(old), other(new), "r", {"pin"})]  # type: ignore[arg-type,call-arg]
+    assert "canary" not in repr([*found, changes(one(old), 1, "r", {"pin"})])
 
 
 def test_no_path_holds_a_secret() -> None:

@@ -23,7 +23,7 @@ def ran(stage: Stage, name: str, error: str = "") -> None:
     task = PlannedTask(stage.new_id(), "echo", "a_dict")
     run_id = stage.new_id()
     plan = Node("task", "0", task=task)
-    stage.tell(RunStarted(at=stage.clock.now(), run_id=run_id, name=name, plan=plan))
+    stage.publish(RunStarted(at=stage.clock.now(), run_id=run_id, name=name, plan=plan))
     stage.sent(task)
     if error:
         stage.failed(task, "OSError", error)
