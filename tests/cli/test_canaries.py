@@ -195,7 +195,7 @@ def test_secrets_are_in_no_file_and_in_no_output(guarded: Guarded, tmp_path: Pat
     assert (tmp_path / "home" / "state" / "runs.db").stat().st_size > 0
 
 
-def test_a_broker_that_is_gone_is_told_without_its_password(
+def test_a_broker_that_is_gone_is_reported_without_its_password(
     guarded: Guarded, tmp_path: Path
 ) -> None:
     (tmp_path / "friends.yaml").write_text(FRIENDS)

@@ -36,7 +36,9 @@ def test_runs_that_only_took_another_time_leave_with_0(run: Run, where: dict[str
     assert done.stdout.splitlines()[-1] == "Nothing differs except timings."
 
 
-def test_what_differs_is_told_to_people_and_to_programs(run: Run, where: dict[str, str]) -> None:
+def test_what_differs_is_reported_to_people_and_to_programs(
+    run: Run, where: dict[str, str]
+) -> None:
     one = sent(run, where, "calculator", "add", kwargs={"a": 1, "b": 2})
     other = sent(run, where, "calculator", "add", kwargs={"a": 1, "b": 5})
     done = run("compare", one, other, **where)
@@ -54,7 +56,7 @@ def test_what_differs_is_told_to_people_and_to_programs(run: Run, where: dict[st
     ]
 
 
-def test_secrets_are_no_difference_and_never_told(run: Run, where: dict[str, str]) -> None:
+def test_secrets_are_no_difference_and_never_reported(run: Run, where: dict[str, str]) -> None:
     one, other = (
         sent(run, where, "reports", "render", kwargs={"seconds": 0.1, "token": f"canary-{n}000"})
         for n in "ab"

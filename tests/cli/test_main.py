@@ -58,7 +58,7 @@ def test_one_friend_is_one_friend(tmp_path: Path) -> None:
     assert done.stderr == f"1 friend in {path}\n"
 
 
-def test_values_that_were_read_otherwise_are_told_once_for_each_text_of_the_file(
+def test_values_that_were_read_otherwise_are_reported_once_for_each_text_of_the_file(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "friends.yaml"
@@ -83,7 +83,7 @@ def test_values_that_were_read_otherwise_are_told_once_for_each_text_of_the_file
     assert lines() == rows[2:]
 
 
-def test_what_cannot_be_remembered_is_told_again(tmp_path: Path) -> None:
+def test_what_cannot_be_remembered_is_reported_again(tmp_path: Path) -> None:
     path, home = tmp_path / "friends.yaml", tmp_path / "home"
     path.write_text("friends:\n  shop:\n    route: r\n    queue: q\n    description: on\n")
     (home / "state" / SEEN).mkdir(parents=True)

@@ -25,7 +25,7 @@ def words_of(event: object, index: RunIndex) -> Words | None:
     return news_of(event, index)[1]
 
 
-def test_a_start_is_told_once_whoever_says_it_first() -> None:
+def test_a_start_is_reported_once_whoever_says_it_first() -> None:
     index = RunIndex()
     seen = [started("r"), dispatched("r-0"), start("inspect"), start("backend", ""), start("event")]
     shown = [words[0] for event in seen if (words := words_of(event, index)) is not None]
@@ -69,7 +69,9 @@ async def _shown_while_asked(meanwhile: object, in_flight: set[str]) -> list[Any
     return [(event.task_id, event.source) for event in shown]
 
 
-async def test_a_start_that_is_announced_while_the_workers_are_asked_is_not_told_again() -> None:
+async def test_a_start_that_is_announced_while_the_workers_are_asked_is_not_reported_again() -> (
+    None
+):
     shown = await _shown_while_asked(start("event"), {"r-0", "r-1"})
     assert shown == [("r-0", "event"), ("r-1", "inspect")]
 

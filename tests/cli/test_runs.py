@@ -70,7 +70,7 @@ def nobody_at(folder: Path) -> str:
     return "left"
 
 
-def test_a_run_that_does_not_end_is_watched_as_long_as_was_said(
+def test_a_run_that_does_not_end_is_watched_as_long_as_asked(
     run: Run, where: dict[str, str], tmp_path: Path
 ) -> None:
     run_id = nobody_at(tmp_path)
@@ -104,7 +104,7 @@ def test_a_run_is_to_be_cancelled_though_the_broker_is_away(
     assert "is not there (connection refused)." in done.stderr
 
 
-def test_a_run_whose_beginning_is_not_kept_is_told_so(
+def test_a_run_whose_beginning_is_not_kept_is_reported(
     run: Run, where: dict[str, str], tmp_path: Path
 ) -> None:
     run_id = nobody_at(tmp_path)

@@ -90,13 +90,13 @@ def test_a_time_out_leaves_with_3(run: Run) -> None:
     assert "did not finish in 0.5 s" in done.stderr
 
 
-def test_a_task_that_the_worker_does_not_know_is_told_so(run: Run) -> None:
+def test_a_task_that_the_worker_does_not_know_is_reported(run: Run) -> None:
     done = run("send", "flaky", "unheard_of")
     assert done.returncode == 1
     assert "The worker does not know task flaky.unheard_of" in done.stderr
 
 
-def test_a_queue_that_nobody_consumes_is_told_at_once(run: Run, tmp_path: Path) -> None:
+def test_a_queue_that_nobody_consumes_is_reported_at_once(run: Run, tmp_path: Path) -> None:
     friends = tmp_path / "friends.yaml"
     friends.write_text("friends:\n  lost: {route: echo, queue: nobody}\n")
     done = run("send", "lost", "value", "--timeout", "3", KIMERA_FRIENDS=str(friends))

@@ -167,7 +167,7 @@ def test_a_thread_of_the_library_in_c_code_is_waited_for_at_the_end(tmp_path: Pa
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_output_that_nobody_takes_is_told_by_the_exit_code(unbuffered: str) -> None:
+def test_output_that_nobody_takes_is_reported_by_the_exit_code(unbuffered: str) -> None:
     with Path("/dev/full").open("w") as full:
         body = "end_as_program(lambda: print('x') or 0)"
         done = subprocess.run(

@@ -99,7 +99,7 @@ def test_a_file_that_cannot_be_read_leaves_with_2(
     assert sentence in output["problem"]
 
 
-def test_a_wrong_friends_file_is_told_in_place_of_what_follows_from_it(
+def test_a_wrong_friends_file_is_reported_in_place_of_what_follows_from_it(
     run: Run, where: dict[str, str], tmp_path: Path
 ) -> None:
     friends = tmp_path / "friends.yaml"

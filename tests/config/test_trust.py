@@ -68,7 +68,7 @@ def test_damaged_permissions_allow_nothing_and_say_so(tmp_path: Path, text: str)
     assert path.read_text() == text
 
 
-def test_what_is_not_allowed_is_told_with_how_to_allow_it() -> None:
+def test_what_is_not_allowed_is_reported_with_how_to_allow_it() -> None:
     error = NotTrusted(Path("w.kimera.yaml"), [TOKEN, NETRC])
     assert str(error) == (
         "w.kimera.yaml is not trusted:"

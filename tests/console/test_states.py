@@ -116,7 +116,7 @@ async def test_a_misspelt_queue_is_named_at_once(
         assert words(run) == ["queued"]
 
 
-async def test_a_misspelt_task_is_told_to_be_unknown_to_the_worker(
+async def test_a_misspelt_task_is_reported_as_unknown_to_the_worker(
     broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with connected(broker_url, tmp_path, monkeypatch) as console:
@@ -125,7 +125,7 @@ async def test_a_misspelt_task_is_told_to_be_unknown_to_the_worker(
     assert run.steps[""].cause == "the worker does not know this task"
 
 
-async def test_a_start_that_the_worker_announces_is_told_once(
+async def test_a_start_that_the_worker_announces_is_reported_once(
     broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with connected(broker_url, tmp_path, monkeypatch) as console:

@@ -102,7 +102,9 @@ def test_what_is_left_out_holds_as_the_format_says() -> None:
         ("kimera:", 1, "kimera: must be the number 1."),
     ],
 )
-def test_another_version_or_no_workflow_is_told_alone(text: str, line: int, sentence: str) -> None:
+def test_another_version_or_no_workflow_is_reported_alone(
+    text: str, line: int, sentence: str
+) -> None:
     for read in (read_document, read_formed):
         with pytest.raises(Malformed) as caught:
             read(text, "f")
@@ -183,7 +185,7 @@ def test_another_version_or_no_workflow_is_told_alone(text: str, line: int, sent
         ("when: {not: {reff: a}}", "when.not.reff: unknown key 'reff'. Near: `ref`."),
     ],
 )  # fmt: skip
-def test_a_wrong_value_of_a_step_is_told_with_its_place(more: str, problem: str) -> None:
+def test_a_wrong_value_of_a_step_is_reported_with_its_place(more: str, problem: str) -> None:
     key = more.partition(":")[0]
     text = HEAD + "  - id: a\n    task: echo.value\n    " + more + "\n"
     if key in ("id", "task"):
@@ -254,7 +256,7 @@ def test_a_step_is_one_thing_and_has_the_keys_of_that(more: str, problem: str) -
         ("inputs: {a: {from: keyring}}", "inputs.a.from: a secret comes from env:NAME, file:PATH"),
     ],
 )  # fmt: skip
-def test_a_wrong_value_of_the_header_is_told_with_its_place(more: str, problem: str) -> None:
+def test_a_wrong_value_of_the_header_is_reported_with_its_place(more: str, problem: str) -> None:
     [(line, found)] = problems_at(header(more))
     assert line == 3
     assert found.startswith(problem)
@@ -274,7 +276,7 @@ def test_a_document_has_a_name(name: str, problem: str) -> None:
 # Several mistakes at once
 
 
-def test_all_mistakes_are_told_at_once_and_none_because_of_another() -> None:
+def test_all_mistakes_are_reported_at_once_and_none_because_of_another() -> None:
     text = """\
 kimera: 1
 nmae: x
@@ -342,7 +344,7 @@ def test_what_the_rest_is_checked_against_is_needed_for_that() -> None:
     ) == [(3, "defaults: must be a mapping of keys to values.")]
 
 
-def test_of_thousands_of_mistakes_the_first_are_told() -> None:
+def test_of_thousands_of_mistakes_the_first_are_reported() -> None:
     found = problems_at(many(2000, lambda number: ", x: 1"))
     assert len(found) == 200
     assert found[0] == (4, "steps.0.x: unknown key 'x'.")

@@ -60,7 +60,7 @@ def test_a_file_in_other_words_is_told_the_right_form(more: str, sentence: str) 
     assert found.startswith(sentence)
 
 
-def test_steps_by_name_are_told_to_be_a_list() -> None:
+def test_steps_by_name_must_be_a_list() -> None:
     assert problem_texts("kimera: 1\nname: x\nsteps:\n  a: {task: echo.value}\n") == [
         "steps: must be a list: start each step with `- id: NAME`."
     ]

@@ -306,7 +306,7 @@ def test_workflows_are_found_by_path_and_by_name(
         ("/" + "x" * 5000, "No file"),
     ],
 )
-def test_what_is_not_there_is_told_with_what_is(path: Path, word: str, sentence: str) -> None:
+def test_what_is_not_there_is_reported_with_what_is(path: Path, word: str, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         Library(path.parent).find(word)
 

@@ -51,7 +51,7 @@ READY = {"id": "a", "task": "lab.step", "kwargs": {"day": "mon"}}
 ANSWERS = "Broker and result backend are reachable."
 
 
-def test_what_is_ready_is_told_with_who_takes_it() -> None:
+def test_what_is_ready_is_reported_with_its_workers() -> None:
     facts = Facts(VIEW, {"lab_q": 1200}, {("lab", "step"): 2.0})
     *found, waiting = findings_for(document(READY), facts)
     assert found == [
@@ -79,11 +79,11 @@ def test_what_is_ready_is_told_with_who_takes_it() -> None:
         ),
     ],
 )
-def test_what_speaks_against_a_run_is_told(step: dict[str, Any], finding: str) -> None:
+def test_what_speaks_against_a_run_is_reported(step: dict[str, Any], finding: str) -> None:
     assert finding in findings_for(document({"id": "a", **step}), Facts(VIEW))
 
 
-def test_what_is_not_known_is_told_as_that() -> None:
+def test_what_is_not_known_is_reported_as_that() -> None:
     assert findings_for(document(READY), Facts())[-1] == "! a: No worker has answered yet."
     silent = Facts(ClusterView(1.0))
     assert findings_for(document(READY), silent)[-1] == (
@@ -93,7 +93,7 @@ def test_what_is_not_known_is_told_as_that() -> None:
     assert gone[0] == "! The broker is not there."
 
 
-def test_a_secret_is_there_or_not_and_is_never_told() -> None:
+def test_a_secret_is_there_or_not_and_is_never_reported() -> None:
     inputs = {"k": {"type": "secret", "from": "env:THE_KEY"}, "p": {"type": "secret"}}
     found = document(READY, inputs=inputs)
     assert findings_for(found, Facts(VIEW))[1:3] == [
@@ -199,7 +199,7 @@ def test_a_dry_run_that_may_read_no_variable_shows_its_template() -> None:
 # What it reads
 
 
-def test_what_a_workflow_reads_is_told_with_where_it_goes() -> None:
+def test_what_a_workflow_reads_is_reported_with_where_it_goes() -> None:
     found = document(
         {"id": "a", "task": "lab.step", "kwargs": {"day": "${{ inputs.netrc }}"}},
         {"id": "b", "task": "far.act", "args": [["x ${{ env.TOKEN | upper }}"]]},

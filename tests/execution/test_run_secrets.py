@@ -79,7 +79,7 @@ async def test_a_secret_is_fetched_once(tmp_path: Path) -> None:
     assert [message.kwargs["key"] for message in it.broker.published] == [KEY, KEY]
 
 
-async def test_what_is_too_short_to_be_hidden_everywhere_is_told_once(tmp_path: Path) -> None:
+async def test_what_is_too_short_to_be_hidden_everywhere_is_reported_once(tmp_path: Path) -> None:
     inputs = {"pin": {"type": "secret"}}
     steps = [step(name, kwargs={"pin": "${{ inputs.pin }}"}) for name in ("a", "b")]
     plain = {"inputs": inputs, "steps": steps}
@@ -97,7 +97,7 @@ async def test_what_is_too_short_to_be_hidden_everywhere_is_told_once(tmp_path: 
 
 
 @pytest.mark.parametrize("value", [True, 7, "", "abc", {"deep": ["long enough", 3]}])
-def test_each_short_secret_is_told(value: Any) -> None:
+def test_each_short_secret_is_reported(value: Any) -> None:
     short = ShortSecrets()
     (notices,) = short.news([], {"pin": value, "day": 1}, {"pin"})
     assert notices.startswith("pin is too short")
@@ -112,7 +112,7 @@ def test_a_secret_that_is_nested_deeper_than_anything_can_be_walked_stops_nothin
 
 
 @pytest.mark.parametrize("value", [None, 60418827, "k9Qx2", ["k9Qx2", 1234]])
-def test_what_is_hidden_everywhere_is_not_told(value: Any) -> None:
+def test_what_is_hidden_everywhere_is_not_reported(value: Any) -> None:
     assert [*ShortSecrets().news([value], {"pin": value}, {"pin", "0"})] == []
 
 

@@ -283,7 +283,7 @@ async def test_a_plain_function_that_hands_on_a_coroutine_has_it_awaited(
     assert listener.of(CallbackFailed)[0].error == "LookupError: note"
 
 
-async def test_a_wrong_argument_is_told_of_its_task(listener: Listener) -> None:
+async def test_a_wrong_argument_is_reported_for_its_task(listener: Listener) -> None:
     manager, _ = manager_with()
     with pytest.raises(UsageError):
         await call(manager, task_id="id-1", timeout=0)

@@ -69,7 +69,7 @@ def test_falsy_values_are_values() -> None:
     assert feed([1], {"a": 1}, []) == ([1], {"a": 1})
 
 
-def test_the_rule_is_told_in_words() -> None:
+def test_the_rule_is_described_in_words() -> None:
     assert describe_feed({"a": 1, "b": 2}) == "merged into kwargs: a, b"
     assert describe_feed({}) == "merged into kwargs: nothing"
     assert describe_feed([1]) == "appended to args: 1 value"

@@ -399,7 +399,7 @@ class Racing(FakeResult):
 
 
 @pytest.mark.parametrize("asked", range(9))
-async def test_a_task_that_goes_on_between_two_questions_is_told_truly(
+async def test_a_task_that_goes_on_between_two_questions_is_reported_correctly(
     asked: int, listener: Listener
 ) -> None:
     def racing(app: FakeApp) -> FakeResult:
@@ -432,7 +432,7 @@ async def test_no_timeout_means_no_limit() -> None:
     assert await manager.send_await("load", "etl", timeout=None, **QUICK) == "done"
 
 
-async def test_a_late_end_is_told_and_its_result_stays(listener: Listener) -> None:
+async def test_a_late_end_is_reported_and_its_result_stays(listener: Listener) -> None:
     manager, app = manager_with(lambda sent: NEVER)
     with pytest.raises(TimeoutException):
         await manager.send_await("load", "etl", timeout=0.1, task_id="id-1", **QUICK)
@@ -443,7 +443,9 @@ async def test_a_late_end_is_told_and_its_result_stays(listener: Listener) -> No
     assert app.happened == ["send"]
 
 
-async def test_a_late_end_is_told_of_a_task_that_is_watched_again_too(listener: Listener) -> None:
+async def test_a_late_end_is_reported_for_a_task_that_is_watched_again_too(
+    listener: Listener,
+) -> None:
     manager, app = manager_with(lambda sent: NEVER)
     with pytest.raises(TimeoutException):
         await manager.send_await("load", "etl", timeout=0.1, task_id="id-1", **QUICK)
@@ -540,7 +542,7 @@ async def test_a_blocking_release_never_blocks_the_loop() -> None:
     assert forget.let_go_by_the_loop
 
 
-async def test_no_poll_is_told_before_the_publish_came_back(listener: Listener) -> None:
+async def test_no_poll_is_reported_before_the_publish_came_back(listener: Listener) -> None:
     held = Held("done")
     manager, _ = manager_with(held)
     sending = asyncio.ensure_future(manager.send_await("load", "etl", **QUICK))

@@ -44,14 +44,14 @@ STARTED = RunStarted(at=0, run_id="r", name="run", plan=Node("task", "", task=PL
         RunEnded(at=9, run_id="r", error=SAID),
     ],
 )
-def test_no_password_that_somebody_else_said_is_told(event: object) -> None:
+def test_no_password_in_foreign_text_is_shown(event: object) -> None:
     words = narrate(event)
     assert words is not None
     assert "cannot reach redis://u:••••@db" in words[2]
 
 
 @pytest.mark.parametrize("event", [*OF_STEPS, StepHeld(**STEP, because=SAID)])
-def test_no_cause_holds_a_password_that_somebody_else_said(event: Any) -> None:
+def test_no_cause_holds_a_password_from_foreign_text(event: Any) -> None:
     assert "cannot reach redis://u:••••@db" in fold(begin("", PLANNED, 0), event).cause
 
 
@@ -62,7 +62,7 @@ def test_no_cause_of_a_late_end_holds_a_password() -> None:
 
 
 @pytest.mark.parametrize("padding", range(255, 300))
-def test_a_password_at_the_end_of_what_is_told_is_not_told_in_part(padding: int) -> None:
+def test_a_password_at_the_end_of_a_text_is_not_shown_in_part(padding: int) -> None:
     text = "x" * padding + " " + SAID + "y" * 5000
     words = narrate(e.Failed(**TASK, error_type="E", error_message=text))
     assert words is not None

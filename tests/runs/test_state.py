@@ -181,7 +181,7 @@ def test_a_worker_that_is_quicker_than_the_brokers_word_still_runs_the_task() ->
     assert (step.status, step.sent_at) == (Status.RUNNING, 1)
 
 
-def test_a_start_that_is_told_again_does_not_hide_the_progress() -> None:
+def test_a_start_that_is_reported_again_does_not_hide_the_progress() -> None:
     meta = {"current": 1, "total": 4}
     progress = e.StateSeen(at=3, task_id="t0", state="PROGRESS", meta=meta)
     step = after(SENT, STARTED, progress, STARTED)
@@ -227,7 +227,7 @@ def times(step: StepState) -> tuple[float | None, ...]:
     return step.sent_at, step.began_at, step.ended_at, step.since
 
 
-def test_an_end_that_nobody_watched_is_told_for_when_it_was() -> None:
+def test_an_end_that_nobody_watched_is_reported_with_its_time() -> None:
     assert times(after(SENT, STARTED, adopted(50), done(51, 9.5))) == (1, 2, 9.5, 9.5)
     assert times(after(SENT, adopted(50), done(51, 9.5))) == (1, 1, 9.5, 9.5)
 
@@ -269,7 +269,7 @@ def test_a_run_that_workers_had_ends_when_its_last_step_did(detached: bool, ende
     assert (index.runs["r"].status, index.runs["r"].ended) == (Status.DONE, ended)
 
 
-def test_a_task_that_no_worker_knows_is_told_so() -> None:
+def test_a_task_that_no_worker_knows_is_reported() -> None:
     step = after(SENT, e.Failed(at=2, task_id="t0", error_type="NotRegistered", error_message="x"))
     assert step.cause == "the worker does not know this task"
 
@@ -299,7 +299,7 @@ def test_progress_needs_numbers() -> None:
         assert progress_of(meta) is None
 
 
-def test_the_book_forgets_its_oldest_ended_runs_and_never_a_live_one() -> None:
+def test_the_index_forgets_its_oldest_ended_runs_and_never_a_live_one() -> None:
     index = RunIndex(max_runs=2)
     for n in range(5):
         plan = Node("task", "", task=PlannedTask(f"task-{n}", "f", "x"))

@@ -326,7 +326,7 @@ def test_whatever_is_taken_is_taken_again(spec: Input, value: Any) -> None:
         ({"pattern": r"(\w{1000}){1000}"}, "pattern", "is not a regular expression: Compiled reg"),
     ],
 )
-def test_a_declaration_that_makes_no_sense_is_told_with_its_key(
+def test_a_declaration_that_makes_no_sense_is_reported_with_its_key(
     fields: dict[str, Any], key: str, sentence: str
 ) -> None:
     [(where, found)] = Input.model_validate(fields).problems("x")

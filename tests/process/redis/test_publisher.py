@@ -74,7 +74,7 @@ async def test_what_json_cannot_write_is_refused_by_name(server: Server) -> None
     server.client(3).flushdb()
 
 
-async def test_nobody_there_is_said_at_once() -> None:
+async def test_nobody_there_is_reported_at_once() -> None:
     port = free_port()
     console = Console(f"redis://127.0.0.1:{port}/0")
     started = asyncio.get_running_loop().time()

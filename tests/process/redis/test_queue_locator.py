@@ -220,14 +220,14 @@ async def test_everything_is_found_under_a_key_prefix(server: Server) -> None:
     server.client(6).flushdb()
 
 
-async def test_a_broker_that_is_away_is_said() -> None:
+async def test_a_broker_that_is_away_is_reported() -> None:
     locator = locator_of(Console(f"redis://127.0.0.1:{free_port()}/0"))
     for look in (locator.queued(FAR, ["t"]), locator.held(["t"]), locator.workers(["t"])):
         with pytest.raises(BrokerUnavailable, match="is not there"):
             await look
 
 
-async def test_a_broker_that_goes_away_halfway_is_said(server: Server) -> None:
+async def test_a_broker_that_goes_away_halfway_is_reported(server: Server) -> None:
     async with Proxy(server.port) as proxy:
         console = Console(proxy.url(6))
         await send_many(console, 50)

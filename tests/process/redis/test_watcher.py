@@ -42,7 +42,7 @@ async def test_results_failures_and_states_of_a_real_worker(lab: Server) -> None
     assert seen[-1] == 2
 
 
-async def test_an_answer_that_is_older_than_what_was_pushed_is_not_told(
+async def test_an_answer_that_is_older_than_what_was_pushed_is_not_reported(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     console, task_id = Console(server.url(4)), new_id()

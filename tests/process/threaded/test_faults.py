@@ -119,7 +119,7 @@ async def test_an_idle_connection_that_was_cut_costs_nothing(
     second.cancel()
 
 
-async def test_a_broker_that_is_away_is_waited_for_as_long_as_is_said(
+async def test_a_broker_that_is_away_is_waited_for_as_long_as_asked(
     proxied: tuple[TaskManager, Proxy],
 ) -> None:
     manager, proxy = proxied

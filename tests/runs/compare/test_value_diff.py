@@ -72,7 +72,7 @@ def test_a_value_does_not_differ_from_itself(value: Any) -> None:
 
 
 @given(VALUES, VALUES)
-def test_nothing_is_told_only_of_values_that_mean_the_same(old: Any, new: Any) -> None:
+def test_nothing_is_reported_only_of_values_that_mean_the_same(old: Any, new: Any) -> None:
     assert (changes(old, new, "v") == ()) == (canonical(old) == canonical(new))
 
 
@@ -144,7 +144,7 @@ def test_texts_of_several_lines_differ_by_lines() -> None:
     assert line_changes("a", "a\n") == ("@@ line 1 @@", " a", "+")
 
 
-def test_texts_that_differ_from_end_to_end_are_not_told_line_by_line() -> None:
+def test_texts_that_differ_from_end_to_end_are_not_reported_line_by_line() -> None:
     old = "\n".join(f"old {n}" for n in range(MAX_LINES + 1))
     new = "\n".join(f"new {n}" for n in range(MAX_LINES + 1))
     (change,) = changes(old, new, "log")
@@ -152,18 +152,18 @@ def test_texts_that_differ_from_end_to_end_are_not_told_line_by_line() -> None:
     assert change.old != change.new
 
 
-def test_long_texts_are_told_from_shortly_before_they_differ() -> None:
+def test_long_texts_are_shown_from_shortly_before_they_differ() -> None:
     (change,) = changes("x" * 5000 + "old", "x" * 5000 + "new", "r")
     assert (change.old, change.new) == (f"…{'x' * 20}old", f"…{'x' * 20}new")
 
 
-def test_of_many_changes_the_first_are_told_and_that_there_are_more() -> None:
+def test_of_many_changes_the_first_are_reported_and_that_there_are_more() -> None:
     found = changes([0] * 1000, [1] * 1000, "r")
     assert len(found) == MAX_CHANGES + 1
     assert found[-1] == Change(f"r[{MAX_CHANGES}]", "differs")
 
 
-def test_far_into_a_large_value_only_the_first_place_that_differs_is_told() -> None:
+def test_far_into_a_large_value_only_the_first_place_that_differs_is_reported() -> None:
     old = list(range(MAX_LEAVES * 3))
     assert changes(old, list(old), "r") == ()
     new = [*old[:-2], -1, -1]

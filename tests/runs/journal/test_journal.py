@@ -200,7 +200,7 @@ async def test_no_secret_is_in_the_file(path: Path) -> None:
     assert step.result["said"] == "hello ••••"
 
 
-async def test_a_result_over_the_cap_is_told_by_its_size(path: Path) -> None:
+async def test_a_result_over_the_cap_is_reported_by_its_size(path: Path) -> None:
     async with opened(path, Clock()) as (journal, bus):
         await whole_run(journal, bus, "r", 1_000_000.0, "x" * 9_000_000, "y" * 100_000)
         run = folded(await journal.events_of("r")).runs["r"]
@@ -358,7 +358,7 @@ async def test_a_link_in_place_of_the_file(path: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["no database at all" * 400, ""])
-async def test_a_damaged_file_is_set_aside_and_said(path: Path, damage: str) -> None:
+async def test_a_damaged_file_is_set_aside_and_reported(path: Path, damage: str) -> None:
     async with opened(path, Clock()) as (journal, bus):
         await whole_run(journal, bus, "old", 1_000_000.0, 1, 2, 3)
     whole = path.read_bytes()
@@ -479,7 +479,7 @@ def full_disk(journal: Journal) -> Iterator[str]:
     ],
     ids=["the end", "a cancelling", "a decision"],
 )
-async def test_what_was_told_and_could_not_be_kept_is_written_later(
+async def test_an_event_that_could_not_be_kept_is_written_later(
     path: Path, make_event: Any
 ) -> None:
     async with opened(path, Clock()) as (journal, bus):
@@ -613,7 +613,7 @@ def test_what_cannot_be_written_takes_nothing_with_it(tmp_path: Path, events: li
     writer.close()
 
 
-async def test_what_cannot_be_written_is_counted_and_told_to_who_waits(path: Path) -> None:
+async def test_what_cannot_be_written_is_counted_and_reported_to_the_caller(path: Path) -> None:
     async with opened(path, Clock()) as (journal, bus):
         await journal.begin(started())
         bus.publish(dispatched("r-0"))
@@ -822,7 +822,7 @@ async def test_what_is_there_is_read_from_a_disk_that_takes_nothing(
     await journal.close()
 
 
-async def test_a_disk_that_was_full_before_the_first_run_is_told(disk: Path) -> None:
+async def test_a_disk_that_was_full_before_the_first_run_is_reported(disk: Path) -> None:
     fill(disk)
     path = disk / "runs.db"
     assert await refusal(path) == WAYS[fill].format(path)
@@ -832,7 +832,7 @@ async def test_a_disk_that_was_full_before_the_first_run_is_told(disk: Path) -> 
     await journal.close()
 
 
-async def test_the_cause_is_told_by_its_code_and_not_by_words(tmp_path: Path) -> None:
+async def test_the_cause_is_reported_by_its_code_and_not_by_words(tmp_path: Path) -> None:
     path = tmp_path / "full of locked, readonly things.db"
     busy = sqlite3.connect(path, isolation_level=None)
     busy.execute("BEGIN EXCLUSIVE")
@@ -847,7 +847,7 @@ async def test_the_cause_is_told_by_its_code_and_not_by_words(tmp_path: Path) ->
     assert str(unusable(path, wrong.value)).startswith(f"Cannot write {path}: no such table")
 
 
-async def test_a_file_of_another_user_is_told_as_such_and_read(path: Path) -> None:
+async def test_a_file_of_another_user_is_reported_as_such_and_read(path: Path) -> None:
     if os.getuid() != 0:
         pytest.skip("only root can give a file away: run as root to run this test")
     async with opened(path, Clock()) as (journal, bus):
@@ -860,7 +860,7 @@ async def test_a_file_of_another_user_is_told_as_such_and_read(path: Path) -> No
     await journal.close()
 
 
-async def test_a_file_that_another_program_keeps_locked_is_told_as_such(
+async def test_a_file_that_another_program_keeps_locked_is_reported_as_such(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("file", "file_errors"):
@@ -877,7 +877,7 @@ async def test_a_file_that_another_program_keeps_locked_is_told_as_such(
     await journal.close()
 
 
-async def test_a_damaged_file_is_told_of_as_long_as_it_lies_there(path: Path) -> None:
+async def test_a_damaged_file_is_reported_as_long_as_it_exists(path: Path) -> None:
     async with opened(path, Clock()) as (journal, bus):
         await whole_run(journal, bus, "old", 1_000_000.0, 1, 2, 3)
     path.write_bytes(b"\0" * 64 + path.read_bytes()[64:])

@@ -257,7 +257,7 @@ async def test_an_empty_document_says_what_to_do_and_counts_no_problem() -> None
         assert "problem" not in it.picture.lower()
 
 
-async def test_what_feeds_the_selected_step_is_marked_and_told_with_the_last_runs_values() -> None:
+async def test_what_feeds_the_selected_step_is_marked_and_shown_with_the_last_runs_values() -> None:
     async with composer() as it:
         await it.put(
             [

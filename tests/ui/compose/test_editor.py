@@ -52,7 +52,7 @@ async def test_the_operators_editor_is_given_the_saved_file_and_it_is_read_again
 
 
 @pytest.mark.usefixtures("terminal")
-async def test_an_editor_that_fails_is_told_and_changes_nothing(
+async def test_an_editor_that_fails_is_reported_and_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written(tmp_path)

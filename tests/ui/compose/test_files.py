@@ -163,7 +163,7 @@ async def test_a_changed_file_is_read_again_with_the_cursor_on_the_same_step(
         assert shape(it.document.steps) == ["one", "two"]
 
 
-async def test_a_changed_file_that_can_not_be_read_is_told_once_and_read_when_it_can(
+async def test_a_changed_file_that_can_not_be_read_is_reported_once_and_read_when_it_can(
     tmp_path: Path,
 ) -> None:
     path = written(tmp_path)
@@ -314,7 +314,7 @@ async def test_edits_while_a_save_goes_on_are_not_taken_for_saved(tmp_path: Path
         assert len(it.document.steps) == 4
 
 
-async def test_a_conflict_of_what_is_composed_no_longer_is_only_told(tmp_path: Path) -> None:
+async def test_a_conflict_of_what_is_composed_no_longer_is_only_reported(tmp_path: Path) -> None:
     path = written(tmp_path)
     async with saving(tmp_path) as (it, slow):
         path.write_text(TEXT.replace("one", "theirs"))

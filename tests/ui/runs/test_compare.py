@@ -154,7 +154,7 @@ async def test_a_replay_is_compared_with_what_it_replays() -> None:
         assert grid(app).index("parent") < grid(app).index("replay")
 
 
-async def test_without_a_mark_it_is_said_what_to_do() -> None:
+async def test_without_a_mark_the_next_step_is_explained() -> None:
     stage = Stage()
     two_runs(stage)
     async with history(stage) as (pilot, app):

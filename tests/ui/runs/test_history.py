@@ -159,7 +159,9 @@ async def test_what_a_key_takes_is_of_the_run_under_the_cursor(key: str) -> None
             assert pilot.app.state.composer.document.name == "older"  # type: ignore[attr-defined]
 
 
-async def test_a_run_that_can_not_be_read_is_said_at_the_list_and_no_key_takes_another() -> None:
+async def test_a_run_that_can_not_be_read_is_reported_at_the_list_and_no_key_takes_another() -> (
+    None
+):
     async with two_runs() as (pilot, stage, journal, _):
         journal.failure = "The journal can not be read: disk I/O error."
         journal.may_read.set()

@@ -156,7 +156,7 @@ async def test_the_polls_of_a_step_that_waits_go_on_counting() -> None:
             assert f"polls   {attempt}" in grid(pilot.app)
 
 
-async def test_what_did_not_change_is_not_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_did_not_change_is_not_reported_again(monkeypatch: pytest.MonkeyPatch) -> None:
     stage, described = Stage(), []
     async with KimeraApp(stage).run_test(size=(120, 36)) as pilot:
         (task,) = begun(stage, 1)
