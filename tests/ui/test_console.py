@@ -264,9 +264,7 @@ async def test_a_malformed_friends_file_is_reported_on_the_screen_which_lives_on
         assert "No runs yet." in grid(app)
 
 
-async def test_a_broker_that_refuses_the_password_is_shown_on_the_status_line_until_it_is_back() -> (
-    None
-):
+async def test_a_refused_password_is_shown_on_the_status_line_until_the_broker_is_back() -> None:
     stage, which = Stage(), "broker"
     app = KimeraApp(stage)
     async with app.run_test(size=(120, 36)) as pilot:
