@@ -13,6 +13,7 @@ from kimera_tui.cli.main import main
 from kimera_tui.cli.workflow import workflow
 from kimera_tui.config.friends import load_friends
 from kimera_tui.console.friends import SEEN
+from tests.process.redis.servers import free_port
 
 
 def test_an_env_file_that_cannot_be_read_is_a_sentence(
@@ -81,6 +82,31 @@ def test_values_that_were_read_otherwise_are_reported_once_for_each_text_of_the_
     assert lines()[1] == "warning: line 6: `on` is text, not true"
     path.write_text(text.replace("on\n", "'on'\n"))
     assert lines() == rows[2:]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["cancel", "r"], ["compare", "a", "b"], ["friends"], ["replay", "r"], ["resume", "r"],
+        ["run", "nightly"], ["runs"], ["send", "shop", "ask"], ["trust", "nightly"], ["watch", "r"],
+        ["workflow", "check", "nightly"], ["workflow", "list"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_every_command_reports_values_that_were_read_otherwise(
+    tmp_path: Path, words: list[str]
+) -> None:
+    path = tmp_path / "friends.yaml"
+    path.write_text("friends:\n  shop:\n    route: r\n    queue: q\n    description: on\n")
+    environ = {
+        "BROKER_URL": f"redis://127.0.0.1:{free_port()}/0", "KIMERA_FRIENDS": str(path),
+        "KIMERA_HOME": str(tmp_path / "home"), "KIMERA_WORKFLOWS": str(tmp_path),
+    }  # fmt: skip
+    (tmp_path / "nightly.kimera.yaml").write_text(
+        "kimera: 1\nname: nightly\nsteps: [{id: a, task: shop.ask}]\n"
+    )
+    done = CliRunner().invoke(main, words, env=environ)
+    assert "warning: line 5: `on` is text, not true" in done.stderr.splitlines()
 
 
 def test_what_cannot_be_remembered_is_reported_again(tmp_path: Path) -> None:
