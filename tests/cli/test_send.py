@@ -101,7 +101,7 @@ def test_a_queue_that_nobody_consumes_is_reported_at_once(run: Run, tmp_path: Pa
     friends.write_text("friends:\n  lost: {route: echo, queue: nobody}\n")
     done = run("send", "lost", "value", "--timeout", "3", KIMERA_FRIENDS=str(friends))
     assert done.returncode == 3
-    assert "warning: No worker consumes queue nobody (0 of 1 workers)." in done.stderr
+    assert "warning: No worker consumes queue nobody (0 of 2 workers)." in done.stderr
 
 
 def test_hostile_results_are_harmless_on_stdout(run: Run) -> None:
