@@ -14,11 +14,11 @@ E = TypeVar("E")
 
 
 def news_of(event: E, index: RunIndex) -> tuple[E, Words | None]:
-    """Fold an event into the book.
+    """Fold an event into the index.
 
     Returns:
         The event without secrets, and its words; no words if it is of no interest to people or
-        only repeats what the book knows.
+        only repeats what the index knows.
     """
     place = index.step_of(event)
     known = place is not None and _is_known(place[1], event)
