@@ -63,7 +63,7 @@ class ConsoleState:
         return [event for event in shown if isinstance(event, RunStarted)]
 
     def _fold(self, event: Any) -> Any:
-        """Take an event into the book; returns it as it may be shown, except for its result."""
+        """Take an event into the index; returns it as it may be shown, except for its result."""
         return self.run_index.take(event, results=False)
 
     def count(self, dropped: int) -> None:

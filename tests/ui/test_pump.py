@@ -1,4 +1,4 @@
-"""The pump: whatever happens at once, the book has it all."""
+"""The pump: whatever happens at once, the index has it all."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class LiveScreen(RunScreen):
         }
 
     def draw(self) -> None:
-        """Draw everything from the book."""
+        """Draw everything from the run index."""
         super().draw()
         self.events.add(self.kimera.state.take_backlog())
         self._draw_runs()

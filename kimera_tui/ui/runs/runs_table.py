@@ -16,14 +16,14 @@ Usual = Mapping[str, tuple[float, float]]
 
 
 class RunsTable(ListPane[RunState]):
-    """Lists the runs of the book; the cursor stays on its run when others come and go."""
+    """Lists the runs of an index; the cursor stays on its run when others come and go."""
 
     empty_text = "No runs yet.\nSend a task from Friends (1), or compose one (2)."
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self._shown: tuple[int, str] = (0, "")
-        """How many runs the book had, and which was the newest."""
+        """How many runs the index had, and which was the newest."""
         self._now = 0.0
         self._usual: Usual = {}
         self.faults_only = False
@@ -33,7 +33,7 @@ class RunsTable(ListPane[RunState]):
     def show_index(
         self, index: RunIndex, now: float, usual: Usual, select: str | None = None
     ) -> None:
-        """Show the book's runs at a moment.
+        """Show the runs of an index at a moment.
 
         Args:
             index: The runs.
