@@ -169,9 +169,9 @@ class Lag:
 
     async def _probe(self) -> None:
         while True:
-            before = time.perf_counter()
+            slept_at = time.perf_counter()
             await asyncio.sleep(self.PERIOD)
-            self.samples.append(time.perf_counter() - before - self.PERIOD)
+            self.samples.append(time.perf_counter() - slept_at - self.PERIOD)
 
     def ms(self) -> dict[str, float]:
         return {f"lag {name}": value for name, value in spread(self.samples, 1e3).items()}

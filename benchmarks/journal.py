@@ -75,9 +75,9 @@ def _syncs(store: JournalWriter) -> dict[str, Any]:
         intent = StepIntended(
             at=number, run_id="sync", path="0", task_id="sync", args=(1,), kwargs={"day": "x"}
         )
-        before = time.perf_counter()
+        called_at = time.perf_counter()
         store.write([intent], durable=True, now=0)
-        took.append(time.perf_counter() - before)
+        took.append(time.perf_counter() - called_at)
     p99 = sorted(took)[989] * 1000
     note = f"p50 {statistics.median(took) * 1000:.2f} ms, p99 {p99:.2f} ms"
     return _row("synced transactions", f"{len(took) / sum(took):,.0f}/s", note)
@@ -143,9 +143,9 @@ def _timed(what: str, call: Callable[[], Any]) -> dict[str, Any]:
     call()
     took = []
     for _ in range(5):
-        before = time.perf_counter()
+        called_at = time.perf_counter()
         found = call()
-        took.append(time.perf_counter() - before)
+        took.append(time.perf_counter() - called_at)
     note = f"{len(found)} found" if found is not None else ""
     return _row(what, f"{statistics.median(took) * 1000:.1f} ms", note)
 

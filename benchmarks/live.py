@@ -61,7 +61,7 @@ async def _measured(count: int, screen: bool) -> dict[str, Any]:
 
 async def _seen(app: _Screen | None, run_id: str) -> None:
     """Wait until the screen has heard of the run's end."""
-    while app is not None and app.state.book.runs[run_id].ended is None:
+    while app is not None and app.state.run_index.runs[run_id].ended is None:
         if not app.is_running:
             raise RuntimeError("The console has crashed.")
         await asyncio.sleep(0.01)

@@ -41,12 +41,12 @@ def _one_by_one(place: Ground, count: int) -> dict[str, Any]:
     results = [app.send_task("lab.tasks.noop", queue="real") for _ in range(count)]
     for result in results:
         result.get(timeout=60)
-    before = _commands(place)
+    earlier = _commands(place)
     with Stopwatch() as watch:
         for result in results:
             result.forget()
             result.revoke()
-    row = _row(place, "forget, then revoke, each", count, watch, _commands(place) - before)
+    row = _row(place, "forget, then revoke, each", count, watch, _commands(place) - earlier)
     place.client().delete(*place.client().scan_iter("celery-task-meta-*") or ["none"])
     return row
 
@@ -57,10 +57,10 @@ async def _ours(place: Ground, count: int) -> dict[str, Any]:
     held: list[str] = []
     release, engine.releaser.release = engine.releaser.release, held.append
     await console.paraTasks([TaskParams("real", "noop", timeout=120) for _ in range(count)])
-    before = _commands(place)
+    earlier = _commands(place)
     with Stopwatch() as watch:
         for task_id in held:
             release(task_id)
         await engine.releaser.settle()
     return _row(place, "ours: revoke, acknowledged, then forget", count, watch,
-                _commands(place) - before)  # fmt: skip
+                _commands(place) - earlier)  # fmt: skip

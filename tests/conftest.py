@@ -113,12 +113,18 @@ def runtime_dir() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def broker_url(runtime_dir: Path) -> Iterator[str]:
-    """One embedded broker that stays up for the session; what tests start joins it."""
+    """One embedded broker that stays up for the session; what tests start joins it.
+
+    Its worker is not alone there, as on most brokers.
+    """
     from kimera_tui.embedded.broker import EmbeddedBroker
+    from tests.process.redis.servers import unrelated_worker
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KIMERA_RUNTIME_DIR", str(runtime_dir))
         broker = EmbeddedBroker()
         info = broker.start(timeout=60)
-    yield info.url
+    counts = info.url.replace("redis+socket:", "unix:", 1)  # as redis-py spells it
+    with unrelated_worker(info.url, info.url, counts):
+        yield info.url
     broker.stop()

@@ -54,35 +54,35 @@ def test_a_replaced_file_keeps_its_rights_and_its_link(tmp_path: Path) -> None:
 def test_a_file_that_was_not_there_has_the_rights_that_are_asked_for(
     tmp_path: Path, private: bool, mode: int
 ) -> None:
-    before = os.umask(0o022)
+    old_umask = os.umask(0o022)
     try:
         replace_file(tmp_path / "deep" / "x", "text", private=private)
     finally:
-        os.umask(before)
+        os.umask(old_umask)
     assert rights(tmp_path / "deep" / "x") == mode
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o777], ids=oct)
 def umask(request: pytest.FixtureRequest) -> Iterator[None]:
     """Every umask that a user may have."""
-    before = os.umask(request.param)
+    old_umask = os.umask(request.param)
     yield
-    os.umask(before)
+    os.umask(old_umask)
 
 
 @pytest.mark.usefixtures("umask")
 def test_what_is_private_is_so_whatever_the_umask(tmp_path: Path) -> None:
-    before = rights(tmp_path)
+    old_rights = rights(tmp_path)
     make_private_folder(tmp_path / "new" / "deep" / "er")
     replace_file(tmp_path / "other" / "deep" / "x", "text", private=True)
     create_file(tmp_path / "new" / "y", "text", private=True)
     with open(tmp_path / "new" / "z", "a", opener=open_private) as file:
         file.write("text")
-    made = [*tmp_path.rglob("*")]
-    assert {rights(path) for path in made if path.is_dir()} == {0o700}
-    assert {rights(path) for path in made if path.is_file()} == {0o600}
-    assert len(made) == 8
-    assert rights(tmp_path) == before
+    created = [*tmp_path.rglob("*")]
+    assert {rights(path) for path in created if path.is_dir()} == {0o700}
+    assert {rights(path) for path in created if path.is_file()} == {0o600}
+    assert len(created) == 8
+    assert rights(tmp_path) == old_rights
 
 
 def test_a_file_that_is_there_keeps_what_is_in_it_and_its_rights(tmp_path: Path) -> None:

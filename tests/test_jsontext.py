@@ -64,15 +64,15 @@ class Hostile:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "expected"),
     [
         ({("a", 1): 2}, {"('a', 1)": 2}),
         ([Hostile(), 1], ["<Hostile: RuntimeError>", 1]),
         ([10**5000], [hex(10**5000)]),
     ],
 )
-def test_what_json_does_not_know_is_a_text(value: object, said: object) -> None:
-    assert strict(to_json(value)) == said
+def test_what_json_does_not_know_is_a_text(value: object, expected: object) -> None:
+    assert strict(to_json(value)) == expected
 
 
 def test_what_is_too_deep_is_cut() -> None:

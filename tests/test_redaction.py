@@ -125,8 +125,8 @@ def test_texts_without_secrets_stay_as_they_are(text: str) -> None:
 
 
 def test_what_stands_around_a_secret_is_left_to_read() -> None:
-    told = "connect(host='db', password='hunter22', port=1) failed: db?token=abc&day=1 (x)"
-    assert redact_text(told) == (
+    text = "connect(host='db', password='hunter22', port=1) failed: db?token=abc&day=1 (x)"
+    assert redact_text(text) == (
         f"connect(host='db', password='{MASK}', port=1) failed: db?token={MASK}&day=1 (x)"
     )
 

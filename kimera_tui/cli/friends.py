@@ -26,16 +26,14 @@ friends:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 def friends(as_json: bool) -> None:
     """List the friends and their tasks."""
-    from kimera_tui.console.friends import changed_values, read_friends
+    from kimera_tui.console.friends import read_friends
 
     try:
-        path, configured = read_friends(os.environ)
+        path, configured = read_friends(os.environ, narrate)
     except KimeraError as error:
         fail(error)
     if not configured:
         fail(_none_in(path))
-    for line in changed_values(path):
-        narrate(f"warning: {line}")
     narrate(f"{len(configured)} {'friend' if len(configured) == 1 else 'friends'} in {path}")
     for name, friend in configured.items():
         if as_json:

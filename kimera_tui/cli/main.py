@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, cast
 
 import click
 
-from kimera_tui.cli.cancel import cancel
-from kimera_tui.cli.compare import compare
-from kimera_tui.cli.demo import demo
-from kimera_tui.cli.friends import friends
 from kimera_tui.cli.output import INTERRUPTED, fail, narrate
 from kimera_tui.cli.program.logs import log_to_file
 from kimera_tui.cli.program.shutdown import end_as_program, way_out
-from kimera_tui.cli.replay import replay
-from kimera_tui.cli.resume import resume
-from kimera_tui.cli.run import run
-from kimera_tui.cli.runs import runs
-from kimera_tui.cli.send import send
-from kimera_tui.cli.trust import trust
-from kimera_tui.cli.watch import watch
-from kimera_tui.cli.workflow import workflow
 from kimera_tui.errors import ConfigError
+
+COMMANDS = (
+    "cancel", "compare", "demo", "friends", "replay", "resume", "run", "runs", "send", "trust",
+    "watch", "workflow",
+)  # fmt: skip
+"""Names of the commands, of their modules in this package, and of the functions in those."""
 
 
 class _Program(click.Group):
-    """Commands; when called without arguments, they are the whole process."""
+    """Commands, each imported when it is used: together they take a third of a second.
+
+    When called without arguments, they are the whole process.
+    """
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = import_module(f"kimera_tui.cli.{name}")
+        return cast("click.Command", getattr(module, name))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if args or kwargs:
@@ -73,9 +80,3 @@ def main(context: click.Context, read_only: bool) -> None:
         from kimera_tui.cli.open_console import open_console
 
         open_console(read_only=read_only)
-
-
-for command in (
-    cancel, compare, demo, friends, replay, resume, run, runs, send, trust, watch, workflow
-):  # fmt: skip
-    main.add_command(command)

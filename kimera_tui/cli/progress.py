@@ -33,7 +33,7 @@ class Progress:
         self._mailbox = mailbox
         self._as_json = as_json
         self._bar = not as_json and sys.stderr.isatty()
-        self._book = RunIndex()
+        self._index = RunIndex()
 
     async def show(self) -> None:
         """Show what happens until cancelled."""
@@ -46,14 +46,14 @@ class Progress:
         self._show()
         if self._bar:
             click.echo("\r\x1b[K", nl=False, err=True)
-        return self._book.runs[run_id]
+        return self._index.runs[run_id]
 
     def _show(self) -> None:
         for event in self._mailbox.drain():
-            shown, words = news_of(event, self._book)
+            shown, words = news_of(event, self._index)
             if words is not None:
                 self._print(shown, words)
-        if self._bar and (run := next(reversed(self._book.runs.values()), None)) is not None:
+        if self._bar and (run := next(reversed(self._index.runs.values()), None)) is not None:
             click.echo(f"\r\x1b[K{_bar(run)}", nl=False, err=True)
 
     def _print(self, event: object, words: Words) -> None:
@@ -70,7 +70,7 @@ class Progress:
             narrate(f"{kind}: {step}: {text}" if step else f"{kind}: {text}")
 
     def _place(self, event: object) -> dict[str, Any]:
-        if (found := self._book.step_of(event)) is not None:
+        if (found := self._index.step_of(event)) is not None:
             run, step = found
             named = {"run": run.run_id, "step": step.id or step.path or "0", "task": step.name}
             return {**named, **facts_of(step)}

@@ -89,16 +89,16 @@ async def _replay(options: _Options) -> int:
     async with build_console(say=narrate) as console:
         await console.connection.open_journal()
         past = await console.journal.run((await console.runs.find(options.run)).run_id)
-        given = given_again(past, options.inputs, options.secrets, dry_run=options.dry_run)
+        run_inputs = given_again(past, options.inputs, options.secrets, dry_run=options.dry_run)
         again = frozenset(options.send_again)
-        wish = ReplayRequest(*options.way, overrides_of(options.sets), given, again=again)
-        plan = await console.runs.replay_plan(past.run_id, wish)
+        request = ReplayRequest(*options.way, overrides_of(options.sets), run_inputs, again=again)
+        plan = await console.runs.replay_plan(past.run_id, request)
         narrate(" ".join((plan.sentence, *plan.notes)))
         if options.dry_run:
             _print_plan(plan, as_json=options.as_json)
             return 0
         refuse_danger(console.friends, plan.friends, yes=options.yes)
-        return await _run_to_end(console, past.run_id, wish, as_json=options.as_json)
+        return await _run_to_end(console, past.run_id, request, as_json=options.as_json)
 
 
 def _print_plan(plan: ReplayPlan, *, as_json: bool) -> None:
@@ -111,10 +111,10 @@ def _print_plan(plan: ReplayPlan, *, as_json: bool) -> None:
             click.echo(f"{path or '0'}  {task}")
 
 
-async def _run_to_end(console: Console, past: str, wish: ReplayRequest, *, as_json: bool) -> int:
+async def _run_to_end(console: Console, past: str, request: ReplayRequest, *, as_json: bool) -> int:
     with console.bus.subscribe(MAILBOX) as mailbox:
         await console.start()
-        run_id = await start_replay(console, past, wish)
+        run_id = await start_replay(console, past, request)
         [error] = await errors_of(await console.connection.runner(), [run_id])
         run = await asyncio.to_thread(_shown, mailbox.drain(), run_id)
     narrate(f"run {run_id}")
@@ -126,7 +126,7 @@ def _shown(events: Sequence[object], run_id: str) -> RunState:
     """The run that these events tell of, without its secrets."""
     from kimera_tui.runs.index import RunIndex
 
-    book = RunIndex()
+    index = RunIndex()
     for event in events:
-        book.take(event)
-    return book.runs[run_id]
+        index.take(event)
+    return index.runs[run_id]

@@ -66,8 +66,8 @@ async def _resumed(console: Console, prefix: str, secrets: Sequence[str]) -> Seq
     await console.connection.ready_runner()
     if prefix:
         run_id = await _open_run(console, prefix)
-        given = given_again(await console.journal.run(run_id), (), secrets)
-        return [await console.runs.resume(run_id, given)]
+        run_inputs = given_again(await console.journal.run(run_id), (), secrets)
+        return [await console.runs.resume(run_id, run_inputs)]
     recovery = await console.runs.recover()
     none = "No interrupted runs."
     if console.journal.notice:

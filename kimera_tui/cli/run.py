@@ -51,16 +51,18 @@ class _Call:
 
     document: Document
     path: Path
-    given: RunInputs
+    run_inputs: RunInputs
     options: _Options
 
     @property
-    def wish(self) -> ReplayRequest:
+    def replay_request(self) -> ReplayRequest:
         """How the run that ``--from-failed`` names is run again."""
         from kimera_tui.execution.replay import ReplayRequest
 
         again = frozenset(self.options.send_again)
-        return ReplayRequest("from_failed", given=self.given, document=self.document, again=again)
+        return ReplayRequest(
+            "from_failed", run_inputs=self.run_inputs, document=self.document, again=again
+        )
 
 
 @click.command(short_help="Run a workflow and print its result.")
@@ -114,17 +116,17 @@ async def _run(options: _Options) -> int:
 
 async def _dry_run(console: Console, call: _Call) -> int:
     """Print the calls; of a run that reuses another one's results, only those that are left."""
-    options, given = call.options, call.given
+    options, run_inputs = call.options, call.run_inputs
     left: set[str] | None = None
     if options.from_failed:
         await console.connection.open_journal()
         past = await console.runs.find(options.from_failed)
-        plan = await console.runs.replay_plan(past.run_id, call.wish)
+        plan = await console.runs.replay_plan(past.run_id, call.replay_request)
         narrate(" ".join((plan.sentence, *plan.needs, *plan.notes)))
         will_run = set(plan.will_run)
         left = {node.id for _, node in plan.plan.walk() if node.path in will_run}
-        given = replace(given, inputs=plan.inputs)
-    for each in await console.workflows.dry_run(call.document, given, call.path):
+        run_inputs = replace(run_inputs, inputs=plan.inputs)
+    for each in await console.workflows.dry_run(call.document, run_inputs, call.path):
         if left is None or each["step"] in left:
             data(DryCall(**each) if options.as_json else each, as_json=options.as_json)
     narrate("Nothing was sent.")
@@ -135,7 +137,7 @@ async def _detach(console: Console, call: _Call) -> int:
     """Start a run that the workers finish alone, and print its id."""
     console.connection.need_lasting_workers()
     await console.start()
-    run_id = await console.workflows.detach(call.document, call.given, call.path)
+    run_id = await console.workflows.detach(call.document, call.run_inputs, call.path)
     as_json = call.options.as_json
     document = Detached(event="detached", run=run_id, name=call.document.name)
     data(document if as_json else run_id, as_json=as_json)
@@ -176,9 +178,9 @@ async def _run_to_end(console: Console, call: _Call) -> int:
 
 async def _start(console: Console, call: _Call) -> str:
     if not call.options.from_failed:
-        return await console.workflows.run(call.document, call.given, call.path)
+        return await console.workflows.run(call.document, call.run_inputs, call.path)
     past = await console.runs.find(call.options.from_failed)
-    return await start_replay(console, past.run_id, call.wish)
+    return await start_replay(console, past.run_id, call.replay_request)
 
 
 def _print_end(run: RunState, result: Any, error: KimeraError | None, as_json: bool) -> None:

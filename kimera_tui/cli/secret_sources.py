@@ -135,7 +135,7 @@ def call_secrets(
     params: Mapping[str, Param],
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
-    given: Mapping[str, str],
+    provided: Mapping[str, str],
     prompt: Callable[[str], str] = ask,
 ) -> dict[str, Any]:
     """The secret arguments of one call: those given, and the others, which are asked for.
@@ -144,13 +144,13 @@ def call_secrets(
         params: The task's parameters as friends.yaml declares them, in their order.
         args: Positional arguments.
         kwargs: Named arguments.
-        given: Secrets as texts, by the names of their arguments.
+        provided: Secrets as texts, by the names of their arguments.
         prompt: Asks for one.
 
     Raises:
         UsageError: one is given twice, has the wrong type, or is missing and there is no terminal.
     """
-    texts = dict(given)
+    texts = dict(provided)
     for option, names in (("--kwargs", kwargs), ("--args", [*params][: len(args)])):
         for name in texts:
             if name in names:

@@ -163,14 +163,14 @@ class _Watcher:
     def __init__(self) -> None:
         from kimera_tui.runs.index import RunIndex
 
-        self.book = RunIndex()
+        self.index = RunIndex()
         self.warnings: list[str] = []
         """What speaks against the task's success."""
 
     @property
     def run(self) -> RunState | None:
         """The run of the call, once it has started."""
-        return next(iter(self.book.runs.values()), None)
+        return next(iter(self.index.runs.values()), None)
 
     @property
     def step(self) -> StepState | None:
@@ -192,7 +192,7 @@ class _Watcher:
         from kimera_tui.cli.json_output.events import news_of
 
         for event in mailbox.drain():
-            kind, _, text = news_of(event, self.book)[1] or ("", "", "")
+            kind, _, text = news_of(event, self.index)[1] or ("", "", "")
             if kind == "warning":
                 self.warn(text)
             elif kind and kind not in _SILENT:

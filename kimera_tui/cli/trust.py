@@ -99,7 +99,7 @@ def _wanted_by(name: str) -> tuple[Path, Sequence[Access]]:
     from kimera_tui.console.permissions import Permissions
     from kimera_tui.documents.store import Library, open_workflow, workflows_folder
 
-    friends_file, friends = read_friends(os.environ)
+    friends_file, friends = read_friends(os.environ, narrate)
     if os.path.realpath(name) == os.path.realpath(friends_file):
         return friends_file, accesses_of(friends)
     path = Library(workflows_folder()).find(name)

@@ -28,7 +28,7 @@ SEND_AGAIN = click.option(
 )
 
 
-async def start_replay(console: Console, run_id: str, wish: ReplayRequest) -> str:
+async def start_replay(console: Console, run_id: str, request: ReplayRequest) -> str:
     """Start a replay; returns the new run's id.
 
     Raises:
@@ -38,7 +38,7 @@ async def start_replay(console: Console, run_id: str, wish: ReplayRequest) -> st
     from kimera_tui.execution.uncertain_steps import StepsInDoubt
 
     try:
-        return await console.runs.replay(run_id, wish)
+        return await console.runs.replay(run_id, request)
     except StepsInDoubt as error:
         if not sys.stdin.isatty():
             names = " ".join(f"--send-again {each.name}" for each in error.doubts)
@@ -46,8 +46,8 @@ async def start_replay(console: Console, run_id: str, wish: ReplayRequest) -> st
             raise
         if not _confirmed(error.doubts):
             raise
-        again = wish.again | {each.name for each in error.doubts}
-        return await console.runs.replay(run_id, replace(wish, again=again))
+        again = request.again | {each.name for each in error.doubts}
+        return await console.runs.replay(run_id, replace(request, again=again))
 
 
 def _confirmed(doubts: Sequence[Doubt]) -> bool:

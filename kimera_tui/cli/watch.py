@@ -69,14 +69,14 @@ async def follow(console: Console, run_id: str, until: float) -> RunState:
     """
     from kimera_tui.runs.index import RunIndex
 
-    seen, book, is_left = 0, RunIndex(), False
+    seen, index, is_left = 0, RunIndex(), False
     while True:
         began = time.monotonic()
         events = await console.journal.events_of(run_id)
-        for line in await asyncio.to_thread(_lines, book, events[seen:]):
+        for line in await asyncio.to_thread(_lines, index, events[seen:]):
             narrate(line)
         seen = len(events)
-        run = book.runs.get(run_id) or await console.journal.run(run_id)
+        run = index.runs.get(run_id) or await console.journal.run(run_id)
         if run.ended is not None:
             return run
         if (hint := _hint_of(await console.runs.find(run_id))) and not is_left:
@@ -93,13 +93,13 @@ def _hint_of(row: RunRow) -> str:
     return f"{theirs} console works on it: kimera-tui resume {row.run_id[:8]} continues it."
 
 
-def _lines(book: RunIndex, events: Sequence[object]) -> list[str]:
+def _lines(index: RunIndex, events: Sequence[object]) -> list[str]:
     """Fold events in; returns them as lines."""
     lines = []
     for event in events:
-        shown, words = news_of(event, book)
+        shown, words = news_of(event, index)
         if words is not None and words[0] != "polled":
-            place = book.step_of(shown)
+            place = index.step_of(shown)
             step = f"{place[1].id or place[1].task_name}: " if place is not None else ""
             lines.append(f"{words[0]}: {step}{words[2]}")
     return lines

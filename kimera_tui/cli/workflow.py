@@ -82,12 +82,9 @@ def _print_reads(
 def _friends() -> Mapping[str, Friend]:
     import os
 
-    from kimera_tui.console.friends import changed_values, read_friends
+    from kimera_tui.console.friends import read_friends
 
-    path, friends = read_friends(os.environ)
-    for line in changed_values(path) if friends else ():
-        narrate(f"warning: {line}")
-    return friends
+    return read_friends(os.environ, narrate)[1]
 
 
 def _check(name: str, friends: Mapping[str, Friend], *, as_json: bool) -> int:

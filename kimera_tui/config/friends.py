@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -108,6 +110,26 @@ def load_friends(path: Path) -> dict[str, Friend]:
     """
     if is_missing(path):
         return {}
+    with _no_collections():
+        return _read(path)
+
+
+@contextlib.contextmanager
+def _no_collections() -> Iterator[None]:
+    """Postpone garbage collections, which take a quarter of the time to read a large file.
+
+    They would find nothing: all that is read stays.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _read(path: Path) -> dict[str, Friend]:
     source = read_yaml(path)
     if source.data is None:
         return {}

@@ -99,9 +99,9 @@ class Connection:
             self._say(f"warning: {why}; it can still be read.")
 
     async def _open_journal(self) -> None:
-        before = self._journal.notice
+        old_notice = self._journal.notice
         await self._journal.open()
-        if (notice := self._journal.notice) not in ("", before):
+        if (notice := self._journal.notice) not in ("", old_notice):
             self._say(f"warning: {notice}")
 
     async def start(self) -> None:

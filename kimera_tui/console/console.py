@@ -13,7 +13,7 @@ from kimera_tui.config.friends import Friend, friends_path, load_friends
 from kimera_tui.config.paths import state_dir
 from kimera_tui.console.connection import Connection
 from kimera_tui.console.filters import SavedFilters
-from kimera_tui.console.friends import changed_values, find_friends_file
+from kimera_tui.console.friends import changed_values, find_friends_file, report_changed_values
 from kimera_tui.console.guard import Guard
 from kimera_tui.console.permissions import Permissions
 from kimera_tui.console.runs import Runs
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 class Console:
     """The console without its screen.
 
-    As a context manager it is closed at the end.
+    As a context manager it first warns about friends.yaml, and is closed at the end.
     """
 
     friends: Mapping[str, Friend]
@@ -60,6 +60,8 @@ class Console:
         await self.connection.close()
 
     async def __aenter__(self) -> Console:
+        if self.friends:
+            report_changed_values(self.friends_file, self.say)
         return self
 
     async def __aexit__(
@@ -75,12 +77,10 @@ class Console:
         return changed_values(self.friends_file) if self.friends else ()
 
     def need_friends(self) -> None:
-        """Raise ConfigError where friends.yaml could not be read; report its notice otherwise."""
+        """Raise ConfigError if friends.yaml could not be read."""
         if self.friends_problem:
             first, _, rest = self.friends_problem.partition("\n")
             raise ConfigError(first, hint=rest)
-        for line in self.friends_notice():
-            self.say(f"warning: {line}")
 
 
 def build_console(

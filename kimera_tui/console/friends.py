@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kimera_tui.config.friends import Friend, friends_path, load_friends
@@ -69,7 +69,31 @@ def changed_values(path: Path) -> list[str]:
     return [head, *lines]
 
 
-def read_friends(environ: Mapping[str, str]) -> tuple[Path, dict[str, Friend]]:
-    """friends.yaml and the friends in it; ConfigError where it is missing or malformed."""
+def report_changed_values(path: Path, say: Callable[[str], None]) -> None:
+    """Warn about values of a friends.yaml that earlier versions read otherwise.
+
+    Args:
+        path: A file that ``load_friends`` takes.
+        say: Called with each line of the warning.
+    """
+    for line in changed_values(path):
+        say(f"warning: {line}")
+
+
+def read_friends(
+    environ: Mapping[str, str], say: Callable[[str], None]
+) -> tuple[Path, dict[str, Friend]]:
+    """friends.yaml and the friends in it.
+
+    Args:
+        environ: The environment that may name the file.
+        say: Called with warnings about the file.
+
+    Raises:
+        ConfigError: the file is missing or malformed.
+    """
     path = find_friends_file(environ)
-    return path, load_friends(path)
+    friends = load_friends(path)
+    if friends:
+        report_changed_values(path, say)
+    return path, friends

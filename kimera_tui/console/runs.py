@@ -107,34 +107,34 @@ class Runs:
         self._guard.may_send(friends_of(workflow.root))
         return (await self._connection.ready_runner()).start(workflow)
 
-    async def replay_plan(self, run_id: str, wish: ReplayRequest) -> ReplayPlan:
+    async def replay_plan(self, run_id: str, request: ReplayRequest) -> ReplayPlan:
         """What a replay would run and reuse; nothing is sent.
 
         Raises:
             UsageError: there is no such run or step, or an input is wrong.
         """
-        return await self._planned(await self._journal.events_of(run_id), wish)
+        return await self._planned(await self._journal.events_of(run_id), request)
 
-    async def replay(self, run_id: str, wish: ReplayRequest) -> str:
+    async def replay(self, run_id: str, request: ReplayRequest) -> str:
         """Start a new run from a past one; returns its id.
 
         Steps whose outcome is unknown are looked for before they are sent again.
 
         Raises:
-            StepsInDoubt: a step might run twice, and ``wish`` doesn't allow that.
+            StepsInDoubt: a step might run twice, and ``request`` doesn't allow that.
             UsageError: as ``replay_plan``, or it may not be sent from here; nothing was sent.
             KimeraError: the broker or result backend is unavailable; nothing was sent.
         """
         past = await self._journal.events_of(run_id)
-        self._guard.may_send((await self._planned(past, wish)).friends)
+        self._guard.may_send((await self._planned(past, request)).friends)
         runner = await self._connection.ready_runner()
         manager = await self._connection.manager()
-        fates = await fates_before_replay(past, wish, manager, self._clock.now())
-        return await runner.replay(run_id, wish, fates)
+        fates = await fates_before_replay(past, request, manager, self._clock.now())
+        return await runner.replay(run_id, request, fates)
 
-    async def _planned(self, past: Sequence[object], wish: ReplayRequest) -> ReplayPlan:
+    async def _planned(self, past: Sequence[object], request: ReplayRequest) -> ReplayPlan:
         friends = {name: friend.as_mapping() for name, friend in self._friends.items()}
-        return await asyncio.to_thread(planned_replay, past, wish, new_id, friends)
+        return await asyncio.to_thread(planned_replay, past, request, new_id, friends)
 
     async def recover(self) -> Recovery:
         """Resume the interrupted runs once the broker is up; returns what became of them.
@@ -147,7 +147,7 @@ class Runs:
         await self._connection.runner()
         return await recover(self._journal, self.resume, self._connection.profile)
 
-    async def resume(self, run_id: str, given: RunInputs = NO_INPUTS) -> Resumed:
+    async def resume(self, run_id: str, run_inputs: RunInputs = NO_INPUTS) -> Resumed:
         """Resume an interrupted run; returns which tasks are watched again.
 
         Raises:
@@ -156,7 +156,7 @@ class Runs:
             KimeraError: the broker or journal can't be used.
         """
         await self._may_resume(run_id)
-        return await (await self._connection.runner()).resume(run_id, given)
+        return await (await self._connection.runner()).resume(run_id, run_inputs)
 
     async def decide(self, run_id: str, path: str, what: Decision, result: Any) -> None:
         """Decide on an uncertain step; UsageError if it isn't waiting for a decision."""

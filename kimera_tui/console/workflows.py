@@ -20,7 +20,7 @@ from kimera_tui.documents.checks import Problem, problems_of
 from kimera_tui.documents.document import Document, all_steps
 from kimera_tui.documents.store import Library, Stored, changed, open_workflow, save
 from kimera_tui.errors import KimeraError, UsageError
-from kimera_tui.execution.detach.blockers import Stop
+from kimera_tui.execution.detach.blockers import Blocker
 from kimera_tui.execution.dry_run import dry_run
 from kimera_tui.execution.from_run import LastRun, last_run_of
 from kimera_tui.execution.preflight import (
@@ -172,13 +172,13 @@ class Workflows:
         await asyncio.to_thread(self._permissions.allow, document, file)
 
     async def preflight(
-        self, document: Document, given: RunInputs, file: Path | None
+        self, document: Document, run_inputs: RunInputs, file: Path | None
     ) -> Sequence[Finding]:
         """What speaks for and against running a document now."""
         facts = await self.facts(document)
         reads = Reads(self._permissions.reads(document), await self.wants(document, file))
         return await asyncio.to_thread(
-            preflight, document, given, self._friends, facts, os.environ, reads
+            preflight, document, run_inputs, self._friends, facts, os.environ, reads
         )
 
     async def facts(self, document: Document) -> Facts:
@@ -202,13 +202,13 @@ class Workflows:
         )
 
     async def dry_run(
-        self, document: Document, given: RunInputs, file: Path | None
+        self, document: Document, run_inputs: RunInputs, file: Path | None
     ) -> Sequence[Mapping[str, Any]]:
         """The calls that a run would send; nothing is sent."""
         variables = {} if await self.wants(document, file) else os.environ
-        return await asyncio.to_thread(dry_run, document, given, self._friends, variables)
+        return await asyncio.to_thread(dry_run, document, run_inputs, self._friends, variables)
 
-    async def run(self, document: Document, given: RunInputs, file: Path | None) -> str:
+    async def run(self, document: Document, run_inputs: RunInputs, file: Path | None) -> str:
         """Start a run once the broker is up; returns its id.
 
         Raises:
@@ -217,9 +217,9 @@ class Workflows:
             KimeraError: the broker or result backend is unavailable; nothing was sent.
         """
         await self._may_run(document, file)
-        return (await self._connection.ready_runner()).run(document, given)
+        return (await self._connection.ready_runner()).run(document, run_inputs)
 
-    async def blockers(self, document: Document) -> Sequence[Stop]:
+    async def blockers(self, document: Document) -> Sequence[Blocker]:
         """What keeps the workers from finishing a run of a document alone.
 
         Raises:
@@ -227,9 +227,9 @@ class Workflows:
             KimeraError: the broker or result backend is unavailable.
         """
         self._connection.need_lasting_workers()
-        return await (await self._connection.ready_runner()).stops(document)
+        return await (await self._connection.ready_runner()).blockers(document)
 
-    async def detach(self, document: Document, given: RunInputs, file: Path | None) -> str:
+    async def detach(self, document: Document, run_inputs: RunInputs, file: Path | None) -> str:
         """Start a run that the workers finish alone; returns its id once they have it.
 
         Raises:
@@ -240,7 +240,7 @@ class Workflows:
         """
         self._connection.need_lasting_workers()
         await self._may_run(document, file)
-        return await (await self._connection.ready_runner()).detach(document, given)
+        return await (await self._connection.ready_runner()).detach(document, run_inputs)
 
     async def _may_run(self, document: Document, file: Path | None) -> None:
         await asyncio.to_thread(self._permissions.check, document, file)

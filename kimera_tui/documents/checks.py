@@ -229,8 +229,8 @@ class _Checker:
         self._all = frozenset(step.id for step in all_steps(self.whole))
         self._in_turn(self.whole.steps, ("steps",), _Place(fed=False))
         # By then any step may have run, including those of error handlers.
-        before = self.whole.model_copy(update={"finally_": []})
-        self._ran |= {step.id for step in all_steps(before)}
+        main = self.whole.model_copy(update={"finally_": []})
+        self._ran |= {step.id for step in all_steps(main)}
         self._in_turn(self.whole.finally_, ("finally",), _Place(fed=False))
 
     def _in_turn(self, steps: Sequence[Step], where: Key, place: _Place) -> None:
@@ -260,14 +260,14 @@ class _Checker:
         """Check the branches of a para, which cannot look up each other's steps."""
         new: set[str] = set()
         for index, step in enumerate(steps):
-            before = set(self._ran) if _has_steps(step) else None
+            ran_earlier = set(self._ran) if _has_steps(step) else None
             self._step(step, (*where, index), place)
-            if before is None:
+            if ran_earlier is None:
                 self._ran.discard(step.id)
                 new.add(step.id)
             else:
-                new |= self._ran - before
-                self._ran = before
+                new |= self._ran - ran_earlier
+                self._ran = ran_earlier
         self._ran |= new
 
     def _values(self, step: TaskStep, address: Key, place: _Place) -> None:

@@ -145,11 +145,11 @@ def indent(document: Document, address: Address) -> Edit:
         UsageError: there is no chain or para before it.
     """
     where, index = address[:-1], int(address[-1])
-    before = list_at(document, where)[index - 1] if index else None
-    into = _group_list(before) if before is not None else None
-    if before is None or into is None:
+    previous = list_at(document, where)[index - 1] if index else None
+    into = _group_list(previous) if previous is not None else None
+    if previous is None or into is None:
         raise UsageError("No chain or para right before this step: wrap the one before (w) first.")
-    return _relocated(document, address, (*where, index - 1, into, len(children_of(before))))
+    return _relocated(document, address, (*where, index - 1, into, len(children_of(previous))))
 
 
 def outdent(document: Document, address: Address) -> Edit:

@@ -18,14 +18,14 @@ MAX_SECRET_BYTES = 64 * 1024
 _INT = re.compile(r"-?[1-9][0-9]{0,299}|0")
 
 
-def resolve(specs: Mapping[str, Input], given: Mapping[str, Any]) -> dict[str, Any]:
+def resolve(specs: Mapping[str, Input], provided: Mapping[str, Any]) -> dict[str, Any]:
     """All inputs but the secrets, defaults filled in, as plain JSON.
 
     Dates stay as they are written; durations are seconds.
 
     Args:
         specs: The inputs as the workflow declares them.
-        given: Values by name.
+        provided: Values by name.
 
     Raises:
         UsageError: a value is missing, invalid, or of an unknown input; the hint has all problems
@@ -33,16 +33,16 @@ def resolve(specs: Mapping[str, Input], given: Mapping[str, Any]) -> dict[str, A
     """
     problems = [
         f"{_shown_name(name)}: the workflow has no such input.{near(name, specs)}"
-        for name in given
+        for name in provided
         if name not in specs
     ]
     values: dict[str, Any] = {}
     for name, spec in specs.items():
         if spec.is_secret:
-            if name in given:
+            if name in provided:
                 problems.append(f"{name}: a secret is not given with the other inputs.")
             continue
-        value = given.get(name, spec.default)
+        value = provided.get(name, spec.default)
         if value is None:
             if spec.required:
                 problems.append(f"{name} is required.")

@@ -150,16 +150,16 @@ class _Cutter:
             holder: Whether it may contain steps.
         """
         block = Block(node.column)
-        before: Piece | None = None
+        previous: Piece | None = None
         pairs = list(zip(node.children[::2], node.children[1::2], strict=True))
         for number, (key, value) in enumerate(pairs):
             if number and self.lines[key.line][: key.column].strip():
                 raise NotCut
             lead = self.lines[above : key.line]
-            if before is not None:
-                lead = self._spread(before, lead)
+            if previous is not None:
+                lead = self._spread(previous, lead)
             piece = self._piece(key, value, lead, holder=holder)
-            block.keys[key.text] = before = piece
+            block.keys[key.text] = previous = piece
             above = self._last_line(value) + 1
         return block
 
@@ -180,23 +180,23 @@ class _Cutter:
 
     def _steps(self, node: _Node, above: int) -> Block:
         block = Block(-1)
-        before: Piece | None = None
+        previous: Piece | None = None
         for step in node.children:
             if step.kind != "map":
                 raise NotCut
             lead = self.lines[above : step.line]
             block.column, below_dash = self._dash(step, above)
-            if before is not None:
-                lead = self._spread(before, lead)
+            if previous is not None:
+                lead = self._spread(previous, lead)
             stop = self._last_line(step) + 1
             raw = self.lines[step.line : stop]
             raw[0] = " " * step.column + raw[0][step.column :]
-            before = Piece(step.column, block.column, lead, raw, below_dash=below_dash)
+            previous = Piece(step.column, block.column, lead, raw, below_dash=below_dash)
             if step.flow:
-                before.comment = self._comment(*step.end)
+                previous.comment = self._comment(*step.end)
             else:
-                before.inner = self._mapping(step, step.line, holder=True)
-            block.steps.append(before)
+                previous.inner = self._mapping(step, step.line, holder=True)
+            block.steps.append(previous)
             above = stop
         return block
 

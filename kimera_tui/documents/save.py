@@ -30,11 +30,11 @@ def text_of(document: Document, old: str = "") -> str:
         ConfigError: the document has a value that YAML cannot hold.
     """
     plain = plain_document(document)
-    before = _parsed(old) if old else None
-    if before is not None:
-        if equal(before, plain):
+    old_data = _parsed(old) if old else None
+    if old_data is not None:
+        if equal(old_data, plain):
             return old
-        kept = _over(old, before, plain)
+        kept = _over(old, old_data, plain)
         if kept is not None and equal(_parsed(kept), plain):
             return kept
     text = "\n".join(_Weaver().mapping(plain, {}, Block(0), 0, holder=True)) + "\n"
@@ -66,7 +66,7 @@ def _parsed(text: str) -> dict[str, Any] | None:
         return None
 
 
-def _over(old: str, before: Plain, plain: Plain) -> str | None:
+def _over(old: str, old_data: Plain, plain: Plain) -> str | None:
     """The old text with the new values; None if it cannot be cut into pieces."""
     unix = old.replace("\r\n", "\n")
     try:
@@ -74,8 +74,8 @@ def _over(old: str, before: Plain, plain: Plain) -> str | None:
     except NotCut:
         return None
     weaver = _Weaver()
-    weaver.match(_steps(plain), _known(block, before))
-    text = "\n".join(weaver.mapping(plain, before, block, 0, holder=True)) + "\n"
+    weaver.match(_steps(plain), _known(block, old_data))
+    text = "\n".join(weaver.mapping(plain, old_data, block, 0, holder=True)) + "\n"
     return text if unix == old else text.replace("\n", "\r\n")
 
 
@@ -87,10 +87,10 @@ class _Known:
     was: Plain
 
 
-def _known(block: Block, before: Plain) -> Iterator[_Known]:
+def _known(block: Block, old_data: Plain) -> Iterator[_Known]:
     """The steps that have lines of their own."""
     for key, piece in block.keys.items():
-        steps = before.get(key)
+        steps = old_data.get(key)
         if piece.inner is None or not isinstance(steps, list):
             continue
         for each, was in zip(piece.inner.steps, steps, strict=False):
@@ -140,13 +140,13 @@ class _Weaver:
                 self._pieces[id(step)] = likely.pop(0)
 
     def mapping(
-        self, new: Plain, before: Plain, block: Block, column: int, *, holder: bool
+        self, new: Plain, old: Plain, block: Block, column: int, *, holder: bool
     ) -> list[str]:
         """The lines of a mapping.
 
         Args:
             new: The new values.
-            before: The old values.
+            old: The old values.
             block: The old lines.
             column: Column of its keys.
             holder: Whether it may contain steps.
@@ -155,8 +155,8 @@ class _Weaver:
         lines: dict[str, list[str]] = {}
         for key, piece in block.keys.items():
             if key in new:
-                lines[key] = self._key(key, new, before, piece, by, holder=holder)
-            elif key not in before:  # a default that the old text spelled out may stay
+                lines[key] = self._key(key, new, old, piece, by, holder=holder)
+            elif key not in old:  # a default that the old text spelled out may stay
                 lines[key] = shifted([*piece.lead, *piece.raw], by)
         order, place = list(lines), 0
         for key in new:
@@ -169,11 +169,11 @@ class _Weaver:
         return [line for key in order for line in lines[key]] + shifted(block.tail, by)
 
     def _key(
-        self, key: str, new: Plain, before: Plain, piece: Piece, by: int, *, holder: bool
+        self, key: str, new: Plain, old: Plain, piece: Piece, by: int, *, holder: bool
     ) -> list[str]:
-        value, was = new[key], before.get(key)
+        value, was = new[key], old.get(key)
         lead, column = shifted(piece.lead, by), piece.column + by
-        if key in before and equal(value, was):
+        if key in old and equal(value, was):
             return lead + shifted(piece.raw, by)
         inner = piece.inner
         if inner is not None and value:

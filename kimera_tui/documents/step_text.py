@@ -63,13 +63,13 @@ def when_text(condition: Condition | None) -> str:
     """A condition as ``parse_when`` reads it."""
     if condition is None:
         return ""
-    given = condition.model_fields_set
-    if condition.ref is not None and len(given) == 2 and not re.search(r"[\s=!<>]", condition.ref):
-        if "exists" in given:
+    fields = condition.model_fields_set
+    if condition.ref is not None and len(fields) == 2 and not re.search(r"[\s=!<>]", condition.ref):
+        if "exists" in fields:
             return f"{condition.ref} {'exists' if condition.exists else 'missing'}"
-        if "in_" in given:
+        if "in_" in fields:
             return f"{condition.ref} in {_json(condition.in_)}"
-        operator = next(iter(given - {"ref"}))
+        operator = next(iter(fields - {"ref"}))
         if operator in _WRITTEN:
             return f"{condition.ref} {_WRITTEN[operator]} {_json(getattr(condition, operator))}"
     return _json(condition.model_dump(by_alias=True, exclude_unset=True))

@@ -18,7 +18,7 @@ class Send:
 
     node: Node
     task: PlannedTask
-    before: Any = NOTHING
+    upstream: Any = NOTHING
     """The upstream result, or ``NOTHING``."""
     error: Exception | None = None
     """The error that an error handler handles."""
@@ -32,7 +32,7 @@ class Adopt:
 
     node: Node
     task: PlannedTask
-    before: Any = NOTHING
+    upstream: Any = NOTHING
     recorded: StepState | None = None
     where: str = ""
     """Where the task was found, as a sentence for people."""

@@ -165,7 +165,7 @@ class Attempts:
         if (stopped := self.stopped(step.node.path)) is not None:
             self._failed(step, stopped)
             return
-        self.agenda.actions.append(Send(step.node, step.task, step.before, step.error, intent))
+        self.agenda.actions.append(Send(step.node, step.task, step.upstream, step.error, intent))
 
     def _send_at(self, step: Step, at: float) -> None:
         if at <= self.agenda.now:
@@ -174,7 +174,7 @@ class Attempts:
             heapq.heappush(self._later, (at, next(self._number), step))
 
     def _adopt(self, step: Step, where: str = "") -> None:
-        self.agenda.actions.append(Adopt(step.node, step.task, step.before, step.recorded, where))
+        self.agenda.actions.append(Adopt(step.node, step.task, step.upstream, step.recorded, where))
 
     def _failed(self, step: Step, error: Exception) -> None:
         stopped = self.stopped(step.node.path)

@@ -21,7 +21,7 @@ _LATER = ("steps", "prev", "run", "error")
 
 def dry_run(
     document: Document,
-    given: RunInputs,
+    run_inputs: RunInputs,
     friends: Mapping[str, Friend],
     environ: Mapping[str, str],
 ) -> list[dict[str, Any]]:
@@ -29,7 +29,7 @@ def dry_run(
 
     Args:
         document: The workflow.
-        given: Its inputs.
+        run_inputs: Its inputs.
         friends: The configured friends.
         environ: The variables it may read; if empty, their templates stay too.
 
@@ -38,7 +38,7 @@ def dry_run(
         TemplateError: a template looks up something that does not exist.
     """
     scope = {
-        "inputs": resolve(document.inputs, given.inputs),
+        "inputs": resolve(document.inputs, run_inputs.inputs),
         "env": {name: environ[name] for name in document.env if name in environ},
     }
     later = _LATER if environ else (*_LATER, "env")

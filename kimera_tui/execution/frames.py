@@ -20,7 +20,7 @@ class Frame:
     parent: Frame | None
     index: int
     """Its position in the parent's ``running``."""
-    before: Any
+    upstream: Any
     """The upstream result, or ``NOTHING``."""
     error: Exception | None
     """The error that is being handled, inside an error handler."""

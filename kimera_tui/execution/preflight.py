@@ -74,7 +74,7 @@ def tasks_of(document: Document) -> set[tuple[str, str]]:
 
 def preflight(
     document: Document,
-    given: RunInputs,
+    run_inputs: RunInputs,
     friends: Mapping[str, Friend],
     facts: Facts,
     environ: Mapping[str, str],
@@ -84,7 +84,7 @@ def preflight(
 
     Args:
         document: The workflow.
-        given: Its inputs.
+        run_inputs: Its inputs.
         friends: The configured friends.
         facts: The state of workers, queues and past runs.
         environ: Where secrets may come from.
@@ -92,7 +92,7 @@ def preflight(
     """
     findings = [*_whole(document, friends, facts), *_reads(reads)]
     if not reads.not_allowed:
-        findings += _secrets(document, given, environ)
+        findings += _secrets(document, run_inputs, environ)
     for address, step in walk(document):
         if isinstance(step, TaskStep):
             findings += _step(document, address, step, friends, facts)
@@ -126,15 +126,17 @@ def _reads(reads: Reads) -> Iterator[Finding]:
         yield Finding("", text, against=missing)
 
 
-def _secrets(document: Document, given: RunInputs, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _secrets(
+    document: Document, run_inputs: RunInputs, environ: Mapping[str, str]
+) -> Iterator[Finding]:
     for name, spec in document.inputs.items():
         if spec.type == "secret":
-            yield _secret(name, spec, given, environ)
+            yield _secret(name, spec, run_inputs, environ)
 
 
-def _secret(name: str, spec: Input, given: RunInputs, environ: Mapping[str, str]) -> Finding:
+def _secret(name: str, spec: Input, run_inputs: RunInputs, environ: Mapping[str, str]) -> Finding:
     try:
-        secret_value(name, spec, environ, given.prompted)
+        secret_value(name, spec, environ, run_inputs.prompted)
     except UsageError as error:
         return Finding("", error.message)
     return Finding("", f"{name}: the secret is available.", against=False)

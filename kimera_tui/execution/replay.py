@@ -51,7 +51,7 @@ class ReplayRequest:
     """The step of ``from_step`` and ``only_step``, by path or id."""
     overrides: Overrides = field(default_factory=dict)
     """Overridden steps rerun, and so do the steps they feed."""
-    given: RunInputs = field(default_factory=RunInputs)
+    run_inputs: RunInputs = field(default_factory=RunInputs)
     """New inputs; the others keep their values."""
     document: Document | None = None
     """A document to run instead of the original one; steps are matched by id."""
@@ -104,7 +104,7 @@ class ReplayPlan:
 
 def planned_replay(
     past: Sequence[object],
-    wish: ReplayRequest,
+    request: ReplayRequest,
     new_id: Callable[[], str],
     friends: Mapping[str, Mapping[str, Any]],
     fates: Fates | None = None,
@@ -113,7 +113,7 @@ def planned_replay(
 
     Args:
         past: The events of the past run, the start first.
-        wish: How to replay it.
+        request: How to replay it.
         new_id: Creates task ids.
         friends: The configured friends; they say which new arguments are secret, and set the
             timeouts of a new document.
@@ -124,8 +124,8 @@ def planned_replay(
         UsageError: the mode or step does not exist, the only step was never sent, or an input is
             wrong.
     """
-    replay = _Replay.of(past, wish, friends, fates)
-    if wish.mode == "only_step":
+    replay = _Replay.of(past, request, friends, fates)
+    if request.mode == "only_step":
         return replay.only_step(new_id)
     return replay.whole(new_id)
 
@@ -169,48 +169,48 @@ class _Replay:
     def only_step(self, new_id: Callable[[], str]) -> ReplayPlan:
         """The plan of one step, resent as it was sent."""
         step = self.run.steps[self.path]
-        inputs_again(self.events, self.request.given.inputs, self.request.document)
+        inputs_again(self.events, self.request.run_inputs.inputs, self.request.document)
         plan = _only(self.run, _sent(self.events, step), self.overridden, new_id)
         return replace(plan, inputs=self.run.inputs, doubts=self.doubtful.among([step]))
 
     def whole(self, new_id: Callable[[], str]) -> ReplayPlan:
         """The plan of a run that reuses the results that still hold."""
         run, request = self.run, self.request
-        inputs = inputs_again(self.events, request.given.inputs, request.document)
+        inputs = inputs_again(self.events, request.run_inputs.inputs, request.document)
         changed = {name for name, value in inputs.items() if not equal(run.inputs.get(name), value)}
-        name, plan, before = run.name, run.plan, dict(run.steps)
+        name, plan, past_steps = run.name, run.plan, dict(run.steps)
         if request.document is not None:
             name = request.document.name
             plan = planner_of(self.friends, new_id).plan(request.document)
-            before = matching_steps(run, plan)
-        before = {each: self.doubtful.settled(step) for each, step in before.items()}
-        planner = _Planner(before, request.mode, self.path, self.overridden.overrides, changed)
-        planner.visit(plan, fed_as_before=True, wanted_as_before=True)
+            past_steps = matching_steps(run, plan)
+        past_steps = {each: self.doubtful.settled(step) for each, step in past_steps.items()}
+        planner = _Planner(past_steps, request.mode, self.path, self.overridden.overrides, changed)
+        planner.visit(plan, same_upstream=True, same_decision=True)
         plan = _renewed(plan, self.overridden, new_id)
         leaves = [each for each in plan.leaves() if not is_handler(each[0])]
         will_run = [each for each, _ in leaves if each not in planner.reused | planner.idle]
         needs = [
             f"Input {each} was not saved: supply it again."
             for each in inputs
-            if each not in request.given.inputs and not is_whole(run.inputs.get(each))
+            if each not in request.run_inputs.inputs and not is_whole(run.inputs.get(each))
         ]
         for each, task in leaves:
             needs += _needs(each, task) if each in will_run else ()
-        doubts = self.doubtful.among(_resent(run, plan, before, planner))
+        doubts = self.doubtful.among(_resent(run, plan, past_steps, planner))
         return ReplayPlan(
             run.run_id, name, plan, planner.reused, will_run, needs, inputs, doubts=doubts
         )
 
 
 def _resent(
-    run: RunState, plan: Node, before: Mapping[str, StepState], planner: _Planner
+    run: RunState, plan: Node, past_steps: Mapping[str, StepState], planner: _Planner
 ) -> list[StepState]:
     """The past steps that a plan resends, or may resend in an error handler."""
     by_id = {step.id: step for step in run.steps.values() if step.id}
     resent = []
     for _, node in plan.walk():
         kept = node.path in planner.reused or node.path in planner.idle or node.rules.idempotent
-        step = before.get(node.path) or by_id.get(node.id)
+        step = past_steps.get(node.path) or by_id.get(node.id)
         if node.task is not None and not kept and step is not None:
             resent.append(step)
     return resent
@@ -237,7 +237,7 @@ def _path_of(run: RunState, step: str) -> str:
 class _Planner:
     """Decides for each step whether its result can be reused."""
 
-    before: Mapping[str, StepState]
+    past_steps: Mapping[str, StepState]
     """The past steps, by path; those that are new or changed are missing."""
     mode: str
     path: str
@@ -248,37 +248,37 @@ class _Planner:
     """Steps that were not needed, and still are not."""
     _changed_steps: set[str] = field(default_factory=set)
 
-    def visit(self, node: Node, fed_as_before: bool, wanted_as_before: bool) -> bool:
+    def visit(self, node: Node, same_upstream: bool, same_decision: bool) -> bool:
         """Record which steps of a part are reused; return whether its result is unchanged.
 
         Args:
             node: The part.
-            fed_as_before: Whether its upstream result is unchanged.
-            wanted_as_before: Whether the conditions around it evaluate as before.
+            same_upstream: Whether its upstream result is unchanged.
+            same_decision: Whether the conditions around it evaluate as before.
         """
         conditions = condition_references(node)
-        wanted = wanted_as_before and self._looks_up_the_same(conditions)
-        if not fed_as_before and any(each.root == "prev" for each in conditions):
+        wanted = same_decision and self._looks_up_the_same(conditions)
+        if not same_upstream and any(each.root == "prev" for each in conditions):
             wanted = False
-        same = self._visit(node, fed_as_before, wanted)
+        same = self._visit(node, same_upstream, wanted)
         if not same and node.id:
             self._changed_steps.add(node.id)
         return same
 
-    def _visit(self, node: Node, fed_as_before: bool, wanted: bool) -> bool:
+    def _visit(self, node: Node, same_upstream: bool, wanted: bool) -> bool:
         if node.task is not None:
-            return wanted and self._visit_task(node, fed_as_before)
+            return wanted and self._visit_task(node, same_upstream)
         if node.kind == "para":
-            same = [self.visit(child, fed_as_before, wanted) for child in node.children]
+            same = [self.visit(child, same_upstream, wanted) for child in node.children]
             return all(same)
         for child in node.children:
-            fed_as_before = self.visit(child, fed_as_before, wanted)
-        return fed_as_before
+            same_upstream = self.visit(child, same_upstream, wanted)
+        return same_upstream
 
-    def _visit_task(self, node: Node, fed_as_before: bool) -> bool:
-        if (step := self.before.get(node.path)) is None:
+    def _visit_task(self, node: Node, same_upstream: bool) -> bool:
+        if (step := self.past_steps.get(node.path)) is None:
             return False
-        if not fed_as_before and takes_result(node):
+        if not same_upstream and takes_result(node):
             return False
         if not self._looks_up_the_same(argument_references(node)):
             return False
@@ -406,25 +406,25 @@ def _needs(path: str, task: PlannedTask) -> list[str]:
 
 
 async def fates_before_replay(
-    past: Sequence[object], wish: ReplayRequest, manager: TaskManager, now: float
+    past: Sequence[object], request: ReplayRequest, manager: TaskManager, now: float
 ) -> Fates:
     """Search for the steps that a replay would resend and whose outcome is unknown.
 
     Args:
         past: The events of the past run.
-        wish: How to replay it.
+        request: How to replay it.
         manager: Asks the broker, the workers and the result backend.
         now: Seconds since the epoch.
 
     Returns:
-        Their fates, by path; without the steps that ``wish`` allows to run twice.
+        Their fates, by path; without the steps that ``request`` allows to run twice.
 
     Raises:
-        StepsInDoubt: a step may run twice, and ``wish`` does not allow it.
+        StepsInDoubt: a step may run twice, and ``request`` does not allow it.
         UsageError: as for ``planned_replay``.
         BrokerUnavailable: the broker cannot be reached.
     """
-    plan = partial(planned_replay, past, wish, new_id, manager.friends)
+    plan = partial(planned_replay, past, request, new_id, manager.friends)
     if not (doubts := (await asyncio.to_thread(plan)).doubts):
         return {}
     fates = await fates_of([each.sent for each in doubts], manager, now)

@@ -40,13 +40,13 @@ def beginning_of(events: Sequence[object]) -> RunStarted:
 
 
 def inputs_again(
-    events: Sequence[object], given: Mapping[str, Any], document: Document | None = None
+    events: Sequence[object], provided: Mapping[str, Any], document: Document | None = None
 ) -> dict[str, Any]:
     """The inputs of a past run, some of them replaced.
 
     Args:
         events: The events of the past run.
-        given: The new values.
+        provided: The new values.
         document: The document that declares the inputs; None for the one the run started from.
 
     Raises:
@@ -56,14 +56,14 @@ def inputs_again(
     if document is not None:
         kept = {name: started.inputs[name] for name in document.inputs if name in started.inputs}
         whole = {name: value for name, value in kept.items() if is_whole(value)}
-        return resolve(document.inputs, {**whole, **given})
+        return resolve(document.inputs, {**whole, **provided})
     if not started.header:
-        if given:
+        if provided:
             raise UsageError("The run has no inputs: it was not started from a workflow.")
         return {}
     specs = document_from(started.header).inputs
     kept = {name: value for name, value in started.inputs.items() if is_whole(value)}
-    return resolve(specs, {**kept, **given})
+    return resolve(specs, {**kept, **provided})
 
 
 def secrets_at_start(document: Document, prompted: Mapping[str, str]) -> dict[str, str]:

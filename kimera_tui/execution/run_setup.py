@@ -26,7 +26,7 @@ from kimera_tui.runs.recovery import Past, Verdict
 
 def started_of(
     document: Document,
-    given: RunInputs,
+    run_inputs: RunInputs,
     manager: TaskManager,
     new_id: Callable[[], str],
     at: float,
@@ -37,7 +37,7 @@ def started_of(
     Raises:
         UsageError: an input is missing or wrong; the message names it.
     """
-    inputs = resolve(document.inputs, given.inputs)
+    inputs = resolve(document.inputs, run_inputs.inputs)
     concurrency, limit = _concurrency(document, inputs)
     return RunStarted(
         at=at,
@@ -47,18 +47,23 @@ def started_of(
         profile=profile,
         inputs=inputs,
         header=header_of(document),
-        despite=tuple(given.despite),
+        despite=tuple(run_inputs.despite),
         concurrency=concurrency,
         limit=limit,
-        secrets=secrets_at_start(document, given.prompted),
+        secrets=secrets_at_start(document, run_inputs.prompted),
     )
 
 
 def replay_of(
-    past: RunStarted, planned: ReplayPlan, wish: ReplayRequest, at: float, run_id: str, profile: str
+    past: RunStarted,
+    planned: ReplayPlan,
+    request: ReplayRequest,
+    at: float,
+    run_id: str,
+    profile: str,
 ) -> RunStarted:
     """The start event of a replay."""
-    document = wish.document or _document_of(past)
+    document = request.document or _document_of(past)
     concurrency, limit = _concurrency(document, planned.inputs)
     return replace(
         past,
@@ -69,11 +74,11 @@ def replay_of(
         parent=planned.parent,
         profile=profile,
         inputs=planned.inputs,
-        header=past.header if wish.document is None else header_of(wish.document),
-        despite=tuple(wish.given.despite),
+        header=past.header if request.document is None else header_of(request.document),
+        despite=tuple(request.run_inputs.despite),
         concurrency=concurrency,
         limit=limit,
-        secrets=secrets_at_start(document, wish.given.prompted),
+        secrets=secrets_at_start(document, request.run_inputs.prompted),
     )
 
 

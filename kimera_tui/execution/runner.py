@@ -13,12 +13,12 @@ from kimera_tui.documents.document import Document
 from kimera_tui.errors import JournalError, RunTaken, UsageError
 from kimera_tui.execution.active_runs import ActiveRuns
 from kimera_tui.execution.background import BackgroundTasks
-from kimera_tui.execution.detach.blockers import Stop
+from kimera_tui.execution.detach.blockers import Blocker
 from kimera_tui.execution.detach.detacher import (
+    detach_blockers,
     hand_over,
     hand_over_rest,
     resume_detached,
-    stops_of,
 )
 from kimera_tui.execution.executor import Executor
 from kimera_tui.execution.planning import plan_of, planner_of
@@ -99,7 +99,7 @@ class Runner:
             )
         )
 
-    def run(self, document: Document, given: RunInputs = NO_INPUTS) -> str:
+    def run(self, document: Document, run_inputs: RunInputs = NO_INPUTS) -> str:
         """Start a run of a document; return its id.
 
         Raises:
@@ -107,20 +107,20 @@ class Runner:
         """
         at = self._emitter.now()
         return self._launch(
-            started_of(document, given, self._manager, self._new_id, at, self._profile),
+            started_of(document, run_inputs, self._manager, self._new_id, at, self._profile),
             document=document,
         )
 
-    async def stops(self, document: Document) -> Sequence[Stop]:
+    async def blockers(self, document: Document) -> Sequence[Blocker]:
         """Return what blocks detaching a run of a document.
 
         Raises:
             KimeraError: the broker cannot be used.
         """
         plan = planner_of(self._manager.friends, self._new_id).plan(document)
-        return await stops_of(plan, self._manager)
+        return await detach_blockers(plan, self._manager)
 
-    async def detach(self, document: Document, given: RunInputs = NO_INPUTS) -> str:
+    async def detach(self, document: Document, run_inputs: RunInputs = NO_INPUTS) -> str:
         """Start a run that the workers finish on their own; return its id.
 
         Returns once everything is published. From then on the run is only watched, and timeouts
@@ -132,7 +132,7 @@ class Runner:
             KimeraError: it could not be saved, or not everything was published.
         """
         at = self._emitter.now()
-        started = started_of(document, given, self._manager, self._new_id, at, self._profile)
+        started = started_of(document, run_inputs, self._manager, self._new_id, at, self._profile)
         executor = executor_of(started, self._context, document=document)
         handover = await hand_over(executor, self._manager)
         self._emitter.emit(started)
@@ -165,7 +165,7 @@ class Runner:
             self._detaching.discard(run_id)
         await handover.until_published(self._active.task(run_id))
 
-    async def replay(self, run_id: str, wish: ReplayRequest, fates: Fates | None = None) -> str:
+    async def replay(self, run_id: str, request: ReplayRequest, fates: Fates | None = None) -> str:
         """Start a new run from a past one, which stays unchanged; return its id.
 
         ``fates`` says which steps turned out to be done; the others may run twice.
@@ -179,20 +179,20 @@ class Runner:
         past = await self._journal.events_of(run_id)
         # Folding a run of ten thousand steps takes a second: not on the loop.
         planned = await asyncio.to_thread(
-            planned_replay, past, wish, self._new_id, self._manager.friends, fates
+            planned_replay, past, request, self._new_id, self._manager.friends, fates
         )
         if planned.needs:
             raise UsageError(f"{planned.needs[0]} Nothing was sent.")
         at, new_run = self._emitter.now(), self._new_id()
-        started = replay_of(beginning_of(past), planned, wish, at, new_run, self._profile)
-        return self._launch(started, reused_of(planned, started), wish.document)
+        started = replay_of(beginning_of(past), planned, request, at, new_run, self._profile)
+        return self._launch(started, reused_of(planned, started), request.document)
 
-    async def resume(self, run_id: str, given: RunInputs = NO_INPUTS) -> Resumed:
+    async def resume(self, run_id: str, run_inputs: RunInputs = NO_INPUTS) -> Resumed:
         """Resume a run that its console left; nothing is sent twice.
 
         Args:
             run_id: The run.
-            given: Secrets the run prompted for at its start; they are never saved.
+            run_inputs: Secrets the run prompted for at its start; they are never saved.
 
         Returns:
             What is watched again, once the broker and the result backend have been asked.
@@ -213,15 +213,15 @@ class Runner:
             raise RunTaken("This console already owns the run.")
         self._taking[run_id] = False
         try:
-            return await self._take_over(self._journal, run_id, given)
+            return await self._take_over(self._journal, run_id, run_inputs)
         finally:
             del self._taking[run_id]
 
-    async def _take_over(self, journal: Journal, run_id: str, given: RunInputs) -> Resumed:
+    async def _take_over(self, journal: Journal, run_id: str, run_inputs: RunInputs) -> Resumed:
         events = await journal.take(run_id)
         past = await asyncio.to_thread(Past.of, events)
         try:
-            secrets = secrets_of(beginning_of(events), past, given.prompted)
+            secrets = secrets_of(beginning_of(events), past, run_inputs.prompted)
         except UsageError:
             await journal.release(run_id)
             raise

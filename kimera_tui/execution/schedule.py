@@ -188,11 +188,11 @@ class Schedule:
     # --- parts of the tree ----------------------------------------------------------------------
 
     def _enter(
-        self, node: Node, parent: Frame | None, index: int, before: Any, error: Exception | None
+        self, node: Node, parent: Frame | None, index: int, upstream: Any, error: Exception | None
     ) -> None:
         """Begin a part of the tree, unless its condition does not hold."""
         try:
-            wanted = self._wanted(node, before, error)
+            wanted = self._wanted(node, upstream, error)
         except TemplateError as error_in_condition:
             self.skips.skip(node, f"its condition cannot be evaluated: {error_in_condition}")
             self._child_failed(parent, index, error_in_condition)
@@ -200,11 +200,11 @@ class Schedule:
         if not wanted:
             self._child_done(parent, index, None)
         elif node.task is not None:
-            self.attempts.begin(Step(node, parent, index, before, error, task=node.task))
+            self.attempts.begin(Step(node, parent, index, upstream, error, task=node.task))
         elif node.kind == "chain":
-            self._next(Frame(node, parent, index, before, error, node.children), 0, before)
+            self._next(Frame(node, parent, index, upstream, error, node.children), 0, upstream)
         else:
-            para = Frame(node, parent, index, before, error, node.children)
+            para = Frame(node, parent, index, upstream, error, node.children)
             para.results = [None] * len(node.children)
             self._paras[node.path] = para
             self._more_branches(para)
@@ -267,13 +267,13 @@ class Schedule:
             else:
                 self._child_failed(frame.parent, frame.index, error)
 
-    def _next(self, frame: Frame, index: int, before: Any) -> None:
+    def _next(self, frame: Frame, index: int, upstream: Any) -> None:
         """Continue with the next child or handler of a sequence."""
         if index < len(frame.running):
             child, error = frame.running[index], frame.caught or frame.error
-            self._agenda.add(frame, partial(self._enter, child, frame, index, before, error))
+            self._agenda.add(frame, partial(self._enter, child, frame, index, upstream, error))
         elif frame.caught is None:
-            self._done(frame, before)
+            self._done(frame, upstream)
         else:
             self._handled(frame)
 
@@ -287,7 +287,7 @@ class Schedule:
                 child, index = para.running[para.begun], para.begun
                 para.begun, para.open = para.begun + 1, para.open + 1
                 self._agenda.add(para, partial(self._more_branches, para))
-                self._enter(child, para, index, para.before, para.error)
+                self._enter(child, para, index, para.upstream, para.error)
         elif not para.open and not para.giving_up and para.node.path in self._paras:
             del self._paras[para.node.path]
             self._para_over(para)
@@ -328,10 +328,10 @@ class Schedule:
             result, error = self._main
             self._agenda.actions.append(Finish(result, error or self._final_error))
             return
-        before = NOTHING if self.phase == 0 or error is not None else result
+        upstream = NOTHING if self.phase == 0 or error is not None else result
         self.phase, self.halted = self.phase + 1, False
         final = self.plan.finals[self.phase - 1]
-        self._agenda.add(None, partial(self._enter, final, None, 0, before, None))
+        self._agenda.add(None, partial(self._enter, final, None, 0, upstream, None))
 
     def _too_late(self) -> str:
         return f"the run timed out after {duration_text(self.timeout or 0)}"
@@ -344,14 +344,14 @@ class Schedule:
 
     # --- conditions -----------------------------------------------------------------------------
 
-    def _wanted(self, node: Node, before: Any, error: Exception | None) -> bool:
+    def _wanted(self, node: Node, upstream: Any, error: Exception | None) -> bool:
         """Whether the condition of a part holds; raises TemplateError if it cannot be evaluated."""
         if node.rules.when is None or self._was_begun(node):
             return True
         recorded = [self.recorded.get(path) for path, _ in node.leaves()]
         if not all(step is not None and step.status is Status.NOT_NEEDED for step in recorded):
             condition = Condition.model_validate(node.rules.when)
-            if holds(condition, self.scope.at(before, error)):
+            if holds(condition, self.scope.at(upstream, error)):
                 return True
             self.skips.skip(node, f"it runs only when {say(condition)}", not_needed=True)
         for _, each in node.walk():

@@ -65,8 +65,8 @@ class StepSender:
         if intent is not None and is_whole(intent.args, intent.kwargs):
             return await self._publish(node, task, intent.args, intent.kwargs)
         try:
-            scope = self.scope.at(action.before, action.error)
-            args, kwargs = payload(node, scope, action.before)
+            scope = self.scope.at(action.upstream, action.error)
+            args, kwargs = payload(node, scope, action.upstream)
         except UsageError as error:  # such as a secret that is gone
             raise self.context.refused(task, error) from None
         return await self._publish(node, task, args, kwargs)
@@ -94,7 +94,7 @@ class StepSender:
             if action.where:
                 self.context.notice(task, action.where, against=False)
             if self.handover is not None and node.path not in self.handover.paths:
-                self._announce_handed_over(node, task, action.before)
+                self._announce_handed_over(node, task, action.upstream)
             await self._ended(handle, node, task)
         return arrived[0]
 
@@ -153,9 +153,9 @@ class StepSender:
             await self._ended(handle, node, task)
         return arrived[0]
 
-    def _announce_handed_over(self, node: Node, task: PlannedTask, before: Any) -> None:
+    def _announce_handed_over(self, node: Node, task: PlannedTask, upstream: Any) -> None:
         try:
-            args, kwargs = payload(node, self.scope.at(before), before)
+            args, kwargs = payload(node, self.scope.at(upstream), upstream)
         except KimeraError:  # a secret that only the detaching console had
             return
         self.context.emitter.emit(

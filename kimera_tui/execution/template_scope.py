@@ -70,11 +70,11 @@ class Scope:
         if step_id:
             self.steps[step_id] = {"result": result, "status": status}
 
-    def at(self, before: Any, error: Exception | None = None) -> dict[str, Any]:
+    def at(self, upstream: Any, error: Exception | None = None) -> dict[str, Any]:
         """What can be looked up at a step.
 
         Args:
-            before: The upstream result, or ``NOTHING``.
+            upstream: The upstream result, or ``NOTHING``.
             error: The error being handled, inside an error handler.
         """
         scope: dict[str, Any] = {
@@ -83,8 +83,8 @@ class Scope:
             "steps": self.steps,
             "env": {name: os.environ[name] for name in self.env if name in os.environ},
         }
-        if before is not NOTHING:
-            scope["prev"] = before
+        if upstream is not NOTHING:
+            scope["prev"] = upstream
         if error is not None:
             scope["error"] = self._error_fields(error)
         return scope
@@ -117,13 +117,13 @@ def error_name(error: Exception) -> str:
 Payload = tuple[Sequence[Any], Mapping[str, Any]]
 
 
-def payload(node: Node, scope: Mapping[str, Any], before: Any) -> Payload:
+def payload(node: Node, scope: Mapping[str, Any], upstream: Any) -> Payload:
     """Args and kwargs of a task.
 
     Args:
         node: The task's node in the plan.
         scope: What its templates can look up.
-        before: The upstream result, or ``NOTHING``.
+        upstream: The upstream result, or ``NOTHING``.
 
     Raises:
         TemplateError: a template looks up something that does not exist.
@@ -133,17 +133,17 @@ def payload(node: Node, scope: Mapping[str, Any], before: Any) -> Payload:
     args, kwargs = node.task.args, node.task.kwargs
     if node.rules.templated:
         args, kwargs = render(list(args), scope), render(dict(kwargs), scope)
-    return pass_on(node.rules.passing, args, kwargs, before)
+    return pass_on(node.rules.passing, args, kwargs, upstream)
 
 
 def pass_on(
-    passing: Passing, args: Sequence[Any], kwargs: Mapping[str, Any], before: Any
+    passing: Passing, args: Sequence[Any], kwargs: Mapping[str, Any], upstream: Any
 ) -> Payload:
     """The arguments with the upstream result added, as ``pass`` says."""
-    if before is NOTHING or passing == "none":
+    if upstream is NOTHING or passing == "none":
         return args, kwargs
     if passing == "first":
-        return [before, *args], kwargs
+        return [upstream, *args], kwargs
     if passing == "payload":
-        return args, {**kwargs, "payload": before}
-    return feed(args, kwargs, before)
+        return args, {**kwargs, "payload": upstream}
+    return feed(args, kwargs, upstream)

@@ -135,7 +135,7 @@ class Locator(Protocol):
 class Queued:
     """Tasks found in a queue."""
 
-    before: Mapping[str, int]
+    ahead: Mapping[str, int]
     """How many messages precede each task."""
     complete: bool = True
     """Whether the whole queue was read."""

@@ -19,7 +19,7 @@ class InQueue:
     """Waiting in a queue."""
 
     queue: str
-    before: int
+    ahead: int
     """How many messages come first."""
 
 
@@ -109,7 +109,7 @@ async def _look(
     taken, too_long = list(task_ids), ""
     for queue in queues:
         queued = await locator.queued(queue, taken)
-        places |= {task_id: InQueue(queue, before) for task_id, before in queued.before.items()}
+        places |= {task_id: InQueue(queue, ahead) for task_id, ahead in queued.ahead.items()}
         taken = [task_id for task_id in taken if task_id not in places]
         too_long = too_long if queued.complete else queue
         if not taken:

@@ -312,6 +312,6 @@ def _end_of(run: RunState, seen_at: float) -> float:
 
 def folded(events: Iterable[object]) -> RunState | None:
     """The run that its events tell of; None where its start is not among them."""
-    book = RunIndex()
-    book.apply_all(events)
-    return next(iter(book.runs.values()), None)
+    index = RunIndex()
+    index.apply_all(events)
+    return next(iter(index.runs.values()), None)

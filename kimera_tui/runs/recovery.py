@@ -166,8 +166,8 @@ def where(place: Place, now: float) -> str:
     match place:
         case InQueue(queue, 0):
             return f"in queue {queue}, next in line"
-        case InQueue(queue, before):
-            return f"in queue {queue}, {before} ahead of it"
+        case InQueue(queue, ahead):
+            return f"in queue {queue}, {ahead} ahead of it"
         case WithWorker(worker, runs):
             return f"with worker {worker}" if runs else f"with worker {worker}, not started yet"
         case Held(back_at, gone):

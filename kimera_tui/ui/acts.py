@@ -24,7 +24,7 @@ from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
 from kimera_tui.ui.compose.files import WorkflowFiles
 from kimera_tui.ui.kimera import Kimera
-from kimera_tui.ui.runs.detach_windows import Stops
+from kimera_tui.ui.runs.detach_windows import DetachBlockers
 from kimera_tui.ui.windows.confirm import Confirm, Question
 
 _SHOWN = 12
@@ -63,16 +63,16 @@ class Acts:
         if await self._may_send(workflow.name, friends_of(workflow.root)):
             self._start(partial(self._services.runs.start, workflow))
 
-    def launch_document(self, document: Document, given: RunInputs, file: Path | None) -> None:
+    def launch_document(self, document: Document, run_inputs: RunInputs, file: Path | None) -> None:
         """Start a run of a document and watch it in Live."""
-        self._start(partial(self._services.workflows.run, document, given, file))
+        self._start(partial(self._services.workflows.run, document, run_inputs, file))
 
     async def detach_document(
-        self, document: Document, given: RunInputs, file: Path | None
+        self, document: Document, run_inputs: RunInputs, file: Path | None
     ) -> None:
         """Detach a run of a document and watch it in Live."""
         if await self._may_send(document.name, {friend for friend, _ in tasks_of(document)}):
-            self._start(partial(self._services.workflows.detach, document, given, file))
+            self._start(partial(self._services.workflows.detach, document, run_inputs, file))
 
     async def may_read(self, document: Document, file: Path | None) -> bool:
         """Whether a document may read what it refers to; asks unless that is allowed already."""
@@ -96,28 +96,28 @@ class Acts:
         else:
             self._kimera.flash(f"Not allowed. To allow it later: kimera-tui trust {file}")
 
-    async def replay(self, run_id: str, wish: ReplayRequest) -> None:
+    async def replay(self, run_id: str, request: ReplayRequest) -> None:
         """Replay a past run and watch it in Live."""
-        if await self._may_replay(run_id, wish):
-            self._start(partial(self._replayed, run_id, wish))
+        if await self._may_replay(run_id, request):
+            self._start(partial(self._replayed, run_id, request))
 
-    async def _replayed(self, run_id: str, wish: ReplayRequest) -> str:
+    async def _replayed(self, run_id: str, request: ReplayRequest) -> str:
         """Start a replay; steps that may then run twice are asked about."""
         try:
-            return await self._services.runs.replay(run_id, wish)
+            return await self._services.runs.replay(run_id, request)
         except StepsInDoubt as error:
             text = "\n\n".join(each.sentence for each in error.doubts)
             question = Question(title="Steps that may run twice", text=text, act="Send again")
             if not await self._kimera.ask(Confirm(question)):
                 raise
-            again = wish.again | {each.name for each in error.doubts}
-            return await self._services.runs.replay(run_id, replace(wish, again=again))
+            again = request.again | {each.name for each in error.doubts}
+            return await self._services.runs.replay(run_id, replace(request, again=again))
 
-    def resume(self, run_id: str, given: RunInputs) -> None:
+    def resume(self, run_id: str, run_inputs: RunInputs) -> None:
         """Resume an interrupted run and watch it in Live."""
 
         async def resumed() -> str:
-            await self._services.runs.resume(run_id, given)
+            await self._services.runs.resume(run_id, run_inputs)
             return run_id
 
         self._start(resumed)
@@ -152,10 +152,10 @@ class Acts:
         else:
             self._kimera.flash("Run started. Press 3 to watch it.")
 
-    async def _may_replay(self, run_id: str, wish: ReplayRequest) -> bool:
+    async def _may_replay(self, run_id: str, request: ReplayRequest) -> bool:
         if not any(friend.danger for friend in self._services.friends.values()):
             return True
-        planned = await self._services.runs.replay_plan(run_id, wish)
+        planned = await self._services.runs.replay_plan(run_id, request)
         return await self._may_send(planned.name, planned.friends)
 
     async def _may_send(self, name: str, to: Collection[str]) -> bool:
@@ -252,7 +252,9 @@ class Acts:
         try:
             await self._services.runs.detach_rest(run.run_id)
         except CannotDetach as error:
-            await self._kimera.ask(Stops(error.stops, "The run continues in this console."))
+            await self._kimera.ask(
+                DetachBlockers(error.blockers, "The run continues in this console.")
+            )
         else:
             self._kimera.flash("Detached: the workers have the rest, this console only watches.")
 

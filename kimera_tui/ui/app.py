@@ -162,7 +162,7 @@ class KimeraApp(App[int]):
         """Do an action, unless a window is open or about to open."""
         if self.typed_ahead.passes_by(default_namespace):
             return True
-        done = await self.telling(super().run_action(action, default_namespace, namespaces))
+        done = await self.reporting(super().run_action(action, default_namespace, namespaces))
         # Workers open windows at the next turn of the loop, which comes before the next key.
         await asyncio.sleep(0)
         return done is not False
@@ -213,8 +213,8 @@ class KimeraApp(App[int]):
         result: T = await self.push_screen_wait(window)
         return result
 
-    async def telling(self, work: Awaitable[T]) -> T | None:
-        """The result of some work; an error that operators can cause becomes a sentence here."""
+    async def reporting(self, work: Awaitable[T]) -> T | None:
+        """Await work and return its result; show a KimeraError on screen and return None."""
         try:
             return await work
         except KimeraError as error:
@@ -222,8 +222,8 @@ class KimeraApp(App[int]):
             return None
 
     def start(self, work: Coroutine[Any, Any, Any], group: str) -> Worker[Any]:
-        """Start work beside the screen, with its errors told."""
-        return self.run_worker(self.telling(work), group=group)
+        """Start background work; errors are shown on screen."""
+        return self.run_worker(self.reporting(work), group=group)
 
     def flash(self, text: str, seconds: float = 3) -> None:
         """Say a routine thing."""

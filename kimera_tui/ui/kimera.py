@@ -39,11 +39,11 @@ class Shell(Protocol):
     def complain(self, text: str) -> None:
         """Say what went wrong."""
 
-    async def telling(self, work: Awaitable[T]) -> T | None:
-        """The result of some work; None after a KimeraError, which becomes a sentence on screen."""
+    async def reporting(self, work: Awaitable[T]) -> T | None:
+        """Await work and return its result; show a KimeraError on screen and return None."""
 
     def start(self, work: Coroutine[Any, Any, Any], group: str) -> Worker[Any]:
-        """Start work beside the screen, with its errors told the same way."""
+        """Start background work; errors are shown the same way."""
 
     def switch_mode(self, mode: str) -> Awaitable[None]:
         """Go to a mode."""

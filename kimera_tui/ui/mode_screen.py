@@ -59,8 +59,8 @@ class ModeScreen(Screen[None]):
             ask: Whether to ask before something is sent, overwritten or removed.
         """
         if (work := self.commands[name](ask)) is not None:
-            telling = self.kimera.telling(work)
-            self.run_worker(telling, f"action_{name}", f"do-{name}", exclusive=True)
+            reporting = self.kimera.reporting(work)
+            self.run_worker(reporting, f"action_{name}", f"do-{name}", exclusive=True)
 
     @property
     def is_drawable(self) -> bool:

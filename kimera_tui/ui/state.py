@@ -27,7 +27,7 @@ class ConsoleState:
 
     def __init__(self, services: Console) -> None:
         self._services = services
-        self.book = RunIndex()
+        self.run_index = RunIndex()
         self.vitals = Vitals(read_only=services.guard.read_only)
         self.selection = Selection()
         self.composer = Composer()
@@ -42,12 +42,12 @@ class ConsoleState:
     @property
     def in_flight(self) -> int:
         """How many steps are sent and not ended, in all runs."""
-        return sum(run.in_flight for run in self.book.runs.values() if run.ended is None)
+        return sum(run.in_flight for run in self.run_index.runs.values() if run.ended is None)
 
     def take_in(self, events: list[Any]) -> list[RunStarted]:
         """Fold events in; returns the runs that started."""
         shown = [self._fold(event) for event in events]
-        lines = [line for event in shown if (line := event_line(event, self.book)) is not None]
+        lines = [line for event in shown if (line := event_line(event, self.run_index)) is not None]
         self._backlog.extend(lines)
         vitals = self.vitals
         for event in shown:
@@ -57,14 +57,14 @@ class ConsoleState:
                 vitals = vitals.with_view(event.view)
             elif isinstance(event, ConnectionLost | ConnectionBack):
                 vitals = vitals.with_connection(event)
-            elif isinstance(event, RunEnded) and event.run_id in self.book.runs:
-                self.composer.run_ended(self.book.runs[event.run_id].name)
+            elif isinstance(event, RunEnded) and event.run_id in self.run_index.runs:
+                self.composer.run_ended(self.run_index.runs[event.run_id].name)
         self.vitals = vitals.counted(vitals.in_flight, len(lines), vitals.dropped)
         return [event for event in shown if isinstance(event, RunStarted)]
 
     def _fold(self, event: Any) -> Any:
-        """Take an event into the book; returns it as it may be shown, except for its result."""
-        return self.book.take(event, results=False)
+        """Take an event into the index; returns it as it may be shown, except for its result."""
+        return self.run_index.take(event, results=False)
 
     def count(self, dropped: int) -> None:
         """Bring the vitals up to date.
@@ -94,7 +94,7 @@ class ConsoleState:
 
     def take_wanted_run(self) -> str | None:
         """The run to put the cursor on, once."""
-        if self.wanted_run not in self.book.runs:
+        if self.wanted_run not in self.run_index.runs:
             return None
         wanted, self.wanted_run = self.wanted_run, None
         return wanted

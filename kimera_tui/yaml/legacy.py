@@ -1,4 +1,4 @@
-"""Plain values that YAML 1.1 reads otherwise: ``no`` as false, 12:30 as 750, 017 as 15."""
+"""Find plain values that YAML 1.1 reads differently: ``no`` as false, 12:30 as 750, 017 as 15."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ _TIME = "the time "
 
 @dataclass(frozen=True, slots=True)
 class Reread:
-    """A value that YAML 1.1 reads otherwise."""
+    """A value with another meaning in YAML 1.1."""
 
     line: int
     """From 1."""
     text: str
-    """As it is written."""
-    before: str
-    """What YAML 1.1 makes of it, in words."""
-    now: str
-    """What it is, in words."""
+    """The text in the file."""
+    old: str
+    """Its meaning in YAML 1.1."""
+    new: str
+    """Its meaning in YAML 1.2."""
 
     @property
     def sentence(self) -> str:
-        """The line, what it says now, and what it said before.
+        """The line, the current meaning and the old one.
 
-        Digits are not repeated: they may be a PIN.
+        Repeats no digits: they may be a PIN.
         """
-        if {self.before, self.now} & _WORDS:
-            return f"line {self.line}: `{self.text[:40]}` is {self.now}, not {self.before}"
-        return f"line {self.line}: now {_kind(self.now)}, not {_kind(self.before)}"
+        if {self.old, self.new} & _WORDS:
+            return f"line {self.line}: `{self.text[:40]}` is {self.new}, not {self.old}"
+        return f"line {self.line}: now {_kind(self.new)}, not {_kind(self.old)}"
 
 
 def reread_in(text: str) -> Iterator[Reread]:
@@ -49,10 +49,10 @@ def reread_in(text: str) -> Iterator[Reread]:
     with contextlib.suppress(yaml.YAMLError):
         for event in yaml.parse(text, Loader=LOADER):
             if isinstance(event, yaml.ScalarEvent) and not event.style:
-                before, now = _readings(event.value)
-                if before != now:
+                old, new = _readings(event.value)
+                if old != new:
                     mark: Any = event.start_mark
-                    yield Reread(mark.line + 1, event.value, before, now)
+                    yield Reread(mark.line + 1, event.value, old, new)
 
 
 @lru_cache(maxsize=1000)
@@ -60,14 +60,14 @@ def _readings(text: str) -> tuple[str, str]:
     """What YAML 1.1 and YAML 1.2 make of a plain value; the same where one of them refuses it."""
     tag = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))
     try:
-        now = _words(plain_value(text, 1))
+        new = _words(plain_value(text, 1))
         value = _CONSTRUCTOR.construct_object(yaml.ScalarNode(tag, text))
     except (yaml.YAMLError, ValueError):
         return "", ""
     if isinstance(value, datetime.datetime):
-        return f"{_TIME}{value}", now
+        return f"{_TIME}{value}", new
     # A date was typed and sent as its text all the same.
-    return _words(str(value) if isinstance(value, datetime.date) else value), now
+    return _words(str(value) if isinstance(value, datetime.date) else value), new
 
 
 def _kind(words: str) -> str:

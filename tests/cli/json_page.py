@@ -104,11 +104,11 @@ def page() -> str:
 
 def _table(model: type[Printed]) -> str:
     rows = ["| field | type | what it says |", "|---|---|---|"]
-    said = _said(model)
+    texts = _texts_of(model)
     for name in model.order():
         field = model.model_fields[name]
         optional = "" if field.is_required() else ", optional"
-        rows.append(f"| `{name}` | {_type(field.annotation)}{optional} | {said.get(name, '')} |")
+        rows.append(f"| `{name}` | {_type(field.annotation)}{optional} | {texts.get(name, '')} |")
     title = f"**{model.__name__}**: {_first_line(model)}"
     return "\n".join([title, "", *rows, ""])
 
@@ -118,7 +118,7 @@ def _first_line(model: type[Printed]) -> str:
     return f"{text[:1].lower()}{text[1:]}"
 
 
-def _said(model: type[Printed]) -> dict[str, str]:
+def _texts_of(model: type[Printed]) -> dict[str, str]:
     """What the docstrings below the fields say, those of its bases too."""
     found: dict[str, str] = {}
     for each in reversed(model.__mro__):

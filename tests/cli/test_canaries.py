@@ -176,26 +176,26 @@ def test_secrets_are_in_no_file_and_in_no_output(guarded: Guarded, tmp_path: Pat
     (tmp_path / "friends.yaml").write_text(FRIENDS)
     (tmp_path / "flow.kimera.yaml").write_text(WORKFLOW.replace("PASS", "looked-up"))
     done = kimera(guarded, tmp_path, "run", "flow.kimera.yaml", "--json")
-    said = [done.stdout, done.stderr]
+    outputs = [done.stdout, done.stderr]
     assert '"status": "failed"' in done.stdout, done.stderr
     assert "gives_it_back" in done.stdout
     kwargs = f'{{"of": "canary", "pin": "{TOKEN}", "note": "the pin is {TOKEN}"}}'
     sent = kimera(guarded, tmp_path, "send", "lab", "got", "--kwargs", kwargs)
     assert sent.returncode == 0, sent.stderr
     assert "the pin is" in sent.stdout
-    said += [sent.stdout, sent.stderr]
+    outputs += [sent.stdout, sent.stderr]
     for words in (["runs", "--json"], ["runs"], ["workflow", "list", "--json"]):
-        told = kimera(guarded, tmp_path, *words)
-        said += [told.stdout, told.stderr]
+        guarded_run = kimera(guarded, tmp_path, *words)
+        outputs += [guarded_run.stdout, guarded_run.stderr]
     wrong = kimera(guarded, tmp_path, "send", "lab", "give", "--kwargs", '{"nothing": 1}')
-    said += [wrong.stdout, wrong.stderr]
+    outputs += [wrong.stdout, wrong.stderr]
     for canary in CANARIES:
-        assert not [text for text in said if canary in text], canary
+        assert not [text for text in outputs if canary in text], canary
     assert leaks(tmp_path / "home") == []
     assert (tmp_path / "home" / "state" / "runs.db").stat().st_size > 0
 
 
-def test_a_broker_that_is_gone_is_told_without_its_password(
+def test_a_broker_that_is_gone_is_reported_without_its_password(
     guarded: Guarded, tmp_path: Path
 ) -> None:
     (tmp_path / "friends.yaml").write_text(FRIENDS)
@@ -265,8 +265,8 @@ def test_declared_secrets_of_every_type_are_in_no_file_and_in_no_output(
     ]
     asyncio.run(exported(tmp_path))
     assert len([*(tmp_path / "home").glob("run-*.json")]) == 7
-    said = "".join(f"{each.stdout}{each.stderr}" for each in done).encode()
-    assert [canary for canary in TYPED if canary in said] == []
+    outputs = "".join(f"{each.stdout}{each.stderr}" for each in done).encode()
+    assert [canary for canary in TYPED if canary in outputs] == []
     assert leaks(tmp_path / "home", TYPED) == []
-    made = [path for path in (tmp_path / "home").rglob("*") if not path.is_socket()]
-    assert {path.stat().st_mode & 0o077 for path in made} == {0}
+    created = [path for path in (tmp_path / "home").rglob("*") if not path.is_socket()]
+    assert {path.stat().st_mode & 0o077 for path in created} == {0}

@@ -36,17 +36,19 @@ def test_runs_that_only_took_another_time_leave_with_0(run: Run, where: dict[str
     assert done.stdout.splitlines()[-1] == "Nothing differs except timings."
 
 
-def test_what_differs_is_told_to_people_and_to_programs(run: Run, where: dict[str, str]) -> None:
+def test_what_differs_is_reported_to_people_and_to_programs(
+    run: Run, where: dict[str, str]
+) -> None:
     one = sent(run, where, "calculator", "add", kwargs={"a": 1, "b": 2})
     other = sent(run, where, "calculator", "add", kwargs={"a": 1, "b": 5})
     done = run("compare", one, other, **where)
     assert done.returncode == 1, done.stderr
     assert "    kwargs.b: 2 → 5 (+3)" in done.stdout.splitlines()
     assert "    result: 3 → 6 (+3)" in done.stdout.splitlines()
-    told = json.loads(run("compare", one, other, "--json", **where).stdout)
-    assert (told["differs"], told["first"]) == (True, "calculator.add")
-    assert (told["one"]["run_id"], told["other"]["run_id"]) == (one, other)
-    (step,) = told["steps"]
+    output = json.loads(run("compare", one, other, "--json", **where).stdout)
+    assert (output["differs"], output["first"]) == (True, "calculator.add")
+    assert (output["one"]["run_id"], output["other"]["run_id"]) == (one, other)
+    (step,) = output["steps"]
     assert step["one"]["status"] == "done"
     assert [(change["path"], change["delta"]) for change in step["changes"]] == [
         ("kwargs.b", 3),
@@ -54,7 +56,7 @@ def test_what_differs_is_told_to_people_and_to_programs(run: Run, where: dict[st
     ]
 
 
-def test_secrets_are_no_difference_and_never_told(run: Run, where: dict[str, str]) -> None:
+def test_secrets_are_no_difference_and_never_reported(run: Run, where: dict[str, str]) -> None:
     one, other = (
         sent(run, where, "reports", "render", kwargs={"seconds": 0.1, "token": f"canary-{n}000"})
         for n in "ab"

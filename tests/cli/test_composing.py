@@ -32,9 +32,9 @@ def console(broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 async def ended(app: KimeraApp) -> str:
     """Id of the only run, once it is over."""
     async with asyncio.timeout(30):
-        while not any(run.ended for run in app.state.book.runs.values()):  # noqa: ASYNC110 - shown state
+        while not any(run.ended for run in app.state.run_index.runs.values()):  # noqa: ASYNC110 - shown state
             await asyncio.sleep(0.05)
-    (run_id,) = app.state.book.runs
+    (run_id,) = app.state.run_index.runs
     return run_id
 
 

@@ -60,17 +60,17 @@ def test_a_detached_run_is_there_for_who_resumes_it(
     resumed = run("resume", run_id[:8], **where)
     assert resumed.returncode == 0, resumed.stderr
     assert "three steps  done" in resumed.stdout
-    told = json.loads(run("watch", run_id, "--json", **where).stdout)
-    assert [step["result"] for step in told["steps"]] == [7, 7, 7, 14]
+    output = json.loads(run("watch", run_id, "--json", **where).stdout)
+    assert [step["result"] for step in output["steps"]] == [7, 7, 7, 14]
 
 
 def test_with_json_it_tells_one_object(run: Run, where: dict[str, str], workflow: str) -> None:
     done = run("run", workflow, "--detach", "--json", **where)
-    told = json.loads(done.stdout)
-    assert (told["event"], told["name"]) == ("detached", "three steps")
+    output = json.loads(done.stdout)
+    assert (output["event"], output["name"]) == ("detached", "three steps")
     listed = run("runs", "--json", "state:handed", **where)
     rows = [json.loads(line) for line in listed.stdout.splitlines()]
-    assert [(row["run"], row["status"]) for row in rows] == [(told["run"], "handed over")]
+    assert [(row["run"], row["status"]) for row in rows] == [(output["run"], "handed over")]
     assert run("runs", "state:interrupted", **where).stdout == ""
 
 
@@ -83,8 +83,8 @@ def test_all_that_stands_against_it_is_listed_and_nothing_is_sent(
     assert done.returncode == 2
     assert done.stdout == ""
     assert "for 3 reasons" in done.stderr
-    for said in ("add: has `retry`", "all: has `retry`", "all: has `pass: auto`"):
-        assert said in done.stderr
+    for sentence in ("add: has `retry`", "all: has `retry`", "all: has `pass: auto`"):
+        assert sentence in done.stderr
     assert run("runs", **where).stdout == ""
 
 

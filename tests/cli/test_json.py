@@ -36,9 +36,9 @@ def strict(text: str) -> Any:
 
 def run_with(result: object, run_id: str = "r") -> RunState:
     """A run whose first step returned something."""
-    book = RunIndex()
-    book.apply_all([started(run_id), e.Succeeded(at=2, task_id=f"{run_id}-0", result=result)])
-    return book.runs[run_id]
+    index = RunIndex()
+    index.apply_all([started(run_id), e.Succeeded(at=2, task_id=f"{run_id}-0", result=result)])
+    return index.runs[run_id]
 
 
 @pytest.mark.parametrize("as_json", [True, False])
@@ -61,8 +61,8 @@ def test_a_result_with_nan_is_exported_saved_and_copied_as_valid_json(tmp_path: 
 def test_results_with_nan_are_compared_in_valid_json(capsys: pytest.CaptureFixture[str]) -> None:
     comparison = compare(run_with(ODD), run_with({**ODD, "mean": 1.5}, "s"))
     data(_public(comparison), as_json=True)
-    told = strict(capsys.readouterr().out)
-    [change] = [each for each in told["steps"][0]["changes"] if each["path"] == "result.mean"]
+    output = strict(capsys.readouterr().out)
+    [change] = [each for each in output["steps"][0]["changes"] if each["path"] == "result.mean"]
     assert (change["old"], change["new"]) == ("NaN", 1.5)
 
 

@@ -20,11 +20,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A home with a log that is full after two records, and a umask that hides nothing."""
     monkeypatch.setenv("KIMERA_HOME", str(tmp_path / "new" / "home"))
     monkeypatch.setattr(logs, "MAX_BYTES", 200)
-    root, before = logging.getLogger(), os.umask(0)
+    root, old_umask = logging.getLogger(), os.umask(0)
     handlers, levels = [*root.handlers], (root.level, logging.getLogger("kimera").level)
     logs.log_to_file()
     yield tmp_path / "new"
-    os.umask(before)
+    os.umask(old_umask)
     for handler in set(root.handlers) - {*handlers}:
         root.removeHandler(handler)
         handler.close()
@@ -35,11 +35,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_every_file_and_folder_is_private_after_a_rotation_too(home: Path) -> None:
     for _ in range(5):
         logging.getLogger("kimera").warning("x" * 90)
-    made = [home, *home.rglob("*")]
-    names = {path.name for path in made if path.is_file()}
+    created = [home, *home.rglob("*")]
+    names = {path.name for path in created if path.is_file()}
     assert names == {"kimera.log", "kimera.log.1"}
-    assert {path.stat().st_mode & 0o777 for path in made if path.is_file()} == {0o600}
-    assert {path.stat().st_mode & 0o777 for path in made if path.is_dir()} == {0o700}
+    assert {path.stat().st_mode & 0o777 for path in created if path.is_file()} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in created if path.is_dir()} == {0o700}
 
 
 def test_the_log_hides_what_the_screen_hides_and_what_runs_declare(home: Path) -> None:
@@ -52,7 +52,7 @@ def test_the_log_hides_what_the_screen_hides_and_what_runs_declare(home: Path) -
         raise ValueError("the pin was 60418827, the word k9Qx2")
     except ValueError:
         log.exception("it failed")
-    said = "".join(path.read_text() for path in home.rglob("kimera.log*"))
-    assert "ValueError: the pin was ••••, the word ••••" in said
+    content = "".join(path.read_text() for path in home.rglob("kimera.log*"))
+    assert "ValueError: the pin was ••••, the word ••••" in content
     for secret in (CANARY, "60418827", "k9Qx2"):
-        assert secret not in said
+        assert secret not in content

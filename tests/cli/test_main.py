@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from click import Command, Group
+from click import Command, Context, Group
 from click.testing import CliRunner
 
 from kimera_tui.cli.friends import FIRST_LINES
@@ -13,6 +13,7 @@ from kimera_tui.cli.main import main
 from kimera_tui.cli.workflow import workflow
 from kimera_tui.config.friends import load_friends
 from kimera_tui.console.friends import SEEN
+from tests.process.redis.servers import free_port
 
 
 def test_an_env_file_that_cannot_be_read_is_a_sentence(
@@ -43,7 +44,9 @@ def test_no_description_of_a_command_is_cut(words: list[str]) -> None:
     done = CliRunner().invoke(main, [*words, "--help"], terminal_width=70)
     group: Group = workflow if words else main
     assert "..." not in done.stdout.split("Commands:")[1]
-    assert [each.name for each in group.commands.values() if not _is_short(each)] == []
+    context = Context(group)
+    commands = [group.get_command(context, name) for name in group.list_commands(context)]
+    assert [each for each in commands if each is None or not _is_short(each)] == []
 
 
 def _is_short(command: Command) -> bool:
@@ -58,12 +61,12 @@ def test_one_friend_is_one_friend(tmp_path: Path) -> None:
     assert done.stderr == f"1 friend in {path}\n"
 
 
-def test_values_that_were_read_otherwise_are_told_once_for_each_text_of_the_file(
+def test_values_that_were_read_otherwise_are_reported_once_for_each_text_of_the_file(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "friends.yaml"
     text = "friends:\n  shop:\n    route: r\n    queue: q\n    description: on\n"
-    told = [
+    rows = [
         f"warning: {path} is now read as YAML 1.2. Values that earlier versions read otherwise:",
         "warning: line 5: `on` is text, not true",
         "1 friend in ",
@@ -74,16 +77,41 @@ def test_values_that_were_read_otherwise_are_told_once_for_each_text_of_the_file
         done = CliRunner().invoke(main, ["friends"], env=environ)
         return done.stderr.replace(f"in {path}", "in ").splitlines()
 
-    for said in (told, told[2:]):
+    for expected in (rows, rows[2:]):
         path.write_text(text)
-        assert lines() == said
+        assert lines() == expected
     path.write_text(f"# Changed\n{text}")
     assert lines()[1] == "warning: line 6: `on` is text, not true"
     path.write_text(text.replace("on\n", "'on'\n"))
-    assert lines() == told[2:]
+    assert lines() == rows[2:]
 
 
-def test_what_cannot_be_remembered_is_told_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["cancel", "r"], ["compare", "a", "b"], ["friends"], ["replay", "r"], ["resume", "r"],
+        ["run", "nightly"], ["runs"], ["send", "shop", "ask"], ["trust", "nightly"], ["watch", "r"],
+        ["workflow", "check", "nightly"], ["workflow", "list"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_every_command_reports_values_that_were_read_otherwise(
+    tmp_path: Path, words: list[str]
+) -> None:
+    path = tmp_path / "friends.yaml"
+    path.write_text("friends:\n  shop:\n    route: r\n    queue: q\n    description: on\n")
+    environ = {
+        "BROKER_URL": f"redis://127.0.0.1:{free_port()}/0", "KIMERA_FRIENDS": str(path),
+        "KIMERA_HOME": str(tmp_path / "home"), "KIMERA_WORKFLOWS": str(tmp_path),
+    }  # fmt: skip
+    (tmp_path / "nightly.kimera.yaml").write_text(
+        "kimera: 1\nname: nightly\nsteps: [{id: a, task: shop.ask}]\n"
+    )
+    done = CliRunner().invoke(main, words, env=environ)
+    assert "warning: line 5: `on` is text, not true" in done.stderr.splitlines()
+
+
+def test_what_cannot_be_remembered_is_reported_again(tmp_path: Path) -> None:
     path, home = tmp_path / "friends.yaml", tmp_path / "home"
     path.write_text("friends:\n  shop:\n    route: r\n    queue: q\n    description: on\n")
     (home / "state" / SEEN).mkdir(parents=True)

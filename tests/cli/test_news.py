@@ -21,19 +21,19 @@ def start(source: str, worker: str = "w1@host", task_id: str = "r-0") -> StateSe
     return StateSeen(at=1_000_002, task_id=task_id, state="STARTED", meta=meta, source=source)
 
 
-def words_of(event: object, book: RunIndex) -> Words | None:
-    return news_of(event, book)[1]
+def words_of(event: object, index: RunIndex) -> Words | None:
+    return news_of(event, index)[1]
 
 
-def test_a_start_is_told_once_whoever_says_it_first() -> None:
-    book = RunIndex()
+def test_a_start_is_reported_once_whoever_says_it_first() -> None:
+    index = RunIndex()
     seen = [started("r"), dispatched("r-0"), start("inspect"), start("backend", ""), start("event")]
-    told = [words[0] for event in seen if (words := words_of(event, book)) is not None]
-    assert told == ["run", "dispatched", "started"]
-    assert words_of(start("event", "w2@host"), book) == ("started", "active", "on w2@host")
-    assert words_of(start("event", task_id="r-1"), book) == ("started", "active", "on w1@host")
-    assert words_of(StateSeen(at=1, task_id="r-0", state="RETRY"), book) is not None
-    assert words_of(start("event", "w2@host"), book) is not None
+    shown = [words[0] for event in seen if (words := words_of(event, index)) is not None]
+    assert shown == ["run", "dispatched", "started"]
+    assert words_of(start("event", "w2@host"), index) == ("started", "active", "on w2@host")
+    assert words_of(start("event", task_id="r-1"), index) == ("started", "active", "on w1@host")
+    assert words_of(StateSeen(at=1, task_id="r-0", state="RETRY"), index) is not None
+    assert words_of(start("event", "w2@host"), index) is not None
 
 
 class _Asked:
@@ -51,7 +51,7 @@ class _Asked:
         """Nothing to let go."""
 
 
-async def _told_while_asked(meanwhile: object, in_flight: set[str]) -> list[Any]:
+async def _shown_while_asked(meanwhile: object, in_flight: set[str]) -> list[Any]:
     bus = EventBus()
     monitor = Monitor(
         None, bus, SystemClock(), lambda: in_flight, in_flight.__contains__, embedded=True
@@ -64,16 +64,18 @@ async def _told_while_asked(meanwhile: object, in_flight: set[str]) -> list[Any]
         if isinstance(meanwhile, Succeeded):
             in_flight.discard(meanwhile.task_id)
         await looking
-        told = [event for event in mailbox.drain() if isinstance(event, StateSeen)]
+        shown = [event for event in mailbox.drain() if isinstance(event, StateSeen)]
     monitor.close()
-    return [(event.task_id, event.source) for event in told]
+    return [(event.task_id, event.source) for event in shown]
 
 
-async def test_a_start_that_is_announced_while_the_workers_are_asked_is_not_told_again() -> None:
-    told = await _told_while_asked(start("event"), {"r-0", "r-1"})
-    assert told == [("r-0", "event"), ("r-1", "inspect")]
+async def test_a_start_that_is_announced_while_the_workers_are_asked_is_not_reported_again() -> (
+    None
+):
+    shown = await _shown_while_asked(start("event"), {"r-0", "r-1"})
+    assert shown == [("r-0", "event"), ("r-1", "inspect")]
 
 
 async def test_a_task_that_ended_while_the_workers_were_asked_is_not_said_to_start() -> None:
     ended = Succeeded(at=1, task_id="r-0", result=None)
-    assert await _told_while_asked(ended, {"r-0"}) == []
+    assert await _shown_while_asked(ended, {"r-0"}) == []

@@ -63,7 +63,7 @@ def test_a_resumed_run_is_one_object(
     assert [step.result for step in report.steps][1:] == [3]
 
 
-def test_a_run_that_takes_too_long_is_told_so_and_leaves_with_3(
+def test_a_run_that_takes_too_long_is_reported_and_leaves_with_3(
     run: Run, where: dict[str, str], tmp_path: Path, runtime_dir: Path
 ) -> None:
     hangs = "  - {id: b, task: flaky.sleep, pass: none, kwargs: {seconds: 9}, timeout: 1s}\n"
@@ -75,7 +75,7 @@ def test_a_run_that_takes_too_long_is_told_so_and_leaves_with_3(
     )
 
 
-async def test_a_run_that_ended_long_before_the_others_is_told_as_it_ended(
+async def test_a_run_that_ended_long_before_the_others_is_reported_as_it_ended(
     broker_url: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -102,7 +102,7 @@ async def test_a_run_that_ended_long_before_the_others_is_told_as_it_ended(
     assert capsys.readouterr().out == "r  run r  done\n"
 
 
-def test_the_header_of_another_version_is_told_in_a_sentence(
+def test_the_header_of_another_version_is_reported_in_a_sentence(
     run: Run, where: dict[str, str], tmp_path: Path, runtime_dir: Path
 ) -> None:
     run_id = interrupted(where, runtime_dir, tmp_path, "", "description: of another version")

@@ -89,9 +89,9 @@ def test_an_example_that_fails_leaves_with_1_and_says_how_to_go_on(
 
 def test_each_event_is_an_object_and_the_last_is_the_end(run: Run, tmp_path: Path) -> None:
     done = run("run", "fan-out", "--json", KIMERA_HOME=str(tmp_path))
-    told = lines(done)
+    output = lines(done)
     assert done.returncode == 0
-    *events, end = told
+    *events, end = output
     assert all({"event", "at", "text"} <= set(each) for each in events)
     assert {each["step"] for each in events if each["event"] == "succeeded"} == {
         "north_read", "north_scale", "east_read", "east_scale", "south_read", "south_scale",
@@ -254,9 +254,9 @@ def begun(where: dict[str, str], runtime_dir: Path, name: str) -> tuple[Any, str
     )  # fmt: skip
     assert process.stdout is not None
     for line in process.stdout:
-        told = json.loads(line)
-        if told["event"] == "started":
-            return process, told["run"]
+        output = json.loads(line)
+        if output["event"] == "started":
+            return process, output["run"]
     raise AssertionError(process.communicate())
 
 
@@ -418,11 +418,11 @@ def test_todays_file_goes_on_from_a_failed_run_and_reuses_what_is_done(
     name = write(tmp_path, mended)
     done = run("run", name, "--from-failed", failed["run"][:8], "--json", **where)
     assert done.returncode == 0, done.stderr
-    told = lines(done)
-    assert told[-1]["result"] == "it is 42"
-    [reused] = [each for each in told if each["event"] == "reused"]
+    output = lines(done)
+    assert output[-1]["result"] == "it is 42"
+    [reused] = [each for each in output if each["event"] == "reused"]
     assert (reused["step"], reused["text"]) == ("load", f"of run {failed['run'][:8]}: 42")
-    assert {each["step"] for each in told if each["event"] == "sending"} == {"show"}
+    assert {each["step"] for each in output if each["event"] == "sending"} == {"show"}
     newest = listed(run, where)[0]
     assert (newest["parent"], newest["status"]) == (failed["run"], "done")
     changed = write(tmp_path, mended.replace("a: 40", "a: 50"))

@@ -70,7 +70,7 @@ def nobody_at(folder: Path) -> str:
     return "left"
 
 
-def test_a_run_that_does_not_end_is_watched_as_long_as_was_said(
+def test_a_run_that_does_not_end_is_watched_as_long_as_asked(
     run: Run, where: dict[str, str], tmp_path: Path
 ) -> None:
     run_id = nobody_at(tmp_path)
@@ -104,7 +104,7 @@ def test_a_run_is_to_be_cancelled_though_the_broker_is_away(
     assert "is not there (connection refused)." in done.stderr
 
 
-def test_a_run_whose_beginning_is_not_kept_is_told_so(
+def test_a_run_whose_beginning_is_not_kept_is_reported(
     run: Run, where: dict[str, str], tmp_path: Path
 ) -> None:
     run_id = nobody_at(tmp_path)
@@ -149,9 +149,9 @@ def test_a_replay_is_a_new_run_that_names_its_parent(run: Run, where: dict[str, 
     first = str(listed(run, where)[0]["run"])
     done = run("replay", first[:8], "--json", **where)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["steps"][0]["result"] == 42
-    assert told["run"] != first
+    output = json.loads(done.stdout)
+    assert output["steps"][0]["result"] == 42
+    assert output["run"] != first
     assert listed(run, where)[0]["parent"] == first
 
 

@@ -42,9 +42,7 @@ def stdin(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("stdin")
-def test_secrets_come_from_where_each_is_said_to_be(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_secret_comes_from_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THE_KEY", "from-env")
     (tmp_path / "key").write_text("from=file\n")
     words = ["a=env:THE_KEY", f"b=file:{tmp_path / 'key'}", "c=-"]
@@ -93,8 +91,8 @@ PARAMS = {
 
 
 def test_secrets_have_the_types_of_their_parameters() -> None:
-    given = {"pin": "60418827", "word": "k9Qx2", "more": "7"}
-    secrets = call_secrets(PARAMS, [], {}, given)
+    provided = {"pin": "60418827", "word": "k9Qx2", "more": "7"}
+    secrets = call_secrets(PARAMS, [], {}, provided)
     assert secrets == {"pin": 60418827, "word": "k9Qx2", "more": "7"}
 
 
@@ -123,7 +121,7 @@ def test_only_a_required_secret_that_is_missing_is_asked_for(
         ("day", {"pin": 1}, "day: must be a date such as 2026-01-31."),
     ],
 )
-def test_a_misfit_is_told_without_the_secret(
+def test_a_misfit_is_reported_without_the_secret(
     name: str, kwargs: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(UsageError) as refused:

@@ -30,10 +30,10 @@ def test_the_result_is_all_there_is_on_stdout(run: Run) -> None:
 def test_json_is_one_object_on_one_line(run: Run) -> None:
     done = run("send", "echo", "value", "--kwargs", '{"payload": {"a": [1]}}', "--json")
     assert done.returncode == 0
-    told = json.loads(done.stdout)
+    output = json.loads(done.stdout)
     assert done.stdout.count("\n") == 1
-    assert (told["friend"], told["task"], told["status"]) == ("echo", "value", "done")
-    assert told["result"] == {"a": [1]}
+    assert (output["friend"], output["task"], output["status"]) == ("echo", "value", "done")
+    assert output["result"] == {"a": [1]}
 
 
 def test_a_failed_task_leaves_with_1_and_shows_the_remote_traceback(run: Run) -> None:
@@ -45,10 +45,10 @@ def test_a_failed_task_leaves_with_1_and_shows_the_remote_traceback(run: Run) ->
 
 def test_a_failed_task_is_data_with_json(run: Run) -> None:
     done = run("send", "flaky", "fail", "--json")
-    told = json.loads(done.stdout)
+    output = json.loads(done.stdout)
     assert done.returncode == 1
-    assert (told["status"], told["error_type"]) == ("failed", "ValueError")
-    assert "Traceback" in told["traceback"]
+    assert (output["status"], output["error_type"]) == ("failed", "ValueError")
+    assert "Traceback" in output["traceback"]
 
 
 def test_a_failed_task_repeats_no_secret(run: Run, tmp_path: Path) -> None:
@@ -74,13 +74,13 @@ def test_a_secret_that_no_name_would_hide_is_refused_and_not_repeated(
         "friends:\n  flaky: {route: flaky, queue: flaky, tasks:"
         " {fail: {params: {message: {type: int, secret: true}}}}}\n"
     )
-    for words, said in (
+    for words, sentence in (
         (["--args", '["canary-77e1"]'], "message is a secret, which is allowed in kwargs only."),
         (["--kwargs", '{"message": "canary-77e1"}'], "message: •••• is not an integer."),
     ):
         done = run("send", "flaky", "fail", *words, KIMERA_FRIENDS=str(friends))
         assert done.returncode == 2
-        assert said in done.stderr
+        assert sentence in done.stderr
         assert "canary" not in done.stdout + done.stderr
 
 
@@ -90,18 +90,18 @@ def test_a_time_out_leaves_with_3(run: Run) -> None:
     assert "did not finish in 0.5 s" in done.stderr
 
 
-def test_a_task_that_the_worker_does_not_know_is_told_so(run: Run) -> None:
+def test_a_task_that_the_worker_does_not_know_is_reported(run: Run) -> None:
     done = run("send", "flaky", "unheard_of")
     assert done.returncode == 1
     assert "The worker does not know task flaky.unheard_of" in done.stderr
 
 
-def test_a_queue_that_nobody_consumes_is_told_at_once(run: Run, tmp_path: Path) -> None:
+def test_a_queue_that_nobody_consumes_is_reported_at_once(run: Run, tmp_path: Path) -> None:
     friends = tmp_path / "friends.yaml"
     friends.write_text("friends:\n  lost: {route: echo, queue: nobody}\n")
     done = run("send", "lost", "value", "--timeout", "3", KIMERA_FRIENDS=str(friends))
     assert done.returncode == 3
-    assert "warning: No worker consumes queue nobody (0 of 1 workers)." in done.stderr
+    assert "warning: No worker consumes queue nobody (0 of 2 workers)." in done.stderr
 
 
 def test_hostile_results_are_harmless_on_stdout(run: Run) -> None:
@@ -237,9 +237,9 @@ def test_friends_are_listed_for_people_and_for_programs(run: Run) -> None:
     assert people.returncode == 0
     assert "calculator" in people.stdout
     programs = run("friends", "--json")
-    told = [json.loads(line) for line in programs.stdout.splitlines()]
-    assert {entry["friend"] for entry in told} >= {"calculator", "echo", "reports", "flaky"}
-    assert "add" in told[0]["tasks"]
+    output = [json.loads(line) for line in programs.stdout.splitlines()]
+    assert {entry["friend"] for entry in output} >= {"calculator", "echo", "reports", "flaky"}
+    assert "add" in output[0]["tasks"]
 
 
 def test_without_a_terminal_the_console_says_what_to_use_instead(run: Run) -> None:

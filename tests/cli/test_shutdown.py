@@ -48,8 +48,8 @@ def program(body: str) -> subprocess.Popen[str]:
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    printed, said = process.communicate(timeout=60)
-    return process.returncode, printed, said
+    printed, errors = process.communicate(timeout=60)
+    return process.returncode, printed, errors
 
 
 CLOSES_SLOWLY = """
@@ -101,9 +101,9 @@ def test_a_terminal_that_is_closed_may_say_so_twice() -> None:
 def test_clearing_up_has_a_limit() -> None:
     process = program(CLOSES_SLOWLY.format(seconds=3600))
     process.send_signal(signal.SIGTERM)
-    code, printed, said = ended(process)
+    code, printed, errors = ended(process)
     assert (code, printed) == (143, "closing\n")
-    assert said == "kimera-tui: not everything was cleaned up within 1 s.\n"
+    assert errors == "kimera-tui: not everything was cleaned up within 1 s.\n"
 
 
 def test_a_loop_that_is_blocked_ends_too() -> None:
@@ -131,8 +131,8 @@ def test_a_signal_that_was_switched_off_stays_so() -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGHUP)
-    printed, said = process.communicate("\n", timeout=60)
-    assert (process.returncode, printed, said) == (0, "", "")
+    printed, errors = process.communicate("\n", timeout=60)
+    assert (process.returncode, printed, errors) == (0, "", "")
 
 
 def test_a_thread_in_c_code_does_not_outlive_the_library_it_is_in() -> None:
@@ -167,7 +167,7 @@ def test_a_thread_of_the_library_in_c_code_is_waited_for_at_the_end(tmp_path: Pa
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_output_that_nobody_takes_is_told_by_the_exit_code(unbuffered: str) -> None:
+def test_output_that_nobody_takes_is_reported_by_the_exit_code(unbuffered: str) -> None:
     with Path("/dev/full").open("w") as full:
         body = "end_as_program(lambda: print('x') or 0)"
         done = subprocess.run(
@@ -175,8 +175,8 @@ def test_output_that_nobody_takes_is_told_by_the_exit_code(unbuffered: str) -> N
             stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
             env=environment(PYTHONUNBUFFERED=unbuffered),
         )  # fmt: skip
-    said = "kimera-tui: the output cannot be written (No space left on device).\n"
-    assert (done.returncode, done.stderr) == (1, said)
+    errors = "kimera-tui: the output cannot be written (No space left on device).\n"
+    assert (done.returncode, done.stderr) == (1, errors)
 
 
 def test_a_file_that_is_being_written_is_finished_before_an_end_at_once(tmp_path: Path) -> None:

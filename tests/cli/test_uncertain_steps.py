@@ -190,10 +190,10 @@ def test_on_a_terminal_the_operator_is_asked(
         env=environment(KIMERA_RUNTIME_DIR=str(runtime_dir), **lab.where),
     )  # fmt: skip
     os.write(ours, answer)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == code, said
-    assert "Step `s1` may have run" in said
-    assert "Send s1 again? [y/N]" in said
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code, errors
+    assert "Step `s1` may have run" in errors
+    assert "Send s1 again? [y/N]" in errors
     os.close(ours)
     os.close(theirs)
 

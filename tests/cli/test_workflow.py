@@ -63,15 +63,15 @@ def test_each_mistake_is_a_line_that_editors_understand(
 def test_mistakes_are_objects_for_programs(run: Run, where: dict[str, str], folder: Path) -> None:
     done = run("workflow", "check", "bad", "broken", "--json", **where)
     assert done.returncode == 1
-    told = [json.loads(line) for line in done.stdout.splitlines()]
-    assert told[2] == {
+    output = [json.loads(line) for line in done.stdout.splitlines()]
+    assert output[2] == {
         "file": f"{folder}/bad.kimera.yaml",
         "line": 7,
         "path": "steps.1.args.0",
         "step": "b",
         "problem": "`steps.c.result`: there is no step `c`.",
     }
-    assert [(each["line"], each["path"]) for each in told] == [
+    assert [(each["line"], each["path"]) for each in output] == [
         (5, "steps.0.task"), (6, "steps.0.timeot"), (7, "steps.1.args.0"), (3, ""),
     ]  # fmt: skip
 
@@ -95,11 +95,11 @@ def test_a_file_that_cannot_be_read_leaves_with_2(
     assert done.returncode == 2
     assert sentence in done.stdout
     assert "Traceback" not in done.stderr
-    told = json.loads(run("workflow", "check", name, "--json", **where).stdout)
-    assert sentence in told["problem"]
+    output = json.loads(run("workflow", "check", name, "--json", **where).stdout)
+    assert sentence in output["problem"]
 
 
-def test_a_wrong_friends_file_is_told_in_place_of_what_follows_from_it(
+def test_a_wrong_friends_file_is_reported_in_place_of_what_follows_from_it(
     run: Run, where: dict[str, str], tmp_path: Path
 ) -> None:
     friends = tmp_path / "friends.yaml"
@@ -132,12 +132,12 @@ def test_workflows_are_listed_with_what_is_wrong(run: Run, where: dict[str, str]
     assert "! " in bad
     assert "did not find expected node content" in broken
     assert good.split() == ["good.kimera.yaml", "1", "steps", "never", "ran"]
-    told = [
+    output = [
         json.loads(line) for line in run("workflow", "list", "--json", **where).stdout.splitlines()
     ]
-    assert told[2]["name"] == "good"
-    assert told[2]["problem"] == ""
-    assert told[2]["last_status"] == ""
+    assert output[2]["name"] == "good"
+    assert output[2]["problem"] == ""
+    assert output[2]["last_status"] == ""
 
 
 def test_a_folder_without_workflows_says_what_to_do(run: Run, tmp_path: Path) -> None:

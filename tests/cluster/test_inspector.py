@@ -23,7 +23,7 @@ ODD: list[Any] = [{"error": "KeyError()"}, None, "text", 7, [None], ["x", 1], [[
 class FakeApp:
     """A Celery app whose workers answer as they are told."""
 
-    said: Mapping[str, Mapping[str, Any] | None]
+    answers: Mapping[str, Mapping[str, Any] | None]
     limits: list[int | None] = field(default_factory=list)
     limit: int | None = None
 
@@ -36,12 +36,16 @@ class FakeApp:
         return self
 
     def __getattr__(self, question: str) -> Any:
-        return lambda: self.said[question]
+        return lambda: self.answers[question]
 
 
 @asynccontextmanager
-async def inspecting(**said: Mapping[str, Any] | None) -> AsyncIterator[tuple[Inspector, FakeApp]]:
-    app = FakeApp({question: said.get(question, {"w1": good}) for question, good in GOOD.items()})
+async def inspecting(
+    **answers: Mapping[str, Any] | None,
+) -> AsyncIterator[tuple[Inspector, FakeApp]]:
+    app = FakeApp(
+        {question: answers.get(question, {"w1": good}) for question, good in GOOD.items()}
+    )
     inspector = Inspector(app)
     yield inspector, app
     inspector.close()
@@ -57,8 +61,8 @@ async def test_a_look_tells_who_consumes_and_knows_what() -> None:
 
 @pytest.mark.parametrize("odd", ODD, ids=str)
 async def test_a_worker_that_answers_oddly_hides_no_other(odd: Any) -> None:
-    said = {question: {"odd": odd, "w1": good} for question, good in GOOD.items()}
-    async with inspecting(**said) as (inspector, _):
+    answers = {question: {"odd": odd, "w1": good} for question, good in GOOD.items()}
+    async with inspecting(**answers) as (inspector, _):
         view = await inspector.look()
         assert await inspector.active({"a"}) == {"a": "w1"}
     assert view.problem == ""
@@ -68,8 +72,8 @@ async def test_a_worker_that_answers_oddly_hides_no_other(odd: Any) -> None:
 
 
 async def test_an_odd_answer_is_expected_again_lest_it_be_the_only_one_waited_for() -> None:
-    said = {"odd": {"error": "KeyError()"}, "w1": GOOD["active_queues"]}
-    async with inspecting(active_queues=said) as (inspector, app):
+    answers = {"odd": {"error": "KeyError()"}, "w1": GOOD["active_queues"]}
+    async with inspecting(active_queues=answers) as (inspector, app):
         await inspector.look()
         await inspector.look()
     assert app.limits == [None, 2]

@@ -42,7 +42,7 @@ def test_urls_have_the_documented_defaults() -> None:
     assert both.celery_backend == "rpc://"
 
 
-def test_a_malformed_url_is_told_by_the_name_of_its_setting() -> None:
+def test_a_malformed_url_is_reported_by_the_name_of_its_setting() -> None:
     with pytest.raises(ConfigError, match="Result backend URL: no scheme"):
         Bootstrap({"RESULT_BACKEND": "redis//h"})
 
@@ -60,7 +60,7 @@ def test_what_env_says_counts_where_the_environment_says_nothing(
     assert (os.environ["KIMERA_ONE"], os.environ["KIMERA_TWO"]) == ("1", "2 é")
 
 
-def test_an_env_file_that_is_not_utf8_is_told(
+def test_an_env_file_that_is_not_utf8_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -69,7 +69,7 @@ def test_an_env_file_that_is_not_utf8_is_told(
         load_env()
 
 
-def test_an_env_file_that_may_not_be_read_is_told(
+def test_an_env_file_that_may_not_be_read_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -83,7 +83,7 @@ def test_an_env_file_that_may_not_be_read_is_told(
         load_env()
 
 
-def test_an_env_file_with_what_no_environment_holds_is_told(
+def test_an_env_file_with_what_no_environment_holds_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -142,7 +142,7 @@ def with_param(declaration: str) -> str:
         ("{typ: int}", "x.typ: unknown key 'typ'. Near: `type`."),
     ],
 )
-def test_a_parameter_that_makes_no_sense_is_told_with_its_line_and_key(
+def test_a_parameter_that_makes_no_sense_is_reported_with_its_line_and_key(
     tmp_path: Path, declaration: str, sentence: str
 ) -> None:
     path = written(tmp_path, with_param(declaration))
@@ -180,7 +180,7 @@ def test_patterns_are_few_for_each_takes_its_time(tmp_path: Path) -> None:
         load_friends(written(tmp_path, text))
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     path = written(tmp_path, "friends:\n  a: {queue: q}\n  b: {route: x}\n")
     with pytest.raises(ConfigError) as caught:
         load_friends(path)
@@ -220,7 +220,7 @@ def test_the_path_is_the_named_one_then_the_apps_then_the_one_here(tmp_path: Pat
     assert friends_path({}) == Path("friends.yaml")
 
 
-def test_an_unknown_friend_is_told_with_the_nearest_names() -> None:
+def test_an_unknown_friend_is_reported_with_the_nearest_names() -> None:
     with pytest.raises(UnknownFriend) as caught:
         find_friend({"etl": 1, "reports": 2}, "etI")
     assert str(caught.value) == "No friend `etI`. Near: `etl`."

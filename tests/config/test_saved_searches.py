@@ -102,7 +102,7 @@ def test_the_folder_may_be_a_link(tmp_path: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_link_to_itself_is_told(tmp_path: Path) -> None:
+def test_a_link_to_itself_is_reported(tmp_path: Path) -> None:
     link = tmp_path / "config"
     link.symlink_to(link)
     with pytest.raises(ConfigError, match=r"filters.yaml: cannot be written"):

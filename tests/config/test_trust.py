@@ -47,11 +47,11 @@ def test_a_file_is_the_same_by_whatever_path(
 
 
 def test_the_permissions_are_private_under_any_umask(tmp_path: Path) -> None:
-    before = os.umask(0)
+    old_umask = os.umask(0)
     try:
         Trust(tmp_path / "own" / "trust.json").allow(tmp_path / "w", [TOKEN])
     finally:
-        os.umask(before)
+        os.umask(old_umask)
     assert stat.S_IMODE((tmp_path / "own").stat().st_mode) == 0o700
     assert stat.S_IMODE((tmp_path / "own" / "trust.json").stat().st_mode) == 0o600
 
@@ -68,7 +68,7 @@ def test_damaged_permissions_allow_nothing_and_say_so(tmp_path: Path, text: str)
     assert path.read_text() == text
 
 
-def test_what_is_not_allowed_is_told_with_how_to_allow_it() -> None:
+def test_what_is_not_allowed_is_reported_with_how_to_allow_it() -> None:
     error = NotTrusted(Path("w.kimera.yaml"), [TOKEN, NETRC])
     assert str(error) == (
         "w.kimera.yaml is not trusted:"

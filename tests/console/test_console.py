@@ -20,9 +20,9 @@ async def test_what_was_begun_is_not_begun_again(
 ) -> None:
     async with connected(broker_url, tmp_path, monkeypatch) as console:
         connection, journal = console.connection, console.journal
-        before = (connection.started_runner, connection._polling, [*journal._background])
+        idle = (connection.started_runner, connection._polling, [*journal._background])
         await console.start()
-        assert before == (connection.started_runner, connection._polling, journal._background)
+        assert idle == (connection.started_runner, connection._polling, journal._background)
 
 
 async def test_whole_runs_are_folded_beside_the_loop(
@@ -31,9 +31,9 @@ async def test_whole_runs_are_folded_beside_the_loop(
     folding: list[threading.Thread] = []
     apply_all = RunIndex.apply_all
 
-    def noted(book: RunIndex, events: Iterable[object]) -> set[str]:
+    def noted(index: RunIndex, events: Iterable[object]) -> set[str]:
         folding.append(threading.current_thread())
-        return apply_all(book, events)
+        return apply_all(index, events)
 
     async with left(tmp_path, monkeypatch, MENDED_BY_GLASS) as console:
         monkeypatch.setattr(RunIndex, "apply_all", noted)

@@ -25,8 +25,8 @@ def test_values_of_any_depth_and_what_was_not_kept_are_written(tmp_path: Path) -
         e.Succeeded(at=4, task_id="r-2", result={"password": "canary"}),
     ]
     path = write_run(tmp_path, "r-export", events)
-    told = json.loads(path.read_text())
-    assert [row["event"] for row in told["events"]] == ["RunStarted", *["Succeeded"] * 3]
+    exported = json.loads(path.read_text())
+    assert [row["event"] for row in exported["events"]] == ["RunStarted", *["Succeeded"] * 3]
     assert "canary" not in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
     with pytest.raises(UsageError, match="already exists; it was not changed"):

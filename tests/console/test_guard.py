@@ -126,9 +126,9 @@ async def test_a_run_whose_last_steps_may_not_be_sent_is_not_cancelled_here(
 
 
 def left_of(plan: Node, *events: object) -> set[str]:
-    book = RunIndex()
-    book.apply_all([RunStarted(at=0, run_id="r", name="r", plan=plan), *events])
-    return friends_left(book.runs["r"])
+    index = RunIndex()
+    index.apply_all([RunStarted(at=0, run_id="r", name="r", plan=plan), *events])
+    return friends_left(index.runs["r"])
 
 
 def test_what_is_done_or_left_out_is_not_sent_again_and_what_is_uncertain_may_be() -> None:

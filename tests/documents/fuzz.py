@@ -96,7 +96,7 @@ class Tally:
         if took > self.bar:
             self.over.append(f"{name}: {took * 1000:.0f} ms")
 
-    def told(self) -> str:
+    def summary(self) -> str:
         outcomes = ", ".join(f"{count:,} {what}" for what, count in self.outcomes.most_common())
         worst = f"worst {self.worst * 1000:.1f} ms ({self.worst_case})"
         return f"{self.kind}: {self.outcomes.total():,} cases: {outcomes}; {worst}"
@@ -247,8 +247,8 @@ def caps() -> Tally:
     """Take the cases that are made to hurt."""
     tally = Tally("at the caps", CAP_BAR)
     for name, text in CAPS.items():
-        made = text()
-        tally.take(name, partial(read, made))
+        generated = text()
+        tally.take(name, partial(read, generated))
     return tally
 
 
@@ -266,7 +266,7 @@ def main() -> int:
     share = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
     found = [*tallies(max(1, round(10_000 * share))), caps(), filters()]
     for tally in found:
-        print(tally.told())  # noqa: T201
+        print(tally.summary())  # noqa: T201
         for line in [*tally.unclean[:20], *tally.over[:20]]:
             print(f"  ! {line}")  # noqa: T201
     return int(any(tally.unclean or tally.over for tally in found))

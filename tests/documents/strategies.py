@@ -105,11 +105,11 @@ inputs = st.dictionaries(
 
 def numbered(plain: Any, count: Iterator[int]) -> Any:
     """The steps with ids of their own."""
-    made = {"id": f"s{next(count)}", **plain}
+    numbered_step = {"id": f"s{next(count)}", **plain}
     for name in ("chain", "para", "on_error"):
-        if isinstance(made.get(name), list):
-            made[name] = [numbered(each, count) for each in made[name]]
-    return made
+        if isinstance(numbered_step.get(name), list):
+            numbered_step[name] = [numbered(each, count) for each in numbered_step[name]]
+    return numbered_step
 
 
 def built(header: dict[str, Any], first: list[Any], last: list[Any]) -> Document:

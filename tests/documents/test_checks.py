@@ -10,7 +10,7 @@ from kimera_tui.config.friends import Friend, Param, TaskInfo
 from kimera_tui.documents.checks import problems_of
 from kimera_tui.documents.document import Document
 from tests.documents.cases import many
-from tests.documents.test_documents import told
+from tests.documents.test_documents import problems_at
 
 
 def problems(plain: dict[str, Any], friends: Any = None) -> list[str]:
@@ -284,7 +284,9 @@ def test_a_default_friend_and_what_comes_in_count() -> None:
 
 
 def test_hints_end_where_comparing_names_would_take_long() -> None:
-    found = told(many(1000, lambda number: f', args: ["${{{{ steps.stp_{number}.result }}}}"]'))
+    found = problems_at(
+        many(1000, lambda number: f', args: ["${{{{ steps.stp_{number}.result }}}}"]')
+    )
     assert len(found) == 200
     assert [bool("Near" in problem) for _, problem in found[:8]] == [True] * 6 + [False] * 2
 
@@ -294,4 +296,4 @@ def test_the_lines_are_those_of_the_file() -> None:
         "kimera: 1\nname: x\ninputs:\n  a: {type: enum}\nsteps:\n  - id: a\n    task: ech.value\n"
         "    when: {ref: prev, eq: 1}\n    args:\n      - ok\n      - ${{ inputs.b }}\n"
     )
-    assert [line for line, _ in told(text, friends=True)] == [4, 7, 8, 11]
+    assert [line for line, _ in problems_at(text, friends=True)] == [4, 7, 8, 11]

@@ -70,9 +70,9 @@ steps:
 
 def changed_lines(old: str, new: str) -> tuple[list[str], list[str]]:
     """Lines that went, and lines that came."""
-    before, after = old.splitlines(), new.splitlines()
-    return [each for each in before if each not in after], [
-        each for each in after if each not in before
+    old_lines, new_lines = old.splitlines(), new.splitlines()
+    return [each for each in old_lines if each not in new_lines], [
+        each for each in new_lines if each not in old_lines
     ]
 
 
@@ -201,7 +201,7 @@ def test_every_comment_stays_as_long_as_its_step_does(
 ) -> None:
     text = MARKED[name]
     document = read_formed(text, "f")
-    before = [step.id for step in all_steps(document)]
+    old_ids = [step.id for step in all_steps(document)]
     for what, number in script:
         places = [address for address, _ in walk(document)] or [()]
         if what != "rename":
@@ -209,7 +209,7 @@ def test_every_comment_stays_as_long_as_its_step_does(
                 document, _ = act(document, what, places[number % len(places)], number)
             except UsageError:
                 continue
-    kept = {step.id for step in all_steps(document)} & set(before)
+    kept = {step.id for step in all_steps(document)} & set(old_ids)
     new = text_of(document, text)
     assert says(new, document)
     mine = [each for each in comments(text) if each.split()[0] in kept]

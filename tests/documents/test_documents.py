@@ -21,7 +21,7 @@ from kimera_tui.yaml.reading import Malformed
 from tests.documents.cases import EVERYTHING, EXAMPLES, FRIENDS, HEAD, many, nested
 
 
-def told(text: str, friends: bool = False) -> list[tuple[int, str]]:
+def problems_at(text: str, friends: bool = False) -> list[tuple[int, str]]:
     """Line, and place with sentence, of everything that is wrong."""
     found = read_document(text, "f", FRIENDS if friends else None)
     return [(each.line, each.text) for each in found.problems]
@@ -41,7 +41,7 @@ def header(more: str) -> str:
 def test_every_key_is_read_as_what_it_says() -> None:
     document = read_document(EVERYTHING, "f", FRIENDS).document
     assert document is not None
-    assert told(EVERYTHING, friends=True) == []
+    assert problems_at(EVERYTHING, friends=True) == []
     assert [each.id for each in all_steps(document)] == [
         "first", "work", "left", "right", "inner", "last", "report", "alert", "tidy",
     ]  # fmt: skip
@@ -102,7 +102,9 @@ def test_what_is_left_out_holds_as_the_format_says() -> None:
         ("kimera:", 1, "kimera: must be the number 1."),
     ],
 )
-def test_another_version_or_no_workflow_is_told_alone(text: str, line: int, sentence: str) -> None:
+def test_another_version_or_no_workflow_is_reported_alone(
+    text: str, line: int, sentence: str
+) -> None:
     for read in (read_document, read_formed):
         with pytest.raises(Malformed) as caught:
             read(text, "f")
@@ -183,12 +185,12 @@ def test_another_version_or_no_workflow_is_told_alone(text: str, line: int, sent
         ("when: {not: {reff: a}}", "when.not.reff: unknown key 'reff'. Near: `ref`."),
     ],
 )  # fmt: skip
-def test_a_wrong_value_of_a_step_is_told_with_its_place(more: str, problem: str) -> None:
+def test_a_wrong_value_of_a_step_is_reported_with_its_place(more: str, problem: str) -> None:
     key = more.partition(":")[0]
     text = HEAD + "  - id: a\n    task: echo.value\n    " + more + "\n"
     if key in ("id", "task"):
         text = HEAD + f"  - {{{'task: b' if key == 'id' else 'id: a'},\n   {more}}}\n"
-    [(line, found)] = told(text)
+    [(line, found)] = problems_at(text)
     assert line == (5 if key in ("id", "task") else 6)
     assert found.startswith(f"steps.0.{problem}")
 
@@ -214,7 +216,7 @@ def test_a_wrong_value_of_a_step_is_told_with_its_place(more: str, problem: str)
     ],
 )  # fmt: skip
 def test_a_step_is_one_thing_and_has_the_keys_of_that(more: str, problem: str) -> None:
-    [(line, found)] = told(f"{HEAD}  - {{id: a, {more}}}\n")
+    [(line, found)] = problems_at(f"{HEAD}  - {{id: a, {more}}}\n")
     assert line == 4
     assert found.removeprefix("steps.0").lstrip(".: ").startswith(problem)
 
@@ -254,8 +256,8 @@ def test_a_step_is_one_thing_and_has_the_keys_of_that(more: str, problem: str) -
         ("inputs: {a: {from: keyring}}", "inputs.a.from: a secret comes from env:NAME, file:PATH"),
     ],
 )  # fmt: skip
-def test_a_wrong_value_of_the_header_is_told_with_its_place(more: str, problem: str) -> None:
-    [(line, found)] = told(header(more))
+def test_a_wrong_value_of_the_header_is_reported_with_its_place(more: str, problem: str) -> None:
+    [(line, found)] = problems_at(header(more))
     assert line == 3
     assert found.startswith(problem)
 
@@ -268,13 +270,13 @@ def test_a_wrong_value_of_the_header_is_told_with_its_place(more: str, problem: 
 )  # fmt: skip
 def test_a_document_has_a_name(name: str, problem: str) -> None:
     text = f"kimera: 1\n{name}steps:\n  - {{id: a, task: b}}\n"
-    assert told(text) == [(2 if name else 1, problem)]
+    assert problems_at(text) == [(2 if name else 1, problem)]
 
 
 # Several mistakes at once
 
 
-def test_all_mistakes_are_told_at_once_and_none_because_of_another() -> None:
+def test_all_mistakes_are_reported_at_once_and_none_because_of_another() -> None:
     text = """\
 kimera: 1
 nmae: x
@@ -320,7 +322,7 @@ steps:
         (21, "steps.3.kwargs: must be a mapping of keys to values: write `"),
         (23, "steps.3.on_error.0.args.0: `steps.inner.reslt`: has no `reslt`; choose one of"),
     ]
-    found = told(text, friends=True)
+    found = problems_at(text, friends=True)
     for (line, problem), (wanted, begins) in zip(found, expected, strict=True):
         assert line == wanted
         assert problem.startswith(begins)
@@ -334,16 +336,16 @@ def test_each_problem_names_its_step() -> None:
 
 def test_what_the_rest_is_checked_against_is_needed_for_that() -> None:
     look_up = '\nsteps: [{id: a, task: b, args: ["${{ inputs.x }}"]}]'
-    assert told(f"kimera: 1\nname: x\ninputs: [x]{look_up}") == [
+    assert problems_at(f"kimera: 1\nname: x\ninputs: [x]{look_up}") == [
         (3, "inputs: must be a mapping of keys to values: write `inputs: {day: {type: date}}`.")
     ]
-    assert told("kimera: 1\nname: x\ndefaults: echo\nsteps: [{id: a, task: b}]", friends=True) == [
-        (3, "defaults: must be a mapping of keys to values.")
-    ]
+    assert problems_at(
+        "kimera: 1\nname: x\ndefaults: echo\nsteps: [{id: a, task: b}]", friends=True
+    ) == [(3, "defaults: must be a mapping of keys to values.")]
 
 
-def test_of_thousands_of_mistakes_the_first_are_told() -> None:
-    found = told(many(2000, lambda number: ", x: 1"))
+def test_of_thousands_of_mistakes_the_first_are_reported() -> None:
+    found = problems_at(many(2000, lambda number: ", x: 1"))
     assert len(found) == 200
     assert found[0] == (4, "steps.0.x: unknown key 'x'.")
     assert found[-1] == (203, "steps.199.x: unknown key 'x'.")
@@ -354,25 +356,25 @@ def test_of_thousands_of_mistakes_the_first_are_told() -> None:
 
 @pytest.mark.parametrize("levels", [39, 40])
 def test_forty_levels_are_taken(levels: int) -> None:
-    assert told(nested(levels)) == []
+    assert problems_at(nested(levels)) == []
 
 
 def test_one_more_is_too_deep() -> None:
-    [(line, problem)] = told(nested(41))
+    [(line, problem)] = problems_at(nested(41))
     assert line == 4
     assert problem.endswith("chain.0: nested deeper than 40 levels.")
 
 
 def test_two_thousand_steps_are_taken_and_one_more_is_refused() -> None:
-    assert told(many(2000)) == []
-    assert told(many(2001)) == [(3, "steps: 2,001 steps; at most 2,000 are allowed.")]
+    assert problems_at(many(2000)) == []
+    assert problems_at(many(2001)) == [(3, "steps: 2,001 steps; at most 2,000 are allowed.")]
     with pytest.raises(ConfigError, match="2,001 steps"):
         read_formed(many(2001), "f")
 
 
 def test_no_step_is_no_workflow_yet() -> None:
     text = "kimera: 1\nname: x\nsteps: []\n"
-    assert told(text) == [(3, "steps: there are no steps: add one.")]
+    assert problems_at(text) == [(3, "steps: there are no steps: add one.")]
     assert read_formed(text, "f").steps == []
 
 

@@ -12,7 +12,7 @@ from kimera_tui.documents.parse import read_document
 ORDER = "steps run in the order of their list; put parallel steps into `para`."
 
 
-def told(text: str) -> list[str]:
+def problem_texts(text: str) -> list[str]:
     return [each.text for each in read_document(text, "f", None).problems]
 
 
@@ -36,7 +36,7 @@ def told(text: str) -> list[str]:
 )
 def test_a_step_in_other_words_is_told_the_right_form(more: str, sentence: str) -> None:
     text = f"kimera: 1\nname: x\nsteps:\n  - {{id: a, task: echo.value, {more}}}\n"
-    (found,) = told(text)
+    (found,) = problem_texts(text)
     assert found.startswith(f"steps.0.{sentence}")
 
 
@@ -56,18 +56,18 @@ def test_a_step_in_other_words_is_told_the_right_form(more: str, sentence: str) 
 )
 def test_a_file_in_other_words_is_told_the_right_form(more: str, sentence: str) -> None:
     text = f"kimera: 1\nname: x\n{more}\nsteps:\n  - {{id: a, task: echo.value}}\n"
-    (found,) = told(text)
+    (found,) = problem_texts(text)
     assert found.startswith(sentence)
 
 
-def test_steps_by_name_are_told_to_be_a_list() -> None:
-    assert told("kimera: 1\nname: x\nsteps:\n  a: {task: echo.value}\n") == [
+def test_steps_by_name_must_be_a_list() -> None:
+    assert problem_texts("kimera: 1\nname: x\nsteps:\n  a: {task: echo.value}\n") == [
         "steps: must be a list: start each step with `- id: NAME`."
     ]
 
 
 def test_a_step_without_a_kind_is_told_which_word_of_it_is_another_tools() -> None:
-    found = told("kimera: 1\nname: x\nsteps:\n  - {id: a, name: x, run: echo.value}\n")
+    found = problem_texts("kimera: 1\nname: x\nsteps:\n  - {id: a, name: x, run: echo.value}\n")
     assert (
         "steps.0: a step needs exactly one of task, chain, para. Unknown key 'run': a step"
         in (found[0])

@@ -26,4 +26,4 @@ def test_a_fuzz_that_finds_something_says_so() -> None:
     assert tally.outcomes == {"wrong": 1, "UNCLEAN": 1}
     assert tally.unclean == ["two: ZeroDivisionError: division by zero"]
     assert len(tally.over) == 2
-    assert tally.told().startswith("cases: 2 cases: 1 wrong, 1 UNCLEAN; worst")
+    assert tally.summary().startswith("cases: 2 cases: 1 wrong, 1 UNCLEAN; worst")

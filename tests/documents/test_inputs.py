@@ -30,7 +30,7 @@ def test_defaults_fill_in_and_secrets_stay_out() -> None:
     assert resolve(SPECS, {"day": "2026-01-31", "count": 4, "note": ""})["count"] == 4
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_that_is_wrong_is_reported_at_once() -> None:
     with pytest.raises(UsageError) as caught:
         resolve(SPECS, {"dya": "x", "count": 9, "key": "canary", "note": 5})
     assert [caught.value.message, *caught.value.hint.splitlines()] == [

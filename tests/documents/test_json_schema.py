@@ -130,22 +130,22 @@ def test_what_is_right_is_right_for_both(name: str) -> None:
 
 
 def test_what_is_wrong_is_wrong_for_both_or_for_a_reason_that_a_schema_cannot_tell() -> None:
-    told = Counter[str]()
+    verdicts = Counter[str]()
     every = list(mutants())
     for mutant in random.Random(1).sample(every, 1500):
         why, schema_takes_it = reasons(mutant), SCHEMA.is_valid(mutant)
         if not why:
             assert schema_takes_it, [each.message for each in SCHEMA.iter_errors(mutant)]
-            told["right for both"] += 1
+            verdicts["right for both"] += 1
         elif not schema_takes_it:
-            told["wrong for both"] += 1
+            verdicts["wrong for both"] += 1
         else:
             for sentence in why:
                 assert any(re.search(each, sentence) for each in ONLY_KIMERA), (sentence, mutant)
-            told["wrong for Kimera only"] += 1
-    assert told["wrong for both"] >= 500
-    assert told["wrong for Kimera only"] >= 50
-    assert told["right for both"] >= 20
+            verdicts["wrong for Kimera only"] += 1
+    assert verdicts["wrong for both"] >= 500
+    assert verdicts["wrong for Kimera only"] >= 50
+    assert verdicts["right for both"] >= 20
 
 
 @pytest.mark.parametrize(

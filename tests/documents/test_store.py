@@ -109,12 +109,12 @@ def reversed_(pair: tuple[Document, store.Stored], path: Path) -> Any:
 
 
 def test_a_new_file_has_the_rights_that_the_process_gives(tmp_path: Path) -> None:
-    before = os.umask(0o027)
+    old_umask = os.umask(0o027)
     try:
         path = tmp_path / "x"
         save(Document(name="x"), path, None)
     finally:
-        os.umask(before)
+        os.umask(old_umask)
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
@@ -306,7 +306,7 @@ def test_workflows_are_found_by_path_and_by_name(
         ("/" + "x" * 5000, "No file"),
     ],
 )
-def test_what_is_not_there_is_told_with_what_is(path: Path, word: str, sentence: str) -> None:
+def test_what_is_not_there_is_reported_with_what_is(path: Path, word: str, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         Library(path.parent).find(word)
 

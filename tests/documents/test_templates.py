@@ -299,7 +299,7 @@ def test_keys_are_never_filled_in() -> None:
     assert render({"${{ inputs.day }}": 1}, SCOPE) == {"${{ inputs.day }}": 1}
 
 
-def test_what_is_looked_up_is_told_in_its_order() -> None:
+def test_what_is_looked_up_is_reported_in_its_order() -> None:
     value = {
         "a": ["x ${{ inputs.a }} ${{ steps['b-c'].result[0] }}"],
         "b": "${{ prev }} $${{ no }}",

@@ -56,8 +56,8 @@ def console(instance: str) -> Iterator[Console]:
     assert process.stdout is not None
     assert process.stdin is not None
     try:
-        told = json.loads(process.stdout.readline())
-        yield Console(process, told["supervisor"], told["url"], Path(told["directory"]))
+        started = json.loads(process.stdout.readline())
+        yield Console(process, started["supervisor"], started["url"], Path(started["directory"]))
     finally:
         process.kill()
         process.wait(10)

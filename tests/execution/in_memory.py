@@ -56,7 +56,7 @@ class Console:
     manager: TaskManager
     broker: Broker
     mailbox: Any
-    book: RunIndex = field(default_factory=RunIndex)
+    index: RunIndex = field(default_factory=RunIndex)
     events: list[Any] = field(default_factory=list)
 
     def start(self, *steps: dict[str, Any], **plain: Any) -> str:
@@ -111,7 +111,7 @@ class Console:
         async with asyncio.timeout(10):
             await asyncio.gather(self.runner.result(run_id), return_exceptions=True)
         self._take_in()
-        return self.book.runs[run_id]
+        return self.index.runs[run_id]
 
     async def error(self, run_id: str) -> BaseException | None:
         """What a run ended with."""
@@ -122,7 +122,7 @@ class Console:
     def step(self, run_id: str, name: str) -> StepState:
         """What has been told of a step."""
         self._take_in()
-        return next(each for each in self.book.runs[run_id].steps.values() if each.id == name)
+        return next(each for each in self.index.runs[run_id].steps.values() if each.id == name)
 
     def times(self, name: str) -> int:
         """How often the task of a step was published."""
@@ -144,7 +144,7 @@ class Console:
     def _take_in(self) -> bool:
         found = self.mailbox.drain()
         self.events += found
-        self.book.apply_all(found)
+        self.index.apply_all(found)
         return False
 
     def _message(self, name: str) -> Message:
@@ -154,7 +154,7 @@ class Console:
         message = self._message(name)
         self.broker.queue.remove(message)
         self.broker.results[message.task_id] = outcome
-        self.broker.tell(message.task_id)
+        self.broker.publish(message.task_id)
 
 
 @contextlib.asynccontextmanager

@@ -51,7 +51,7 @@ def para(name: str, *steps: dict[str, Any], **more: Any) -> dict[str, Any]:
 # --- what can't be sent -------------------------------------------------------------------------
 
 
-async def test_a_missing_secret_is_told_on_its_step(here: Console) -> None:
+async def test_a_missing_secret_is_reported_on_its_step(here: Console) -> None:
     secret = {"key": {"type": "secret", "from": "env:KIMERA_NO_SUCH_KEY"}}
     run_id = here.start(step("login", kwargs={"key": "${{ inputs.key }}"}), inputs=secret)
     run = await here.ended(run_id)
@@ -306,7 +306,7 @@ async def test_the_steps_within_a_part_that_is_not_needed_have_null_for_a_result
     assert (await here.ended(run_id)).status is Status.DONE
 
 
-async def test_a_run_whose_condition_cannot_be_told_has_failed(here: Console) -> None:
+async def test_a_run_whose_condition_cannot_be_evaluated_has_failed(here: Console) -> None:
     run_id = here.start(step("only", when=ENV), env=["KIMERA_MODE"])
     run = await here.ended(run_id)
     assert here.step(run_id, "only").status is Status.SKIPPED
@@ -448,7 +448,7 @@ def lose(console: Console, monkeypatch: pytest.MonkeyPatch, *names: str) -> None
     intend = console.journal.intend
 
     async def refused(run_id: str, steps: Any, *more: Any) -> None:
-        ids = {step.path: step.id for step in console.book.runs[run_id].steps.values()}
+        ids = {step.path: step.id for step in console.index.runs[run_id].steps.values()}
         if any(ids[path] in names for path, *_ in steps):
             raise RunTaken("Another console has the run.")
         await intend(run_id, steps, *more)

@@ -147,9 +147,9 @@ def test_each_step_is_asked_for_a_secret_of_its_own_under_a_name_that_nobody_has
         {"token": "${{ inputs.token_3 }}", "pin": "${{ inputs.pin_3 }}"},
     ]
     assert again.inputs["token"].default == "shown"
-    told = {name: (spec.type, spec.from_, spec.description) for name, spec in again.inputs.items()}
-    assert told["token_3"] == ("secret", "prompt", "token of bills")
-    assert len(told) == 6
+    specs = {name: (spec.type, spec.from_, spec.description) for name, spec in again.inputs.items()}
+    assert specs["token_3"] == ("secret", "prompt", "token of bills")
+    assert len(specs) == 6
 
 
 @pytest.mark.parametrize(

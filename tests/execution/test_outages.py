@@ -18,7 +18,7 @@ from kimera_tui.execution.runner import Runner
 from kimera_tui.process import TaskManager
 from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.runs.index import RunIndex, RunState
-from tests.process.redis.servers import Proxy, Server, free_port, worker
+from tests.process.redis.servers import Proxy, Server, free_port, unrelated_worker, worker
 
 LOADING = b"-LOADING Redis is loading the dataset in memory\r\n"
 OUTAGE = 1.5
@@ -28,7 +28,8 @@ OUTAGE = 1.5
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(tmp_path_factory.mktemp("redis")).start()
-    with worker(running.url(), running.url(), running.url(5)):
+    urls = running.url(), running.url(), running.url(5)
+    with worker(*urls), unrelated_worker(*urls):
         yield running
     running.stop()
 
@@ -70,13 +71,13 @@ async def lab(server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     async with Proxy(server.port) as proxy:
         environ = {"CELERY": "1", "BROKER_URL": proxy.url(), "RESULT_BACKEND": proxy.url()}
         TaskManager.reset(Bootstrap(environ, {"lab": Friend(route="lab.tasks", queue="celery")}))
-        manager, book = TaskManager(), RunIndex()
+        manager, index = TaskManager(), RunIndex()
         runner = Runner(manager, SystemClock())
         with manager.events.subscribe(100_000) as mailbox:
 
             def take_in() -> RunIndex:
-                book.apply_all(mailbox.drain())
-                return book
+                index.apply_all(mailbox.drain())
+                return index
 
             yield Lab(server, proxy, runner, take_in)
             await runner.stop()
@@ -148,7 +149,7 @@ async def test_a_step_whose_time_is_over_ends_though_there_was_an_outage(
 ) -> None:
     monkeypatch.setattr("kimera_tui.execution.step_sender.OUTAGE_SECONDS", 1.0)
     await begun(lab)
-    run_id = lab.start({"id": "one", "task": "lab.sleep", "args": [0.1], "timeout": "0.3s"})
+    run_id = lab.start({"id": "one", "task": "lab.sleep", "args": [2], "timeout": "0.3s"})
     await lab.until(lambda: any("sent to queue celery" in cause for cause in lab.causes(run_id)))
     lab.proxy.refuse = True
     lab.proxy.cut()

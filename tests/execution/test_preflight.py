@@ -38,11 +38,11 @@ def document(*steps: dict[str, Any], **header: Any) -> Document:
     return Document.model_validate({"name": "x", "steps": list(steps), **header})
 
 
-def told(
-    found: Document, facts: Facts, given: RunInputs | None = None, **environ: str
+def findings_for(
+    found: Document, facts: Facts, run_inputs: RunInputs | None = None, **environ: str
 ) -> list[str]:
     """What speaks against a run with a `!` before it, and the rest."""
-    findings = preflight(found, given or RunInputs(), FRIENDS, facts, environ)
+    findings = preflight(found, run_inputs or RunInputs(), FRIENDS, facts, environ)
     assert against(findings) == [each for each in findings if each.against]
     return [f"{'! ' if each.against else ''}{each.text}" for each in findings]
 
@@ -51,16 +51,16 @@ READY = {"id": "a", "task": "lab.step", "kwargs": {"day": "mon"}}
 ANSWERS = "Broker and result backend are reachable."
 
 
-def test_what_is_ready_is_told_with_who_takes_it() -> None:
+def test_what_is_ready_is_reported_with_its_workers() -> None:
     facts = Facts(VIEW, {"lab_q": 1200}, {("lab", "step"): 2.0})
-    *found, waiting = told(document(READY), facts)
+    *found, waiting = findings_for(document(READY), facts)
     assert found == [
         ANSWERS,
         "a: lab.step is registered on w1; queue lab_q is consumed by 2 workers.",
     ]
     assert waiting.startswith("a: 1,200 messages ahead of it in queue lab_q: if each takes as lo")
     assert waiting.endswith("it starts within 20m.")
-    *_, backlog = told(document(READY), Facts(VIEW, {"lab_q": 3}))
+    *_, backlog = findings_for(document(READY), Facts(VIEW, {"lab_q": 3}))
     assert backlog == "a: 3 messages ahead of it in queue lab_q."
 
 
@@ -79,28 +79,28 @@ def test_what_is_ready_is_told_with_who_takes_it() -> None:
         ),
     ],
 )
-def test_what_speaks_against_a_run_is_told(step: dict[str, Any], finding: str) -> None:
-    assert finding in told(document({"id": "a", **step}), Facts(VIEW))
+def test_what_speaks_against_a_run_is_reported(step: dict[str, Any], finding: str) -> None:
+    assert finding in findings_for(document({"id": "a", **step}), Facts(VIEW))
 
 
-def test_what_is_not_known_is_told_as_that() -> None:
-    assert told(document(READY), Facts())[-1] == "! a: No worker has answered yet."
+def test_what_is_not_known_is_reported_as_that() -> None:
+    assert findings_for(document(READY), Facts())[-1] == "! a: No worker has answered yet."
     silent = Facts(ClusterView(1.0))
-    assert told(document(READY), silent)[-1] == (
+    assert findings_for(document(READY), silent)[-1] == (
         "! a: No worker answered: nobody may take this task."
     )
-    gone = told(document(READY), Facts(broker_problem="The broker is not there."))
+    gone = findings_for(document(READY), Facts(broker_problem="The broker is not there."))
     assert gone[0] == "! The broker is not there."
 
 
-def test_a_secret_is_there_or_not_and_is_never_told() -> None:
+def test_a_secret_is_there_or_not_and_is_never_reported() -> None:
     inputs = {"k": {"type": "secret", "from": "env:THE_KEY"}, "p": {"type": "secret"}}
     found = document(READY, inputs=inputs)
-    assert told(found, Facts(VIEW))[1:3] == [
+    assert findings_for(found, Facts(VIEW))[1:3] == [
         "! k: the environment variable THE_KEY is not set.",
         "! p: a run asks for it at its start, and it was not given.",
     ]
-    there = told(found, Facts(VIEW), RunInputs(prompted={"p": "canary"}), THE_KEY="canary")
+    there = findings_for(found, Facts(VIEW), RunInputs(prompted={"p": "canary"}), THE_KEY="canary")
     assert there[1:3] == ["k: the secret is available.", "p: the secret is available."]
     assert "canary" not in "".join(there)
 
@@ -113,7 +113,9 @@ def test_every_task_is_looked_at_wherever_it_stands() -> None:
     )
     assert queues_of(found, FRIENDS) == {"lab_q", "prod_q", "glass_q"}
     assert tasks_of(found) == {("lab", "step"), ("prod", "act"), ("far", "x"), ("glass", "help")}
-    assert {line.split(":")[0].strip("! ") for line in told(found, Facts(VIEW))[2:]} == set("abdhz")
+    assert {line.split(":")[0].strip("! ") for line in findings_for(found, Facts(VIEW))[2:]} == set(
+        "abdhz"
+    )
 
 
 # What would be sent
@@ -197,7 +199,7 @@ def test_a_dry_run_that_may_read_no_variable_shows_its_template() -> None:
 # What it reads
 
 
-def test_what_a_workflow_reads_is_told_with_where_it_goes() -> None:
+def test_what_a_workflow_reads_is_reported_with_where_it_goes() -> None:
     found = document(
         {"id": "a", "task": "lab.step", "kwargs": {"day": "${{ inputs.netrc }}"}},
         {"id": "b", "task": "far.act", "args": [["x ${{ env.TOKEN | upper }}"]]},

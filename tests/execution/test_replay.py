@@ -52,8 +52,8 @@ def past(**results: Any) -> list[Any]:
 
 def plan(events: list[Any], mode: str, path: str = "", **overrides: Any) -> ReplayPlan:
     ids = (f"new-{n}" for n in itertools.count())
-    wish = ReplayRequest(mode, path, overrides.get("set", {}))
-    return planned_replay(events, wish, lambda: next(ids), {})
+    request = ReplayRequest(mode, path, overrides.get("set", {}))
+    return planned_replay(events, request, lambda: next(ids), {})
 
 
 ALL = dict.fromkeys("abcde", 1)
@@ -192,8 +192,8 @@ def test_an_input_that_was_not_written_down_is_needed_again_and_not_left_at_its_
     for mode in ("again", "from_failed"):
         planned = planned_replay(events, ReplayRequest(mode), lambda: "new", {})
         assert planned.needs == ["Input token was not saved: supply it again."]
-        given = ReplayRequest(mode, given=RunInputs({"token": "yes"}))
-        planned = planned_replay(events, given, lambda: "new", {})
+        request = ReplayRequest(mode, run_inputs=RunInputs({"token": "yes"}))
+        planned = planned_replay(events, request, lambda: "new", {})
         assert (planned.needs, planned.inputs) == ([], {"token": "yes"})
 
 
@@ -206,8 +206,8 @@ def test_a_new_argument_that_is_declared_secret_is_not_written_down(
     friends = {"lab": {"route": "l", "queue": "l", "tasks": {"b": {"params": params}}}}
     events = done(document([step("a"), step("b", kwargs=kwargs)], inputs={"day": {}}))
     events.insert(1, sending("1"))
-    wish = ReplayRequest(mode, "b", {"b": {"pin": "483920", "x": 1}})
-    planned = planned_replay(events, wish, lambda: "new", friends)
+    request = ReplayRequest(mode, "b", {"b": {"pin": "483920", "x": 1}})
+    planned = planned_replay(events, request, lambda: "new", friends)
     (last,) = [task for _, task in planned.plan.leaves() if task.task_name == "b"]
     assert (last.kwargs["pin"], last.secret) == ("483920", frozenset({"pin"}))
     written = plain_plan(planned.plan, Packer())
@@ -249,8 +249,8 @@ def test_what_makes_no_sense_is_refused() -> None:
 # With another file, or with other inputs
 
 
-def ids_that_run(events: list[Any], wish: ReplayRequest) -> list[str]:
-    planned = planned_replay(events, wish, lambda: "new", {})
+def ids_that_run(events: list[Any], request: ReplayRequest) -> list[str]:
+    planned = planned_replay(events, request, lambda: "new", {})
     ids = {node.path: node.id for _, node in planned.plan.walk()}
     assert set(planned.will_run).isdisjoint(planned.reused)
     return [ids[path] for path in planned.will_run]
@@ -258,8 +258,8 @@ def ids_that_run(events: list[Any], wish: ReplayRequest) -> list[str]:
 
 def runs_again(before: list[Any], after: list[Any], not_needed: str = "") -> list[str]:
     """Ids of the steps that run once a file was edited, all of whose steps were done."""
-    wish = ReplayRequest("from_failed", document=document(after))
-    return ids_that_run(done(document(before), not_needed=not_needed), wish)
+    request = ReplayRequest("from_failed", document=document(after))
+    return ids_that_run(done(document(before), not_needed=not_needed), request)
 
 
 A, N, B, Z = step("a"), step("n"), step("b"), step("z")
@@ -356,8 +356,11 @@ def test_a_new_input_runs_what_is_under_a_condition_that_looks_it_up(
 ) -> None:
     inputs = {"n": {"type": "json"}, "m": {"type": "json"}}
     events = done(document(steps, inputs=inputs), {"n": 1, "m": 1}, not_needed)
-    assert ids_that_run(events, ReplayRequest("from_failed", given=RunInputs({"n": True}))) == again
-    assert ids_that_run(events, ReplayRequest("from_failed", given=RunInputs({"n": 1}))) == []
+    assert (
+        ids_that_run(events, ReplayRequest("from_failed", run_inputs=RunInputs({"n": True})))
+        == again
+    )
+    assert ids_that_run(events, ReplayRequest("from_failed", run_inputs=RunInputs({"n": 1}))) == []
 
 
 TREE = st.recursive(
@@ -429,17 +432,17 @@ def test_what_is_reused_of_another_file_is_made_of_the_same(
     before: list[dict[str, Any]], after: list[dict[str, Any]]
 ) -> None:
     past, now = meanings(before), meanings(after)
-    wish = ReplayRequest("from_failed", document=document(after))
-    planned = planned_replay(done(document(before)), wish, lambda: "new", {})
+    request = ReplayRequest("from_failed", document=document(after))
+    planned = planned_replay(done(document(before)), request, lambda: "new", {})
     for each in planned.reused.values():
         assert now[each.id] == past[each.id]
-    assert not planned_replay(done(document(after)), wish, lambda: "new", {}).will_run
+    assert not planned_replay(done(document(after)), request, lambda: "new", {}).will_run
 
 
 def test_one_step_is_sent_with_other_positional_arguments() -> None:
     sent = sending("e", 4, b=5)
-    wish = ReplayRequest("only_step", "2", {"2": {"b": 7}}, args={"2": [9]})
-    planned = planned_replay([*past(**ALL), sent], wish, lambda: "new", {})
+    request = ReplayRequest("only_step", "2", {"2": {"b": 7}}, args={"2": [9]})
+    planned = planned_replay([*past(**ALL), sent], request, lambda: "new", {})
     assert planned.payload is not None
     assert (planned.payload.args, planned.payload.kwargs) == ((9,), {"b": 7})
     ((_, call),) = planned.plan.leaves()
@@ -447,7 +450,7 @@ def test_one_step_is_sent_with_other_positional_arguments() -> None:
 
 
 def test_a_step_with_other_positional_arguments_runs_again_with_what_it_feeds() -> None:
-    wish = ReplayRequest("from_failed", args={"1/1/0": [9]})
-    planned = planned_replay(past(**ALL), wish, lambda: "new", {})
+    request = ReplayRequest("from_failed", args={"1/1/0": [9]})
+    planned = planned_replay(past(**ALL), request, lambda: "new", {})
     assert planned.will_run == ["1/1/0", "1/1/1", "2"]
     assert dict(planned.plan.leaves())["1/1/0"].args == (9,)

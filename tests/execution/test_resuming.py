@@ -44,11 +44,11 @@ async def console_at(server: Server, path: Path) -> AsyncIterator[Console]:
 
 @asynccontextmanager
 async def left(
-    server: Server, path: Path, plain: dict[str, Any], given: RunInputs
+    server: Server, path: Path, plain: dict[str, Any], run_inputs: RunInputs
 ) -> AsyncIterator[tuple[Console, str]]:
     """A console beside a run that another one left with its first step in flight."""
     async with console_at(server, path) as first:
-        run_id = first.runner.run(document(plain), given)
+        run_id = first.runner.run(document(plain), run_inputs)
         await first.until(run_id, "0", Status.QUEUED, Status.RUNNING)
     async with console_at(server, path) as second:
         yield second, run_id
@@ -133,14 +133,14 @@ async def _cancelled(console: Console, run_id: str) -> None:
 async def test_a_run_whose_next_step_needs_a_secret_waits_for_its_operator(
     server: Server, path: Path
 ) -> None:
-    given = RunInputs(prompted={"pin": PIN})
-    async with left(server, path, SECRET, given) as (console, run_id):
+    run_inputs = RunInputs(prompted={"pin": PIN})
+    async with left(server, path, SECRET, run_inputs) as (console, run_id):
         found = await recover(console.journal, console.runner.resume, "lab")
         assert [(each, "pin" in why) for each, why in found.left] == [(run_id, True)]
         assert [run.alive for run in await console.journal.open_runs()] == [False]
         with pytest.raises(UsageError, match="pin: a run asks for it"):
             await console.runner.resume(run_id)
-        await console.runner.resume(run_id, given)
+        await console.runner.resume(run_id, run_inputs)
         run = await console.ended(run_id, masked=True)
         assert run.status is Status.DONE
 
@@ -148,9 +148,9 @@ async def test_a_run_whose_next_step_needs_a_secret_waits_for_its_operator(
 async def test_what_repeats_a_secret_is_hidden_after_a_restart_too(
     server: Server, path: Path
 ) -> None:
-    given = RunInputs(prompted={"pin": PIN})
-    async with left(server, path, SECRET, given) as (console, run_id):
-        await console.runner.resume(run_id, given)
+    run_inputs = RunInputs(prompted={"pin": PIN})
+    async with left(server, path, SECRET, run_inputs) as (console, run_id):
+        await console.runner.resume(run_id, run_inputs)
         run = await console.ended(run_id, masked=True)
         assert "••••" in str(of(run, "repeats").result)
     assert PIN.encode() not in path.read_bytes()

@@ -48,8 +48,8 @@ async def test_a_secret_that_only_a_part_of_an_argument_holds_is_known_by_itself
     async with console(path, Broker()) as it:
         run_id = it.runner.run(document(plain), RunInputs(prompted={"key": KEY}))
         await it.sent("a")
-        said = f"no {KEY}, no canary-env-0815"
-        it._end("a", Outcome("FAILURE", None, "ValueError", said, said))
+        message = f"no {KEY}, no canary-env-0815"
+        it._end("a", Outcome("FAILURE", None, "ValueError", message, message))
         run = await kept(it, run_id)
         assert run.steps[""].error_message == "no ••••, no ••••"
         await it.journal.flush()
@@ -79,7 +79,7 @@ async def test_a_secret_is_fetched_once(tmp_path: Path) -> None:
     assert [message.kwargs["key"] for message in it.broker.published] == [KEY, KEY]
 
 
-async def test_what_is_too_short_to_be_hidden_everywhere_is_told_once(tmp_path: Path) -> None:
+async def test_what_is_too_short_to_be_hidden_everywhere_is_reported_once(tmp_path: Path) -> None:
     inputs = {"pin": {"type": "secret"}}
     steps = [step(name, kwargs={"pin": "${{ inputs.pin }}"}) for name in ("a", "b")]
     plain = {"inputs": inputs, "steps": steps}
@@ -89,18 +89,18 @@ async def test_what_is_too_short_to_be_hidden_everywhere_is_told_once(tmp_path: 
             await it.sent(name)
             it.end(name, {"pin": "k9", "day": "k9"})
         run = await kept(it, run_id)
-        told = [each for each in await it.journal.events_of(run_id) if isinstance(each, Noticed)]
-    assert [each.text for each in told] == [
+        notices = [each for each in await it.journal.events_of(run_id) if isinstance(each, Noticed)]
+    assert [each.text for each in notices] == [
         "pin is too short or common to mask everywhere: it is masked only under its own name"
     ]
     assert run.steps["0"].result == {"pin": "••••", "day": "k9"}
 
 
 @pytest.mark.parametrize("value", [True, 7, "", "abc", {"deep": ["long enough", 3]}])
-def test_each_short_secret_is_told(value: Any) -> None:
+def test_each_short_secret_is_reported(value: Any) -> None:
     short = ShortSecrets()
-    (told,) = short.news([], {"pin": value, "day": 1}, {"pin"})
-    assert told.startswith("pin is too short")
+    (notices,) = short.news([], {"pin": value, "day": 1}, {"pin"})
+    assert notices.startswith("pin is too short")
     assert [*short.news([], {"pin": value}, {"pin"})] == []
 
 
@@ -112,7 +112,7 @@ def test_a_secret_that_is_nested_deeper_than_anything_can_be_walked_stops_nothin
 
 
 @pytest.mark.parametrize("value", [None, 60418827, "k9Qx2", ["k9Qx2", 1234]])
-def test_what_is_hidden_everywhere_is_not_told(value: Any) -> None:
+def test_what_is_hidden_everywhere_is_not_reported(value: Any) -> None:
     assert [*ShortSecrets().news([value], {"pin": value}, {"pin", "0"})] == []
 
 

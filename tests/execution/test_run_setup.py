@@ -35,17 +35,17 @@ def begun(doc: Document) -> RunStarted:
     )
 
 
-def replayed(wish: ReplayRequest) -> RunStarted:
+def replayed(request: ReplayRequest) -> RunStarted:
     past = begun(document(REGIONAL))
     ids = (f"new-{n}" for n in itertools.count())
-    planned = planned_replay([past], wish, lambda: next(ids), {})
-    return replay_of(past, planned, wish, 2, "new", "lab")
+    planned = planned_replay([past], request, lambda: next(ids), {})
+    return replay_of(past, planned, request, 2, "new", "lab")
 
 
 def test_a_replay_shares_the_key_that_its_own_inputs_make() -> None:
     again = replayed(ReplayRequest("again"))
     assert (again.concurrency, again.parent) == ("orders-eu", "old")
-    other = replayed(ReplayRequest("again", given=RunInputs({"region": "us"})))
+    other = replayed(ReplayRequest("again", run_inputs=RunInputs({"region": "us"})))
     assert other.concurrency == "orders-us"
 
 

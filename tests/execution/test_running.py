@@ -309,9 +309,9 @@ async def test_secrets_are_fetched_late_and_written_nowhere(
             )
         ],
     }
-    given = RunInputs(prompted={"word": "kanarienvogel-zwei"})
+    run_inputs = RunInputs(prompted={"word": "kanarienvogel-zwei"})
     with console.manager.events.subscribe() as mailbox:
-        run_id = console.runner.run(document(plain), given)
+        run_id = console.runner.run(document(plain), run_inputs)
         result = await console.runner.result(run_id)
         shown = [event for event in mailbox.drain() if type(event).__name__ == "Sending"]
     assert result["kwargs"] == {
@@ -325,7 +325,7 @@ async def test_secrets_are_fetched_late_and_written_nowhere(
     assert b"login" in written
     assert b"kanarienvogel" not in written
 
-    replayed = await console.runner.replay(run_id, ReplayRequest("again", given=given))
+    replayed = await console.runner.replay(run_id, ReplayRequest("again", run_inputs=run_inputs))
     again = await console.ended(replayed, masked=True)
     assert again.status is Status.DONE
     with pytest.raises(KimeraError, match="word"):
@@ -377,7 +377,7 @@ async def test_a_replay_with_other_inputs_runs_only_what_looks_them_up(console: 
     first = console.runner.run(document(plain))
     await console.ended(first)
     again = await console.runner.replay(
-        first, ReplayRequest("from_failed", given=RunInputs({"b": "3"}))
+        first, ReplayRequest("from_failed", run_inputs=RunInputs({"b": "3"}))
     )
     run = await console.ended(again)
     sent = {step.id for step in run.steps.values() if step.sent_at is not None}

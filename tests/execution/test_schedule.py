@@ -169,9 +169,9 @@ class World:
         )
 
     def folded(self) -> RunState:
-        book = RunIndex()
-        book.apply_all(self.events)
-        return book.runs[RUN]
+        index = RunIndex()
+        index.apply_all(self.events)
+        return index.runs[RUN]
 
     def turn(self) -> None:
         """Perform all that is due."""
@@ -383,11 +383,11 @@ def play(
             continue
         world.give_up_at_once()
         if world.finish is None:
-            before = world.open()
+            upstream = world.open()
             world.restart()
             world.give_up_at_once()
             # What was to be waited for when its para was given up is watched after a restart.
-            assert world.open() == before or world.decided
+            assert world.open() == upstream or world.decided
     raise AssertionError("the run does not come to its end")
 
 
@@ -455,7 +455,7 @@ def test_a_chain_sends_its_next_step_with_the_result_before() -> None:
     world.succeed("0")
     (send,) = world.schedule.todo(world.now)
     assert isinstance(send, Send)
-    assert (send.node.path, send.before) == ("1", "0")
+    assert (send.node.path, send.upstream) == ("1", "0")
 
 
 def test_a_failed_step_skips_what_follows_it() -> None:
@@ -514,7 +514,7 @@ def test_what_goes_on_gives_null() -> None:
     world.fail("0", "failed")
     (send,) = world.schedule.todo(world.now)
     assert isinstance(send, Send)
-    assert (send.node.path, send.before) == ("1", None)
+    assert (send.node.path, send.upstream) == ("1", None)
 
 
 def test_fail_fast_gives_up_the_other_branches_and_fails_with_the_first() -> None:
@@ -585,7 +585,7 @@ def test_a_chain_of_thousands_needs_no_recursion() -> None:
         world.succeed(str(position))
         world.turn()
     assert world.finish == Finish("4999")
-    book = RunIndex()
-    book.apply_all([*world.events, RunEnded(at=world.now, run_id=RUN)])
-    again = Schedule(plan, Scope(), lambda: "x", book.runs[RUN].steps)
+    index = RunIndex()
+    index.apply_all([*world.events, RunEnded(at=world.now, run_id=RUN)])
+    again = Schedule(plan, Scope(), lambda: "x", index.runs[RUN].steps)
     assert again.todo(world.now) == [Finish("4999")]

@@ -34,6 +34,22 @@ def test_the_floors_below_the_screen_load_no_screen(module: str) -> None:
     assert not loaded & {"textual", "rich"}
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["--help", "friends", "runs", "send --help", "trust --list", "workflow check x"],
+)
+def test_a_command_that_sends_nothing_loads_no_screen_and_no_celery(
+    words: str, tmp_path: Path
+) -> None:
+    call = f"main({words.split()}, standalone_mode=False)"
+    statement = (
+        "import contextlib, os\nfrom kimera_tui.cli.main import main\n"
+        f"os.environ['KIMERA_HOME'] = {str(tmp_path)!r}\n"
+        f"with contextlib.suppress(SystemExit), contextlib.redirect_stdout(None): {call}"
+    )
+    assert not loaded_by(statement) & {"textual", "rich", "celery", "kombu"}
+
+
 def test_the_composer_works_without_a_screen() -> None:
     assert not loaded_by("import kimera_tui.ui.compose.composer") & {"textual", "rich"}
 

@@ -233,7 +233,7 @@ async def compose_flow_with_last_run(pilot: Pilot[Any], stage: Stage) -> None:
         stage.clock.at += 0.5
         stage.succeeded(by_name[name], result)
     stage.failed(by_name["render"], "OSError", "no paper left")
-    stage.ended(next(reversed(app.state.book.runs)), "render failed")
+    stage.ended(next(reversed(app.state.run_index.runs)), "render failed")
     await settle(pilot)
     await pilot.press("2")
     await settle(pilot)

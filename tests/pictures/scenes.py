@@ -89,7 +89,7 @@ async def live_failed(pilot: Pilot[Any], stage: Stage) -> None:
     stage.failed(fail, "ValueError", "this task always fails", TRACEBACK)
     app = pilot.app
     assert isinstance(app, KimeraApp)
-    stage.ended(next(reversed(app.state.book.runs)), "flaky.fail failed")
+    stage.ended(next(reversed(app.state.run_index.runs)), "flaky.fail failed")
     await settle(pilot)
     await pilot.press("o")
 

@@ -81,7 +81,7 @@ async def take() -> None:
         app.state.composer.open(PARA)
         await press("2")
         await press("ctrl+r")
-        await until(lambda: any(run.ended for run in list(app.state.book.runs.values())[1:]))
+        await until(lambda: any(run.ended for run in list(app.state.run_index.runs.values())[1:]))
         await press("tab", "down", "down", "down")
         show_a_public_traceback(app)
         save("live-failed")
@@ -105,12 +105,12 @@ def show_a_public_traceback(app: KimeraApp) -> None:
         lines = step.traceback.splitlines()
         shown = [line for line in lines if "site-packages" not in line]
         text = "\n".join([lines[0], *shown[-3:]]).replace(str(REPO), "/srv/demo")
-        told = replace(step, traceback=text, cause=f"{step.cause} ")
-        screen.output.show_step(told, screen.shown_run)
+        failed = replace(step, traceback=text, cause=f"{step.cause} ")
+        screen.output.show_step(failed, screen.shown_run)
 
 
 def _progress(app: KimeraApp) -> float:
-    steps = [step for run in app.state.book.runs.values() for step in run.steps.values()]
+    steps = [step for run in app.state.run_index.runs.values() for step in run.steps.values()]
     return max((step.progress[0] for step in steps if step.progress), default=0)
 
 

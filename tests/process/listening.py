@@ -84,9 +84,9 @@ async def measured_lag() -> AsyncIterator[Lag]:
 
     async def tick() -> None:
         while True:
-            before = time.monotonic()
+            slept_at = time.monotonic()
             await asyncio.sleep(0.01)
-            lag.worst = max(lag.worst, time.monotonic() - before - 0.01)
+            lag.worst = max(lag.worst, time.monotonic() - slept_at - 0.01)
 
     ticking = asyncio.create_task(tick())
     await asyncio.sleep(0)

@@ -153,8 +153,8 @@ WRONG_CALLS: list[tuple[str, Any]] = [
 """What a call doesn't take besides."""
 
 
-def call(manager: TaskManager, **given: Any) -> Any:
-    return manager.send_async(**{"task_name": "load", "friend": "etl", **given})
+def call(manager: TaskManager, **arguments: Any) -> Any:
+    return manager.send_async(**{"task_name": "load", "friend": "etl", **arguments})
 
 
 @pytest.mark.parametrize(("name", "wrong"), WRONG_CALLS)
@@ -283,7 +283,7 @@ async def test_a_plain_function_that_hands_on_a_coroutine_has_it_awaited(
     assert listener.of(CallbackFailed)[0].error == "LookupError: note"
 
 
-async def test_a_wrong_argument_is_told_of_its_task(listener: Listener) -> None:
+async def test_a_wrong_argument_is_reported_for_its_task(listener: Listener) -> None:
     manager, _ = manager_with()
     with pytest.raises(UsageError):
         await call(manager, task_id="id-1", timeout=0)
@@ -308,19 +308,19 @@ async def test_a_wrong_argument_is_told_of_its_task(listener: Listener) -> None:
 )
 async def test_a_misspelt_option_is_refused(name: str, meant: str) -> None:
     manager, app = manager_with()
-    given: dict[str, Any] = {name: 1}
+    arguments: dict[str, Any] = {name: 1}
     for door in (manager.send_async, manager.send_await):
         with pytest.raises(UsageError, match=f"^`{name}` is not an option; did you mean `{meant}`"):
-            await door("load", "etl", **given)
+            await door("load", "etl", **arguments)
     assert app.sent == []
 
 
 @pytest.mark.parametrize("name", ["callback", "func", "overtime", "patience", "secret"])
 async def test_send_await_says_what_is_for_send_async(name: str) -> None:
     manager, app = manager_with()
-    given: dict[str, Any] = {name: good}
+    arguments: dict[str, Any] = {name: good}
     with pytest.raises(UsageError, match=f"^`{name}` is for `send_async`"):
-        await manager.send_await("load", "etl", **given)
+        await manager.send_await("load", "etl", **arguments)
     assert app.sent == []
 
 

@@ -169,11 +169,11 @@ def test_the_task_manager_is_a_singleton() -> None:
 
 
 def test_reset_makes_a_new_one_from_what_is_given() -> None:
-    before = TaskManager()
+    first = TaskManager()
     TaskManager.reset(Bootstrap({"CELERY": "1"}, {"x": Friend(route="r", queue="q")}))
-    after = TaskManager()
-    assert after is not before
-    assert list(after.friends) == ["x"]
+    second = TaskManager()
+    assert second is not first
+    assert list(second.friends) == ["x"]
 
 
 def test_the_first_task_manager_reads_dotenv_of_the_working_directory(tmp_path: Path) -> None:

@@ -80,13 +80,13 @@ both_engines = pytest.mark.parametrize("manager", ["redis", "thread"], indirect=
 async def manager(demo: EmbeddedInfo, request: pytest.FixtureRequest) -> AsyncIterator[TaskManager]:
     """The TaskManager on the demo worker, through its Redis engine or the one for every app."""
     TaskManager.reset(configured(demo.url))
-    made = TaskManager()
+    task_manager = TaskManager()
     if getattr(request, "param", "redis") == "thread":
         app = make_app(demo.url, demo.url)
         app.send_task = functools.partial(Celery.send_task, app)  # anything but plain Celery
-        made.celery_app = app
-    yield made
-    await made.aclose()
+        task_manager.celery_app = app
+    yield task_manager
+    await task_manager.aclose()
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ async def test_a_callback_that_raises_fails_the_handle_and_release_happens(
 
 
 @both_engines
-async def test_a_timeout_leaves_the_task_to_run_and_its_end_is_told(
+async def test_a_timeout_leaves_the_task_to_run_and_its_end_is_reported(
     manager: TaskManager, listener: Listener, server: redis.Redis, own_id: str
 ) -> None:
     with pytest.raises(TimeoutException) as caught:
@@ -261,7 +261,7 @@ async def test_a_timeout_leaves_the_task_to_run_and_its_end_is_told(
     server.delete(result_key(own_id))
 
 
-async def test_a_failure_that_comes_late_is_told_too(
+async def test_a_failure_that_comes_late_is_reported_too(
     manager: TaskManager, listener: Listener, own_id: str
 ) -> None:
     with pytest.raises(TimeoutException):
@@ -472,10 +472,10 @@ async def test_every_kind_of_result_feeds_the_next_step(
     else:
         second = TaskParams("echo", "value", args=["own"], kwargs={"a": 1, "city": "own"})
     steps = [TaskParams("echo", first), second]
-    before = copy.deepcopy(steps)
+    original = copy.deepcopy(steps)
     assert await manager.chainSyncTasks(steps) == fed
     assert await manager.chainSyncTasks(steps) == fed
-    assert steps == before
+    assert steps == original
 
 
 async def test_a_chain_returns_the_final_payload_and_logs_the_others(
@@ -581,7 +581,7 @@ def test_several_loops_one_after_the_other(
         assert server.exists(result_key(f"{own_id}-{number}")) == 0  # released on the way out
 
 
-async def test_a_broker_that_is_not_there_is_said_soon_and_blocks_nothing() -> None:
+async def test_a_broker_that_is_not_there_is_reported_soon_and_blocks_nothing() -> None:
     TaskManager.reset(configured(f"redis://:s3cret@127.0.0.1:{closed_port()}/0"))
     async with measured_lag() as lag:
         began = time.monotonic()
@@ -595,7 +595,7 @@ async def test_a_broker_that_is_not_there_is_said_soon_and_blocks_nothing() -> N
     await TaskManager().aclose()
 
 
-async def test_a_broker_that_is_silent_is_said_soon_and_blocks_nothing() -> None:
+async def test_a_broker_that_is_silent_is_reported_soon_and_blocks_nothing() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

@@ -31,41 +31,45 @@ def room(monkeypatch: pytest.MonkeyPatch) -> Counted:
         return build(app, emitter, is_over)
 
     monkeypatch.setattr(engines, "engine_for", counted)
-    made = Engines(True, "memory://", "cache+memory://", {}, Emitter(EventBus(), SystemClock()), {})
-    made.app = FakeApp()
-    return made, built
+    room_engines = Engines(
+        True, "memory://", "cache+memory://", {}, Emitter(EventBus(), SystemClock()), {}
+    )
+    room_engines.app = FakeApp()
+    return room_engines, built
 
 
 async def test_a_thousand_who_ask_at_once_get_one_engine(
     room: Counted,
 ) -> None:
-    made, built = room
-    engines = await asyncio.wait_for(asyncio.gather(*(made.engine() for _ in range(1000))), 30)
+    room_engines, built = room
+    engines = await asyncio.wait_for(
+        asyncio.gather(*(room_engines.engine() for _ in range(1000))), 30
+    )
     assert len(built) == 1
     assert all(engine is engines[0] for engine in engines)
-    made.close()
+    room_engines.close()
 
 
 async def test_another_app_meanwhile_gets_an_engine_of_its_own(
     room: Counted,
 ) -> None:
-    made, built = room
-    asking = asyncio.create_task(made.engine())
+    room_engines, built = room
+    asking = asyncio.create_task(room_engines.engine())
     await asyncio.sleep(0.01)
     other = FakeApp()
-    made.app = other
+    room_engines.app = other
     await asyncio.wait_for(asking, 30)
     assert built[-1] is other
-    made.close()
+    room_engines.close()
 
 
 async def test_a_build_that_fails_is_tried_again(
     room: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, _ = room
+    room_engines, _ = room
     with monkeypatch.context() as broken:
         broken.setattr(engines, "engine_for", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            await made.engine()
-    assert await made.engine()
-    made.close()
+            await room_engines.engine()
+    assert await room_engines.engine()
+    room_engines.close()

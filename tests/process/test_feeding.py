@@ -22,11 +22,11 @@ KWARGS = st.dictionaries(st.text(max_size=3), VALUES, max_size=4)
 
 @given(ARGS, KWARGS, VALUES)
 def test_the_inputs_are_never_changed(args: list[Any], kwargs: dict[str, Any], result: Any) -> None:
-    before = copy.deepcopy((args, kwargs, result))
+    original = copy.deepcopy((args, kwargs, result))
     fed_args, fed_kwargs = feed(args, kwargs, result)
     fed_args.append("more")
     fed_kwargs["more"] = "more"
-    assert (args, kwargs, result) == before
+    assert (args, kwargs, result) == original
 
 
 @given(ARGS, KWARGS, VALUES)
@@ -69,7 +69,7 @@ def test_falsy_values_are_values() -> None:
     assert feed([1], {"a": 1}, []) == ([1], {"a": 1})
 
 
-def test_the_rule_is_told_in_words() -> None:
+def test_the_rule_is_described_in_words() -> None:
     assert describe_feed({"a": 1, "b": 2}) == "merged into kwargs: a, b"
     assert describe_feed({}) == "merged into kwargs: nothing"
     assert describe_feed([1]) == "appended to args: 1 value"

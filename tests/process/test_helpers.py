@@ -35,11 +35,11 @@ def test_of_a_huge_value_a_glimpse_is_written(caplog: pytest.LogCaptureFixture) 
     assert len(logged(caplog, ["x" * 1_000_000] * 1_000)) < 500_000
 
 
-@pytest.mark.parametrize("before", [0, 1_950, 1_990, 2_000, 50_000])
+@pytest.mark.parametrize("padding", [0, 1_950, 1_990, 2_000, 50_000])
 def test_no_part_of_a_secret_is_written_wherever_the_text_is_cut(
-    caplog: pytest.LogCaptureFixture, before: int
+    caplog: pytest.LogCaptureFixture, padding: int
 ) -> None:
-    text = "x" * before + f" redis://u:{CANARY}{CANARY}@h"
+    text = "x" * padding + f" redis://u:{CANARY}{CANARY}@h"
     assert CANARY not in logged(caplog, {"said": text, "token": CANARY})
 
 

@@ -44,18 +44,18 @@ def in_threads(count: int, work: Callable[[], Any]) -> list[Any]:
 
 
 def test_threads_that_ask_at_once_get_one_instance(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[Any] = []
+    built: list[Any] = []
     set_up = TaskManager._set_up
 
     def slow(self: TaskManager, *args: Any) -> None:
-        made.append(self)
+        built.append(self)
         threading.Event().wait(0.05)
         set_up(self, *args)
 
     monkeypatch.setattr(TaskManager, "_set_up", slow)
     got = in_threads(8, TaskManager)
-    assert len(made) == 1
-    assert all(each is made[0] for each in got)
+    assert len(built) == 1
+    assert all(each is built[0] for each in got)
     assert all(each.friends == {} for each in got)
 
 

@@ -102,10 +102,10 @@ def test_no_meta_raises(meta: dict[str, Any]) -> None:
      dt.datetime(2026, 11, 25, 9, tzinfo=dt.UTC)],
 )  # fmt: skip
 @pytest.mark.parametrize("status", ["SUCCESS", "FAILURE"])
-def test_when_it_was_done_is_told_in_seconds(done: Any, status: str) -> None:
+def test_when_it_was_done_is_reported_in_seconds(done: Any, status: str) -> None:
     assert outcome_of({"status": status, "date_done": done}).done_at == 1795597200.0
 
 
 @pytest.mark.parametrize("done", [None, "", "soon", 7])
-def test_a_date_that_is_none_is_not_told(done: Any) -> None:
+def test_a_date_that_is_none_is_not_reported(done: Any) -> None:
     assert outcome_of({"status": "SUCCESS", "date_done": done}).done_at is None

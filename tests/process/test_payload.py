@@ -19,43 +19,43 @@ class Colour(enum.Enum):
     RED = 1
 
 
-def said(args: list[Any], kwargs: dict[str, Any] | None = None) -> str:
+def problem(args: list[Any], kwargs: dict[str, Any] | None = None) -> str:
     return str(not_serialisable(args, kwargs or {}, "the serializer's words"))
 
 
 def test_a_positional_argument_is_named_by_its_number() -> None:
-    assert said([1, object()]) == "argument 2: a object cannot be sent; nothing was sent."
+    assert problem([1, object()]) == "argument 2: a object cannot be sent; nothing was sent."
 
 
 def test_a_named_argument_is_named() -> None:
-    assert said([], {"a": 1, "when": object()}).startswith("argument `when`: a object")
+    assert problem([], {"a": 1, "when": object()}).startswith("argument `when`: a object")
 
 
 def test_the_place_inside_is_named() -> None:
-    text = said([], {"rows": [{"ok": 1}, {"bad": [0, object()]}]})
+    text = problem([], {"rows": [{"ok": 1}, {"bad": [0, object()]}]})
     assert text.startswith("argument `rows`[1].bad[1]: a object cannot be sent")
 
 
 def test_a_set_gets_a_hint() -> None:
-    assert said([{1, 2}]) == "argument 1: a set cannot be sent; use a list; nothing was sent."
+    assert problem([{1, 2}]) == "argument 1: a set cannot be sent; use a list; nothing was sent."
 
 
 def test_what_contains_itself_is_named() -> None:
     loop: list[Any] = []
     loop.append(loop)
-    assert said([loop]) == "argument 1[0]: contains itself; nothing was sent."
+    assert problem([loop]) == "argument 1[0]: contains itself; nothing was sent."
 
 
 def test_what_stands_twice_does_not_contain_itself() -> None:
     twice = [1]
-    assert "contains itself" not in said([[twice, twice]])
+    assert "contains itself" not in problem([[twice, twice]])
 
 
 def test_what_is_nested_too_deep_is_named() -> None:
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
-    assert said([1, deep]) == "argument 2: nested too deep; nothing was sent."
+    assert problem([1, deep]) == "argument 2: nested too deep; nothing was sent."
 
 
 def lists(levels: int) -> list[Any]:
@@ -77,7 +77,7 @@ def test_how_deep_arguments_may_be_is_counted() -> None:
 
 @pytest.mark.parametrize("key", [(1, 2), b"x"])
 def test_a_key_that_json_does_not_know_is_named(key: Any) -> None:
-    text = said([], {"by": [{key: 1}]})
+    text = problem([], {"by": [{key: 1}]})
     assert text.startswith(f"argument `by`[0]: a {type(key).__name__} cannot be the key")
 
 
@@ -90,5 +90,5 @@ def test_a_key_that_json_does_not_know_is_named(key: Any) -> None:
     ],
 )  # fmt: skip
 def test_what_can_be_sent_is_not_blamed(value: Any) -> None:
-    text = said([value], {"a": value})
+    text = problem([value], {"a": value})
     assert text == "The arguments cannot be sent: the serializer's words; nothing was sent."

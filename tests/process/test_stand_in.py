@@ -152,7 +152,7 @@ async def test_polls_back_off_from_poll_start_to_max_poll(listener: Listener) ->
     assert [poll.attempt for poll in polls] == [1, 2, 3, 4, 5, 6]
     assert [poll.next_delay for poll in polls] == pytest.approx([0.1, 0.2, 0.3, 0.3, 0.3, 0])
     assert [poll.state for poll in polls] == ["", "", "", "", "", "SUCCESS"]
-    gaps = [after.at - before.at for before, after in itertools.pairwise(polls)]
+    gaps = [after.at - original.at for original, after in itertools.pairwise(polls)]
     for gap, delay in zip(gaps, [0.1, 0.2, 0.3, 0.3, 0.3], strict=True):
         assert gap >= delay * 0.9
 
@@ -399,7 +399,7 @@ class Racing(FakeResult):
 
 
 @pytest.mark.parametrize("asked", range(9))
-async def test_a_task_that_goes_on_between_two_questions_is_told_truly(
+async def test_a_task_that_goes_on_between_two_questions_is_reported_correctly(
     asked: int, listener: Listener
 ) -> None:
     def racing(app: FakeApp) -> FakeResult:
@@ -432,7 +432,7 @@ async def test_no_timeout_means_no_limit() -> None:
     assert await manager.send_await("load", "etl", timeout=None, **QUICK) == "done"
 
 
-async def test_a_late_end_is_told_and_its_result_stays(listener: Listener) -> None:
+async def test_a_late_end_is_reported_and_its_result_stays(listener: Listener) -> None:
     manager, app = manager_with(lambda sent: NEVER)
     with pytest.raises(TimeoutException):
         await manager.send_await("load", "etl", timeout=0.1, task_id="id-1", **QUICK)
@@ -443,7 +443,9 @@ async def test_a_late_end_is_told_and_its_result_stays(listener: Listener) -> No
     assert app.happened == ["send"]
 
 
-async def test_a_late_end_is_told_of_a_task_that_is_watched_again_too(listener: Listener) -> None:
+async def test_a_late_end_is_reported_for_a_task_that_is_watched_again_too(
+    listener: Listener,
+) -> None:
     manager, app = manager_with(lambda sent: NEVER)
     with pytest.raises(TimeoutException):
         await manager.send_await("load", "etl", timeout=0.1, task_id="id-1", **QUICK)
@@ -540,7 +542,7 @@ async def test_a_blocking_release_never_blocks_the_loop() -> None:
     assert forget.let_go_by_the_loop
 
 
-async def test_no_poll_is_told_before_the_publish_came_back(listener: Listener) -> None:
+async def test_no_poll_is_reported_before_the_publish_came_back(listener: Listener) -> None:
     held = Held("done")
     manager, _ = manager_with(held)
     sending = asyncio.ensure_future(manager.send_await("load", "etl", **QUICK))
@@ -798,15 +800,15 @@ async def test_both_chains_feed_by_the_same_rule(first: str, fed: dict[str, Any]
 async def test_a_chain_changes_no_task_params_and_runs_the_same_again() -> None:
     manager, app = manager_with(pipeline)
     steps = chain("a_dict", "a_list", "a_scalar", "all")
-    before = copy.deepcopy(steps)
+    original = copy.deepcopy(steps)
     first = await manager.chainSyncTasks(steps)
     sent, app.sent = app.sent, []
-    assert steps == before
+    assert steps == original
     assert await manager.chainSyncTasks(steps) == first
     assert [(each.name, each.args, each.kwargs) for each in app.sent] == [
         (each.name, each.args, each.kwargs) for each in sent
     ]
-    assert steps == before
+    assert steps == original
 
 
 @pytest.mark.parametrize("count", [0, 1])
@@ -905,7 +907,7 @@ async def test_chain_tasks_awaits_every_callback_with_its_own_result(listener: L
         TaskParams("etl", name, noting(number))
         for number, name in enumerate(("a_dict", "a_scalar", "all"))
     ]
-    before = copy.copy(steps)
+    original = copy.copy(steps)
     handle = await manager.chainTasks(steps)
     assert await ended(handle) == {"city": "Lisbon", "a": "result"}
     final = await asyncio.wait_for(last, SECONDS)
@@ -915,7 +917,7 @@ async def test_chain_tasks_awaits_every_callback_with_its_own_result(listener: L
         (2, {"args": [], "payload": 42}, 3),
     ]
     assert final == {"args": [], "payload": 42}
-    assert steps == before
+    assert steps == original
     advanced = listener.of(ChainAdvanced)
     ids = [sent.options["task_id"] for sent in app.sent]
     assert [(each.task_id, each.next_task_id) for each in advanced] == [

@@ -42,9 +42,9 @@ class FakeBroker:
             self.executions[message.task_id] += 1
             outcome = Outcome("SUCCESS", {"n": 1}) if good else Outcome("FAILURE", None, "E", "no")
         self.results[message.task_id] = outcome
-        self.tell(message.task_id)
+        self.publish(message.task_id)
 
-    def tell(self, task_id: str) -> None:
+    def publish(self, task_id: str) -> None:
         watch = self.watches.get(task_id)
         if watch is not None and not watch.done() and task_id in self.results:
             watch.set_result(self.results[task_id])
@@ -78,7 +78,7 @@ class FakeEngine:
     def watch(self, task_id: str, poll_start: float, max_poll: float) -> asyncio.Future[Outcome]:
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._broker.watches[task_id] = future
-        self._broker.tell(task_id)
+        self._broker.publish(task_id)
         return future
 
     def unwatch(self, task_id: str) -> None:

@@ -120,9 +120,9 @@ def test_each_of_many_is_found(count: int) -> None:
     packer = Packer()
     packer.learn({"pin": [f"{number}-secret-{number}" for number in range(count)]}, {"pin"})
     for number in (0, count // 2, count - 1):
-        told = f"it was {number}-secret-{number}."
-        assert packer.text(told) == f"it was {MASK}."
-        assert packer.text("x" * 5000 + told) == "x" * 5000 + f"it was {MASK}."
+        text = f"it was {number}-secret-{number}."
+        assert packer.text(text) == f"it was {MASK}."
+        assert packer.text("x" * 5000 + text) == "x" * 5000 + f"it was {MASK}."
 
 
 def test_thousands_of_short_ones_are_hidden_in_results_and_looked_for_by_nobody_at_length() -> None:

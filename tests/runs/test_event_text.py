@@ -44,14 +44,14 @@ STARTED = RunStarted(at=0, run_id="r", name="run", plan=Node("task", "", task=PL
         RunEnded(at=9, run_id="r", error=SAID),
     ],
 )
-def test_no_password_that_somebody_else_said_is_told(event: object) -> None:
+def test_no_password_in_foreign_text_is_shown(event: object) -> None:
     words = narrate(event)
     assert words is not None
     assert "cannot reach redis://u:••••@db" in words[2]
 
 
 @pytest.mark.parametrize("event", [*OF_STEPS, StepHeld(**STEP, because=SAID)])
-def test_no_cause_holds_a_password_that_somebody_else_said(event: Any) -> None:
+def test_no_cause_holds_a_password_from_foreign_text(event: Any) -> None:
     assert "cannot reach redis://u:••••@db" in fold(begin("", PLANNED, 0), event).cause
 
 
@@ -61,9 +61,9 @@ def test_no_cause_of_a_late_end_holds_a_password() -> None:
     assert late.cause == "cannot reach redis://u:••••@db"
 
 
-@pytest.mark.parametrize("before", range(255, 300))
-def test_a_password_at_the_end_of_what_is_told_is_not_told_in_part(before: int) -> None:
-    text = "x" * before + " " + SAID + "y" * 5000
+@pytest.mark.parametrize("padding", range(255, 300))
+def test_a_password_at_the_end_of_a_text_is_not_shown_in_part(padding: int) -> None:
+    text = "x" * padding + " " + SAID + "y" * 5000
     words = narrate(e.Failed(**TASK, error_type="E", error_message=text))
     assert words is not None
     assert "hun" not in words[2]
@@ -73,9 +73,9 @@ def test_a_password_at_the_end_of_what_is_told_is_not_told_in_part(before: int) 
 def test_a_huge_result_is_masked_where_it_is_shown_and_nowhere_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    book, looked_at = RunIndex(), []
-    book.apply(STARTED)
-    book.runs["r"].secrets.learn({"pin": "9876543"}, {"pin"})
+    index, looked_at = RunIndex(), []
+    index.apply(STARTED)
+    index.runs["r"].secrets.learn({"pin": "9876543"}, {"pin"})
     looks = Packer.text
     monkeypatch.setattr(
         Packer,
@@ -83,11 +83,11 @@ def test_a_huge_result_is_masked_where_it_is_shown_and_nowhere_else(
         lambda packer, text: looked_at.append(text) or looks(packer, text),  # type: ignore[func-returns-value]
     )
     event = e.Succeeded(**TASK, result=["the pin is 9876543"] * 50_000)
-    whole = book.take(event, results=False)
+    whole = index.take(event, results=False)
     assert whole.result is event.result
-    words = narrate(glimpse(whole, book.runs["r"].secrets))
+    words = narrate(glimpse(whole, index.runs["r"].secrets))
     assert words is not None
     assert "the pin is ••••" in words[2]
     assert "9876543" not in words[2]
     assert len(looked_at) < 100
-    assert "9876543" not in str(masked(event, book.runs["r"].secrets).result)
+    assert "9876543" not in str(masked(event, index.runs["r"].secrets).result)

@@ -219,9 +219,9 @@ class Machine(RuleBasedStateMachine):
         assert writer is not None
         for row in await journal.runs(limit=10_000):
             assert row.ended is not None, row
-            book = RunIndex()
-            book.apply_all(await journal.events_of(row.run_id))
-            run = book.runs[row.run_id]
+            index = RunIndex()
+            index.apply_all(await journal.events_of(row.run_id))
+            run = index.runs[row.run_id]
             assert (row.status, row.done, row.total, row.ended, row.error) == run_summary(
                 run, Packer()
             )

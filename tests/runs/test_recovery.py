@@ -111,8 +111,8 @@ def test_what_the_console_says() -> None:
     assert Recovery().sentence == ""
     assert Recovery(elsewhere=["x"]).sentence == ""
     assert Recovery([fine]).sentence == "1 run was interrupted: 1 resumed."
-    said = "3 runs were interrupted: 2 resumed, 1 needs you."
-    assert Recovery([fine, fine, asks]).sentence == said
+    sentence = "3 runs were interrupted: 2 resumed, 1 needs you."
+    assert Recovery([fine, fine, asks]).sentence == sentence
     assert Recovery([asks], [("c", "why")]).sentence == "2 runs were interrupted: 2 need you."
 
 

@@ -80,9 +80,9 @@ EVENTS = st.one_of(
 HISTORIES = st.lists(EVENTS, max_size=40)
 
 
-def told(book: RunIndex) -> list[Any]:
+def summary(index: RunIndex) -> list[Any]:
     return [
-        (run.status, run.ended, run.done, run.in_flight, run.steps) for run in book.runs.values()
+        (run.status, run.ended, run.done, run.in_flight, run.steps) for run in index.runs.values()
     ]
 
 
@@ -95,20 +95,20 @@ def test_one_by_one_is_the_same_as_in_any_chunks(events: list[Any], cuts: list[i
     edges = sorted({0, len(whole), *(min(cut, len(whole)) for cut in cuts)})
     for begin_, end in pairwise(edges):
         in_chunks.apply_all(whole[begin_:end])
-    assert told(one_by_one) == told(in_chunks)
+    assert summary(one_by_one) == summary(in_chunks)
 
 
 @given(HISTORIES)
 def test_an_ended_step_stays_as_it_ended(events: list[Any]) -> None:
-    book = RunIndex()
-    book.apply(START)
+    index = RunIndex()
+    index.apply(START)
     ended: dict[str, Status] = {}
     for event in events:
-        book.apply(event)
-        for path, step in book.runs["r"].steps.items():
-            before = ended.get(path)
-            if before is not None and step.status is not before:
-                assert (before, step.status) == (Status.TIMED_OUT, Status.FINISHED_LATE)
+        index.apply(event)
+        for path, step in index.runs["r"].steps.items():
+            earlier = ended.get(path)
+            if earlier is not None and step.status is not earlier:
+                assert (earlier, step.status) == (Status.TIMED_OUT, Status.FINISHED_LATE)
             if step.status.ended:
                 ended[path] = step.status
                 assert step.ended_at is not None
@@ -119,17 +119,17 @@ def test_the_fold_changes_nothing_that_it_is_given(events: list[Any]) -> None:
     step = begin("0", PLANNED, 0)
     for event in events:
         if isinstance(event, e.TaskEvent):
-            before = copy.deepcopy(step)
+            earlier = copy.deepcopy(step)
             after = fold(step, event)
-            assert step == before
+            assert step == earlier
             step = after
 
 
 @given(HISTORIES)
 def test_the_counts_are_those_of_the_steps(events: list[Any]) -> None:
-    book = RunIndex()
-    book.apply_all([START, *events])
-    run = book.runs["r"]
+    index = RunIndex()
+    index.apply_all([START, *events])
+    run = index.runs["r"]
     statuses = [step.status for step in run.steps.values()]
     assert run.done == statuses.count(Status.DONE)
     assert run.in_flight == sum(
@@ -181,7 +181,7 @@ def test_a_worker_that_is_quicker_than_the_brokers_word_still_runs_the_task() ->
     assert (step.status, step.sent_at) == (Status.RUNNING, 1)
 
 
-def test_a_start_that_is_told_again_does_not_hide_the_progress() -> None:
+def test_a_start_that_is_reported_again_does_not_hide_the_progress() -> None:
     meta = {"current": 1, "total": 4}
     progress = e.StateSeen(at=3, task_id="t0", state="PROGRESS", meta=meta)
     step = after(SENT, STARTED, progress, STARTED)
@@ -227,7 +227,7 @@ def times(step: StepState) -> tuple[float | None, ...]:
     return step.sent_at, step.began_at, step.ended_at, step.since
 
 
-def test_an_end_that_nobody_watched_is_told_for_when_it_was() -> None:
+def test_an_end_that_nobody_watched_is_reported_with_its_time() -> None:
     assert times(after(SENT, STARTED, adopted(50), done(51, 9.5))) == (1, 2, 9.5, 9.5)
     assert times(after(SENT, adopted(50), done(51, 9.5))) == (1, 1, 9.5, 9.5)
 
@@ -258,18 +258,18 @@ def test_another_clock_puts_no_end_before_its_beginning_and_none_into_the_future
 
 @pytest.mark.parametrize(("detached", "ended"), [(True, 9), (False, 52)])
 def test_a_run_that_workers_had_ends_when_its_last_step_did(detached: bool, ended: float) -> None:
-    book = RunIndex()
-    book.apply(START)
+    index = RunIndex()
+    index.apply(START)
     if detached:
-        book.apply(RunDetached(at=0, run_id="r", paths=("0",)))
+        index.apply(RunDetached(at=0, run_id="r", paths=("0",)))
     for n, task_id in enumerate(IDS):
-        book.apply(e.Adopted(at=50, task_id=task_id))
-        book.apply(e.Succeeded(at=51, task_id=task_id, result=n, done_at=7 + n))
-    book.apply(RunEnded(at=52, run_id="r"))
-    assert (book.runs["r"].status, book.runs["r"].ended) == (Status.DONE, ended)
+        index.apply(e.Adopted(at=50, task_id=task_id))
+        index.apply(e.Succeeded(at=51, task_id=task_id, result=n, done_at=7 + n))
+    index.apply(RunEnded(at=52, run_id="r"))
+    assert (index.runs["r"].status, index.runs["r"].ended) == (Status.DONE, ended)
 
 
-def test_a_task_that_no_worker_knows_is_told_so() -> None:
+def test_a_task_that_no_worker_knows_is_reported() -> None:
     step = after(SENT, e.Failed(at=2, task_id="t0", error_type="NotRegistered", error_message="x"))
     assert step.cause == "the worker does not know this task"
 
@@ -299,22 +299,22 @@ def test_progress_needs_numbers() -> None:
         assert progress_of(meta) is None
 
 
-def test_the_book_forgets_its_oldest_ended_runs_and_never_a_live_one() -> None:
-    book = RunIndex(max_runs=2)
+def test_the_index_forgets_its_oldest_ended_runs_and_never_a_live_one() -> None:
+    index = RunIndex(max_runs=2)
     for n in range(5):
         plan = Node("task", "", task=PlannedTask(f"task-{n}", "f", "x"))
-        book.apply(RunStarted(at=n, run_id=f"r{n}", name="run", plan=plan))
+        index.apply(RunStarted(at=n, run_id=f"r{n}", name="run", plan=plan))
         if n != 1:
-            book.apply(RunEnded(at=n, run_id=f"r{n}"))
-    assert "r1" in book.runs
-    assert book.place_of("task-1") is not None
-    assert book.place_of("task-0") is None
+            index.apply(RunEnded(at=n, run_id=f"r{n}"))
+    assert "r1" in index.runs
+    assert index.place_of("task-1") is not None
+    assert index.place_of("task-0") is None
 
 
 def ended(error: str, status: str, *events: Any) -> RunIndex:
-    book = RunIndex()
-    book.apply_all([START, *events, RunEnded(at=9, run_id="r", error=error, status=status)])
-    return book
+    index = RunIndex()
+    index.apply_all([START, *events, RunEnded(at=9, run_id="r", error=error, status=status)])
+    return index
 
 
 FAILED = e.Failed(at=2, task_id="t0", error_type="ValueError", error_message="no")
@@ -332,10 +332,10 @@ def test_a_run_ends_as_what_ended_it() -> None:
 
 def test_a_late_end_of_a_step_does_not_change_how_its_run_ended() -> None:
     late = e.TimedOut(at=5, task_id="t0", seconds=3)
-    book = ended("t0 did not finish in 3 s", "timed out", late)
-    book.apply(e.FinishedLate(at=20, task_id="t0", state="SUCCESS", result=7))
-    assert book.runs["r"].steps["0"].status is Status.FINISHED_LATE
-    assert book.runs["r"].status is Status.TIMED_OUT
+    index = ended("t0 did not finish in 3 s", "timed out", late)
+    index.apply(e.FinishedLate(at=20, task_id="t0", state="SUCCESS", result=7))
+    assert index.runs["r"].steps["0"].status is Status.FINISHED_LATE
+    assert index.runs["r"].status is Status.TIMED_OUT
 
 
 def test_a_run_of_an_older_journal_ends_as_the_worst_of_its_steps() -> None:
@@ -358,11 +358,11 @@ def test_a_run_that_was_cancelled_is_revoked_whatever_its_steps_ended_with() -> 
 def test_every_state_says_what_must_have_been_seen_for_it() -> None:
     (body,) = ast.parse(textwrap.dedent(inspect.getsource(Status))).body
     assert isinstance(body, ast.ClassDef)
-    told = [
+    documented = [
         one.targets[0].id
         for one, following in pairwise(body.body)
         if isinstance(one, ast.Assign)
         and isinstance(one.targets[0], ast.Name)
         and isinstance(following, ast.Expr)
     ]
-    assert told == [status.name for status in Status]
+    assert documented == [status.name for status in Status]

@@ -76,11 +76,11 @@ class Lab:
     def ended(self, process: subprocess.Popen[str]) -> None:
         """Wait for the end and check it."""
         try:
-            printed, said = process.communicate(timeout=PATIENCE)
+            printed, errors = process.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             raise AssertionError("it does not end") from None
-        check(process.returncode, self.allowed, f"{printed or ''}{said}")
+        check(process.returncode, self.allowed, f"{printed or ''}{errors}")
 
     @contextlib.contextmanager
     def console(self, *, controls: bool = False, **variables: str) -> Iterator[Terminal]:
@@ -106,10 +106,10 @@ class Lab:
         return terminal.wait_for_end(PATIENCE)
 
 
-def check(code: int, allowed: set[int], said: str) -> None:
-    assert code in allowed, f"exit code {code}, not one of {sorted(allowed)}: {said[-4000:]}"
+def check(code: int, allowed: set[int], errors: str) -> None:
+    assert code in allowed, f"exit code {code}, not one of {sorted(allowed)}: {errors[-4000:]}"
     for words in NOT_TOLD:
-        assert words not in said, said[-3000:]
+        assert words not in errors, errors[-3000:]
 
 
 def send(lab: Lab, **variables: str) -> subprocess.Popen[str]:

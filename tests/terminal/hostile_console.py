@@ -38,7 +38,7 @@ class HostileRunner(StageRunner):
             stage.sent(task, **{ALL: HOSTILE[-1]})
             stage.started(task, ALL)
             for text in HOSTILE:
-                stage.tell(
+                stage.publish(
                     e.StateSeen(at=NOON, task_id=task_id, state=text, meta={text: text}),
                     e.Polled(at=NOON, task_id=task_id, attempt=1, state=text, next_delay=1),
                     e.Noticed(at=NOON, task_id=task_id, text=text),
@@ -49,7 +49,7 @@ class HostileRunner(StageRunner):
         stage.failed(first, ALL, ALL, "\n".join(HOSTILE))
         for _, task in others:
             stage.succeeded(task, {ALL: list(HOSTILE)})
-        stage.tell(StepSkipped(at=NOON, run_id=run_id, path="", because=ALL))
+        stage.publish(StepSkipped(at=NOON, run_id=run_id, path="", because=ALL))
         stage.ended(run_id, ALL)
         return run_id
 
@@ -71,10 +71,10 @@ class HostileStage(Stage):
         self.runner = HostileRunner(self)
 
     async def start(self) -> None:
-        self.tell(BrokerChanged(at=NOON, phase="failed", label=ALL, message=ALL))
+        self.publish(BrokerChanged(at=NOON, phase="failed", label=ALL, message=ALL))
         view = ClusterView(at=NOON, queues={ALL: frozenset({ALL})}, tasks={ALL: frozenset({ALL})})
-        self.tell(BrokerChanged(at=NOON, phase="ready", label=ALL))
-        self.tell(ClusterSeen(at=NOON, view=view))
+        self.publish(BrokerChanged(at=NOON, phase="ready", label=ALL))
+        self.publish(ClusterSeen(at=NOON, view=view))
 
 
 def hostile_document() -> Document:

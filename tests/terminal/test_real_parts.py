@@ -121,7 +121,7 @@ async def test_compose_runs_a_chain_that_hands_results_on(opened: Open) -> None:
         await it.keys("ctrl+r")
         await it.keys("3")
         await it.sees("✓ done", "2/2", "lab.tasks.echo(args=[], kwargs={})")
-        [run] = it.app.state.book.runs.values()
+        [run] = it.app.state.run_index.runs.values()
         first, second = run.steps.values()
         assert dict(second.kwargs) == first.result == {"args": [], "kwargs": {}}
 

@@ -128,7 +128,7 @@ def test_a_killed_console_leaves_no_process_socket_or_file_of_the_broker(home: P
     assert [path for path in home.iterdir() if path.name != "home"] == []
 
 
-def test_a_broker_that_is_not_there_is_told_on_the_screen_which_lives_on(home: Path) -> None:
+def test_a_broker_that_is_not_there_is_reported_on_the_screen_which_lives_on(home: Path) -> None:
     own = {"BROKER_URL": "redis://:hunter2@127.0.0.1:1/0", "KIMERA_FRIENDS": "friends.yaml"}
     with terminal(["-m", "kimera_tui"], {**env(home), **own}) as console:
         console.wait_for("calculator")
@@ -142,7 +142,7 @@ def test_a_broker_that_is_not_there_is_told_on_the_screen_which_lives_on(home: P
         assert "Traceback" not in console.text
 
 
-def test_a_malformed_broker_url_is_told_on_the_screen_which_lives_on(home: Path) -> None:
+def test_a_malformed_broker_url_is_reported_on_the_screen_which_lives_on(home: Path) -> None:
     own = {"BROKER_URL": "redis://:s3cr#et@h/0", "KIMERA_FRIENDS": str(REPO / "friends.yaml")}
     with terminal(["-m", "kimera_tui"], {**env(home), **own}) as console:
         console.wait_for("a password with # must be written %23")

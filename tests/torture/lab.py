@@ -21,7 +21,7 @@ from kimera_tui.runs.journal.queries import events_of_run
 from kimera_tui.runs.journal.summaries import run_summary, step_row
 from kimera_tui.runs.journal.value_codec import Packer
 from tests.conftest import REPO
-from tests.process.redis.servers import Server, wait_for_worker
+from tests.process.redis.servers import Server, unrelated_worker, wait_for_worker
 from tests.torture.shapes import DOCUMENTS, HANDED_OVER, SHAPES, SLOW
 from tests.torture.zygote import Order
 
@@ -32,7 +32,12 @@ PAUSE = 0.04
 
 @contextlib.contextmanager
 def torture_worker(server: Server, broker: str = "") -> Iterator[None]:
-    """A worker whose results go to the server; ``broker`` is where its messages come from."""
+    """A worker whose results go to the server, beside one that has nothing to do with its queue.
+
+    Args:
+        server: Keeps results and counts.
+        broker: Where messages come from; empty for the server.
+    """
     broker = broker or server.url()
     env = {
         **os.environ,
@@ -49,8 +54,9 @@ def torture_worker(server: Server, broker: str = "") -> Iterator[None]:
         cwd=Path(__file__).parent, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        wait_for_worker(broker, "torture@lab", process)
-        yield
+        with unrelated_worker(broker, server.url(), server.url(5)):
+            wait_for_worker(broker, "torture@lab", process)
+            yield
     finally:
         process.kill()
         process.wait()
@@ -260,9 +266,9 @@ class Torture:
 
     def _compare(self, db: sqlite3.Connection, run_id: str, outcome: Outcome) -> None:
         """No task ran twice or unasked, and the tables are what a fold of the events says."""
-        book = RunIndex()
-        book.apply_all(events_of_run(db, run_id))
-        run = book.runs[run_id]
+        index = RunIndex()
+        index.apply_all(events_of_run(db, run_id))
+        run = index.runs[run_id]
         key, *stored = db.execute(
             "SELECT key, status, done, total, ended, error FROM run WHERE run_id = ?", (run_id,)
         ).fetchone()

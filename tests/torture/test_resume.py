@@ -40,11 +40,11 @@ class Console:
     journal: Journal
     manager: TaskManager
     mailbox: Any
-    book: RunIndex
+    index: RunIndex
 
     def run(self, run_id: str) -> RunState:
-        self.book.apply_all(self.mailbox.drain())
-        return self.book.runs[run_id]
+        self.index.apply_all(self.mailbox.drain())
+        return self.index.runs[run_id]
 
     async def until(self, run_id: str, path: str, *statuses: Status) -> None:
         async with asyncio.timeout(10):
@@ -235,7 +235,7 @@ async def test_cancelling_revokes_what_is_in_flight_and_sends_nothing_more(
         run_id = here.runner.start(flow(step(), step()))
         await here.until(run_id, "0", Status.QUEUED, Status.RUNNING)
         receipts = await here.runner.cancel(run_id)
-        assert {receipt.worker for receipt in receipts} == {"torture@lab"}
+        assert {receipt.worker for receipt in receipts} == {"torture@lab", "elsewhere@lab"}
         run = here.run(run_id)
         assert run.status is Status.REVOKED
         assert run.error == "cancelled"

@@ -30,11 +30,11 @@ async def left_at(path: Path, server: Server, *steps: Any, wanted: Status) -> st
     return run_id
 
 
-async def told(here: Console) -> str:
+async def whereabouts(here: Console) -> str:
     """The first notice."""
     while True:
         for event in here.mailbox.drain():
-            here.book.apply_all([event])
+            here.index.apply_all([event])
             if isinstance(event, Noticed):
                 return event.text
         await here.mailbox.wait()
@@ -44,7 +44,7 @@ async def test_a_step_in_its_queue_is_said_to_be_there(tmp_path: Path, server: S
     run_id = await left_at(tmp_path / "runs.db", server, step(friend="idle"), wanted=Status.QUEUED)
     async with console(tmp_path / "runs.db", server.url()) as second:
         assert (await second.runner.resume(run_id)).needs == []
-        assert await told(second) == f"in queue {IDLE}, next in line"
+        assert await whereabouts(second) == f"in queue {IDLE}, next in line"
         found = second.run(run_id).steps["0"]
         assert (found.status, found.cause) == (
             Status.QUEUED, f"in queue {IDLE}, next in line",
@@ -59,7 +59,7 @@ async def test_a_step_that_runs_is_said_to_be_with_its_worker(
     async with console(tmp_path / "runs.db", server.url()) as second:
         resumed = await second.runner.resume(run_id)
         assert (resumed.watched, resumed.needs) == (1, [])
-        assert (await told(second)).startswith("with worker torture@lab")
+        assert (await whereabouts(second)).startswith("with worker torture@lab")
         assert (await second.ended(run_id)).status is Status.DONE
 
 

@@ -10,7 +10,7 @@ import redis
 from celery import Celery
 
 app: Any = Celery("torture", broker=os.environ["LAB_BROKER"], backend=os.environ["LAB_BACKEND"])
-app.conf.update(worker_hijack_root_logger=False, accept_content=["json"])
+app.conf.update(worker_hijack_root_logger=False, accept_content=["json"], task_track_started=False)
 _counts = redis.Redis.from_url(os.environ["LAB_COUNTS"])
 
 

@@ -29,7 +29,7 @@ from kimera_tui.documents.calls import Workflow
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.dump import header_of
 from kimera_tui.execution.cancel import Cancelled
-from kimera_tui.execution.detach.blockers import Ground, Stop, stops
+from kimera_tui.execution.detach.blockers import Blocker, Ground, find_blockers
 from kimera_tui.execution.detach.handover import CannotDetach
 from kimera_tui.execution.planning import DocumentPlanner, plan_of
 from kimera_tui.execution.preflight import Facts
@@ -85,14 +85,14 @@ class StageJournal(Journal):
 
     def __init__(self) -> None:
         self.clock = StillClock()
-        self.told: list[object] = []
+        self.events: list[object] = []
         super().__init__(Path("/nonexistent/runs.db"), self.clock)
 
     async def runs(
         self, search: str = "", limit: int = 200, saved: Mapping[str, str] | None = None
     ) -> list[RunRow]:
-        book = RunIndex()
-        book.apply_all(self.told)
+        index = RunIndex()
+        index.apply_all(self.events)
         rows = [
             RunRow(
                 run_id=run.run_id,
@@ -107,17 +107,17 @@ class StageJournal(Journal):
                 error="",
                 parent="",
             )
-            for run in reversed(book.runs.values())
+            for run in reversed(index.runs.values())
         ]
         wanted = resolve(parse(search), saved or {})
         return [row for row in rows if meets(wanted, row, self.clock.now())]
 
     async def events_of(self, run_id: str) -> list[Any]:
-        book = RunIndex()
+        index = RunIndex()
         found = []
-        for event in self.told:
-            changed = book.apply(event)
-            place = book.place_of(getattr(event, "task_id", ""))
+        for event in self.events:
+            changed = index.apply(event)
+            place = index.place_of(getattr(event, "task_id", ""))
             if changed == run_id or (place is not None and place[0].run_id == run_id):
                 found.append(event)
         return found
@@ -134,7 +134,7 @@ class StageRunner(Runner):
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
-        self.refused: Sequence[Stop] = ()
+        self.refused: Sequence[Blocker] = ()
         """What keeps the rest of a run from being detached."""
 
     def start(self, workflow: Workflow) -> str:
@@ -142,35 +142,35 @@ class StageRunner(Runner):
         run_id = self.stage.new_id()
         return self.begin(run_id, workflow.name, plan_of(workflow.root, self.stage.new_id))
 
-    def run(self, document: Document, given: RunInputs = NO_INPUTS) -> str:
-        self.stage.documents.append((document, given))
+    def run(self, document: Document, run_inputs: RunInputs = NO_INPUTS) -> str:
+        self.stage.documents.append((document, run_inputs))
         run_id = self.stage.new_id()
         plan = DocumentPlanner(self.stage.new_id).plan(document)
         header = header_of(document)
-        return self.begin(run_id, document.name, plan, inputs=given.inputs, header=header)
+        return self.begin(run_id, document.name, plan, inputs=run_inputs.inputs, header=header)
 
     def begin(self, run_id: str, name: str, plan: Node, **fields: Any) -> str:
         self.stage.plans.append(list(plan.leaves()))
         at = self.stage.clock.now()
-        self.stage.tell(RunStarted(at=at, run_id=run_id, name=name, plan=plan, **fields))
+        self.stage.publish(RunStarted(at=at, run_id=run_id, name=name, plan=plan, **fields))
         return run_id
 
-    async def stops(self, document: Document) -> Sequence[Stop]:
+    async def blockers(self, document: Document) -> Sequence[Blocker]:
         friends = {name: friend.as_mapping() for name, friend in self.stage.friends.items()}
-        return stops(DocumentPlanner(self.stage.new_id).plan(document), Ground(friends))
+        return find_blockers(DocumentPlanner(self.stage.new_id).plan(document), Ground(friends))
 
-    async def detach(self, document: Document, given: RunInputs = NO_INPUTS) -> str:
-        run_id = self.run(document, given)
-        self.stage.tell(RunDetached(at=self.stage.clock.now(), run_id=run_id, paths=("0",)))
+    async def detach(self, document: Document, run_inputs: RunInputs = NO_INPUTS) -> str:
+        run_id = self.run(document, run_inputs)
+        self.stage.publish(RunDetached(at=self.stage.clock.now(), run_id=run_id, paths=("0",)))
         return run_id
 
     async def detach_rest(self, run_id: str) -> None:
         self.stage.acts.append(("detach", run_id))
         if self.refused:
             raise CannotDetach(self.refused)
-        self.stage.tell(RunDetached(at=self.stage.clock.now(), run_id=run_id, paths=("1",)))
+        self.stage.publish(RunDetached(at=self.stage.clock.now(), run_id=run_id, paths=("1",)))
 
-    async def resume(self, run_id: str, given: RunInputs = NO_INPUTS) -> Resumed:
+    async def resume(self, run_id: str, run_inputs: RunInputs = NO_INPUTS) -> Resumed:
         self.stage.acts.append(("resume", run_id))
         return Resumed(run_id, "")
 
@@ -194,10 +194,10 @@ class StageConnection(Connection):
     async def start(self) -> None:
         label = "embedded valkey 9.1.2"
         if self.up.is_set():
-            self.stage.tell(BrokerChanged(at=NOON, phase="ready", label=label))
-            self.stage.tell(ClusterSeen(at=NOON, view=VIEW))
+            self.stage.publish(BrokerChanged(at=NOON, phase="ready", label=label))
+            self.stage.publish(ClusterSeen(at=NOON, view=VIEW))
         else:
-            self.stage.tell(BrokerChanged(at=NOON, phase="starting", label=label))
+            self.stage.publish(BrokerChanged(at=NOON, phase="starting", label=label))
 
     async def runner(self) -> StageRunner:
         await self.up.wait()
@@ -225,8 +225,8 @@ class StageRuns(Runs):
     async def recover(self) -> Recovery:
         return self.stage.recovery
 
-    async def replay(self, run_id: str, wish: ReplayRequest) -> str:
-        self.stage.acts.append((run_id, wish))
+    async def replay(self, run_id: str, request: ReplayRequest) -> str:
+        self.stage.acts.append((run_id, request))
         return run_id
 
     async def cancel(self, run_id: str) -> Cancelled:
@@ -238,7 +238,7 @@ class StageRuns(Runs):
     async def revoke(self, task_id: str, *, terminate: bool, signal: str) -> Sequence[Receipt]:
         self.stage.acts.append((task_id, terminate, signal))
         receipts, at = self.stage.receipts, self.stage.clock.now()
-        self.stage.tell(
+        self.stage.publish(
             e.RevokeSent(at=at, task_id=task_id, terminate=terminate, receipts=receipts, asked=True)
         )
         return receipts
@@ -312,16 +312,16 @@ class Stage(Console):
         journal: StageJournal | None = None,
     ) -> None:
         self.friends = dict(friends)
-        self.said: list[str] = []
+        self.notices: list[str] = []
         self.friends_file = Path("friends.yaml")
         self.friends_problem = problem
         self.friends_lines: Sequence[str] = ()
-        self.say = self.said.append
+        self.say = self.notices.append
         self.bus = EventBus()
         self.guard = Guard(read_only=False, friends=self.friends)
         self.permissions = Permissions({}, self.friends_file, self.friends)
         self.journal = journal or StageJournal()
-        self.clock, self.told = self.journal.clock, self.journal.told
+        self.clock, self.events = self.journal.clock, self.journal.events
         self.facts_now = Facts(view=VIEW)
         self.launched: list[Workflow] = []
         self.documents: list[tuple[Document, RunInputs]] = []
@@ -348,9 +348,9 @@ class Stage(Console):
     def new_id(self) -> str:
         return f"00000000-0000-4000-8000-{next(self._ids):012}"
 
-    def tell(self, *events: object) -> None:
+    def publish(self, *events: object) -> None:
         for event in events:
-            self.told.append(event)
+            self.events.append(event)
             self.bus.publish(event)
 
     # What happens to a step, in the order in which it happens
@@ -358,7 +358,7 @@ class Stage(Console):
     def sent(self, task: PlannedTask, **kwargs: Any) -> None:
         friend = self.friends[task.friend]
         name = f"{friend.route}.{task.task_name}"
-        self.tell(
+        self.publish(
             e.Sending(
                 at=self.clock.now(),
                 task_id=task.task_id,
@@ -379,7 +379,7 @@ class Stage(Console):
         )
 
     def started(self, task: PlannedTask, worker: str = "demo@kimera") -> None:
-        self.tell(
+        self.publish(
             e.StateSeen(
                 at=self.clock.now(),
                 task_id=task.task_id,
@@ -391,11 +391,11 @@ class Stage(Console):
     def progress(self, task: PlannedTask, done: int, total: int) -> None:
         meta = {"current": done, "total": total}
         at = self.clock.now()
-        self.tell(e.StateSeen(at=at, task_id=task.task_id, state="PROGRESS", meta=meta))
+        self.publish(e.StateSeen(at=at, task_id=task.task_id, state="PROGRESS", meta=meta))
 
     def succeeded(self, task: PlannedTask, result: Any) -> None:
         at, task_id = self.clock.now(), task.task_id
-        self.tell(
+        self.publish(
             e.Polled(at=at, task_id=task_id, attempt=1, state="SUCCESS", next_delay=0),
             e.Succeeded(at=at, task_id=task_id, result=result),
             e.CallbackStarted(at=at, task_id=task_id, callback="hand on the result"),
@@ -403,7 +403,7 @@ class Stage(Console):
         )
 
     def failed(self, task: PlannedTask, kind: str, message: str, traceback: str = "") -> None:
-        self.tell(
+        self.publish(
             e.Failed(
                 at=self.clock.now(),
                 task_id=task.task_id,
@@ -414,7 +414,7 @@ class Stage(Console):
         )
 
     def ended(self, run_id: str, error: str = "") -> None:
-        self.tell(RunEnded(at=self.clock.now(), run_id=run_id, error=error))
+        self.publish(RunEnded(at=self.clock.now(), run_id=run_id, error=error))
 
 
 async def settle(pilot: Pilot[Any]) -> None:

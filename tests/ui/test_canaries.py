@@ -31,7 +31,7 @@ class Journaled(StageJournal):
     """Returns past runs as the file would."""
 
     async def events_of(self, run_id: str) -> list[Any]:
-        packer, told = Packer(), []
+        packer, decoded = Packer(), []
         for event in await super().events_of(run_id):
             columns = {
                 name: getattr(event, name)
@@ -39,8 +39,8 @@ class Journaled(StageJournal):
                 if hasattr(event, name)
             }
             if type(event).__name__ in KINDS:
-                told.append(decode(type(event).__name__, encode(event, packer), columns))
-        return told
+                decoded.append(decode(type(event).__name__, encode(event, packer), columns))
+        return decoded
 
 
 def leaks(text: str) -> list[str]:

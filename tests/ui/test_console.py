@@ -253,7 +253,7 @@ async def test_help_quit_and_palette_are_on_the_last_line_at_80_columns(key: str
         assert "^p palette" in last
 
 
-async def test_a_malformed_friends_file_is_told_on_the_screen_which_lives_on() -> None:
+async def test_a_malformed_friends_file_is_reported_on_the_screen_which_lives_on() -> None:
     stage = Stage(friends={}, problem="friends.yaml, line 3: friends.a.quue: unknown key 'quue'.")
     app = KimeraApp(stage)
     async with app.run_test(size=(120, 36)) as pilot:
@@ -264,18 +264,16 @@ async def test_a_malformed_friends_file_is_told_on_the_screen_which_lives_on() -
         assert "No runs yet." in grid(app)
 
 
-async def test_a_broker_that_refuses_the_password_is_told_on_the_status_line_until_it_is_back() -> (
-    None
-):
+async def test_a_refused_password_is_shown_on_the_status_line_until_the_broker_is_back() -> None:
     stage, which = Stage(), "broker"
     app = KimeraApp(stage)
     async with app.run_test(size=(120, 36)) as pilot:
         await settle(pilot)
         reason = "at 127.0.0.1:6379 wants a password."
-        stage.tell(ConnectionLost(at=NOON, which=which, reason=reason))
+        stage.publish(ConnectionLost(at=NOON, which=which, reason=reason))
         await settle(pilot)
         assert "embedded valkey 9.1.2: broker at 127.0.0.1:6379 wants a password │" in grid(app)
-        stage.tell(ConnectionBack(at=NOON, which=which))
+        stage.publish(ConnectionBack(at=NOON, which=which))
         await settle(pilot)
         assert "wants a password" not in grid(app).splitlines()[-1]
         assert "embedded valkey 9.1.2 │" in grid(app)

@@ -31,8 +31,8 @@ def test_the_report_of_a_worker_says_where_it_failed_and_the_sentence_with_what(
     try:
         goes_wrong()
     except ZeroDivisionError as error:
-        said = report_crash(WorkerFailed(error))
-    assert said.startswith("Kimera crashed (ZeroDivisionError); ")
+        text = report_crash(WorkerFailed(error))
+    assert text.startswith("Kimera crashed (ZeroDivisionError); ")
     assert "in goes_wrong" in report(home)
 
 
@@ -41,10 +41,10 @@ def test_the_report_holds_no_value_that_a_model_refused(home: Path) -> None:
         pin: int
         code: int
 
-    given = {"pin": "hunter2-a", "code": "input_type=x, input_type=hunter2-b\n"}
+    answers = {"pin": "hunter2-a", "code": "input_type=x, input_type=hunter2-b\n"}
     try:
         try:
-            Login.model_validate(given)
+            Login.model_validate(answers)
         except ValueError as error:
             raise RuntimeError(f"it can't be: {error!r}") from error
     except RuntimeError as error:
@@ -60,16 +60,16 @@ def test_the_report_hides_the_declared_secrets_of_every_run(home: Path) -> None:
         raise ValueError("pin 60418827, {'short': 7}, 7 rows")
     except ValueError as error:
         report_crash(error)
-    said = report(home)
-    assert "ValueError: pin ••••, {'short': ••••}, 7 rows" in said
-    assert "60418827" not in said
+    text = report(home)
+    assert "ValueError: pin ••••, {'short': ••••}, 7 rows" in text
+    assert "60418827" not in text
 
 
 def test_the_report_is_private_whatever_the_umask(home: Path) -> None:
-    before = os.umask(0)
+    old_umask = os.umask(0)
     try:
         report_crash(ZeroDivisionError())
     finally:
-        os.umask(before)
+        os.umask(old_umask)
     (path,) = (home / "state").glob("crash-*")
     assert [each.stat().st_mode & 0o777 for each in (path, path.parent)] == [0o600, 0o700]

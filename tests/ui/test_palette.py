@@ -140,7 +140,7 @@ async def everything(folder: Path, mode: str) -> AsyncIterator[Composing]:
             it.stage.started(first)
             if ends:
                 it.stage.failed(first, "ValueError", "no")
-                it.stage.ended(next(iter(it.app.state.book.runs)), "one failed")
+                it.stage.ended(next(iter(it.app.state.run_index.runs)), "one failed")
             await it.keys("2")
         await it.put([])
         await open_saved(it)
@@ -195,7 +195,7 @@ async def test_nothing_that_is_picked_acts_before_it_is_asked_about(
     monkeypatch.setenv("VISUAL", "true")
     async with everything(tmp_path, mode) as it:
         it.stage.workflows.blockers = nothing
-        before = acted(it, tmp_path)
+        original = acted(it, tmp_path)
         for action in (a for scope in (mode, "runs") for a in actions_of(scope)):
             screen = it.app.screen
             if action.scope not in screen.SCOPES:  # type: ignore[attr-defined]
@@ -205,7 +205,7 @@ async def test_nothing_that_is_picked_acts_before_it_is_asked_about(
                 table.move_cursor(1 if run == "ended" else 0)
             await ActionCommands(screen)._do(action)
             await it.keys("enter", "enter")
-            assert acted(it, tmp_path) == before, action.id
+            assert acted(it, tmp_path) == original, action.id
             await back_to(it, mode)
         assert it.picture
 

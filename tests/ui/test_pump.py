@@ -1,4 +1,4 @@
-"""The pump: whatever happens at once, the book has it all."""
+"""The pump: whatever happens at once, the index has it all."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ async def test_a_big_run_that_ends_before_anything_of_it_is_folded_ends_as_it_di
     calls = [{"id": f"s{n}", "task": "calculator.add"} for n in range(STEPS)]
     document = Document.model_validate({"name": "big", "steps": [{"id": "all", "para": calls}]})
     plan = DocumentPlanner(lambda: f"task {next(ids)}").plan(document)
-    bus, book, lost = EventBus(), RunIndex(), list[Any]()
-    pump = Pump(bus, lambda events: book.apply_all(events) and None, lost.append)  # type: ignore[arg-type]
+    bus, index, lost = EventBus(), RunIndex(), list[Any]()
+    pump = Pump(bus, lambda events: index.apply_all(events) and None, lost.append)  # type: ignore[arg-type]
     bus.publish(RunStarted(at=NOON, run_id="run", name="big", plan=plan))
     for _, task in plan.leaves():
         where = {"task": "add", "friend": "calculator", "queue": "q"}
@@ -33,5 +33,5 @@ async def test_a_big_run_that_ends_before_anything_of_it_is_folded_ends_as_it_di
         bus.publish(e.Succeeded(at=NOON, task_id=task.task_id, result=5))
     bus.publish(RunEnded(at=NOON, run_id="run"))
     pump.flush()
-    assert {step.status for step in book.runs["run"].steps.values()} == {Status.DONE}
+    assert {step.status for step in index.runs["run"].steps.values()} == {Status.DONE}
     assert lost == [0]

@@ -145,7 +145,7 @@ async def test_a_search_that_is_typed_in_one_burst_does_nothing_else() -> None:
         assert screen.table.has_focus
         assert screen.table.marked == ""
         assert not screen.past.only_bad
-        assert it.told == ""
+        assert it.toasts == ""
 
 
 async def test_what_was_typed_before_the_key_that_sends_is_sent() -> None:
@@ -165,7 +165,7 @@ async def test_a_question_is_not_answered_by_what_was_typed_before_it_was_there(
         await burst(it, "C", "right", "enter")
         assert isinstance(it.app.screen, Confirm)
         assert it.stage.acts == []
-        assert UNSEEN in it.told
+        assert UNSEEN in it.toasts
         await it.keys("right", "enter")
         assert len(it.stage.acts) == 1
 
@@ -175,7 +175,7 @@ async def test_no_replay_begins_before_its_plan_was_seen(keys: list[str]) -> Non
     async with composer() as it:
         await it.put(STEPS)
         await it.keys("r")
-        it.stage.ended(next(iter(it.app.state.book.runs)))
+        it.stage.ended(next(iter(it.app.state.run_index.runs)))
         await it.keys()
         await burst(it, *keys)
         assert isinstance(it.app.screen, AskReplay)
@@ -196,10 +196,10 @@ async def test_keys_that_wait_too_long_are_refused_and_said_to_be(
 
         it.stage.workflows.problems = slow
         at_once(it, "r", "d")
-        await until(it.pilot, lambda: BUSY in it.told)
+        await until(it.pilot, lambda: BUSY in it.toasts)
         it.app.clear_notifications()
         await it.pilot.press("d")
-        assert BUSY in it.told
+        assert BUSY in it.toasts
         assert shape(it.document.steps) == ["one", "two", "three"]
         await it.pilot.press("1")
         assert isinstance(it.app.screen, FriendsScreen)
@@ -210,7 +210,7 @@ async def test_a_key_after_the_first_change_of_mode_is_for_that_mode() -> None:
     async with composer() as it:
         await it.put(STEPS)
         await it.keys("r")
-        it.stage.ended(next(iter(it.app.state.book.runs)))
+        it.stage.ended(next(iter(it.app.state.run_index.runs)))
         await it.keys("2")
         await burst(it, "4", "p")
         assert isinstance(it.app.screen, AskReplay)
@@ -254,7 +254,7 @@ async def test_quitting_waits_for_nothing_for_long(monkeypatch: pytest.MonkeyPat
         it.stage.workflows.problems = never
         at_once(it, "r", "d", "ctrl+q")
         await until(it.pilot, lambda: isinstance(it.app.screen, Confirm))
-        assert BUSY in it.told
+        assert BUSY in it.toasts
         assert shape(it.document.steps) == ["two", "one", "three"]
 
 

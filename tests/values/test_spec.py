@@ -283,8 +283,8 @@ odd_texts = st.sampled_from(["0001-01-01T00:00:00", "9999-12-31T23:59:59-14:00",
 def test_whatever_is_typed_or_given_is_taken_or_refused_in_a_sentence(
     spec: Input, text: str, value: Any
 ) -> None:
-    said = [refusal(lambda: spec.read("x", text)), refusal(lambda: spec.check("x", value))]
-    for sentence in (*said, *(sentence for _, sentence in spec.problems("x"))):
+    sentences = [refusal(lambda: spec.read("x", text)), refusal(lambda: spec.check("x", value))]
+    for sentence in (*sentences, *(sentence for _, sentence in spec.problems("x"))):
         assert "\n" not in sentence
         assert not sentence or sentence.endswith(".")
 
@@ -326,7 +326,7 @@ def test_whatever_is_taken_is_taken_again(spec: Input, value: Any) -> None:
         ({"pattern": r"(\w{1000}){1000}"}, "pattern", "is not a regular expression: Compiled reg"),
     ],
 )
-def test_a_declaration_that_makes_no_sense_is_told_with_its_key(
+def test_a_declaration_that_makes_no_sense_is_reported_with_its_key(
     fields: dict[str, Any], key: str, sentence: str
 ) -> None:
     [(where, found)] = Input.model_validate(fields).problems("x")

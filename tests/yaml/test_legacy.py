@@ -26,7 +26,7 @@ from kimera_tui.yaml.reading import parse_yaml
         ("2026-01-31T12:30:00Z", "now text, not a time"),
     ],
 )
-def test_a_value_that_is_read_otherwise_is_told_with_its_line(text: str, words: str) -> None:
+def test_a_value_that_is_read_otherwise_is_reported_with_its_line(text: str, words: str) -> None:
     [found] = reread_in(f"a:\n  - {text}\n")
     assert found.sentence == f"line 2: {words}"
 
@@ -36,7 +36,7 @@ def test_a_value_that_is_read_otherwise_is_told_with_its_line(text: str, words: 
     ["a", "true", "~", "'no'", '"12:30"', "7", "0x1F", "1.5", ".5", "2026-01-31", "=", "|\n  no\n",
      "turn it on", "2026-13-45", ""],
 )  # fmt: skip
-def test_a_value_that_is_read_as_ever_is_not_told(text: str) -> None:
+def test_a_value_that_is_read_as_ever_is_not_reported(text: str) -> None:
     assert list(reread_in(f"a: {text}\n")) == []
 
 
@@ -47,4 +47,4 @@ def test_whatever_is_read_is_compared(text: str) -> None:
         parse_yaml(text, "f")
     except ConfigError:
         return
-    assert all(found.before != found.now for found in reread_in(text))
+    assert all(found.old != found.new for found in reread_in(text))

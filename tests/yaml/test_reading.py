@@ -116,7 +116,7 @@ def test_what_could_do_harm_or_be_misread_is_refused_with_its_line(
         ("depth 10,000", "nested deeper than 200"),
     ],
 )
-def test_every_cap_is_told(name: str, sentence: str) -> None:
+def test_every_cap_is_reported(name: str, sentence: str) -> None:
     with pytest.raises(Malformed, match=sentence):
         parse_yaml(CAPS[name](), "f")
 

@@ -13,16 +13,16 @@ from kimera_tui.runs.state import RUNS, LastKnown, StepState, worker_of
 E = TypeVar("E")
 
 
-def news_of(event: E, book: RunIndex) -> tuple[E, Words | None]:
-    """Fold an event into the book.
+def news_of(event: E, index: RunIndex) -> tuple[E, Words | None]:
+    """Fold an event into the index.
 
     Returns:
         The event without secrets, and its words; no words if it is of no interest to people or
-        only repeats what the book knows.
+        only repeats what the index knows.
     """
-    place = book.step_of(event)
+    place = index.step_of(event)
     known = place is not None and _is_known(place[1], event)
-    shown = book.take(event)
+    shown = index.take(event)
     return shown, None if known else narrate(shown)
 
 

@@ -73,7 +73,7 @@ class WayOut:
     def interruptible(self) -> Iterator[None]:
         """Raise KeyboardInterrupt at a signal: a prompt would keep waiting otherwise."""
         numbers = CODES if self._heeds else (signal.SIGINT,)
-        before = {
+        old_handlers = {
             number: signal.signal(number, self._raise)
             for number in numbers
             if signal.getsignal(number) is not signal.SIG_IGN
@@ -81,7 +81,7 @@ class WayOut:
         try:
             yield
         finally:
-            for number, handler in before.items():
+            for number, handler in old_handlers.items():
                 signal.signal(number, handler)
 
     def begin(self, code: int) -> None:

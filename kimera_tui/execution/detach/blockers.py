@@ -12,7 +12,7 @@ from kimera_tui.runs.plan import Node
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class Blocker:
     """One reason why a run cannot be detached."""
 
     path: str
@@ -32,7 +32,7 @@ class Ground:
     """Whether the result backend can join paras: only Redis can."""
 
 
-def stops(plan: Node, ground: Ground, known: Known = lambda path: None) -> list[Stop]:
+def find_blockers(plan: Node, ground: Ground, known: Known = lambda path: None) -> list[Blocker]:
     """What blocks detaching the rest of a plan, in the order of the steps.
 
     Args:
@@ -46,9 +46,9 @@ def stops(plan: Node, ground: Ground, known: Known = lambda path: None) -> list[
     rest = rest_of(plan, known)
     order = {node.path: number for number, (_, node) in enumerate(plan.walk())}
     blockers = [*_of_ended(rest), *_of_nodes(plan, rest, known), *_Items(ground, rest).all()]
-    blockers.sort(key=lambda stop: order[stop.path])
+    blockers.sort(key=lambda blocker: order[blocker.path])
     if plan.finals:
-        blockers.append(Stop("", "finally", "finally: workers do not notice the end of a run"))
+        blockers.append(Blocker("", "finally", "finally: workers do not notice the end of a run"))
     return blockers
 
 
@@ -57,20 +57,20 @@ def name_of(node: Node) -> str:
     return node.id or (node.task.task_name if node.task is not None else node.kind)
 
 
-def _stop(node: Node, why: str) -> Stop:
-    return Stop(node.path, node.id, f"{name_of(node)}: {why}")
+def _blocker(node: Node, why: str) -> Blocker:
+    return Blocker(node.path, node.id, f"{name_of(node)}: {why}")
 
 
-def _of_ended(rest: Rest) -> Iterator[Stop]:
+def _of_ended(rest: Rest) -> Iterator[Blocker]:
     for node in rest.failed:
-        yield _stop(node, "did not succeed, so the steps after it cannot run")
+        yield _blocker(node, "did not succeed, so the steps after it cannot run")
 
 
-def _of_nodes(plan: Node, rest: Rest, known: Known) -> Iterator[Stop]:
+def _of_nodes(plan: Node, rest: Rest, known: Known) -> Iterator[Blocker]:
     for _, node in plan.walk():
         if node.path in rest.paths:
             for why in _rules(node, begun=any(known(path) for path, _ in node.leaves())):
-                yield _stop(node, why)
+                yield _blocker(node, why)
 
 
 def _rules(node: Node, *, begun: bool) -> Iterator[str]:
@@ -98,10 +98,10 @@ class _Items:
     ground: Ground
     rest: Rest
 
-    def all(self) -> Iterator[Stop]:
+    def all(self) -> Iterator[Blocker]:
         yield from self._sequence(self.rest.items, joined=False)
 
-    def _sequence(self, items: Sequence[Left], *, joined: bool) -> Iterator[Stop]:
+    def _sequence(self, items: Sequence[Left], *, joined: bool) -> Iterator[Blocker]:
         """Blockers in a sequence; ``joined`` if a join takes its result."""
         for number, item in enumerate(items):
             after = items[number + 1] if number + 1 < len(items) else None
@@ -109,24 +109,26 @@ class _Items:
                 yield from self._call(item)
                 continue
             for why in self._fork(item, after, joined=joined):
-                yield _stop(item.node, why)
+                yield _blocker(item.node, why)
             for branch in item.branches:
                 yield from self._sequence(branch, joined=after is not None)
 
-    def _call(self, call: Call) -> Iterator[Stop]:
+    def _call(self, call: Call) -> Iterator[Blocker]:
         node, task = call.node, call.node.task
         if task is None:
             return
         entry = self.ground.friends.get(task.friend, {})
         if entry.get("broker") or entry.get("backend"):
-            yield _stop(node, f"`{task.friend}` has its own broker, which other workers do not use")
-        waits = call.before is PENDING
+            yield _blocker(
+                node, f"`{task.friend}` has its own broker, which other workers do not use"
+            )
+        waits = call.upstream is PENDING
         if waits and (passing := node.rules.passing) not in ("first", "none"):
             why = "workers pass a result as the first argument, `pass: first`"
-            yield _stop(node, f"has `pass: {passing}`: {why}")
+            yield _blocker(node, f"has `pass: {passing}`: {why}")
         if node.rules.templated:
             for name in self._unknown(call):
-                yield _stop(node, f"looks up `{name}`, which is not known yet")
+                yield _blocker(node, f"looks up `{name}`, which is not known yet")
 
     def _unknown(self, call: Call) -> Iterator[str]:
         """What its templates look up that has no value yet."""
@@ -135,7 +137,7 @@ class _Items:
             return
         names: dict[str, None] = {}
         for each in references_in([list(task.args), dict(task.kwargs)]):
-            if each.root == "prev" and call.before is PENDING:
+            if each.root == "prev" and call.upstream is PENDING:
                 names["prev"] = None
             if each.root == "steps" and each.path and each.path[0] not in self.rest.steps:
                 names[f"steps.{each.path[0]}"] = None

@@ -61,7 +61,7 @@ def compiled(
 
 def root_paths(rest: Rest) -> list[str]:
     """Paths of the tasks that this console publishes: those that wait for nothing."""
-    return [call.node.path for call in rest.calls() if call.before is not PENDING]
+    return [call.node.path for call in rest.calls() if call.upstream is not PENDING]
 
 
 @dataclass(slots=True)
@@ -109,8 +109,8 @@ class _Compiler:
         node, task = call.node, call.node.task
         if task is None:
             raise TypeError(f"There is no task at {node.path!r}.")
-        before = NOTHING if call.before is PENDING else call.before
-        args, kwargs = payload(node, self.scope.at(before), before)
+        upstream = NOTHING if call.upstream is PENDING else call.upstream
+        args, kwargs = payload(node, self.scope.at(upstream), upstream)
         if (missing := next(missing_in(args, kwargs), None)) is not None:
             raise UsageError(f"Step {node.path or '0'} ({task.task_name}): {missing.why}.")
         return task, args, kwargs

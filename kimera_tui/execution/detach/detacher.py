@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from kimera_tui.errors import KimeraError, UsageError
-from kimera_tui.execution.detach.blockers import Ground, Stop, name_of, stops
+from kimera_tui.execution.detach.blockers import Blocker, Ground, find_blockers, name_of
 from kimera_tui.execution.detach.canvas import Root, compiled, root_paths
 from kimera_tui.execution.detach.handover import CannotDetach, Handover
 from kimera_tui.execution.detach.remaining import Known, Rest, rest_of
@@ -30,15 +30,15 @@ def nothing_known(path: str) -> StepState | None:
     return None
 
 
-async def stops_of(
+async def detach_blockers(
     plan: Node, manager: TaskManager, known: Known = nothing_known
-) -> Sequence[Stop]:
+) -> Sequence[Blocker]:
     """What blocks detaching the rest of a plan with this broker.
 
     Raises:
         KimeraError: the broker cannot be used.
     """
-    blockers = stops(plan, Ground(manager.friends, await manager.chords.supported()), known)
+    blockers = find_blockers(plan, Ground(manager.friends, await manager.chords.supported()), known)
     return blockers or await _unseen(rest_of(plan, known), manager.adoption.traces)
 
 
@@ -81,7 +81,7 @@ async def hand_over_rest(
     async def past() -> Past:
         return await asyncio.to_thread(Past.of, await journal.events_of(executor.run_id))
 
-    if blockers := await stops_of(executor.plan, manager, as_if_ended(await past())):
+    if blockers := await detach_blockers(executor.plan, manager, as_if_ended(await past())):
         raise CannotDetach(blockers)
     try:
         await executor.pause.begin()
@@ -101,7 +101,7 @@ async def _prepared(
     executor: Executor, manager: TaskManager, known: Known
 ) -> tuple[Handover, Sequence[str]]:
     """The handover of the rest of a run, and the paths of the steps that the workers send."""
-    if blockers := await stops_of(executor.plan, manager, known):
+    if blockers := await detach_blockers(executor.plan, manager, known):
         raise CannotDetach(blockers)
     rest = rest_of(executor.plan, known)
     if not rest.items:
@@ -153,17 +153,19 @@ def _downstream(rest: Rest, handover: Handover) -> list[str]:
     return [call.node.path for call in rest.calls() if call.node.path not in handover.paths]
 
 
-async def _unseen(rest: Rest, ask: Callable[[str, Sequence[str]], Awaitable[Traces]]) -> list[Stop]:
+async def _unseen(
+    rest: Rest, ask: Callable[[str, Sequence[str]], Awaitable[Traces]]
+) -> list[Blocker]:
     """Start watching the tasks that workers will send; return those that cannot be watched."""
     by_friend: defaultdict[str, dict[str, Node]] = defaultdict(dict)
     for call in rest.calls():
         if (task := call.node.task) is not None:
             by_friend[task.friend][task.task_id] = call.node
-    unseen: list[Stop] = []
+    unseen: list[Blocker] = []
     for friend, nodes in by_friend.items():
         blind = (await ask(friend, list(nodes))).blind
         unseen += [
-            Stop(node.path, node.id, f"{name_of(node)}: its result reaches only its sender")
+            Blocker(node.path, node.id, f"{name_of(node)}: its result reaches only its sender")
             for task_id, node in nodes.items()
             if task_id in blind
         ]

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from kimera_tui.errors import UsageError
-from kimera_tui.execution.detach.blockers import Stop
+from kimera_tui.execution.detach.blockers import Blocker
 from kimera_tui.execution.detach.canvas import Root
 from kimera_tui.process.chords import Chords
 
@@ -17,16 +17,16 @@ class CannotDetach(UsageError):
     """The workers cannot finish a run on their own; nothing was sent.
 
     Attributes:
-        stops: The reasons.
+        blockers: The reasons.
     """
 
-    def __init__(self, stops: Sequence[Stop]) -> None:
-        count = f"{len(stops)} reasons" if len(stops) != 1 else "1 reason"
+    def __init__(self, blockers: Sequence[Blocker]) -> None:
+        count = f"{len(blockers)} reasons" if len(blockers) != 1 else "1 reason"
         super().__init__(
             f"The workers cannot finish this run on their own, for {count}.",
-            hint="\n".join(f"{stop.sentence}." for stop in stops),
+            hint="\n".join(f"{blocker.sentence}." for blocker in blockers),
         )
-        self.stops = stops
+        self.blockers = blockers
 
 
 class Handover:

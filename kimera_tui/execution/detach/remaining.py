@@ -22,7 +22,7 @@ class Call:
     """A task that has not ended."""
 
     node: Node
-    before: Any
+    upstream: Any
     """The upstream result, ``NOTHING`` or ``PENDING``."""
 
 
@@ -87,38 +87,38 @@ class _Reader:
     known: Known
     rest: Rest
 
-    def read(self, node: Node, before: Any) -> tuple[list[Left], Any]:
+    def read(self, node: Node, upstream: Any) -> tuple[list[Left], Any]:
         """What is left of a node, and its result: ``PENDING`` if anything is."""
         match node.kind:
             case "task":
-                left, result = self._task(node, before)
+                left, result = self._task(node, upstream)
             case "chain":
-                left, result = self._chain(node, before)
+                left, result = self._chain(node, upstream)
             case _:
-                left, result = self._para(node, before)
+                left, result = self._para(node, upstream)
         if left:
             self.rest.paths.add(node.path)
         elif node.id:
             self.rest.steps[node.id] = {"result": result, "status": self._status(node)}
         return left, result
 
-    def _task(self, node: Node, before: Any) -> tuple[list[Left], Any]:
+    def _task(self, node: Node, upstream: Any) -> tuple[list[Left], Any]:
         step = self.known(node.path)
         if step is None or not step.status.ended:
-            return [Call(node, before)], PENDING
+            return [Call(node, upstream)], PENDING
         if step.status.bad and not node.rules.goes_on:
             self.rest.failed.append(node)
         return [], step.result if step.status is Status.DONE else None
 
-    def _chain(self, node: Node, before: Any) -> tuple[list[Left], Any]:
+    def _chain(self, node: Node, upstream: Any) -> tuple[list[Left], Any]:
         items: list[Left] = []
         for child in node.children:
-            left, before = self.read(child, before)
+            left, upstream = self.read(child, upstream)
             items += left
-        return items, before
+        return items, upstream
 
-    def _para(self, node: Node, before: Any) -> tuple[list[Left], Any]:
-        read = [self.read(child, before) for child in node.children]
+    def _para(self, node: Node, upstream: Any) -> tuple[list[Left], Any]:
+        read = [self.read(child, upstream) for child in node.children]
         branches = [left for left, _ in read]
         if any(branches):
             return [Fork(node, branches)], PENDING

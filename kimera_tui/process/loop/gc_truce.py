@@ -27,7 +27,7 @@ class GcTruce:
 
     def __init__(self, in_flight: Sized) -> None:
         self._in_flight = in_flight
-        self._before: tuple[int, int, int] | None = None
+        self._old_thresholds: tuple[int, int, int] | None = None
         self._count = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -36,7 +36,7 @@ class GcTruce:
         self._count += 1
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(WINDOW, self._look)
-        if self._count == BUSY and self._before is None:
+        if self._count == BUSY and self._old_thresholds is None:
             self._begin()
 
     def end(self) -> None:
@@ -44,9 +44,9 @@ class GcTruce:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._before is not None:
-            gc.set_threshold(*self._before)
-            self._before = None
+        if self._old_thresholds is not None:
+            gc.set_threshold(*self._old_thresholds)
+            self._old_thresholds = None
 
     def _look(self) -> None:
         self._timer = None
@@ -61,5 +61,5 @@ class GcTruce:
         if not GcTruce._frozen:
             GcTruce._frozen = True
             gc.freeze()
-        self._before = gc.get_threshold()
+        self._old_thresholds = gc.get_threshold()
         gc.set_threshold(*THRESHOLDS)

@@ -99,17 +99,17 @@ class RedisLocator:
         lists = self._layout.lists(queue)
         lengths = await self._call(*(pack(b"LLEN", key) for key in lists))
         until = time.monotonic() + LOOK_SECONDS
-        before: dict[str, int] = {}
-        ahead, left, complete = 0, self._most, True
+        ahead: dict[str, int] = {}
+        offset, left, complete = 0, self._most, True
         for key, length in zip(lists, lengths, strict=True):
             if length:
                 start = max(0, length - left)
                 found, all_read = await self._in_list(key, start, wanted, until)
-                before |= {task_id: ahead + place for task_id, place in found.items()}
+                ahead |= {task_id: offset + place for task_id, place in found.items()}
                 complete = complete and all_read and not start
-                ahead += length
+                offset += length
                 left = max(0, left - length)
-        return Queued(before, complete)
+        return Queued(ahead, complete)
 
     async def held(self, task_ids: Collection[str]) -> dict[str, float]:
         """When unacknowledged messages are redelivered; see ``engine.Locator``."""
@@ -162,7 +162,7 @@ class RedisLocator:
         Messages are pushed at the list's head, where its indices begin, and taken from its end:
         a message that stays cannot slip past a read from head to end.
         """
-        before: dict[str, int] = {}
+        ahead: dict[str, int] = {}
         count = _FIRST_READ
         while time.monotonic() < until:
             stop = start + count - 1
@@ -171,14 +171,14 @@ class RedisLocator:
             )
             for index, message in enumerate(messages, start):
                 if (task_id := wanted.get(_id_of(message))) is not None:
-                    before[task_id] = max(0, length - 1 - index)
+                    ahead[task_id] = max(0, length - 1 - index)
             if len(messages) < count:
-                return before, True
+                return ahead, True
             start += count
             # At most doubled: short messages say little about the next ones.
             fitting = READ_BYTES * count // max(1, sum(map(len, messages)))
             count = max(1, min(PER_READ, 2 * count, fitting))
-        return before, False
+        return ahead, False
 
     async def _call(self, *commands: bytes) -> list[Any]:
         """The replies to packed commands; raises BrokerUnavailable for an error reply too."""

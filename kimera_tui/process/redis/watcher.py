@@ -236,14 +236,14 @@ class RedisWatcher:
                 self._schedule(watch)
             return
         until = time.perf_counter() + READ_SECONDS
-        for watch, before, outcome in zip(watches, seen, found, strict=True):
+        for watch, last_seen, outcome in zip(watches, seen, found, strict=True):
             if watch.key in self._watches and not watch.future.done():
-                self._polled(watch, before, outcome)
+                self._polled(watch, last_seen, outcome)
             if time.perf_counter() > until:
                 await asyncio.sleep(0)
                 until = time.perf_counter() + READ_SECONDS
 
-    def _polled(self, watch: _Watch, before: _Seen | None, outcome: Outcome | None) -> None:
+    def _polled(self, watch: _Watch, last_seen: _Seen | None, outcome: Outcome | None) -> None:
         watch.attempt += 1
         if outcome is not None and outcome.ends(self._task_id(watch), self._is_over):
             watch.delay = 0.0
@@ -260,11 +260,11 @@ class RedisWatcher:
                     next_delay=watch.delay,
                 )
             )
-        self._take_answer(watch, before, outcome)
+        self._take_answer(watch, last_seen, outcome)
 
-    def _take_answer(self, watch: _Watch, before: _Seen | None, outcome: Outcome | None) -> None:
+    def _take_answer(self, watch: _Watch, last_seen: _Seen | None, outcome: Outcome | None) -> None:
         """Use a poll's answer, unless a later state was pushed since the poll."""
-        if outcome is not None and (outcome.ready or watch.seen is before):
+        if outcome is not None and (outcome.ready or watch.seen is last_seen):
             self._seen(watch, outcome)
 
     def _read_all_soon(self) -> None:
@@ -280,9 +280,9 @@ class RedisWatcher:
                 portion = watches[start : start + PER_COMMAND]
                 seen = [watch.seen for watch in portion]
                 found = await self._read([watch.key for watch in portion])
-                for watch, before, outcome in zip(portion, seen, found, strict=True):
+                for watch, last_seen, outcome in zip(portion, seen, found, strict=True):
                     if watch.key in self._watches:
-                        self._take_answer(watch, before, outcome)
+                        self._take_answer(watch, last_seen, outcome)
                 await asyncio.sleep(0)
         except BrokerUnavailable:
             return  # the polls will read them

@@ -90,10 +90,10 @@ class Pushes:
 
     def _drain(self, seconds: float) -> None:
         until = time.monotonic() + DRAIN_SECONDS
-        before = -1
+        last_count = -1
         # Without results Redis returns nothing, rpc raises.
-        while before < len(self._arrived) and (before < 0 or time.monotonic() < until):
-            before = len(self._arrived)
+        while last_count < len(self._arrived) and (last_count < 0 or time.monotonic() < until):
+            last_count = len(self._arrived)
             try:
                 self._consumer.drain_events(timeout=seconds or _AT_ONCE)
             except TimeoutError:

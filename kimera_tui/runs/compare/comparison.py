@@ -230,11 +230,11 @@ def _plan_changes(one: list[tuple[int, Node]], other: list[tuple[int, Node]]) ->
     for left, right in aligned(*places):
         if left is None or right is None:  # listed with the steps
             continue
-        before, after = one[left][1], other[right][1]
-        name = before.id or before.path or before.kind
-        if before.id and after.id and before.id != after.id:
-            yield f"{name}: renamed to {after.id}"
-        if rules := _changed_rules(before, after):
+        node, counterpart = one[left][1], other[right][1]
+        name = node.id or node.path or node.kind
+        if node.id and counterpart.id and node.id != counterpart.id:
+            yield f"{name}: renamed to {counterpart.id}"
+        if rules := _changed_rules(node, counterpart):
             yield f"{name}: different {', '.join(rules)}"
 
 

@@ -159,23 +159,23 @@ def line_changes(old: str, new: str) -> tuple[str, ...]:
 
     Empty if more lines may differ than are compared.
     """
-    before, after = old.split("\n"), new.split("\n")
-    head = max(0, _common_prefix(before, after) - _CONTEXT)
-    before, after = before[head:], after[head:]
-    tail = max(0, _common_prefix(before[::-1], after[::-1]) - _CONTEXT)
-    before, after = before[: len(before) - tail], after[: len(after) - tail]
-    if max(len(before), len(after)) > MAX_LINES:
+    old_lines, new_lines = old.split("\n"), new.split("\n")
+    head = max(0, _common_prefix(old_lines, new_lines) - _CONTEXT)
+    old_lines, new_lines = old_lines[head:], new_lines[head:]
+    tail = max(0, _common_prefix(old_lines[::-1], new_lines[::-1]) - _CONTEXT)
+    old_lines, new_lines = old_lines[: len(old_lines) - tail], new_lines[: len(new_lines) - tail]
+    if max(len(old_lines), len(new_lines)) > MAX_LINES:
         return ()
     lines = []
-    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    matcher = SequenceMatcher(None, old_lines, new_lines, autojunk=False)
     for group in matcher.get_grouped_opcodes(_CONTEXT):
         lines.append(f"@@ line {head + group[0][1] + 1} @@")
         for tag, i1, i2, j1, j2 in group:
             if tag == "equal":
-                lines += [f" {line}" for line in before[i1:i2]]
+                lines += [f" {line}" for line in old_lines[i1:i2]]
             else:
-                lines += [f"-{line}" for line in before[i1:i2]]
-                lines += [f"+{line}" for line in after[j1:j2]]
+                lines += [f"-{line}" for line in old_lines[i1:i2]]
+                lines += [f"+{line}" for line in new_lines[j1:j2]]
     return tuple(line[:LONGEST_LINE] for line in lines)
 
 

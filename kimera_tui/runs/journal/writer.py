@@ -83,7 +83,7 @@ class JournalWriter:
         self._db, self.notice = open_for_writing(path)
         self.leases = Leases(self._db, owner)
         self._requests = CancelRequests(self._db, owner)
-        self._book = RunIndex(sys.maxsize)
+        self._index = RunIndex(sys.maxsize)
         self._runs: dict[str, _Run] = {}
         self._packers: dict[str, Packer] = defaultdict(Packer)
         self._sampler = PollSampler()
@@ -134,7 +134,7 @@ class JournalWriter:
                 "SELECT key, owner FROM run WHERE run_id = ?", (run_id,)
             ).fetchone()
             self._runs[run_id] = _Run(key, self._packers[run_id], owner)
-            self._book.apply_all(events)
+            self._index.apply_all(events)
         return events
 
     def cancel_requests(self) -> list[str]:
@@ -218,20 +218,20 @@ class JournalWriter:
 
     def _mark_cancelled(self, run_id: str) -> None:
         """Fold in a cancel request that another console wrote."""
-        if (run := self._book.runs.get(run_id)) is not None:
+        if (run := self._index.runs.get(run_id)) is not None:
             run.cancelled = True
 
     def _note_change(
         self, event: Event, run_id: str, path: str | None, transaction: _Transaction
     ) -> None:
         is_release = isinstance(event, e.RevokeSent) and not event.asked
-        if is_release or isinstance(event, _CHANGES_NO_TABLE) or self._book.apply(event) is None:
+        if is_release or isinstance(event, _CHANGES_NO_TABLE) or self._index.apply(event) is None:
             return
         changed = transaction.changed[run_id]
         if path is not None:
             changed.add(path)
         elif not isinstance(event, RunStarted):  # it may have changed any step
-            changed.update(self._book.runs[run_id].steps)
+            changed.update(self._index.runs[run_id].steps)
 
     def _place_of(self, event: Event, transaction: _Transaction) -> tuple[str, str | None] | None:
         """The run and, if the event is about one, the step; None for events not to be written."""
@@ -244,7 +244,7 @@ class JournalWriter:
             return (event.run_id, path) if self._is_known(event.run_id, transaction) else None
         if not isinstance(event, TaskEvent):
             return None
-        found = self._book.place_of(event.task_id)
+        found = self._index.place_of(event.task_id)
         if found is not None:
             run_id, path = found[0].run_id, found[1].path
         else:
@@ -275,7 +275,7 @@ class JournalWriter:
 
     def _is_known(self, run_id: str, transaction: _Transaction) -> bool:
         """Whether the run is in the journal; reads its owner once in each transaction."""
-        if run_id not in self._runs or run_id not in self._book.runs:
+        if run_id not in self._runs or run_id not in self._index.runs:
             self._insert_rows(transaction)  # ``load`` must find them
             if not self.load(run_id):
                 return False
@@ -294,22 +294,22 @@ class JournalWriter:
 
     def _update_tables(self, transaction: _Transaction) -> None:
         for run_id, paths in transaction.changed.items():
-            run = self._book.runs[run_id]
+            run = self._index.runs[run_id]
             update_run(self._db, self._runs[run_id].key, run, paths, self._runs[run_id].packer)
         for run_id in transaction.progressed:
             self.leases.progressed(run_id)
 
     def _trim_memory(self) -> None:
         """Forget the oldest ended runs; one that something still happens to is loaded again."""
-        over = len(self._book.runs) - MAX_RUNS_IN_MEMORY
-        ended = (run.run_id for run in self._book.runs.values() if run.ended is not None)
+        over = len(self._index.runs) - MAX_RUNS_IN_MEMORY
+        ended = (run.run_id for run in self._index.runs.values() if run.ended is not None)
         for run_id in list(islice(ended, max(0, over))):
             self._forget(run_id)
             self._packers.pop(run_id, None)
 
     def _forget(self, run_id: str) -> None:
         self._runs.pop(run_id, None)
-        self._book.forget(run_id)
+        self._index.forget(run_id)
 
     def _roll_back(self) -> None:
         if self._db.in_transaction:
@@ -318,7 +318,7 @@ class JournalWriter:
 
     def _reset(self) -> None:
         """Drop what is in memory: after a failure it is loaded from the file again."""
-        self._book = RunIndex(sys.maxsize)
+        self._index = RunIndex(sys.maxsize)
         self._runs.clear()
 
 

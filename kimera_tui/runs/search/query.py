@@ -172,13 +172,13 @@ class _Parser:
 
     def _missing_term(self) -> str:
         """Say what is wrong where a term is expected."""
-        before = self._tokens[self._at - 1] if self._at else None
-        if before is not None and before.kind != "(":
-            return f"Nothing follows `{before.text}`; put it in quotes to search for it."
+        previous = self._tokens[self._at - 1] if self._at else None
+        if previous is not None and previous.kind != "(":
+            return f"Nothing follows `{previous.text}`; put it in quotes to search for it."
         if self._kind is None:
             return "The search has a ( without its )."
         if self._kind == ")":
-            return f"The search has {'a ) without its (' if before is None else 'an empty ( )'}."
+            return f"The search has {'a ) without its (' if previous is None else 'an empty ( )'}."
         following = self._tokens[self._at].text
         return f"Nothing precedes `{following}`; put it in quotes to search for it."
 

@@ -46,25 +46,25 @@ def tokens_of(line: str) -> list[Token]:
         at = found.end()
         if found.lastgroup == "space":
             continue
-        before = tokens[-1] if tokens and end == found.start() else None
-        tokens.append(_token(found[0], found.lastgroup == "word", before))
+        previous = tokens[-1] if tokens and end == found.start() else None
+        tokens.append(_token(found[0], found.lastgroup == "word", previous))
         end = at
     return tokens
 
 
-def _token(text: str, is_word: bool, before: Token | None) -> Token:
+def _token(text: str, is_word: bool, previous: Token | None) -> Token:
     """Make a token.
 
     Args:
         text: As it was typed.
         is_word: Whether it is a word rather than a mark.
-        before: The token directly before it, without a space.
+        previous: The token directly before it, without a space.
     """
     if is_word:
-        return _word(text, negated=before is not None and before.text == "-")
-    if text == "(" and before is not None and before.kind == "word":
+        return _word(text, negated=previous is not None and previous.text == "-")
+    if text == "(" and previous is not None and previous.kind == "word":
         raise UsageError(
-            f"A ( directly follows `{before.text}`: put a space between them,"
+            f"A ( directly follows `{previous.text}`: put a space between them,"
             " or all of it in quotes."
         )
     return Token(_MARKS[text], text)

@@ -1,4 +1,4 @@
-"""The form in which the arguments of a step are changed before it is sent again."""
+"""The form that edits the arguments of a step before a replay."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from kimera_tui.values.json_input import parse_json
 from kimera_tui.values.placeholders import is_whole
 
 _UNCHANGED = object()
-"""The value of an empty field."""
+"""Value of an empty field."""
 NOT_STORED = "not stored: type it, or leave it out"
 _ARGS, _MORE = "args  ", "more  "
-"""Keys of fields; no named argument can have such a name."""
+"""Field keys that cannot clash with argument names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """The changed arguments."""
+    """The arguments to replace."""
 
     kwargs: Mapping[str, Any]
     args: tuple[Any, ...] | None = None
@@ -37,12 +37,12 @@ class Arguments:
 def arguments_form(
     task: PlannedTask, fetched: Mapping[str, Any], info: TaskInfo
 ) -> FormWindow[Arguments]:
-    """The window that asks for the arguments of a call and returns those that were changed.
+    """A window that edits the arguments of a call and returns only the changes.
 
     Args:
-        task: The call as it would be sent.
-        fetched: The templates of named arguments that are looked up again.
-        info: The task as friends.yaml declares it.
+        task: The call, as it would be resent.
+        fetched: Templates of the named arguments that are evaluated again.
+        info: The task as declared in friends.yaml.
     """
     sent = {
         name: _field(safe(name, 60), name, value, fetched.get(name), name in task.secret)
@@ -67,7 +67,7 @@ def arguments_form(
     )
 
     def build(values: Mapping[str, Any]) -> Arguments:
-        given = {
+        named = {
             name: values[name]
             for name in (*sent, *declared)
             if values[name] is not _UNCHANGED
@@ -75,7 +75,7 @@ def arguments_form(
         }
         args = values.get(_ARGS, _UNCHANGED)
         same = args is _UNCHANGED or equal(args, list(task.args))
-        return Arguments({**given, **values[_MORE]}, None if same else tuple(args))
+        return Arguments({**named, **values[_MORE]}, None if same else tuple(args))
 
     return FormWindow(
         safe(f"Replay {task.friend}.{task.task_name}", 100),

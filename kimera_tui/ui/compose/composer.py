@@ -163,11 +163,11 @@ class Composer:
         Raises:
             UsageError: a document cannot hold the call.
         """
-        before, step = self.document, _step_of(params, friend)
-        secret = declared_secrets({params.friend: friend}, before, step)
-        document, step = without_secrets(before, step, secret)
+        original, step = self.document, _step_of(params, friend)
+        secret = declared_secrets({params.friend: friend}, original, step)
+        document, step = without_secrets(original, step, secret)
         self.replace(*edits.add_into(document, (), step, "steps"))
-        return prompts_added(before, document)
+        return prompts_added(original, document)
 
     # What is known about it
 
@@ -196,14 +196,14 @@ class Composer:
             self._last_run_of = None
 
 
-def _same_step(before: Document, cursor: Address, after: Document) -> Address:
+def _same_step(old: Document, cursor: Address, new: Document) -> Address:
     """Where the step under the cursor is in another document; its first step if it is gone."""
     try:
-        step_id = step_at(before, cursor).id
+        step_id = step_at(old, cursor).id
     except LookupError:
         return ()
-    places = (address for address, step in walk(after) if step.id == step_id)
-    return next(places, ("steps", 0) if after.steps else ())
+    places = (address for address, step in walk(new) if step.id == step_id)
+    return next(places, ("steps", 0) if new.steps else ())
 
 
 def _step_of(params: TaskParams, friend: Friend) -> TaskStep:

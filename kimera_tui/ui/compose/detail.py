@@ -66,7 +66,7 @@ def describe(document: Document, row: Row, known: Known) -> list[Line]:
     return lines
 
 
-def _told(title: str, text: str, style: str = "") -> Line:
+def _labelled(title: str, text: str, style: str = "") -> Line:
     return ((f" {title:<{_WIDTH}}", "dim"), (text, style))
 
 
@@ -80,15 +80,15 @@ def _call(document: Document, step: TaskStep, known: Known) -> list[Line]:
     config = known.friends.get(friend)
     info = config.tasks.get(name, TaskInfo()) if config is not None else TaskInfo()
     secret = {each for each, param in info.params.items() if param.secret}
-    lines = [_told("task", f"{safe(friend, 80)}.{safe(name, 200)}", "strong")]
+    lines = [_labelled("task", f"{safe(friend, 80)}.{safe(name, 200)}", "strong")]
     if config is not None:
         route = "" if config.route == friend else f"{safe(config.route, 120)}.{safe(name, 200)} "
         lines.append((*lines.pop(), (f"  {route}on queue {safe(config.queue, 80)}", "dim")))
     if info.doc:
-        lines.append(_told("", safe(info.doc, 300), "dim"))
+        lines.append(_labelled("", safe(info.doc, 300), "dim"))
     shown = {str(n): value for n, value in enumerate(redact(trimmed(step.args)))}
     if not step.args and not step.kwargs:
-        return [*lines, _told("arguments", "none of its own", "dim")]
+        return [*lines, _labelled("arguments", "none of its own", "dim")]
     lines += _values("args", shown)
     lines += _values("kwargs", redact(trimmed(step.kwargs), secret))
     return lines
@@ -111,9 +111,9 @@ def _values(title: str, values: Mapping[str, Any]) -> list[Line]:
 
 def _group(step: Step) -> list[Line]:
     kind = kind_of(step)
-    lines = [_told(kind, f"{step.id}, {WORDS[kind]}", "strong")]
+    lines = [_labelled(kind, f"{step.id}, {WORDS[kind]}", "strong")]
     if isinstance(step, ParaStep) and step.max_parallel is not None:
-        lines.append(_told("", f"at most {step.max_parallel} at a time"))
+        lines.append(_labelled("", f"at most {step.max_parallel} at a time"))
     return lines
 
 
@@ -126,19 +126,19 @@ def _comes_in(document: Document, address: Address, step: Step, known: Known) ->
             why = "nothing; ${{ error.message }} says what went wrong"
         elif address[0] == "finally":
             why = "nothing: finally steps run at the end, whatever happened"
-        return [*lines, _told("", why, "dim")]
+        return [*lines, _labelled("", why, "dim")]
     source = step_at(document, source_at)
     value = known_feed(document, address, known.last.results)
-    lines.append(_told("from", f"{source.id}: {result_words(source)}"))
+    lines.append(_labelled("from", f"{source.id}: {result_words(source)}"))
     if isinstance(step, TaskStep):
         how = feed_words(step, source, value)
-        lines.append(_told(f"({step.pass_})", how[0]))
-        lines += [_told("", text) for text in how[1:]]
+        lines.append(_labelled(f"({step.pass_})", how[0]))
+        lines += [_labelled("", text) for text in how[1:]]
     else:
         first = "to its first step" if kind_of(step) == "chain" else "to each of its branches"
-        lines.append(_told("", f"handed {first}"))
+        lines.append(_labelled("", f"handed {first}"))
     if value is not UNKNOWN:
-        lines.append(_told("last run", compact(redact(trimmed(value)), 600), "good"))
+        lines.append(_labelled("last run", compact(redact(trimmed(value)), 600), "good"))
     return lines
 
 
@@ -147,64 +147,70 @@ def _goes_out(step: Step, known: Known) -> list[Line]:
     words = result_words(step)
     lines: list[Line] = [_EMPTY, ((" What goes out", "key"),)]
     if words != "its result":
-        lines.append(_told("", words))
+        lines.append(_labelled("", words))
     if value is not UNKNOWN:
-        return [*lines, _told("last run", compact(redact(trimmed(value)), 600), "good")]
+        return [*lines, _labelled("last run", compact(redact(trimmed(value)), 600), "good")]
     if (ending := known.last.endings.get(step.id)) is not None:
-        return [*lines, _told("last run", safe(ending, 600), "warning")]
-    return [*lines, _told("", "no result of a past run is known", "dim")]
+        return [*lines, _labelled("last run", safe(ending, 600), "warning")]
+    return [*lines, _labelled("", "no result of a past run is known", "dim")]
 
 
 def _options(document: Document, step: Step) -> list[Line]:
-    lines = [_told("", text, style) for text, style in marks(step) if text[0] not in "¶↻⧖◷"]
+    lines = [_labelled("", text, style) for text, style in marks(step) if text[0] not in "¶↻⧖◷"]
     defaults = document.defaults
     if isinstance(step, TaskStep):
         if step.retry is not None:
-            lines.append(_told("retry", retry_words(step.retry)))
+            lines.append(_labelled("retry", retry_words(step.retry)))
         elif defaults.retry is not None:
-            lines.append(_told("retry", f"{retry_words(defaults.retry)}, by default", "dim"))
+            lines.append(_labelled("retry", f"{retry_words(defaults.retry)}, by default", "dim"))
         if step.timeout is not None:
-            lines.append(_told("timeout", duration_text(step.timeout)))
+            lines.append(_labelled("timeout", duration_text(step.timeout)))
         elif defaults.timeout is not None:
-            lines.append(_told("timeout", f"{duration_text(defaults.timeout)}, by default", "dim"))
+            lines.append(
+                _labelled("timeout", f"{duration_text(defaults.timeout)}, by default", "dim")
+            )
         if step.start_timeout is not None:
-            lines.append(_told("", f"at most {duration_text(step.start_timeout)} in the queue"))
+            lines.append(_labelled("", f"at most {duration_text(step.start_timeout)} in the queue"))
         if step.idempotent:
-            lines.append(_told("", "may run twice (idempotent)"))
-    lines += [_told("notes", safe(text, 400), "dim") for text in step.notes.splitlines()[:20]]
+            lines.append(_labelled("", "may run twice (idempotent)"))
+    lines += [_labelled("notes", safe(text, 400), "dim") for text in step.notes.splitlines()[:20]]
     return [_EMPTY, ((" Options", "key"),), *lines] if lines else []
 
 
 def _heading(row: Row) -> list[Line]:
     if row.address[-1] == "finally":
         return [
-            _told("finally", "Steps that run at the end, whatever happened: also after a failure"),
-            _told("", "and when the run is cancelled. z adds one."),
+            _labelled(
+                "finally", "Steps that run at the end, whatever happened: also after a failure"
+            ),
+            _labelled("", "and when the run is cancelled. z adds one."),
         ]
     return [
-        _told("on error", "Steps that run when the step above failed; then the run fails."),
-        _told("", "They can use ${{ error.message }}. f on a step adds one."),
+        _labelled("on error", "Steps that run when the step above failed; then the run fails."),
+        _labelled("", "They can use ${{ error.message }}. f on a step adds one."),
     ]
 
 
 def _header(document: Document, known: Known) -> list[Line]:
     last = known.last
-    lines = [_told("name", safe(document.name, 200), "strong")]
-    lines += [_told("", safe(text, 400), "dim") for text in document.description.splitlines()[:40]]
+    lines = [_labelled("name", safe(document.name, 200), "strong")]
+    lines += [
+        _labelled("", safe(text, 400), "dim") for text in document.description.splitlines()[:40]
+    ]
     if document.timeout is not None:
-        lines.append(_told("timeout", f"{duration_text(document.timeout)} for the whole run"))
+        lines.append(_labelled("timeout", f"{duration_text(document.timeout)} for the whole run"))
     defaults = document.defaults
     if defaults.friend is not None:
-        lines.append(_told("friend", f"{safe(defaults.friend, 80)}, by default"))
+        lines.append(_labelled("friend", f"{safe(defaults.friend, 80)}, by default"))
     if defaults.timeout is not None:
-        lines.append(_told("step", f"{duration_text(defaults.timeout)} for a step, by default"))
+        lines.append(_labelled("step", f"{duration_text(defaults.timeout)} for a step, by default"))
     if defaults.retry is not None:
-        lines.append(_told("retry", f"{retry_words(defaults.retry)}, by default"))
+        lines.append(_labelled("retry", f"{retry_words(defaults.retry)}, by default"))
     if document.concurrency is not None:
         key, limit = document.concurrency.key, document.concurrency.limit
-        lines.append(_told("at once", f"{limit} with the same key {safe(key, 120)}"))
+        lines.append(_labelled("at once", f"{limit} with the same key {safe(key, 120)}"))
     for number, access in enumerate(reads_of(document, known.friends)):
-        lines.append(_told("" if number else "access", safe(access.sentence, 300), "warning"))
+        lines.append(_labelled("" if number else "access", safe(access.sentence, 300), "warning"))
     if last.run_id:
         when = time.strftime("%d %b %Y %H:%M", time.localtime(last.started))
         lines.append(
@@ -214,15 +220,15 @@ def _header(document: Document, known: Known) -> list[Line]:
                 (f"  {when}", "dim"),
             )
         )
-    lines += [_EMPTY, _told("", "e edits the header, i the inputs; a adds a step.", "dim")]
+    lines += [_EMPTY, _labelled("", "e edits the header, i the inputs; a adds a step.", "dim")]
     return lines
 
 
 def _inputs(document: Document, known: Known) -> list[Line]:
     if not document.inputs:
         return [
-            _told("inputs", "none: a run asks for nothing."),
-            _told("", "i adds inputs; steps use them as ${{ inputs.day }}.", "dim"),
+            _labelled("inputs", "none: a run asks for nothing."),
+            _labelled("", "i adds inputs; steps use them as ${{ inputs.day }}.", "dim"),
         ]
     lines: list[Line] = []
     for name, spec in document.inputs.items():

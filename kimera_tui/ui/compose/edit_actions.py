@@ -173,12 +173,12 @@ class EditActions:
         )
 
     async def _ask_call(self, step: TaskStep, info: TaskInfo, focus: str = "") -> TaskStep | None:
-        before = self._composer.document
+        original = self._composer.document
         secret = [name for name, param in info.params.items() if param.secret]
         form: FormWindow[tuple[Document, TaskStep]] = FormWindow(
             step.task,
             [("", call_fields(step, info)), ("Options", option_fields(step))],
-            lambda values: without_secrets(before, task_step(step, values), secret, step),
+            lambda values: without_secrets(original, task_step(step, values), secret, step),
             intro=info.doc,
             focus=focus,
         )
@@ -186,7 +186,7 @@ class EditActions:
         if answer is None:
             return None
         document, edited = answer
-        if added := prompts_added(before, document):
+        if added := prompts_added(original, document):
             self._composer.replace(document)
             self._kimera.flash(added)
         return edited
@@ -227,9 +227,9 @@ class EditActions:
             self._put(step, self._tree.row)
 
     def _move(self, by: int) -> None:
-        before = self._composer.document
+        original = self._composer.document
         self._edit_here(edits.move, by)
-        if self._composer.document is before:
+        if self._composer.document is original:
             self._kimera.flash(f"Already the {'first' if by < 0 else 'last'} step.")
 
     async def _wrap(self) -> None:

@@ -71,9 +71,9 @@ def _ignored_interrupts() -> Iterator[None]:
     """Ignore ctrl+c, which the terminal sends to the editor and to its parent."""
     # A handler that does nothing: the editor would inherit SIG_IGN.
     numbers = (signal.SIGINT, signal.SIGQUIT)
-    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    old_handlers = {number: signal.signal(number, lambda *_: None) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in old_handlers.items():
             signal.signal(number, handler or signal.SIG_DFL)

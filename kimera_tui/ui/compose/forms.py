@@ -1,4 +1,4 @@
-"""A window with fields that makes one value; each error appears below its field."""
+"""A window of input fields that builds one value and shows each error below its field."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from kimera_tui.ui.windows.window import QuestionWindow
 
 T = TypeVar("T")
 Section = tuple[str, Mapping[str, Field]]
-"""A title, which may be empty, and its fields by name."""
+"""A title (may be empty) and its fields by name."""
 
 
 class FormWindow(QuestionWindow[T | None]):
-    """Asks for values and returns what ``build`` makes of them.
+    """Asks for values and returns the result of ``build``.
 
     Args:
         title: The window's title.
         sections: The fields.
-        build: Makes the result from the fields' values, by name. A UsageError or a
-            ValidationError keeps the window open and is shown, below the field that it names.
-        act: The label of the button.
-        intro: A line or two above the fields.
-        focus: Name of the field that gets the focus; empty for the first.
+        build: Builds the result from the values by field name. If it raises UsageError or
+            ValidationError, the window stays open and shows the error below the field it names.
+        act: Label of the submit button.
+        intro: A short text above the fields.
+        focus: Name of the field to focus; empty focuses the first.
     """
 
     SCOPE: ClassVar[str] = "form"
@@ -66,12 +66,12 @@ class FormWindow(QuestionWindow[T | None]):
         return {name: field.input.value for name, field in self.fields.items()}
 
     def type_again(self, typed: Mapping[str, str]) -> None:
-        """Fill the fields with the texts of another window with the same fields."""
+        """Fill the fields with the texts typed into an identical window."""
         for name, text in typed.items():
             self.fields[name].input.value = text
 
     def compose(self) -> ComposeResult:
-        """The fields below their titles, then two buttons."""
+        """The sections with their fields, then two buttons."""
         with Vertical(classes="window form"):
             with VerticalScroll(can_focus=False):
                 if self._intro:
@@ -107,9 +107,9 @@ class FormWindow(QuestionWindow[T | None]):
     @on(Input.Submitted)
     @on(Button.Pressed, "#take")
     def action_take(self) -> None:
-        """Return the result, if every field is right."""
-        values, wrong = self._read(every=True)
-        if wrong is None:
+        """Return the result if every field is valid."""
+        values, invalid = self._read(every=True)
+        if invalid is None:
             try:
                 result = self._build(values)
             except UsageError as error:
@@ -119,8 +119,8 @@ class FormWindow(QuestionWindow[T | None]):
             else:
                 self.dismiss(result)
             return
-        wrong.input.focus()
-        wrong.scroll_visible(animate=False)
+        invalid.input.focus()
+        invalid.scroll_visible(animate=False)
 
     @on(Button.Pressed, "#cancel")
     def action_close(self) -> None:
@@ -128,18 +128,18 @@ class FormWindow(QuestionWindow[T | None]):
         self.dismiss(None)
 
     def _read(self, *, every: bool) -> tuple[dict[str, Any], Field | None]:
-        """All values, and the first field that is wrong."""
+        """All valid values, and the first invalid field."""
         values: dict[str, Any] = {}
-        wrong = None
+        invalid = None
         for name, field in self.fields.items():
             try:
                 values[name] = field.value()
                 field.complain("")
             except UsageError as error:
                 field.complain(str(error) if every or field.touched else "")
-                wrong = wrong or field
+                invalid = invalid or field
         self._say("")
-        return values, wrong
+        return values, invalid
 
     def _say(self, text: str) -> None:
         problem = self.query_one(".form-problem", PlainStatic)
@@ -151,7 +151,7 @@ class FormWindow(QuestionWindow[T | None]):
         self._say_at(name, f"{name}: {sentence}" if name else sentence)
 
     def _say_at(self, name: str, sentence: str) -> None:
-        """Show an error below the field that it names, or below all fields."""
+        """Show an error below the field it names, or at the bottom of the form."""
         if (field := self.fields.get(name)) is None:
             self._say(sentence)
             return

@@ -1,4 +1,4 @@
-"""The form of a workflow's header: its name, its limits, and the defaults of its steps."""
+"""The form for a workflow's header: name, limits and step defaults."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kimera_tui.ui.widgets.field import Field
 
 
 def header_sections(document: Document) -> list[Section]:
-    """The fields, filled from a document."""
+    """The form sections, filled in from a document."""
     defaults, concurrency = document.defaults, document.concurrency
     key = "" if concurrency is None else concurrency.key
     env = " ".join(document.env)
@@ -53,11 +53,11 @@ def header_sections(document: Document) -> list[Section]:
 
 
 def header_from(document: Document, values: Mapping[str, Any]) -> Document:
-    """A document with the fields' values and no steps.
+    """Build a document without steps from the field values.
 
     Raises:
-        UsageError: the fields contradict each other.
-        ValidationError: the format doesn't allow a value.
+        UsageError: a concurrency limit is given without a key.
+        ValidationError: a value violates the workflow format.
     """
     retry = retry_of(values, document.defaults.retry)
     defaults = {
@@ -67,7 +67,7 @@ def header_from(document: Document, values: Mapping[str, Any]) -> Document:
         "on_timeout": values["on_timeout"],
         "retry": retry,
     }
-    given = {name: value for name, value in defaults.items() if value not in (None, "")}
+    provided = {name: value for name, value in defaults.items() if value not in (None, "")}
     data: dict[str, Any] = {"name": values["name"]}
     if values["description"]:
         data["description"] = values["description"]
@@ -75,8 +75,8 @@ def header_from(document: Document, values: Mapping[str, Any]) -> Document:
         data["timeout"] = values["timeout"]
     if values["env"]:
         data["env"] = values["env"]
-    if given:
-        data["defaults"] = given
+    if provided:
+        data["defaults"] = provided
     if values["concurrency"]:
         data["concurrency"] = {"key": values["concurrency"], "limit": values["limit"] or 1}
     elif values["limit"] is not None:

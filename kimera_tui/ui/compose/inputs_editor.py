@@ -1,4 +1,4 @@
-"""The window that lists, adds, changes and deletes a document's inputs."""
+"""The window that lists, adds, edits and deletes a document's inputs."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from kimera_tui.values.spec import TYPES
 
 
 class InputList(ListPane[tuple[str, InputSpec]]):
-    """The inputs, one a line."""
+    """The inputs, one per line."""
 
     empty_text = "This workflow has no inputs yet.\nPress a to add one, such as the day to process."
 
     def line_of(self, item: tuple[str, InputSpec]) -> Line:
-        """An input: its name, and what it may be."""
+        """An input: its name and its constraints."""
         name, spec = item
         return (
             (f" {name:<20} ", "strong"),
@@ -49,7 +49,7 @@ class InputsEditor(ListWindow[Document, tuple[str, InputSpec]]):
         self._document = document
 
     def takes_unseen(self, key: str) -> bool:
-        """Whether a key acts before the window is on the screen: all but those that delete."""
+        """Whether a key works before the window is visible: all except those that delete."""
         return key not in ("d", "delete")
 
     def on_mount(self) -> None:
@@ -80,14 +80,14 @@ class InputsEditor(ListWindow[Document, tuple[str, InputSpec]]):
                 self._take(document)
 
     def action_move(self, by: int) -> None:
-        """Move the input under the cursor: a run asks for them in this order."""
+        """Move the input under the cursor; a run asks for inputs in this order."""
         if self.pane.selected is not None:
             name = self.pane.selected[0]
             self._take(edits.move_input(self._document, name, by))
             self.pane.move_cursor(list(self._document.inputs).index(name))
 
     def action_delete(self) -> None:
-        """Delete the input under the cursor; undo in the composer brings it back."""
+        """Delete the input under the cursor; undo in the composer restores it."""
         if self.pane.selected is not None:
             self._take(edits.delete_input(self._document, self.pane.selected[0]))
 
@@ -97,7 +97,7 @@ class InputsEditor(ListWindow[Document, tuple[str, InputSpec]]):
 
 
 def input_form(document: Document, name: str) -> FormWindow[Document]:
-    """The form of one input, which returns the document with it; an empty name adds one."""
+    """A form that edits one input and returns the new document; an empty name adds an input."""
     spec = document.inputs[name] if name else InputSpec()
 
     length = "" if spec.max_length is None else str(spec.max_length)

@@ -15,7 +15,7 @@ from kimera_tui.ui.compose.preflight_window import Preflight
 from kimera_tui.ui.compose.tree import ComposeTree
 from kimera_tui.ui.compose.windows import Reader
 from kimera_tui.ui.kimera import Command, Kimera
-from kimera_tui.ui.runs.detach_windows import Stops, detaching
+from kimera_tui.ui.runs.detach_windows import DetachBlockers, detaching
 from kimera_tui.ui.runs.inputs_form import run_form
 from kimera_tui.ui.windows.confirm import Confirm
 from kimera_tui.ui.windows.confirm_palette import running
@@ -52,46 +52,46 @@ class RunActions:
         document, file = await self._sound(), self._composer.file
         if not await self._acts.may_read(document, file):
             return
-        if (given := await self._given(document, "Run", "Run")) is None:
+        if (run_inputs := await self._given(document, "Run", "Run")) is None:
             return
-        found = await self._findings(document, given)
+        found = await self._findings(document, run_inputs)
         if wrong := against(found):
             if not await self._kimera.ask(Preflight(document, found)):
                 return
-            given = replace(given, despite=[finding.text for finding in wrong])
-        question = running(document, given, self._kimera.services.friends)
+            run_inputs = replace(run_inputs, despite=[finding.text for finding in wrong])
+        question = running(document, run_inputs, self._kimera.services.friends)
         if ask and not await self._kimera.ask(Confirm(question)):
             return
-        self._acts.launch_document(document, given, file)
+        self._acts.launch_document(document, run_inputs, file)
 
     async def _detach(self) -> None:
         """Hand the run to the workers, if they can do all of it."""
         document, file = await self._sound(), self._composer.file
-        stops = await self._services.workflows.blockers(document)
-        if stops:
-            await self._kimera.ask(Stops(stops, "Run it here, or change these steps."))
+        blockers = await self._services.workflows.blockers(document)
+        if blockers:
+            await self._kimera.ask(DetachBlockers(blockers, "Run it here, or change these steps."))
             return
         if not await self._acts.may_read(document, file):
             return
-        given = await self._given(document, "Detach", "Continue")
-        if given is None:
+        run_inputs = await self._given(document, "Detach", "Continue")
+        if run_inputs is None:
             return
         if await self._kimera.ask(Confirm(detaching(document))):
-            await self._acts.detach_document(document, given, file)
+            await self._acts.detach_document(document, run_inputs, file)
 
     async def _preflight(self) -> None:
         document = await self._sound()
-        given = await self._given(document, "Pre-flight", "Check")
-        if given is not None:
-            found = await self._findings(document, given)
+        run_inputs = await self._given(document, "Pre-flight", "Check")
+        if run_inputs is not None:
+            found = await self._findings(document, run_inputs)
             await self._kimera.ask(Preflight(document, found, asks=False))
 
     async def _dry_run(self) -> None:
         document, file = await self._sound(), self._composer.file
-        given = await self._given(document, "Dry run", "Show the calls")
-        if given is None:
+        run_inputs = await self._given(document, "Dry run", "Show the calls")
+        if run_inputs is None:
             return
-        calls = await self._services.workflows.dry_run(document, given, file)
+        calls = await self._services.workflows.dry_run(document, run_inputs, file)
         intro = "Nothing is sent. Templates that only a run can fill stay as they are."
         await self._kimera.ask(Reader("Dry run", intro, calls_lines(document, calls)))
 
@@ -103,10 +103,10 @@ class RunActions:
         inputs = last.inputs if last is not None else {}
         return await self._kimera.ask(run_form(document, inputs, title, act))
 
-    async def _findings(self, document: Document, given: RunInputs) -> Sequence[Finding]:
+    async def _findings(self, document: Document, run_inputs: RunInputs) -> Sequence[Finding]:
         """What the pre-flight finds now."""
         self._acts.mention_wait()
-        return await self._services.workflows.preflight(document, given, self._composer.file)
+        return await self._services.workflows.preflight(document, run_inputs, self._composer.file)
 
     async def _sound(self) -> Document:
         """The document; UsageError with its first problem, if it has any."""

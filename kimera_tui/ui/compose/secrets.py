@@ -28,7 +28,7 @@ def declared_secrets(
 
 
 def without_secrets(
-    document: Document, step: TaskStep, secret: Collection[str], before: TaskStep | None = None
+    document: Document, step: TaskStep, secret: Collection[str], old_step: TaskStep | None = None
 ) -> tuple[Document, TaskStep]:
     """The document with an input for each secret of a step, and the step that refers to them.
 
@@ -36,17 +36,17 @@ def without_secrets(
         document: The step's document.
         step: A step with its values as typed.
         secret: Names of secret arguments, besides those whose names give them away.
-        before: The step before the edit: values it held already stay in it.
+        old_step: The step before the edit: values it held already stay in it.
 
     Raises:
         UsageError: a secret is in a place that cannot refer to an input.
     """
     prompts = _Prompts(document, secret)
-    if before is None or step.args != before.args:
+    if old_step is None or step.args != old_step.args:
         prompts.in_place(step.args)
         if names := list(prompts.inputs):
             raise UsageError(f"args: a secret, such as {names[0]}, is allowed in kwargs only.")
-    held = {} if before is None else before.kwargs
+    held = {} if old_step is None else old_step.kwargs
     kwargs = {
         name: value if name in held and held[name] == value else prompts.in_place(value, name)
         for name, value in step.kwargs.items()
@@ -58,9 +58,9 @@ def without_secrets(
     return document, step.model_copy(update={"kwargs": kwargs})
 
 
-def prompts_added(before: Document, after: Document) -> str:
+def prompts_added(old: Document, new: Document) -> str:
     """Which inputs an edit added, as a sentence; empty where it added none."""
-    names = [name for name in after.inputs if name not in before.inputs]
+    names = [name for name in new.inputs if name not in old.inputs]
     if not names:
         return ""
     return f"Each run asks for it, the file does not hold it: {', '.join(names)}."

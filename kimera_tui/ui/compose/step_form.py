@@ -1,4 +1,4 @@
-"""The fields of a step: its task's parameters and the step's options."""
+"""Form fields of a step: its task's parameters and its own options."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from kimera_tui.values.json_input import parse_json
 from kimera_tui.values.spec import DURATION, Spec, is_same
 
 NOT_SENT: Final = object()
-"""The value of a parameter whose field is empty."""
+"""Value of a parameter whose field is empty."""
 ON_TIMEOUT = ("revoke", "leave", "terminate")
 PASS = ("auto", "first", "payload", "none")
 
 
 def call_fields(step: TaskStep, info: TaskInfo) -> dict[str, Field]:
-    """A field for each declared parameter, then two for all other arguments."""
+    """One field per declared parameter, then ``args`` and ``kwargs`` for the rest."""
     fields, rest = {}, dict(step.kwargs)
     for name, param in info.params.items():
         text = ""
@@ -40,7 +40,7 @@ def call_fields(step: TaskStep, info: TaskInfo) -> dict[str, Field]:
 
 
 def option_fields(step: TaskStep) -> dict[str, Field]:
-    """The options of a task's step."""
+    """The option fields of a task step."""
     return {
         "id": name_field("id", step.id),
         "task": Field("task  friend.task", str.strip, step.task, ""),
@@ -56,7 +56,7 @@ def option_fields(step: TaskStep) -> dict[str, Field]:
 
 
 def group_fields(step: Step) -> dict[str, Field]:
-    """The options of a chain or a para."""
+    """The option fields of a chain or a para."""
     fields = {"id": name_field("id", step.id)}
     if isinstance(step, ParaStep):
         fields |= {
@@ -68,11 +68,11 @@ def group_fields(step: Step) -> dict[str, Field]:
 
 
 def task_step(step: TaskStep, values: Mapping[str, Any]) -> TaskStep:
-    """The step made from the fields' values.
+    """Build a task step from the field values.
 
     Raises:
-        UsageError: the values contradict each other.
-        ValidationError: the format doesn't allow a value.
+        UsageError: an argument is given twice.
+        ValidationError: a value violates the workflow format.
     """
     named = {
         name.removeprefix("param "): value
@@ -84,7 +84,7 @@ def task_step(step: TaskStep, values: Mapping[str, Any]) -> TaskStep:
     data: dict[str, Any] = {"id": values["id"], "task": values["task"]}
     if step.friend is not None:
         data["friend"] = step.friend
-    data |= _given(
+    data |= _without_empty(
         {
             "args": values["args"],
             "kwargs": _in_order({**named, **values["kwargs"]}, step.kwargs),
@@ -102,34 +102,34 @@ def task_step(step: TaskStep, values: Mapping[str, Any]) -> TaskStep:
 
 
 def group_step(step: Step, values: Mapping[str, Any]) -> Step:
-    """The chain or para made from the fields' values, with the steps that it has.
+    """Update a chain or a para from the field values; its steps stay.
 
     Raises:
-        ValidationError: the format doesn't allow a value.
+        ValidationError: a value violates the workflow format.
     """
     # What every step has is checked without the steps below.
     TaskStep.model_validate({"id": values["id"], "task": "any", "notes": values["notes"]})
     names = ("id", "notes", "gather", "max_parallel", "fail")
-    given = {name: values[name] for name in names if name in values}
-    update = {name: value for name, value in given.items() if value != getattr(step, name)}
+    provided = {name: values[name] for name in names if name in values}
+    update = {name: value for name, value in provided.items() if value != getattr(step, name)}
     return step.model_copy(update={**update, **_outcome(step, step, values)})
 
 
 def _outcome(new: Step, old: Step, values: Mapping[str, Any]) -> dict[str, Any]:
-    """When a step runs and how its errors are handled, where the fields change that."""
+    """The changes to ``when`` and ``on_error``."""
     found = {"when": values["when"], "on_error": values["on_error"]}
     if found["on_error"] == "steps":
         found["on_error"] = old.on_error
     return {name: value for name, value in found.items() if value != getattr(new, name)}
 
 
-def _given(data: dict[str, Any]) -> dict[str, Any]:
-    """Without empty values, so that a file stays short."""
+def _without_empty(data: dict[str, Any]) -> dict[str, Any]:
+    """Drop empty values to keep the file short."""
     return {name: value for name, value in data.items() if value not in (None, "", [], {}, False)}
 
 
 def _in_order(values: dict[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
-    """The values, first those that were there before: in their order, and as they were written."""
+    """The values in their old order and notation, followed by new ones."""
     kept = {name: value for name, value in old.items() if name in values}
     return kept | {
         name: value
@@ -142,7 +142,7 @@ def _in_order(values: dict[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def outcome_fields(step: Step) -> dict[str, Field]:
-    """When a step runs, and what happens when it fails."""
+    """The ``when`` and ``on_error`` fields."""
     choices = ("fail", "continue", "steps") if step.handlers else ("fail", "continue")
     now = "steps" if step.handlers else str(step.on_error)
     hint = "always; such as steps.load.result.rows > 0"
@@ -153,7 +153,7 @@ def outcome_fields(step: Step) -> dict[str, Field]:
 
 
 def retry_fields(retry: Retry | None) -> dict[str, Field]:
-    """How often a step is retried, after how long, and on which exceptions."""
+    """The fields for retries: how many, the delay between them, and on which exceptions."""
     times, delay, names = "", "", ""
     if retry is not None:
         times, names = str(retry.max), ", ".join(retry.on)
@@ -166,25 +166,25 @@ def retry_fields(retry: Retry | None) -> dict[str, Field]:
 
 
 def retry_of(values: Mapping[str, Any], old: Retry | None) -> Retry | None:
-    """The retry made from its fields; None for none."""
+    """The retry policy from its fields; None for no retries."""
     return parse_retry(values["retry times"], values["retry delay"], values["retry on"], old)
 
 
 def name_field(title: str, value: str) -> Field:
-    """An id or a name."""
+    """A field for an id or a name."""
     return Field(title, str.strip, value, "lowercase letters, digits and _")
 
 
 def choice_field(
     title: str, choices: tuple[str, ...], value: str, empty: str = "", *, shown: bool = True
 ) -> Field:
-    """A choice between words; the beginning of a word is enough.
+    """A field that accepts one of several words, or an unambiguous prefix.
 
     Args:
         title: The field's title.
         choices: The words.
         value: The current word.
-        empty: What an empty field means, if that isn't the first word.
+        empty: What None, the value of an empty field, means; if omitted, it is the first word.
         shown: Whether the title lists the words.
     """
     name = title.split("  ", maxsplit=1)[0]
@@ -206,24 +206,24 @@ def choice_field(
 
 
 def on_timeout_field(value: str | None) -> Field:
-    """What happens to a task that takes too long."""
+    """The ``on_timeout`` field: what happens to a task that takes too long."""
     return choice_field("on timeout", ON_TIMEOUT, value or "", "revoke", shown=False)
 
 
 def yes_field(title: str, value: bool) -> Field:
-    """True or false."""
+    """A yes/no field."""
     read = optional(title.split("  ", maxsplit=1)[0], Spec(type="bool"))
     return Field(title, lambda text: bool(read(text)), "yes" if value else "", "no")
 
 
 def duration_field(title: str, value: float | None, hint: str = "default") -> Field:
-    """Seconds of 30s, 5m or 1h30m; None for an empty field."""
+    """A field for a duration such as 30s or 1h30m; its value is in seconds, None if empty."""
     name = title.split("  ", maxsplit=1)[0]
     return Field(title, optional(name, DURATION), seconds_text(value), hint)
 
 
 def count_field(title: str, value: int | None, hint: str) -> Field:
-    """An integer from 1 up; None for an empty field."""
+    """A field for a positive integer; None if empty."""
     name = title.split("  ", maxsplit=1)[0]
     text = "" if value is None else str(value)
     return Field(title, optional(name, Spec(type="int", min=1, max=999_999)), text, hint)
@@ -243,7 +243,7 @@ def _param_field(name: str, param: Param, text: str) -> Field:
 
 
 def _read(name: str, param: Param, text: str) -> Any:
-    """The value of a parameter's field: what its type says, or a template."""
+    """Parse a parameter: a template, or a value of its type."""
     if not text.strip():
         return NOT_SENT
     if param.type == "json" and text.strip()[0] in "[{":
@@ -252,7 +252,7 @@ def _read(name: str, param: Param, text: str) -> Any:
 
 
 def _typed(name: str, param: Param, value: Any) -> str | None:
-    """The text for a value in its parameter's field; None where reading it changes the value."""
+    """The text that reads back as exactly this value; None if there is none."""
     is_template = isinstance(value, str) and "${{" in value
     text = value if is_template else "null" if value is None else param.text(value)
     try:
@@ -264,7 +264,7 @@ def _typed(name: str, param: Param, value: Any) -> str | None:
 
 
 def new_call(name: str, step_id: str, info: TaskInfo) -> TaskStep:
-    """A step for a task, with the defaults of its parameters."""
+    """A new step that calls a task with its default parameters."""
     kwargs = {
         each: param.check(each, param.default)
         for each, param in info.params.items()

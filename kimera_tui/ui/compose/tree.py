@@ -63,15 +63,15 @@ class ComposeTree(ListPane[Row]):
             file: Name of its file, or an empty string.
             unsaved: Whether it has edits that the file does not have.
         """
-        before = self.row
+        old_row = self.row
         self._file, self._unsaved = file, unsaved
         if document is not self._document:
             self._document = document
             self.items = rows_of(document)
             self._places = {row.address: n for n, row in enumerate(self.items) if row.address}
-        stays = not cursor and before.kind in ("header", "inputs")
+        stays = not cursor and old_row.kind in ("header", "inputs")
         self.show(
-            self.items, self.cursor if stays else self._places.get(cursor or before.address, 0)
+            self.items, self.cursor if stays else self._places.get(cursor or old_row.address, 0)
         )
         self.show_cursor()
 

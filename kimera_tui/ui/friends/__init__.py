@@ -1,1 +1,1 @@
-"""Mode 1: friends and the form that sends a task."""
+"""Mode 1: browse friends and send single tasks."""

@@ -1,4 +1,4 @@
-"""A call in words, for the question before it is sent."""
+"""The text of a call, for confirmation prompts."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from kimera_tui.redaction import redact
 from kimera_tui.safetext import compact, safe, trimmed
 
 ARGUMENT = 300
-"""Characters of an argument that are shown."""
+"""Maximum characters shown of an argument."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Call(Protocol):
-    """What a task is called with."""
+    """A call of a task."""
 
     @property
     def friend(self) -> str:
-        """The friend it goes to."""
+        """Name of the friend."""
 
     @property
     def task_name(self) -> str:
-        """The task's name, without the route."""
+        """Name of the task, without the route."""
 
     @property
     def args(self) -> Sequence[Any]:
@@ -37,13 +37,13 @@ class Call(Protocol):
 def call_words(
     call: Call, secret: Collection[str] = (), fetched: Mapping[str, Any] = NOTHING, queue: str = ""
 ) -> str:
-    """The task and its arguments, a line each, with secrets masked.
+    """The task and its arguments, one per line, with secrets masked.
 
     Args:
-        call: What is sent.
-        secret: Names of secret arguments, besides those whose names give them away.
-        fetched: Named arguments that are resolved when it is sent, with their templates.
-        queue: Its queue, if that is to be shown.
+        call: The call to be sent.
+        secret: Names of further secret arguments; telling names are always masked.
+        fetched: Templates of the named arguments that are evaluated on sending.
+        queue: The queue to show; empty shows none.
     """
     head = safe(f"{call.friend}.{call.task_name}", 200) + (f"  to queue {queue}" if queue else "")
     templates = {name: redact(template) for name, template in fetched.items()}

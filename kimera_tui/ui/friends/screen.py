@@ -1,4 +1,4 @@
-"""Mode 1: the known services, their tasks, and the form that sends a task."""
+"""Mode 1: the friends, their tasks, and the form that sends a task."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from kimera_tui.ui.widgets.unmarked import PlainStatic, PlainTree
 from kimera_tui.ui.windows.confirm_palette import sending
 
 FORM_DELAY = 0.08
-"""Seconds that the cursor rests on a task before its form is built."""
+"""Seconds the cursor must rest on a task before its form is built."""
 MOST_LISTED = 1000
-"""Tasks up to which all are listed at once; of more, each friend lists its own when it is opened:
-Textual measures every line of a tree at each change."""
+"""Up to this many tasks, all are listed at once; beyond, each friend lists its own when expanded:
+Textual measures every line of a tree on each change."""
 Leaf = tuple[str, str | None]
-"""A friend, and its task: empty for any task, None for the friend itself."""
+"""A friend and a task: empty for any task, None for the friend itself."""
 
 
 class FriendsScreen(ModeScreen):
@@ -48,12 +48,12 @@ class FriendsScreen(ModeScreen):
         super().__init__()
         self._form_timer: Timer | None = None
         self._to_come: Leaf | None = None
-        """What the cursor is on, until its form is built."""
+        """The row under the cursor while its form is not built yet."""
         self._drawn: object = None
-        """The view of the workers that the friends' labels show."""
+        """The cluster view shown in the labels."""
 
     def compose_content(self) -> ComposeResult:
-        """The tree, and beside it the form."""
+        """The tree on the left, the form on the right."""
         tree = PlainTree("friends", id="friends-tree")
         tree.show_root = False
         tree.guide_depth = 2
@@ -70,18 +70,18 @@ class FriendsScreen(ModeScreen):
         self._fill_tree()
 
     def on_screen_resume(self) -> None:
-        """Focus the tree, where digits switch modes and do not fill fields."""
+        """Focus the tree, so that digits switch modes instead of filling fields."""
         super().on_screen_resume()
         self.friends_tree.focus()
 
     def draw(self) -> None:
-        """Draw workers and findings."""
+        """Redraw the worker status and the preflight findings."""
         super().draw()
         self._draw_health()
         self._draw_preflight()
 
     def news(self) -> None:
-        """Draw what the workers answered."""
+        """Redraw after the workers have answered."""
         super().news()
         self._draw_health()
         self._draw_preflight()
@@ -113,7 +113,7 @@ class FriendsScreen(ModeScreen):
         self._list_tasks(event.node)
 
     def _list_tasks(self, node: TreeNode[Leaf]) -> None:
-        """List a friend's tasks below it, unless they are there."""
+        """List a friend's tasks below it unless they are listed already."""
         if node.data is None or node.data[1] is not None or node.children:
             return
         name = node.data[0]
@@ -180,7 +180,7 @@ class FriendsScreen(ModeScreen):
         self._draw_preflight()
 
     async def _form_here(self) -> TaskForm | None:
-        """The form of the task under the cursor, built now if it is still to come."""
+        """The form of the task under the cursor; built now if necessary."""
         to_come, self._to_come = self._to_come, None
         if to_come is not None and to_come[1] is not None:
             await self._show_form(to_come[0], to_come[1])
@@ -218,14 +218,14 @@ class FriendsScreen(ModeScreen):
     # What can be done
 
     async def action_send(self, ask: bool = False) -> None:
-        """Send the task of the form, and watch it in Live."""
+        """Send the task and switch to Live."""
         form = await self._form_here()
         if form is not None and (params := form.collect()) is not None:
             friend = self.kimera.services.friends[form.friend]
             self.kimera.acts.launch(single(params), sending(params, friend) if ask else None)
 
     async def action_to_composer(self) -> None:
-        """Add the task of the form to the composer."""
+        """Add the task as a step in the composer."""
         form = await self._form_here()
         if form is not None and (params := form.collect()) is not None:
             composer = self.kimera.state.composer
@@ -234,5 +234,5 @@ class FriendsScreen(ModeScreen):
             self.kimera.flash(f"Added to the composer (2) as step {number}. {added}".strip())
 
     def action_back(self) -> None:
-        """Go back to the tree."""
+        """Return to the tree."""
         self.friends_tree.focus()

@@ -1,4 +1,4 @@
-"""The form of a task: a field for each parameter, and the equivalent command."""
+"""The form for a task: one field per parameter, and the equivalent command."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from kimera_tui.ui.widgets.unmarked import PlainStatic
 
 
 class TaskForm(VerticalScroll, can_focus=False):
-    """Builds TaskParams from its fields.
+    """Builds TaskParams from the field values.
 
     Args:
-        friend: The friend's name.
-        config: The friend.
-        task_name: The task; empty where its name is typed too.
+        friend: Name of the friend.
+        config: Configuration of the friend.
+        task_name: The task; empty adds a field for its name.
     """
 
     def __init__(self, friend: str, config: Friend, task_name: str) -> None:
@@ -47,13 +47,13 @@ class TaskForm(VerticalScroll, can_focus=False):
 
     @property
     def fields(self) -> list[Field]:
-        """All fields, from the top."""
+        """All fields, top to bottom."""
         first = [] if self._typed_name is None else [self._typed_name]
         return [*first, *self._params.values(), self._args, self._kwargs, self._timeout]
 
     @property
     def named(self) -> str:
-        """The task's name; empty while no valid name is typed."""
+        """The task name; empty until a valid one is typed."""
         if self._typed_name is None:
             return self.task_name
         try:
@@ -62,7 +62,7 @@ class TaskForm(VerticalScroll, can_focus=False):
             return ""
 
     def compose(self) -> ComposeResult:
-        """The task's description, its parameters, then the fields of every task."""
+        """The description, the parameters, then the fields common to all tasks."""
         title = f"{self.friend}.{self.task_name}" if self.task_name else f"{self.friend}: any task"
         yield PlainStatic(title, classes="form-title")
         if self._info.doc:
@@ -75,7 +75,7 @@ class TaskForm(VerticalScroll, can_focus=False):
         self._preview()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Check again after every key."""
+        """Validate after every key."""
         event.stop()
         for field in self.fields:
             if field.input is event.input:
@@ -87,7 +87,7 @@ class TaskForm(VerticalScroll, can_focus=False):
         self.fields[0].input.focus(scroll_visible=False)
 
     def collect(self) -> TaskParams | None:
-        """The call, or None when a field is wrong; the first wrong one gets the focus."""
+        """The call; if a field is invalid, focus the first such field and return None."""
         params, wrong = self._collect(sending=True)
         if wrong:
             wrong[0].input.focus()
@@ -144,7 +144,7 @@ def _param_field(name: str, param: Param) -> Field:
 
 
 def _common_fields(config: Friend, info: TaskInfo) -> tuple[Field, Field, Field]:
-    """The fields for args, kwargs and timeout, which every task has."""
+    """The fields common to all tasks: args, kwargs and timeout."""
     more = "more " if info.params else ""
     return (
         Field(f"{more}args  JSON list", parse_args, "", "none; such as [1, 2]"),
@@ -159,7 +159,7 @@ def _common_fields(config: Friend, info: TaskInfo) -> tuple[Field, Field, Field]
 
 
 def command_line(params: TaskParams, info: TaskInfo) -> str:
-    """The equivalent command; secrets are masked."""
+    """The equivalent command, with secrets masked."""
     secret = {name for name, param in info.params.items() if param.secret}
     words = ["kimera-tui", "send", params.friend, params.task_name]
     if params.args:

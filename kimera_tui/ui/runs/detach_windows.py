@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kimera_tui.documents.document import Document, TaskStep, all_steps
-from kimera_tui.execution.detach.blockers import Stop
+from kimera_tui.execution.detach.blockers import Blocker
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.status import Status
 from kimera_tui.ui.compose.windows import Reader
@@ -16,17 +16,17 @@ from kimera_tui.ui.windows.confirm import Question
 _THEN = "The console only watches: the run continues when Kimera is closed, without timeouts."
 
 
-class Stops(Reader):
+class DetachBlockers(Reader):
     """Lists every step that workers cannot do alone, and why.
 
     Args:
-        stops: What prevents it.
+        blockers: What prevents it.
         then: What happens instead, in a sentence.
     """
 
-    def __init__(self, stops: Sequence[Stop], then: str) -> None:
+    def __init__(self, blockers: Sequence[Blocker], then: str) -> None:
         intro = f"The workers cannot run all of it without this console. {then}"
-        super().__init__("Cannot detach", intro, [_line(stop) for stop in stops])
+        super().__init__("Cannot detach", intro, [_line(blocker) for blocker in blockers])
 
 
 def detaching(document: Document) -> Question:
@@ -47,6 +47,6 @@ def detaching_rest(run: RunState) -> Question:
     return Question("Detach the rest of the run", text, "Detach")
 
 
-def _line(stop: Stop) -> Line:
-    name, _, why = stop.sentence.partition(": ")
+def _line(blocker: Blocker) -> Line:
+    name, _, why = blocker.sentence.partition(": ")
     return ((f" {safe(name, 60)}  ", "strong"), (safe(why, 400), ""))

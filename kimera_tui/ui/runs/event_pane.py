@@ -40,14 +40,14 @@ class EventLine:
     """One of many like it, such as a task's fourth poll."""
 
 
-def event_line(event: object, book: RunIndex) -> EventLine | None:
+def event_line(event: object, index: RunIndex) -> EventLine | None:
     """The line of an event; None for events that do not matter to people.
 
     Args:
         event: What happened.
-        book: Knows the run and step of each task; has folded the event already.
+        index: Knows the run and step of each task; has folded the event already.
     """
-    place = book.step_of(event)
+    place = index.step_of(event)
     words = narrate(event if place is None else glimpse(event, place[0].secrets))
     if words is None:
         return None

@@ -105,9 +105,9 @@ class HistoryScreen(RunScreen):
 
 def _folded(events: Sequence[object], run_id: str) -> tuple[RunState | None, list[EventLine]]:
     """A run folded from its events, and the events in words."""
-    book, lines = RunIndex(), []
+    index, lines = RunIndex(), []
     for event in events:
-        book.apply(event)
-        if (line := event_line(event, book)) is not None:
+        index.apply(event)
+        if (line := event_line(event, index)) is not None:
             lines.append(line)
-    return book.runs.get(run_id), lines
+    return index.runs.get(run_id), lines

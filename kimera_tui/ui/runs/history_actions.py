@@ -62,12 +62,12 @@ class HistoryActions:
         filters, line = self._kimera.services.filters, self._past.line
         if parse(line) == EVERYTHING:
             raise UsageError("There is no search to save: type one first (/).")
-        before = {saved.name: saved.line for saved in await filters.list()}
+        existing = {saved.name: saved.line for saved in await filters.list()}
         name = await self._kimera.ask(ask_name(line))
         if name is None:
             return
         await filters.save(name, line)
-        instead = f" in place of {before[name]}" if name in before else ""
+        instead = f" in place of {existing[name]}" if name in existing else ""
         self._kimera.flash(f"Saved: @{name}{instead}")
 
     async def _mark(self) -> None:
@@ -96,15 +96,15 @@ class HistoryActions:
         if run is None or run.ended is not None:
             self._kimera.flash("Select a run that has not ended.")
             return
-        document, given = document_of_run(run), RunInputs()
+        document, run_inputs = document_of_run(run), RunInputs()
         if document is not None and asked_secrets(document):
             form = run_form(secrets_only(document), {}, "Resume", "Resume")
             if (answer := await self._kimera.ask(form)) is None:
                 return
-            given = answer
+            run_inputs = answer
         if ask and not await self._kimera.ask(Confirm(resuming(run))):
             return
-        self._acts.resume(run.run_id, given)
+        self._acts.resume(run.run_id, run_inputs)
 
     async def _export(self) -> None:
         """Write the run with all its events to a file, as JSON."""

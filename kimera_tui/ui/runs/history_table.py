@@ -44,9 +44,9 @@ class HistoryTable(ListPane[RunRow]):
             now: Seconds since the epoch; today's runs show their time only.
         """
         self._today = time.strftime("%Y-%m-%d", time.localtime(now))
-        before = self.selected_id
+        old_id = self.selected_id
         places = {row.run_id: place for place, row in enumerate(rows)}
-        self.show(rows, places.get(self._selection.run_id, places.get(before, 0)))
+        self.show(rows, places.get(self._selection.run_id, places.get(old_id, 0)))
         self.show_cursor()
 
     def move_cursor(self, index: int) -> None:

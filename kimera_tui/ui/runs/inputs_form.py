@@ -1,4 +1,4 @@
-"""The form of a run's inputs, as its document declares them."""
+"""The form for a run's inputs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROMPT = "prompt"
 
 
 def asked_secrets(document: Document) -> list[str]:
-    """Names of the secrets that are typed when a run starts."""
+    """Names of the secrets that the user types at the start of a run."""
     return [
         name
         for name, spec in document.inputs.items()
@@ -27,14 +27,14 @@ def asked_secrets(document: Document) -> list[str]:
 def run_form(
     document: Document, last: Mapping[str, Any], title: str, act: str, *, filled: bool = False
 ) -> FormWindow[RunInputs]:
-    """The window that asks for the inputs of a run.
+    """A window that asks for the inputs of a run.
 
     Args:
         document: The workflow to run.
         last: The inputs of its last run, shown as hints.
         title: The window's title.
         act: The label of its button.
-        filled: Whether the inputs of the last run fill the fields.
+        filled: Whether to prefill the fields with the inputs of the last run.
     """
     asked = asked_secrets(document)
     fields = {
@@ -50,14 +50,14 @@ def run_form(
     ]
 
     def build(values: dict[str, Any]) -> RunInputs:
-        given = {
+        provided = {
             name: value
             for name, value in values.items()
             if name not in secrets and value is not None
         }
-        resolve(document.inputs, given)
+        resolve(document.inputs, provided)
         prompted = {name: values[name] for name in secrets & values.keys() if values[name]}
-        return RunInputs(given, prompted)
+        return RunInputs(provided, prompted)
 
     return FormWindow(
         safe(f"{title}: {document.name}", 100),

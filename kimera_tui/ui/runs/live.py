@@ -33,7 +33,7 @@ class LiveScreen(RunScreen):
         }
 
     def draw(self) -> None:
-        """Draw everything from the book."""
+        """Draw everything from the run index."""
         super().draw()
         self.events.add(self.kimera.state.take_backlog())
         self._draw_runs()
@@ -47,7 +47,7 @@ class LiveScreen(RunScreen):
     def _draw_runs(self) -> None:
         now = self.kimera.services.clock.now()
         state = self.kimera.state
-        self.runs.show_book(state.book, now, state.usual_runs, state.take_wanted_run())
+        self.runs.show_index(state.run_index, now, state.usual_runs, state.take_wanted_run())
         self.draw_steps()
 
     def draw_steps(self) -> None:

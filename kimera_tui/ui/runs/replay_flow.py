@@ -25,7 +25,7 @@ from kimera_tui.ui.windows.confirm import Confirm, Question
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """A form of a way to replay, and how its answer goes into the wish."""
+    """A form for a replay, and how its answer enters the request."""
 
     make: Callable[[], FormWindow[Any]]
     fill: Callable[[ReplayRequest, Any], ReplayRequest]
@@ -46,12 +46,12 @@ async def ask_replay(
         What to replay; None if the operator does not want to.
     """
     way = await kimera.ask(
-        AskReplay(run, step, lambda wish: kimera.services.runs.replay_plan(run.run_id, wish))
+        AskReplay(run, step, lambda request: kimera.services.runs.replay_plan(run.run_id, request))
     )
     if way is None:
         return None
     forms = await _forms(kimera, run, step, way)
-    return await _filled(kimera, run, way.wish, forms, ask=ask)
+    return await _filled(kimera, run, way.request, forms, ask=ask)
 
 
 async def ask_past_replay(kimera: Kimera, run_id: str) -> ReplayRequest | None:
@@ -66,8 +66,8 @@ async def _forms(kimera: Kimera, run: RunState, step: StepState | None, way: Way
     """The forms of a way, filled with the values as they would be sent."""
     document, forms = document_of_run(run), list[_Form]()
     secrets = document is not None and bool(asked_secrets(document))
-    if way.wish.mode == "only_step" and (way.asks or secrets):
-        plan = await kimera.services.runs.replay_plan(run.run_id, way.wish)
+    if way.request.mode == "only_step" and (way.asks or secrets):
+        plan = await kimera.services.runs.replay_plan(run.run_id, way.request)
         secrets = secrets and bool(plan.fetched)  # else it refers to none
         if way.asks and step is not None and plan.payload is not None:
             forms.append(_arguments(kimera, step, plan.payload, plan.fetched))
@@ -76,7 +76,10 @@ async def _forms(kimera: Kimera, run: RunState, step: StepState | None, way: Way
     filled = way.asks == "inputs"
     shown = document if filled else secrets_only(document)
     make = partial(run_form, shown, run.inputs, "Replay", "Continue", filled=filled)
-    return [*forms, _Form(make, lambda wish, given: replace(wish, given=given))]
+    return [
+        *forms,
+        _Form(make, lambda request, run_inputs: replace(request, run_inputs=run_inputs)),
+    ]
 
 
 def _arguments(
@@ -85,23 +88,23 @@ def _arguments(
     friend = kimera.services.friends.get(task.friend)
     info = TaskInfo() if friend is None else friend.tasks.get(task.task_name, TaskInfo())
 
-    def fill(wish: ReplayRequest, given: Arguments) -> ReplayRequest:
-        args = {} if given.args is None else {step.path: given.args}
-        return replace(wish, overrides={step.path: given.kwargs}, args=args)
+    def fill(request: ReplayRequest, run_inputs: Arguments) -> ReplayRequest:
+        args = {} if run_inputs.args is None else {step.path: run_inputs.args}
+        return replace(request, overrides={step.path: run_inputs.kwargs}, args=args)
 
     return _Form(lambda: arguments_form(task, fetched, info), fill)
 
 
 async def _filled(
-    kimera: Kimera, run: RunState, wish: ReplayRequest, forms: Sequence[_Form], *, ask: bool
+    kimera: Kimera, run: RunState, request: ReplayRequest, forms: Sequence[_Form], *, ask: bool
 ) -> ReplayRequest | None:
-    """The wish with the answers of its forms, once the operator agrees to its plan; else None.
+    """The request with the answers of its forms, once the operator agrees to its plan; else None.
 
     Operators who disagree, or typed what is impossible, get the forms again as they left them.
     """
     typed: list[Mapping[str, str]] = [{} for _ in forms]
     while True:
-        filled = wish
+        filled = request
         for number, each in enumerate(forms):
             form = each.make()
             form.type_again(typed[number])
@@ -116,9 +119,9 @@ async def _filled(
             return None
 
 
-async def _agreed(kimera: Kimera, run: RunState, wish: ReplayRequest) -> bool:
+async def _agreed(kimera: Kimera, run: RunState, request: ReplayRequest) -> bool:
     """Whether the operator has seen what will be sent, and agrees."""
-    plan = await kimera.telling(kimera.services.runs.replay_plan(run.run_id, wish))
+    plan = await kimera.reporting(kimera.services.runs.replay_plan(run.run_id, request))
     if plan is None:
         return False
     if plan.needs:

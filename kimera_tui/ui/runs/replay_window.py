@@ -35,7 +35,7 @@ class Way:
     """A way to run something again."""
 
     words: str
-    wish: ReplayRequest
+    request: ReplayRequest
     asks: Literal["", "inputs", "arguments"] = ""
     """What is asked for first."""
 
@@ -46,7 +46,7 @@ class AskReplay(ChoiceWindow[Way]):
     Args:
         run: The past run.
         step: The step that is selected in it, if any.
-        plan: Gives the plan of a wish.
+        plan: Returns the plan of a request.
     """
 
     SCOPE: ClassVar[str] = "replay"
@@ -78,7 +78,7 @@ class AskReplay(ChoiceWindow[Way]):
     async def _show_plan(self, way: Way) -> None:
         try:
             if way.words not in self._plans:
-                self._plans[way.words] = plan_words(await self._plan(way.wish))
+                self._plans[way.words] = plan_words(await self._plan(way.request))
             text = self._plans[way.words]
         except KimeraError as error:
             text = str(error)

@@ -16,40 +16,40 @@ Usual = Mapping[str, tuple[float, float]]
 
 
 class RunsTable(ListPane[RunState]):
-    """Lists the runs of the book; the cursor stays on its run when others come and go."""
+    """Lists the runs of an index; the cursor stays on its run when others come and go."""
 
     empty_text = "No runs yet.\nSend a task from Friends (1), or compose one (2)."
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self._shown: tuple[int, str] = (0, "")
-        """How many runs the book had, and which was the newest."""
+        """How many runs the index had, and which was the newest."""
         self._now = 0.0
         self._usual: Usual = {}
         self.faults_only = False
         """Whether only runs with faults are shown."""
         self.border_title = "Runs"
 
-    def show_book(
-        self, book: RunIndex, now: float, usual: Usual, select: str | None = None
+    def show_index(
+        self, index: RunIndex, now: float, usual: Usual, select: str | None = None
     ) -> None:
-        """Show the book's runs at a moment.
+        """Show the runs of an index at a moment.
 
         Args:
-            book: The runs.
+            index: The runs.
             now: The moment, in seconds since the epoch.
             usual: Median and 95th percentile of runs, in seconds, by name.
             select: The run to put the cursor on; None keeps it where it is.
         """
         self._now, self._usual = now, usual
         self.border_subtitle = "only faults" if self.faults_only else None
-        there = (len(book.runs), next(reversed(book.runs), ""))
+        there = (len(index.runs), next(reversed(index.runs), ""))
         if there == self._shown and not (select or self.faults_only):
             self.refresh_changed()
             return
         self._shown = (-1, "") if self.faults_only else there
         keep = select or (self.selected.run_id if self.selected else None)
-        runs = [run for run in reversed(book.runs.values()) if run.faulty or not self.faults_only]
+        runs = [run for run in reversed(index.runs.values()) if run.faulty or not self.faults_only]
         self.show(runs)
         for place, run in enumerate(runs):
             if run.run_id == keep:

@@ -90,6 +90,6 @@ class SelectionActions:
         elif run.ended is None:
             raise UsageError("This run has not ended yet: replay it when it has.")
         else:
-            wish = await ask_replay(self._kimera, run, self._view.shown_step, ask=ask)
-            if wish is not None:
-                await self._acts.replay(run.run_id, wish)
+            request = await ask_replay(self._kimera, run, self._view.shown_step, ask=ask)
+            if request is not None:
+                await self._acts.replay(run.run_id, request)

@@ -37,7 +37,7 @@ class StepTree(ListPane[tuple[int, Node]]):
 
     def show_run(self, run: RunState | None, now: float) -> None:
         """Show a run at a moment, with the cursor on its selected step."""
-        before, self._now = (self.run and self.run.run_id, self.cursor), now
+        old_position, self._now = (self.run and self.run.run_id, self.cursor), now
         changed = run is not self.run
         if changed:
             self.run = run
@@ -48,7 +48,10 @@ class StepTree(ListPane[tuple[int, Node]]):
             self.show(self.items, cursor)
         else:
             self.refresh_changed()
-        if before != (run and run.run_id, self.cursor):  # else the operator may have scrolled away
+        if old_position != (
+            run and run.run_id,
+            self.cursor,
+        ):  # else the operator may have scrolled away
             self.show_cursor()
 
     def move_cursor(self, index: int) -> None:

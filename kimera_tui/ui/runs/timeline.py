@@ -43,14 +43,14 @@ class Timeline(ListPane[str]):
 
     def show_run(self, run: RunState | None, now: float, usual: Usual) -> None:
         """Show a run at a moment, with the usual times of its tasks and its selected step."""
-        before = (self.run and self.run.run_id, self.cursor)
+        old_position = (self.run and self.run.run_id, self.cursor)
         if run is not self.run:
             self.items = list(run.steps) if run is not None else []
             self._places = {path: place for place, path in enumerate(self.items)}
         self.run, self._now, self._usual = run, now, usual
         self._end = max([now, *self._expected_ends(run)]) if run is not None else now
         self.show(self.items, 0 if run is None else self._line_of(self._selection.path_in(run)))
-        if before != (run and run.run_id, self.cursor):
+        if old_position != (run and run.run_id, self.cursor):
             self.show_cursor()
 
     def move_cursor(self, index: int) -> None:

@@ -1,4 +1,4 @@
-"""One labelled input of a form, with its error below it."""
+"""A labelled form input with room for an error."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from kimera_tui.ui.widgets.unmarked import PlainInput, PlainLabel
 from kimera_tui.values.spec import Spec
 
 MOST_CHOICES = 12
-"""Choices of an enum that a title names."""
+"""Enum choices listed in a title."""
 
 
 class Field(Vertical):
-    """An input with its title above and room for an error below.
+    """An input with its title above and its error below.
 
     Args:
-        title: What is above it.
-        read: Makes a value of its text; a UsageError is what is wrong with the text.
-        value: The text at first.
-        hint: Shown while it is empty.
-        secret: Whether the text is hidden.
+        title: Label above the input.
+        read: Parses the text; raises UsageError if it is invalid.
+        value: The initial text.
+        hint: Placeholder shown while the input is empty.
+        secret: Whether to hide the text.
     """
 
     def __init__(
@@ -36,10 +36,10 @@ class Field(Vertical):
         self._read = read
         # Made now, so that it can be read before it is on the screen.
         self.input = PlainInput(value, placeholder=safe(hint, 200), password=secret, compact=True)
-        """The input itself."""
+        """The text input."""
         self._error = PlainLabel(classes="field-error")
         self.touched = False
-        """Whether something was typed."""
+        """Whether the user has typed into it."""
 
     def compose(self) -> ComposeResult:
         """Title, input, error."""
@@ -48,18 +48,18 @@ class Field(Vertical):
         yield self._error
 
     def value(self) -> Any:
-        """The value of the text; UsageError where it has none."""
+        """The parsed value; raises UsageError if the text is invalid."""
         return self._read(self.input.value)
 
     def complain(self, problem: str) -> None:
-        """Show what is wrong, or nothing."""
+        """Show an error; an empty text clears it."""
         self._error.say(problem)
         self._error.display = bool(problem)
         self.set_class(bool(problem), "-wrong")
 
 
 def spec_title(name: str, spec: Spec) -> str:
-    """What a field's title says of its value: name, type, choices, limits, whether required."""
+    """A field title: name, type, choices, limits, and whether it is required."""
     choices = "|".join(safe(text, 40) for text, _ in spec.choices()[:MOST_CHOICES])
     words = [f"{spec.type} {choices}".rstrip()]
     if spec.min is not None and spec.max is not None:
@@ -74,7 +74,7 @@ def spec_title(name: str, spec: Spec) -> str:
 
 
 def optional(name: str, spec: Spec, *, required: bool = False) -> Callable[[str], Any]:
-    """Reads a text by a spec; an empty one is None, or an error where it is required."""
+    """A parser for a spec; empty text is None, or an error if the value is required."""
 
     def read(text: str) -> Any:
         if text if spec.type == "secret" else text.strip():

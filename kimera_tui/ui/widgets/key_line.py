@@ -55,12 +55,12 @@ class KeyLine(Widget):
         bindings = self.screen.active_bindings
         self._keys = []
         palette = bindings.get(self.app.COMMAND_PALETTE_BINDING)
-        last = Content("") if palette is None else self._words(palette, before="")
+        last = Content("") if palette is None else self._words(palette, gap="")
         room = self.size.width - last.cell_length - 1
         parts: list[Content] = []
         start = 0
         for active in _one_an_action(bindings.values()):
-            parts.append(self._words(active, before=" "))
+            parts.append(self._words(active, gap=" "))
             end = start + parts[-1].cell_length
             self._keys.append(Key(active, start, min(end, room)))
             start = end
@@ -70,11 +70,11 @@ class KeyLine(Widget):
         self._keys.append(Key(palette, room, self.size.width))
         return line + Content.styled("▏", "$foreground 20%") + last
 
-    def _words(self, active: ActiveBinding, before: str) -> Content:
+    def _words(self, active: ActiveBinding, gap: str) -> Content:
         key = self.app.get_key_display(active.binding)
         off = "" if active.enabled else "dim"
         return Content.assemble(
-            (f"{before}{key} ", f"bold {off} $footer-key-foreground"),
+            (f"{gap}{key} ", f"bold {off} $footer-key-foreground"),
             (f"{active.binding.description} ", off),
         )
 

@@ -25,12 +25,12 @@ def sending(params: TaskParams, friend: Friend) -> Question:
     return Question("Send the task", call_words(params, secret, queue=friend.queue), "Send")
 
 
-def running(document: Document, given: RunInputs, friends: Mapping[str, Friend]) -> Question:
+def running(document: Document, run_inputs: RunInputs, friends: Mapping[str, Friend]) -> Question:
     """Before a workflow is run."""
     lines = [document.name, ""]
     lines += [
         f"{name} = {document.inputs[name].text(value)}"
-        for name, value in given.inputs.items()
+        for name, value in run_inputs.inputs.items()
         if name in document.inputs
     ]
     tasks = sorted(tasks_of(document))

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kimera_tui.errors import UsageError
-from kimera_tui.execution.detach.blockers import Ground, stops
+from kimera_tui.execution.detach.blockers import Ground, find_blockers
 from kimera_tui.execution.detach.canvas import Root, compiled, root_paths
 from kimera_tui.execution.detach.remaining import rest_of
 from kimera_tui.execution.planning import DocumentPlanner
@@ -48,14 +48,16 @@ def plan(*steps: Any, **more: Any) -> Node:
 
 
 def sentences(*steps: Any, joins: bool = True, known: Any = None, **more: Any) -> list[str]:
-    found = stops(plan(*steps, **more), Ground(FRIENDS_NOW, joins), known or (lambda path: None))
+    found = find_blockers(
+        plan(*steps, **more), Ground(FRIENDS_NOW, joins), known or (lambda path: None)
+    )
     return [stop.sentence for stop in found]
 
 
-def known_of(made: Node, results: dict[str, Any], **statuses: Status) -> Any:
+def known_of(root_node: Node, results: dict[str, Any], **statuses: Status) -> Any:
     """What is known of a run whose steps have these results, or ended so."""
     states: dict[str, StepState] = {}
-    for _, node in made.walk():
+    for _, node in root_node.walk():
         if node.task is not None and node.id in {*results, *statuses}:
             state = begin(node.path, node.task, 0.0, node.id)
             status = statuses.get(node.id, Status.DONE)
@@ -71,7 +73,7 @@ INPUTS: dict[str, Any] = {"inputs": {"n": {"type": "int", "default": 1}}}
 
 
 @pytest.mark.parametrize(
-    ("steps", "told"),
+    ("steps", "expected"),
     [
         ([step("a", when=ALWAYS)], ["a: has `when`: workers do not evaluate conditions"]),
         (
@@ -140,14 +142,14 @@ INPUTS: dict[str, Any] = {"inputs": {"n": {"type": "int", "default": 1}}}
         ),
     ],
 )
-def test_each_thing_that_a_canvas_says_otherwise_is_told(steps: Any, told: list[str]) -> None:
-    assert sentences(*steps, **INPUTS) == told
+def test_each_thing_that_a_canvas_cannot_express_blocks_it(steps: Any, expected: list[str]) -> None:
+    assert sentences(*steps, **INPUTS) == expected
 
 
 LAST: dict[str, Any] = {"finally": [step("z")]}
 
 
-def test_steps_of_finally_and_backends_without_joins_are_told() -> None:
+def test_finally_steps_and_backends_without_joins_block_it() -> None:
     assert sentences(step("a"), **LAST) == ["finally: workers do not notice the end of a run"]
     behind = [para("p", step("a"), step("b")), step("c")]
     assert sentences(*behind, joins=False) == [
@@ -156,14 +158,14 @@ def test_steps_of_finally_and_backends_without_joins_are_told() -> None:
     assert sentences(step("a"), para("p", step("b"), step("c")), joins=False) == []
 
 
-def test_all_stops_are_told_in_the_order_of_the_steps() -> None:
-    told = sentences(
+def test_all_blockers_are_listed_in_the_order_of_the_steps() -> None:
+    found = sentences(
         step("a", retry={"max": 1}),
         chain("c", step("b", "auto", when=ALWAYS), when=ALWAYS),
         step("d", start_timeout="1s"),
         **INPUTS,
     )
-    assert [sentence.partition(":")[0] for sentence in told] == ["a", "c", "b", "b", "d"]
+    assert [sentence.partition(":")[0] for sentence in found] == ["a", "c", "b", "b", "d"]
 
 
 def test_what_has_ended_stops_nothing_and_can_be_looked_up() -> None:
@@ -172,56 +174,56 @@ def test_what_has_ended_stops_nothing_and_can_be_looked_up() -> None:
         step("b", "auto", kwargs={"x": "${{ steps.a.result.n }}", "y": "${{ prev.n }}"}),
         step("c", kwargs={"z": "${{ steps.a.status }}"}),
     ]
-    made = plan(*steps, **INPUTS)
-    known = known_of(made, {"a": {"n": 7}})
-    assert stops(made, Ground(FRIENDS_NOW), known) == []
-    roots = compiled(rest_of(made, known), FRIENDS_NOW, Scope(), "run")
+    root_node = plan(*steps, **INPUTS)
+    known = known_of(root_node, {"a": {"n": 7}})
+    assert find_blockers(root_node, Ground(FRIENDS_NOW), known) == []
+    roots = compiled(rest_of(root_node, known), FRIENDS_NOW, Scope(), "run")
     assert list(roots) == ["1"]
     assert roots["1"].kwargs == {"x": 7, "y": 7, "n": 7}
     assert roots["1"].options["chain"][0]["kwargs"] == {"z": "done"}
 
 
 def test_what_ended_badly_keeps_the_rest() -> None:
-    made = plan(para("p", step("a"), chain("c", step("b"), step("d"))))
-    found = stops(made, Ground(FRIENDS_NOW), known_of(made, {}, a=Status.FAILED))
+    root_node = plan(para("p", step("a"), chain("c", step("b"), step("d"))))
+    found = find_blockers(root_node, Ground(FRIENDS_NOW), known_of(root_node, {}, a=Status.FAILED))
     assert [stop.sentence for stop in found] == [
         "a: did not succeed, so the steps after it cannot run"
     ]
 
 
 def test_a_para_that_is_half_done_keeps_what_takes_its_result() -> None:
-    for passing, told in (("first", 1), ("none", 0)):
-        made = plan(para("p", step("a"), step("b")), step("c", passing))
-        found = stops(made, Ground(FRIENDS_NOW), known_of(made, {"a": 1}))
-        assert len(found) == told
-    made = plan(para("p", step("a"), chain("x", step("b"), step("d"))), step("c"))
-    known = known_of(made, {"b": 5})
-    assert stops(made, Ground(FRIENDS_NOW), known) == []
-    roots = compiled(rest_of(made, known), FRIENDS_NOW, Scope(), "run")
+    for passing, count in (("first", 1), ("none", 0)):
+        root_node = plan(para("p", step("a"), step("b")), step("c", passing))
+        found = find_blockers(root_node, Ground(FRIENDS_NOW), known_of(root_node, {"a": 1}))
+        assert len(found) == count
+    root_node = plan(para("p", step("a"), chain("x", step("b"), step("d"))), step("c"))
+    known = known_of(root_node, {"b": 5})
+    assert find_blockers(root_node, Ground(FRIENDS_NOW), known) == []
+    roots = compiled(rest_of(root_node, known), FRIENDS_NOW, Scope(), "run")
     assert list(roots["0/1/1"].args) == [5]
 
 
 def test_a_value_that_was_never_written_down_is_not_handed_over() -> None:
-    made = plan(step("a"), step("b"), step("c", kwargs={"x": "${{ steps.a.result }}"}))
-    known = known_of(made, {"a": {"token": Withheld("result.token")}})
+    root_node = plan(step("a"), step("b"), step("c", kwargs={"x": "${{ steps.a.result }}"}))
+    known = known_of(root_node, {"a": {"token": Withheld("result.token")}})
     with pytest.raises(UsageError, match=r"Step 2 .*result\.token"):
-        compiled(rest_of(made, known), FRIENDS_NOW, Scope(), "run")
+        compiled(rest_of(root_node, known), FRIENDS_NOW, Scope(), "run")
 
 
 def test_compiled_once_more_it_is_the_same() -> None:
-    made = plan(para("p", step("a"), chain("x", step("b"), step("c"))), step("d"), step("e"))
-    once, again = (compiled(rest_of(made), FRIENDS_NOW, Scope(), "run") for _ in range(2))
+    root_node = plan(para("p", step("a"), chain("x", step("b"), step("c"))), step("d"), step("e"))
+    once, again = (compiled(rest_of(root_node), FRIENDS_NOW, Scope(), "run") for _ in range(2))
     assert once == again
-    assert set(once) == set(root_paths(rest_of(made))) == {"0/0", "0/1/0"}
+    assert set(once) == set(root_paths(rest_of(root_node))) == {"0/0", "0/1/0"}
     (group,) = once["0/0"].joins
     assert once["0/0"].joins == {group: 2}
-    other = compiled(rest_of(made), FRIENDS_NOW, Scope(), "another")
+    other = compiled(rest_of(root_node), FRIENDS_NOW, Scope(), "another")
     assert group not in other["0/0"].joins
 
 
 def test_signatures_have_the_form_of_celerys_own() -> None:
-    made = plan(step("a"), step("b", "none", args=[1], kwargs={"x": 2}), step("c"))
-    (root,) = compiled(rest_of(made), FRIENDS_NOW, Scope(), "run").values()
+    root_node = plan(step("a"), step("b", "none", args=[1], kwargs={"x": 2}), step("c"))
+    (root,) = compiled(rest_of(root_node), FRIENDS_NOW, Scope(), "run").values()
     assert root.options["chain"][-1] == {
         "task": "torture.got",
         "args": [1],
@@ -234,8 +236,8 @@ def test_signatures_have_the_form_of_celerys_own() -> None:
 
 
 def test_a_chain_of_thousands_is_one_message() -> None:
-    made = plan(*(step(f"s{n}") for n in range(2000)))
-    (root,) = compiled(rest_of(made), FRIENDS_NOW, Scope(), "run").values()
+    root_node = plan(*(step(f"s{n}") for n in range(2000)))
+    (root,) = compiled(rest_of(root_node), FRIENDS_NOW, Scope(), "run").values()
     assert len(root.options["chain"]) == 1999
 
 
@@ -261,25 +263,25 @@ def named(tree: dict[str, Any], numbers: Any) -> dict[str, Any]:
 class Straight:
     """What each task gets when a plan is walked from its beginning to its end."""
 
-    def __init__(self, made: Node) -> None:
+    def __init__(self, root_node: Node) -> None:
         self.args: dict[str, list[Any]] = {}
         self.results: dict[str, Any] = {}
         self.order: list[str] = []
-        self._walk(made, None)
+        self._walk(root_node, None)
 
-    def _walk(self, node: Node, before: Any) -> Any:
+    def _walk(self, node: Node, upstream: Any) -> Any:
         if node.task is not None:
-            takes = before is not None and node.rules.passing != "none"
-            args = [before] if takes else []
+            takes = upstream is not None and node.rules.passing != "none"
+            args = [upstream] if takes else []
             self.args[node.task.task_id] = args
             self.results[node.id] = result = [node.task.task_id, args]
             self.order.append(node.id)
             return result
         if node.kind == "para":
-            return [self._walk(child, before) for child in node.children]
+            return [self._walk(child, upstream) for child in node.children]
         for child in node.children:
-            before = self._walk(child, before)
-        return before
+            upstream = self._walk(child, upstream)
+        return upstream
 
 
 @given(st.lists(trees(), min_size=1, max_size=4), st.integers(0, 12))
@@ -287,15 +289,15 @@ def test_every_task_is_run_once_with_what_it_would_have_got_here(
     steps: Sequence[dict[str, Any]], ended: int
 ) -> None:
     numbers = itertools.count()
-    made = plan(*(named(tree, numbers) for tree in steps))
-    straight = Straight(made)
+    root_node = plan(*(named(tree, numbers) for tree in steps))
+    straight = Straight(root_node)
     done = straight.order[:ended]
-    known = known_of(made, {step_id: straight.results[step_id] for step_id in done})
-    assume(not stops(made, Ground(FRIENDS_NOW), known))
-    rest = rest_of(made, known)
+    known = known_of(root_node, {step_id: straight.results[step_id] for step_id in done})
+    assume(not find_blockers(root_node, Ground(FRIENDS_NOW), known))
+    rest = rest_of(root_node, known)
     assume(rest.items)
     roots = compiled(rest, FRIENDS_NOW, Scope(), "run")
-    left = {node.task.task_id for _, node in made.walk() if node.task and node.id not in done}
+    left = {node.task.task_id for _, node in root_node.walk() if node.task and node.id not in done}
     executed = run_by_celery(roots.values())
     assert sorted(task_id for task_id, _, _ in executed) == sorted(left)
     assert {task_id: args for task_id, args, _ in executed} == {

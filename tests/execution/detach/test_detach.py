@@ -164,7 +164,7 @@ async def test_templates_are_filled_in_before_it_is_handed_over(
     assert b"kanarienvogel" not in written
 
 
-async def test_what_stands_against_it_is_told_and_nothing_is_sent(console: Console) -> None:
+async def test_what_stands_against_it_is_reported_and_nothing_is_sent(console: Console) -> None:
     plain = {
         "steps": [
             step("a", retry={"max": 1}),
@@ -173,10 +173,10 @@ async def test_what_stands_against_it_is_told_and_nothing_is_sent(console: Conso
     }
     with pytest.raises(CannotDetach) as raised:
         await console.runner.detach(document(plain))
-    assert [stop.id for stop in raised.value.stops] == ["a", "b", "b"]
+    assert [stop.id for stop in raised.value.blockers] == ["a", "b", "b"]
     assert "b: has `when`" in raised.value.hint
     assert await console.journal.runs() == []
-    assert await console.runner.stops(document(plain)) == raised.value.stops
+    assert await console.runner.blockers(document(plain)) == raised.value.blockers
 
 
 async def test_a_missing_input_or_secret_keeps_it_from_being_sent(console: Console) -> None:
@@ -189,7 +189,7 @@ async def test_a_missing_input_or_secret_keeps_it_from_being_sent(console: Conso
     assert await console.journal.runs() == []
 
 
-async def test_what_follows_a_failed_step_is_told_as_skipped(console: Console) -> None:
+async def test_what_follows_a_failed_step_is_reported_as_skipped(console: Console) -> None:
     steps = [step("a"), step("bad", "fail"), step("c"), para("p", step("d"), step("e")), step("f")]
     run_id = await console.runner.detach(document({"steps": steps}))
     run = await console.ended(run_id)
@@ -273,7 +273,7 @@ async def left_to_the_workers(server: Server, path: Path, broker: str = "") -> R
         return run
 
 
-async def test_what_ended_while_no_console_was_there_is_told_for_when_it_did(
+async def test_what_ended_while_no_console_was_there_is_reported_with_its_time(
     server: Server, tmp_path: Path
 ) -> None:
     path = tmp_path / "runs.db"
@@ -354,13 +354,13 @@ async def test_a_crash_before_the_first_publish_sends_it_once_in_the_end(
             if any(run.run_id == run_id for run in await console.journal.open_runs()):
                 await console.runner.resume(run_id)
                 await console.ended(run_id)
-            book = RunIndex()
-            book.apply_all(await console.journal.events_of(run_id))
-            assert book.runs[run_id].status is Status.DONE
-            assert once(book.runs[run_id], console)
+            index = RunIndex()
+            index.apply_all(await console.journal.events_of(run_id))
+            assert index.runs[run_id].status is Status.DONE
+            assert once(index.runs[run_id], console)
 
 
-async def test_a_publish_that_fails_is_told_to_who_detaches(
+async def test_a_publish_that_fails_is_reported_to_the_caller(
     console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(self: RedisPublisher, message: Any) -> None:

@@ -38,9 +38,9 @@ async def test_slow_callbacks_do_not_freeze_the_loop() -> None:
         future.add_done_callback(lambda done: time.sleep(0.001))
         deliverer.deliver(future, Outcome("SUCCESS"))
     everybody = asyncio.gather(*futures)
-    before = time.perf_counter()
+    last = time.perf_counter()
     while not everybody.done():
         await asyncio.sleep(0)
         now = time.perf_counter()
-        longest, before = max(longest, now - before), now
+        longest, last = max(longest, now - last), now
     assert longest < 0.3

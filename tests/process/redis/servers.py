@@ -142,6 +142,17 @@ def worker(
         process.wait()
 
 
+def unrelated_worker(
+    broker: str, backend: str, counts: str
+) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+    """A worker that has nothing to do with the queues of the tests, as most brokers have some.
+
+    It answers questions to all workers, hears every revoke, and reports no starts.
+    """
+    conf = {"task_track_started": False}
+    return worker(broker, backend, counts, queues="elsewhere", name="elsewhere", conf=conf)
+
+
 def wait_for_worker(
     broker: str, name: str, process: subprocess.Popen[bytes], prefix: str = ""
 ) -> None:

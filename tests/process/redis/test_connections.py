@@ -116,6 +116,6 @@ async def test_tls(tls_server: tuple[Server, Path]) -> None:
         await Console(f"redis://127.0.0.1:{tls_port}/2").publish("a.b")
 
 
-async def test_tls_against_a_plain_port_is_said(server: Server) -> None:
+async def test_tls_against_a_plain_port_is_reported(server: Server) -> None:
     with pytest.raises(BrokerUnavailable):
         await Console(f"rediss://127.0.0.1:{server.port}/0?ssl_cert_reqs=none").publish("a.b")

@@ -220,6 +220,6 @@ def test_task_sent_events_go_out_after_the_task(twins: Twins) -> None:
         twins.runner.run(twins.console.publish("a.b", 1))
     finally:
         console_conf.task_send_sent_event = False
-    told = listener.get_message(timeout=2)
-    assert told is not None
-    assert b"task-sent" in base64.b64decode(json.loads(told["data"])["body"])
+    message = listener.get_message(timeout=2)
+    assert message is not None
+    assert b"task-sent" in base64.b64decode(json.loads(message["data"])["body"])

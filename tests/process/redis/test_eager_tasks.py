@@ -17,7 +17,7 @@ from .test_releaser import left
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
 async def test_the_engine_works_with_eager_tasks(lab: Server) -> None:
     loop = asyncio.get_running_loop()
-    before = loop.get_task_factory()
+    old_factory = loop.get_task_factory()
     loop.set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009
     try:
         console, ids = Console(lab.url()), [new_id() for _ in range(100)]
@@ -32,4 +32,4 @@ async def test_the_engine_works_with_eager_tasks(lab: Server) -> None:
         await console.engine.releaser.settle()
         assert left(lab, ids) == []
     finally:
-        loop.set_task_factory(before)
+        loop.set_task_factory(old_factory)

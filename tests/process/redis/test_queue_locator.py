@@ -57,14 +57,14 @@ async def test_a_queue_tells_what_is_before_each_task(server: Server) -> None:
     console = Console(server.url(6))
     ids = await send_many(console, 2500)
     found = await locator_of(console).queued(FAR, [ids[0], ids[7], ids[2499], NOWHERE])
-    assert found.before == {ids[0]: 0, ids[7]: 7, ids[2499]: 2499}
+    assert found.ahead == {ids[0]: 0, ids[7]: 7, ids[2499]: 2499}
     assert found.complete
     server.client(6).flushdb()
 
 
 async def test_a_queue_that_is_not_there_has_nothing(server: Server) -> None:
     found = await locator_of(Console(server.url(6))).queued("never-heard-of", [NOWHERE])
-    assert (found.before, found.complete) == ({}, True)
+    assert (found.ahead, found.complete) == ({}, True)
 
 
 async def test_priorities_come_one_after_the_other(server: Server) -> None:
@@ -73,7 +73,7 @@ async def test_priorities_come_one_after_the_other(server: Server) -> None:
     plain = await send_many(console, 2)
     middle = await send_many(console, 3, priority=3)
     found = await locator_of(console).queued(FAR, [late, *plain, *middle])
-    assert [found.before[each] for each in (*plain, *middle, late)] == [0, 1, 2, 3, 4, 5]
+    assert [found.ahead[each] for each in (*plain, *middle, late)] == [0, 1, 2, 3, 4, 5]
     server.client(6).flushdb()
 
 
@@ -83,7 +83,7 @@ async def test_separator_and_steps_of_ones_own(server: Server) -> None:
     [last] = await send_many(console, 1, priority=2)
     [first] = await send_many(console, 1, priority=1)
     assert server.client(6).llen(f"{FAR}~2") == 1
-    assert (await locator_of(console).queued(FAR, [first, last])).before == {first: 0, last: 1}
+    assert (await locator_of(console).queued(FAR, [first, last])).ahead == {first: 0, last: 1}
     server.client(6).flushdb()
 
 
@@ -91,7 +91,7 @@ async def test_long_messages_are_read_a_few_at_a_time(server: Server) -> None:
     console = Console(server.url(6))
     ids = [await console.publish("a.b", "x" * 300_000, queue=FAR) for _ in range(40)]
     found = await locator_of(console).queued(FAR, ids)
-    assert found.before == {each: place for place, each in enumerate(ids)}
+    assert found.ahead == {each: place for place, each in enumerate(ids)}
     server.client(6).flushdb()
 
 
@@ -114,7 +114,7 @@ async def test_short_messages_say_little_about_those_behind_them(
 
     monkeypatch.setattr(Wire, "call", noting)
     found = await locator_of(console).queued(FAR, [ids[0], ids[-1]])
-    assert found.before == {ids[0]: 0, ids[-1]: 299}
+    assert found.ahead == {ids[0]: 0, ids[-1]: 299}
     assert max(read) < 2 * READ_BYTES
     client.flushdb()
 
@@ -123,7 +123,7 @@ async def test_messages_without_a_byte_are_looked_past(server: Server) -> None:
     console, client = Console(server.url(6)), server.client(6)
     [task_id] = await send_many(console, 1)
     client.lpush(FAR, *[""] * 100)
-    assert (await locator_of(console).queued(FAR, [task_id])).before == {task_id: 0}
+    assert (await locator_of(console).queued(FAR, [task_id])).ahead == {task_id: 0}
     client.flushdb()
 
 
@@ -133,7 +133,7 @@ async def test_text_that_looks_like_an_id_is_none(server: Server) -> None:
     await console.publish("a.b", text, queue=FAR, kwargs={"correlation_id": NOWHERE})
     server.client(6).lpush(FAR, "not a message", "\x00\xff")
     found = await locator_of(console).queued(FAR, [NOWHERE])
-    assert (found.before, found.complete) == ({}, True)
+    assert (found.ahead, found.complete) == ({}, True)
     server.client(6).flushdb()
 
 
@@ -142,7 +142,7 @@ async def test_of_a_queue_over_the_cap_the_next_are_looked_at(server: Server) ->
     ids = await send_many(console, 8)
     [less] = await send_many(console, 1, priority=9)
     found = await locator.queued(FAR, [*ids, less])
-    assert found.before == {each: place for place, each in enumerate(ids[:5])}
+    assert found.ahead == {each: place for place, each in enumerate(ids[:5])}
     assert not found.complete
     server.client(6).flushdb()
 
@@ -152,7 +152,7 @@ async def test_what_was_taken_and_not_acknowledged_comes_back(server: Server, pr
     options = {"global_keyprefix": prefix, "visibility_timeout": 900}
     console = Console(server.url(6), broker_transport_options=options)
     ids = await send_many(console, 3)
-    before = time.time()
+    ahead = time.time()
     with console.app.connection_for_read() as connection:
         taken = connection.default_channel.basic_get(FAR)  # type: ignore[attr-defined]
         assert taken.properties["correlation_id"] == ids[0]
@@ -160,8 +160,8 @@ async def test_what_was_taken_and_not_acknowledged_comes_back(server: Server, pr
         locator = locator_of(console)
         [(task_id, back_at)] = (await locator.held([*ids, NOWHERE])).items()
         assert task_id == ids[0]
-        assert before + 900 <= back_at <= time.time() + 900
-        assert (await locator.queued(FAR, ids)).before == {ids[1]: 0, ids[2]: 1}
+        assert ahead + 900 <= back_at <= time.time() + 900
+        assert (await locator.queued(FAR, ids)).ahead == {ids[1]: 0, ids[2]: 1}
         taken.ack()
         assert await locator.held(ids) == {}
     server.client(6).flushdb()
@@ -173,12 +173,12 @@ async def test_a_running_task_is_with_its_worker(lab: Server) -> None:
     task_id = await console.publish("lab.tasks.sleep", 1)
     holders = await until_workers(locator, [task_id, NOWHERE], {task_id})
     assert holders == Holders({task_id: ("w1@lab", True)}, answered=2, expected=2)
-    assert (await locator.queued("celery", [task_id])).before == {}
+    assert (await locator.queued("celery", [task_id])).ahead == {}
 
 
 async def test_what_is_nowhere_is_with_nobody(lab: Server) -> None:
     locator = locator_of(Console(lab.url()))
-    assert (await locator.queued("celery", [NOWHERE])).before == {}
+    assert (await locator.queued("celery", [NOWHERE])).ahead == {}
     assert await locator.held([NOWHERE]) == {}
     assert await locator.workers([NOWHERE]) == Holders({}, answered=2, expected=2)
 
@@ -196,7 +196,7 @@ async def test_a_killed_worker_leaves_what_it_kept_for_later(own_server: Server)
         process.kill()
         process.wait()
     assert (await locator.held(ids)).keys() == kept
-    assert (await locator.queued("celery", ids)).before == {}
+    assert (await locator.queued("celery", ids)).ahead == {}
     for _ in range(2):  # it keeps being missed, though it isn't waited for again
         assert await locator.workers(ids) == Holders({}, answered=0, expected=1)
 
@@ -216,18 +216,18 @@ async def test_everything_is_found_under_a_key_prefix(server: Server) -> None:
     assert holders.by_task.keys() == set(ids[:20])
     assert holders.by_task.keys() >= held.keys()
     assert {worker for worker, _ in holders.by_task.values()} == {"prefixed@lab"}
-    assert queued.before == {each: place for place, each in enumerate(ids[20:])}
+    assert queued.ahead == {each: place for place, each in enumerate(ids[20:])}
     server.client(6).flushdb()
 
 
-async def test_a_broker_that_is_away_is_said() -> None:
+async def test_a_broker_that_is_away_is_reported() -> None:
     locator = locator_of(Console(f"redis://127.0.0.1:{free_port()}/0"))
     for look in (locator.queued(FAR, ["t"]), locator.held(["t"]), locator.workers(["t"])):
         with pytest.raises(BrokerUnavailable, match="is not there"):
             await look
 
 
-async def test_a_broker_that_goes_away_halfway_is_said(server: Server) -> None:
+async def test_a_broker_that_goes_away_halfway_is_reported(server: Server) -> None:
     async with Proxy(server.port) as proxy:
         console = Console(proxy.url(6))
         await send_many(console, 50)

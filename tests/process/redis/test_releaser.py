@@ -63,11 +63,11 @@ async def test_what_is_released_together_goes_with_one_broadcast(lab: Server) ->
     broadcasts = lab.client().pubsub(ignore_subscribe_messages=True)
     broadcasts.psubscribe("*celery.pidbox*")
     broadcasts.get_message(timeout=1)
-    before = time.monotonic()
+    started = time.monotonic()
     for each in ids:
         console.engine.releaser.release(each)
     await until(lambda: len(console.of(Forgotten)) == 50)
-    assert time.monotonic() - before >= WINDOW
+    assert time.monotonic() - started >= WINDOW
     assert broadcasts.get_message(timeout=0.2)
     assert broadcasts.get_message(timeout=0.2) is None
 

@@ -74,8 +74,8 @@ async def test_without_a_worker_it_is_given_up_at_its_limit(own_server: Server) 
     async with managing(own_server) as manager:
         handle = await manager.send_async("add", "lab", [1])
         task_id = own_server.client().keys("kimera:pub:*")[0].decode().rpartition(":")[2]
-        said = await manager.revoke_until_acked("lab", [task_id], every=0.2, limit=0.9)
-        assert said.startswith("No worker acknowledged the revoke in 0.015 min")
+        result = await manager.revoke_until_acked("lab", [task_id], every=0.2, limit=0.9)
+        assert result.startswith("No worker acknowledged the revoke in 0.015 min")
         handle.cancel()
 
 
@@ -87,5 +87,5 @@ async def test_what_has_ended_meanwhile_needs_no_worker(lab: Server) -> None:
             async with asyncio.timeout(20):
                 while "Failed" not in {type(e).__name__ for e in mailbox.drain()}:
                     await mailbox.wait()
-        said = await manager.revoke_until_acked("lab", [task_id], every=0.1, limit=5)
-    assert said == "It has ended."
+        result = await manager.revoke_until_acked("lab", [task_id], every=0.1, limit=5)
+    assert result == "It has ended."

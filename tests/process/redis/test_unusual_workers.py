@@ -20,7 +20,7 @@ def otherwise(server: Server, conf: Mapping[str, Any]) -> Any:
     return worker(url, url, server.url(5), conf=conf)
 
 
-async def test_a_task_that_is_ignored_never_ends_and_is_waited_for_as_long_as_was_said(
+async def test_a_task_that_is_ignored_never_ends_and_is_waited_for_as_long_as_asked(
     lab: Server,
 ) -> None:
     async with managing(lab) as manager:

@@ -19,11 +19,11 @@ from .servers import Proxy, Server
 PREFIX = "celery-task-meta-"
 
 
-def store(client: Any, task_id: str, meta: Any, *, tell: bool = True) -> None:
+def store(client: Any, task_id: str, meta: Any, *, notify: bool = True) -> None:
     """Store a result as a worker does."""
     raw = meta if isinstance(meta, bytes) else json.dumps(meta)
     client.set(PREFIX + task_id, raw)
-    if tell:
+    if notify:
         client.publish(PREFIX + task_id, raw)
 
 
@@ -43,15 +43,15 @@ async def test_results_failures_and_states_of_a_real_worker(lab: Server) -> None
     assert seen[-1] == 2
 
 
-async def test_an_answer_that_is_older_than_what_was_pushed_is_not_told(
+async def test_an_answer_that_is_older_than_what_was_pushed_is_not_reported(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     console, task_id = Console(server.url(4)), new_id()
-    store(server.client(4), task_id, {"status": "STARTED", "result": None}, tell=False)
+    store(server.client(4), task_id, {"status": "STARTED", "result": None}, notify=False)
     look_up, asked, go = watcher.look_up, asyncio.Event(), asyncio.Event()  # type: ignore[attr-defined]
 
-    async def slow(*given: Any) -> Any:
-        found = await look_up(*given)
+    async def slow(*args: Any) -> Any:
+        found = await look_up(*args)
         asked.set()
         await go.wait()
         return found
@@ -83,15 +83,15 @@ async def test_a_push_is_noticed_without_a_poll(server: Server) -> None:
 async def test_polls_back_off_from_poll_start_to_max_poll(server: Server) -> None:
     console = Console(server.url(4))
     task_id, loop = new_id(), asyncio.get_running_loop()
-    before = loop.time()
+    started = loop.time()
     future = console.engine.watcher.watch(task_id, 0.05, 0.3)
     await until(lambda: len(console.of(Polled)) == 5)
-    assert loop.time() - before > 0.9
+    assert loop.time() - started > 0.9
     polls = console.of(Polled)
     assert [poll.attempt for poll in polls] == [1, 2, 3, 4, 5]
     assert [poll.next_delay for poll in polls] == [0.1, 0.2, 0.3, 0.3, 0.3]
     assert {poll.state for poll in polls} == {""}
-    store(server.client(4), task_id, success("quietly"), tell=False)
+    store(server.client(4), task_id, success("quietly"), notify=False)
     assert (await asyncio.wait_for(future, 10)).result == "quietly"
     assert (console.of(Polled)[-1].state, console.of(Polled)[-1].next_delay) == ("SUCCESS", 0.0)
 
@@ -99,7 +99,7 @@ async def test_polls_back_off_from_poll_start_to_max_poll(server: Server) -> Non
 async def test_a_result_that_is_there_already_is_read(server: Server) -> None:
     console = Console(server.url(4))
     task_id = new_id()
-    store(server.client(4), task_id, success("old"), tell=False)
+    store(server.client(4), task_id, success("old"), notify=False)
     outcome = await asyncio.wait_for(console.engine.watcher.watch(task_id, 20, 20), 10)
     assert outcome.result == "old"
 
@@ -111,10 +111,10 @@ async def test_many_thousand_watches_are_cheap_and_their_polls_are_stretched(
     first = console.engine.watcher.watch(new_id(), 20, 20)
     store(server.client(4), "warm", success())
     await asyncio.sleep(0.2)
-    before = loop.time()
+    started = loop.time()
     ids = [new_id() for _ in range(10_000)]
     futures = [console.engine.watcher.watch(each, 0.1, 1) for each in ids]
-    assert loop.time() - before < 0.5
+    assert loop.time() - started < 0.5
     await asyncio.sleep(1.0)
     polled = {event.task_id for event in console.of(Polled)}
     assert 500 < len(polled) < 5_000
@@ -152,13 +152,13 @@ async def test_a_task_that_is_watched_again_stays_subscribed(server: Server) -> 
     assert (await asyncio.wait_for(future, 10)).result == "again"
 
 
-@pytest.mark.parametrize("tell", [True, False], ids=["pushed", "polled"])
-async def test_a_huge_result_is_not_read(server: Server, tell: bool) -> None:
+@pytest.mark.parametrize("notify", [True, False], ids=["pushed", "polled"])
+async def test_a_huge_result_is_not_read(server: Server, notify: bool) -> None:
     console, task_id = Console(server.url(4)), new_id()
     future = console.engine.watcher.watch(task_id, 0.2, 1)
     await asyncio.sleep(0.1)
     raw = json.dumps(success("x" * LARGEST)).encode()
-    await asyncio.to_thread(store, server.client(4), task_id, raw, tell=tell)
+    await asyncio.to_thread(store, server.client(4), task_id, raw, notify=notify)
     outcome = await asyncio.wait_for(future, 5)
     assert outcome.error_type == "ResultTooLarge"
     assert server.client(4).exists(PREFIX + task_id)
@@ -191,7 +191,7 @@ async def test_a_refusal_does_not_say_that_nothing_is_stored(
 ) -> None:
     async with Proxy(server.port) as proxy:
         console, task_id = Console(server.url(4), proxy.url(4)), new_id()
-        store(server.client(4), task_id, success("there"), tell=False)
+        store(server.client(4), task_id, success("there"), notify=False)
         proxy.answers = {command: b"-LOADING Redis is loading the dataset in memory\r\n"}
         with pytest.raises(BrokerUnavailable, match="is loading its data"):
             await console.engine.watcher.look_up([task_id])  # type: ignore[attr-defined]

@@ -81,9 +81,9 @@ class Rabbit:
                         return
             except OSError:
                 pass
-            said = (self.folder / "out").read_text(errors="replace")[-2000:]
-            assert self._node.poll() is None, f"RabbitMQ ended: {said}"
-            assert time.monotonic() < until, f"RabbitMQ did not start: {said}"
+            output = (self.folder / "out").read_text(errors="replace")[-2000:]
+            assert self._node.poll() is None, f"RabbitMQ ended: {output}"
+            assert time.monotonic() < until, f"RabbitMQ did not start: {output}"
             time.sleep(0.1)
 
     def freeze(self) -> None:

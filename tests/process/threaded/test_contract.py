@@ -22,8 +22,8 @@ from .console import SECONDS, Ways, managed
 
 @pytest.fixture
 async def manager(ways: Ways, tmp_path: Path) -> AsyncIterator[TaskManager]:
-    async with managed(ways, tmp_path) as made:
-        yield made
+    async with managed(ways, tmp_path) as task_manager:
+        yield task_manager
 
 
 async def inside(awaitable: Any) -> Any:
@@ -64,14 +64,14 @@ async def test_custom_states_are_seen(manager: TaskManager) -> None:
     assert {"done": 1, "of": 3} in seen
 
 
-async def test_a_failure_is_told_with_its_traceback(manager: TaskManager) -> None:
+async def test_a_failure_is_reported_with_its_traceback(manager: TaskManager) -> None:
     with pytest.raises(TaskFailed) as failed:
         await inside(manager.send_await("fail", "lab", ["no luck"]))
     assert (failed.value.error_type, failed.value.error_message) == ("ValueError", "no luck")
     assert "Traceback" in failed.value.traceback
 
 
-async def test_a_remote_revoke_is_told(manager: TaskManager) -> None:
+async def test_a_remote_revoke_is_reported(manager: TaskManager) -> None:
     task_id = new_id()
     handle = await manager.send_async("add", "lab", [1], countdown=6, task_id=task_id)
     await asyncio.sleep(0.5)  # it has to be with the worker

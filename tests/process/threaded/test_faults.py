@@ -42,9 +42,9 @@ async def refused(ways: Ways, folder: Path) -> tuple[str, float]:
      "sentinel://127.0.0.1:{0};sentinel://127.0.0.1:{1}/0?master_name=m"],
 )  # fmt: skip
 async def test_a_broker_that_is_not_there(url: str, tmp_path: Path) -> None:
-    said, seconds = await refused(rpc(url.format(free_port(), free_port())), tmp_path)
-    assert "is not there" in said
-    assert said.endswith(".")
+    sentence, seconds = await refused(rpc(url.format(free_port(), free_port())), tmp_path)
+    assert "is not there" in sentence
+    assert sentence.endswith(".")
     assert seconds < 6
 
 
@@ -57,20 +57,20 @@ async def test_a_sentinel_url_has_to_name_its_master(tmp_path: Path) -> None:
 
 
 async def test_a_wrong_password_and_a_wrong_vhost(rabbit: Rabbit, tmp_path: Path) -> None:
-    said, _ = await refused(rpc(f"amqp://guest:s3cret@127.0.0.1:{rabbit.port}//"), tmp_path)
-    assert "refused the password" in said
-    assert "s3cret" not in said
-    said, _ = await refused(rpc(rabbit.url("nowhere")), tmp_path)
-    assert "virtual host" in said
+    sentence, _ = await refused(rpc(f"amqp://guest:s3cret@127.0.0.1:{rabbit.port}//"), tmp_path)
+    assert "refused the password" in sentence
+    assert "s3cret" not in sentence
+    sentence, _ = await refused(rpc(rabbit.url("nowhere")), tmp_path)
+    assert "virtual host" in sentence
 
 
 async def test_a_silent_broker_is_given_up(own_rabbit: Rabbit, tmp_path: Path) -> None:
     own_rabbit.freeze()
     try:
-        said, seconds = await refused(rpc(own_rabbit.url()), tmp_path)
+        sentence, seconds = await refused(rpc(own_rabbit.url()), tmp_path)
     finally:
         own_rabbit.thaw()
-    assert said
+    assert sentence
     assert seconds < 12
 
 
@@ -119,7 +119,7 @@ async def test_an_idle_connection_that_was_cut_costs_nothing(
     second.cancel()
 
 
-async def test_a_broker_that_is_away_is_waited_for_as_long_as_is_said(
+async def test_a_broker_that_is_away_is_waited_for_as_long_as_asked(
     proxied: tuple[TaskManager, Proxy],
 ) -> None:
     manager, proxy = proxied

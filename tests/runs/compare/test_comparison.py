@@ -30,9 +30,9 @@ from tests.runs.test_state import HISTORIES, START
 
 
 def folded(*events: Any) -> RunState:
-    book = RunIndex()
-    book.apply_all(events)
-    return next(iter(book.runs.values()))
+    index = RunIndex()
+    index.apply_all(events)
+    return next(iter(index.runs.values()))
 
 
 def step(path: str, name: str, step_id: str = "", secret: str = "", **kwargs: Any) -> Node:
@@ -89,7 +89,7 @@ def test_the_same_steps_differ_the_other_way_round(one: list[Any], other: list[A
     assert len(comparison_lines(there)) == len(comparison_lines(back))
 
 
-def test_times_are_told_and_are_no_difference() -> None:
+def test_times_are_reported_and_are_no_difference() -> None:
     begun = started(step("0", "load"))
     one = folded(begun, *ran("0", 1, waited=1, took=2), RunEnded(at=9, run_id="r"))
     other = folded(begun, *ran("0", 1, at=5, waited=4, took=1.5), RunEnded(at=12, run_id="r"))
@@ -117,7 +117,7 @@ def test_the_first_step_that_differs_is_named() -> None:
     assert "≠ lab.sum" in comparison_lines(comparison)
 
 
-def test_results_and_payloads_are_told_by_place() -> None:
+def test_results_and_payloads_are_reported_by_place() -> None:
     one = folded(started(step("0", "load", day="mon")), *ran("0", {"rows": [1, 2]}))
     other = folded(started(step("0", "load", day="tue")), *ran("0", {"rows": [1, 5]}))
     (pair,) = compare(one, other).steps
@@ -214,7 +214,7 @@ def test_inputs_and_the_workflow_are_compared_too() -> None:
     assert summary(comparison) == "The steps are the same."
 
 
-def test_another_shape_is_told_in_a_few_words() -> None:
+def test_another_shape_is_reported_in_a_few_words() -> None:
     one = started(step("0", "load"))
     para = RunStarted(at=0, run_id="p", name="daily", plan=Node("para", "", (step("0", "load"),)))
     assert compare(folded(one), folded(para)).workflow == (
@@ -236,9 +236,9 @@ def test_secrets_never_appear() -> None:
     comparison = compare(run("canary-one-00000"), run("canary-two-00000"))
     assert not comparison.differs
     other = compare(run("canary-one-00000"), folded(started(step("1", "other"))))
-    for told in (comparison, other):
-        assert "canary" not in repr(told)
-        assert "canary" not in "\n".join(comparison_lines(told))
+    for each in (comparison, other):
+        assert "canary" not in repr(each)
+        assert "canary" not in "\n".join(comparison_lines(each))
     assert MASK in repr(comparison)
 
 

@@ -47,11 +47,11 @@ def canonical(value: Any) -> str:
     return repr(value)
 
 
-def patched(value: Any, told: tuple[Change, ...]) -> Any:
+def patched(value: Any, found: tuple[Change, ...]) -> Any:
     """The value with the changes made to it; what is taken out of a list goes from its end."""
     root = {"v": copy.deepcopy(value)}
-    removed = [change for change in told if change.kind == "removed"]
-    for change in [*(each for each in told if each.kind != "removed"), *reversed(removed)]:
+    removed = [change for change in found if change.kind == "removed"]
+    for change in [*(each for each in found if each.kind != "removed"), *reversed(removed)]:
         *way, last = re.findall(r"\w+", change.path)
         parent: Any = root
         for step in way:
@@ -72,7 +72,7 @@ def test_a_value_does_not_differ_from_itself(value: Any) -> None:
 
 
 @given(VALUES, VALUES)
-def test_nothing_is_told_only_of_values_that_mean_the_same(old: Any, new: Any) -> None:
+def test_nothing_is_reported_only_of_values_that_mean_the_same(old: Any, new: Any) -> None:
     assert (changes(old, new, "v") == ()) == (canonical(old) == canonical(new))
 
 
@@ -144,7 +144,7 @@ def test_texts_of_several_lines_differ_by_lines() -> None:
     assert line_changes("a", "a\n") == ("@@ line 1 @@", " a", "+")
 
 
-def test_texts_that_differ_from_end_to_end_are_not_told_line_by_line() -> None:
+def test_texts_that_differ_from_end_to_end_are_not_reported_line_by_line() -> None:
     old = "\n".join(f"old {n}" for n in range(MAX_LINES + 1))
     new = "\n".join(f"new {n}" for n in range(MAX_LINES + 1))
     (change,) = changes(old, new, "log")
@@ -152,18 +152,18 @@ def test_texts_that_differ_from_end_to_end_are_not_told_line_by_line() -> None:
     assert change.old != change.new
 
 
-def test_long_texts_are_told_from_shortly_before_they_differ() -> None:
+def test_long_texts_are_shown_from_shortly_before_they_differ() -> None:
     (change,) = changes("x" * 5000 + "old", "x" * 5000 + "new", "r")
     assert (change.old, change.new) == (f"…{'x' * 20}old", f"…{'x' * 20}new")
 
 
-def test_of_many_changes_the_first_are_told_and_that_there_are_more() -> None:
-    told = changes([0] * 1000, [1] * 1000, "r")
-    assert len(told) == MAX_CHANGES + 1
-    assert told[-1] == Change(f"r[{MAX_CHANGES}]", "differs")
+def test_of_many_changes_the_first_are_reported_and_that_there_are_more() -> None:
+    found = changes([0] * 1000, [1] * 1000, "r")
+    assert len(found) == MAX_CHANGES + 1
+    assert found[-1] == Change(f"r[{MAX_CHANGES}]", "differs")
 
 
-def test_far_into_a_large_value_only_the_first_place_that_differs_is_told() -> None:
+def test_far_into_a_large_value_only_the_first_place_that_differs_is_reported() -> None:
     old = list(range(MAX_LEAVES * 3))
     assert changes(old, list(old), "r") == ()
     new = [*old[:-2], -1, -1]
@@ -201,8 +201,8 @@ HIDDEN = st.sampled_from(
 @given(SECRETS, SECRETS, HIDDEN, HIDDEN, VALUES)
 def test_no_change_holds_a_secret(old: str, new: str, one: Any, other: Any, value: Any) -> None:
     sides = [{"x": one(old), "y": value}, {"x": other(new), "z": value}]
-    told = [changes(*sides, "kwargs", {"pin"}), changes(one(old), other(new), "r", {"pin"})]  # type: ignore[arg-type,call-arg]
-    assert "canary" not in repr([*told, changes(one(old), 1, "r", {"pin"})])
+    found = [changes(*sides, "kwargs", {"pin"}), changes(one(old), other(new), "r", {"pin"})]  # type: ignore[arg-type,call-arg]
+    assert "canary" not in repr([*found, changes(one(old), 1, "r", {"pin"})])
 
 
 def test_no_path_holds_a_secret() -> None:

@@ -96,9 +96,9 @@ async def test_an_event_of_another_shape_is_left_out(tmp_path: Path, data: str |
                 data,
             )
     async with opened(path, Clock()) as (journal, _):
-        book = RunIndex()
-        book.apply_all(await journal.events_of("bad"))
-        assert book.runs["bad"].total == 3
+        index = RunIndex()
+        index.apply_all(await journal.events_of("bad"))
+        assert index.runs["bad"].total == 3
         assert Past.of(await journal.events_of("good")).run.run_id == "good"
 
 

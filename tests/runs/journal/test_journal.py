@@ -40,7 +40,7 @@ from kimera_tui.runs.journal.writer import JournalWriter
 from kimera_tui.runs.plan import Node, PlannedTask
 from kimera_tui.values.placeholders import TooLarge, Withheld, is_whole
 from tests.runs.lab import Clock, chain, dispatched, opened, sending, started, task, whole_run
-from tests.runs.test_state import HISTORIES, IDS, PLAN, told
+from tests.runs.test_state import HISTORIES, IDS, PLAN, summary
 
 from .disks import fill, make_read_only, small_disk
 
@@ -51,9 +51,9 @@ def path(tmp_path: Path) -> Path:
 
 
 def folded(events: list[Any]) -> RunIndex:
-    book = RunIndex()
-    book.apply_all(events)
-    return book
+    index = RunIndex()
+    index.apply_all(events)
+    return index
 
 
 INTENTS = [
@@ -76,7 +76,7 @@ def test_a_run_from_the_journal_is_the_run_that_was_seen_live(
     for start in range(0, len(history), 7):
         writer.write(history[start : start + 7], durable=False, now=0)
     read = events_of_run(writer._db, "r")
-    assert told(folded(read)) == told(folded([begun, *INTENTS, *history]))
+    assert summary(folded(read)) == summary(folded([begun, *INTENTS, *history]))
     run = folded(read).runs["r"]
     row = writer._db.execute("SELECT status, done, total, ended, error FROM run").fetchone()
     assert row == run_summary(run, Packer())
@@ -122,8 +122,8 @@ async def test_one_success_is_written_once_with_the_time_at_which_it_was_announc
         await journal.flush()
         await journal.keep_result("r", "1", "r-1", 2)  # whose success is in the file already
         events = await journal.events_of("r")
-    told = [(type(event).__name__, event.at) for event in events[1:]]
-    assert told == [("Succeeded", 40), ("Succeeded", 41), ("ResultKept", 50)]
+    summary = [(type(event).__name__, event.at) for event in events[1:]]
+    assert summary == [("Succeeded", 40), ("Succeeded", 41), ("ResultKept", 50)]
     assert [step.ended_at for step in folded(events).runs["r"].steps.values()] == [40, 41, None]
 
 
@@ -200,7 +200,7 @@ async def test_no_secret_is_in_the_file(path: Path) -> None:
     assert step.result["said"] == "hello ••••"
 
 
-async def test_a_result_over_the_cap_is_told_by_its_size(path: Path) -> None:
+async def test_a_result_over_the_cap_is_reported_by_its_size(path: Path) -> None:
     async with opened(path, Clock()) as (journal, bus):
         await whole_run(journal, bus, "r", 1_000_000.0, "x" * 9_000_000, "y" * 100_000)
         run = folded(await journal.events_of("r")).runs["r"]
@@ -358,7 +358,7 @@ async def test_a_link_in_place_of_the_file(path: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["no database at all" * 400, ""])
-async def test_a_damaged_file_is_set_aside_and_said(path: Path, damage: str) -> None:
+async def test_a_damaged_file_is_set_aside_and_reported(path: Path, damage: str) -> None:
     async with opened(path, Clock()) as (journal, bus):
         await whole_run(journal, bus, "old", 1_000_000.0, 1, 2, 3)
     whole = path.read_bytes()
@@ -375,11 +375,11 @@ async def test_a_damaged_file_is_set_aside_and_said(path: Path, damage: str) -> 
 
 async def statements_of_opening(path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Everything that SQLite is asked when the journal is opened."""
-    said: list[str] = []
+    statements: list[str] = []
 
     def connect(*args: Any, **options: Any) -> sqlite3.Connection:
         db = real(*args, **options)
-        db.set_trace_callback(said.append)
+        db.set_trace_callback(statements.append)
         return db
 
     real = sqlite3.connect
@@ -388,7 +388,7 @@ async def statements_of_opening(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         async with opened(path, Clock()) as (journal, _):
             assert (journal.problem, journal.notice) == ("", "")
             assert await journal.runs()
-    return "\n".join(said)
+    return "\n".join(statements)
 
 
 async def test_the_whole_file_is_checked_after_a_crash_and_not_beside_another_console(
@@ -471,7 +471,7 @@ def full_disk(journal: Journal) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "make_event",
     [
         lambda big: RunEnded(at=5, run_id="r", error=big),
         lambda big: RunCancelled(at=5, run_id="r", revoked=(big,)),
@@ -479,18 +479,20 @@ def full_disk(journal: Journal) -> Iterator[str]:
     ],
     ids=["the end", "a cancelling", "a decision"],
 )
-async def test_what_was_told_and_could_not_be_kept_is_written_later(path: Path, told: Any) -> None:
+async def test_an_event_that_could_not_be_kept_is_written_later(
+    path: Path, make_event: Any
+) -> None:
     async with opened(path, Clock()) as (journal, bus):
         await journal.begin(started())
         with full_disk(journal) as big:
-            fact = told(big)
-            bus.publish(fact)
+            event = make_event(big)
+            bus.publish(event)
             with pytest.raises(JournalError, match="Disk full"):
-                await journal.keep(fact)
+                await journal.keep(event)
             with pytest.raises(JournalError, match="Disk full"):
                 await journal.intend("r", [("0", "r-0", (), {})])
         bus.publish(RunAdopted(at=6, run_id="r"))
-        assert await kinds_of(journal) == ["RunStarted", type(fact).__name__, "RunAdopted"]
+        assert await kinds_of(journal) == ["RunStarted", type(event).__name__, "RunAdopted"]
         assert journal.problem == ""
         assert journal.lost == 0
 
@@ -539,8 +541,8 @@ async def test_facts_that_fell_out_of_a_full_queue_are_counted_and_can_still_be_
     async with opened(path, Clock()) as (journal, bus):
         await journal.begin(started())
         facts = [e.Noticed(at=n, task_id="r-0", text=str(n)) for n in range(4)]
-        for fact in facts:
-            bus.publish(fact)
+        for event in facts:
+            bus.publish(event)
         await journal.keep(facts[0])
         assert journal.lost == 2
         assert [each.at for each in await journal.events_of("r")][1:] == [2, 3, 0]
@@ -611,7 +613,7 @@ def test_what_cannot_be_written_takes_nothing_with_it(tmp_path: Path, events: li
     writer.close()
 
 
-async def test_what_cannot_be_written_is_counted_and_told_to_who_waits(path: Path) -> None:
+async def test_what_cannot_be_written_is_counted_and_reported_to_the_caller(path: Path) -> None:
     async with opened(path, Clock()) as (journal, bus):
         await journal.begin(started())
         bus.publish(dispatched("r-0"))
@@ -820,7 +822,7 @@ async def test_what_is_there_is_read_from_a_disk_that_takes_nothing(
     await journal.close()
 
 
-async def test_a_disk_that_was_full_before_the_first_run_is_told(disk: Path) -> None:
+async def test_a_disk_that_was_full_before_the_first_run_is_reported(disk: Path) -> None:
     fill(disk)
     path = disk / "runs.db"
     assert await refusal(path) == WAYS[fill].format(path)
@@ -830,7 +832,7 @@ async def test_a_disk_that_was_full_before_the_first_run_is_told(disk: Path) -> 
     await journal.close()
 
 
-async def test_the_cause_is_told_by_its_code_and_not_by_words(tmp_path: Path) -> None:
+async def test_the_cause_is_reported_by_its_code_and_not_by_words(tmp_path: Path) -> None:
     path = tmp_path / "full of locked, readonly things.db"
     busy = sqlite3.connect(path, isolation_level=None)
     busy.execute("BEGIN EXCLUSIVE")
@@ -845,7 +847,7 @@ async def test_the_cause_is_told_by_its_code_and_not_by_words(tmp_path: Path) ->
     assert str(unusable(path, wrong.value)).startswith(f"Cannot write {path}: no such table")
 
 
-async def test_a_file_of_another_user_is_told_as_such_and_read(path: Path) -> None:
+async def test_a_file_of_another_user_is_reported_as_such_and_read(path: Path) -> None:
     if os.getuid() != 0:
         pytest.skip("only root can give a file away: run as root to run this test")
     async with opened(path, Clock()) as (journal, bus):
@@ -858,7 +860,7 @@ async def test_a_file_of_another_user_is_told_as_such_and_read(path: Path) -> No
     await journal.close()
 
 
-async def test_a_file_that_another_program_keeps_locked_is_told_as_such(
+async def test_a_file_that_another_program_keeps_locked_is_reported_as_such(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("file", "file_errors"):
@@ -875,7 +877,7 @@ async def test_a_file_that_another_program_keeps_locked_is_told_as_such(
     await journal.close()
 
 
-async def test_a_damaged_file_is_told_of_as_long_as_it_lies_there(path: Path) -> None:
+async def test_a_damaged_file_is_reported_as_long_as_it_exists(path: Path) -> None:
     async with opened(path, Clock()) as (journal, bus):
         await whole_run(journal, bus, "old", 1_000_000.0, 1, 2, 3)
     path.write_bytes(b"\0" * 64 + path.read_bytes()[64:])

@@ -67,7 +67,7 @@ class Composing:
         return self.app.screen
 
     @property
-    def told(self) -> str:
+    def toasts(self) -> str:
         """All toasts that are up."""
         return "\n".join(toast.message for toast in self.app._notifications)
 

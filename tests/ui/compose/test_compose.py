@@ -189,10 +189,10 @@ async def test_a_key_that_can_do_nothing_says_why(monkeypatch: pytest.MonkeyPatc
         for keys, words in IDLE:
             more = {"finally": [call("echo.nothing", "end")]} if keys == "G k e" else {}
             await it.put([call("echo.nothing", "one"), call("echo.nothing", "two")], **more)
-            before = it.document
+            original = it.document
             await it.keys(*keys.split())
-            assert words in it.told, keys
-            assert it.document is before, keys
+            assert words in it.toasts, keys
+            assert it.document is original, keys
             it.app.clear_notifications()
 
 
@@ -257,7 +257,7 @@ async def test_an_empty_document_says_what_to_do_and_counts_no_problem() -> None
         assert "problem" not in it.picture.lower()
 
 
-async def test_what_feeds_the_selected_step_is_marked_and_told_with_the_last_runs_values() -> None:
+async def test_what_feeds_the_selected_step_is_marked_and_shown_with_the_last_runs_values() -> None:
     async with composer() as it:
         await it.put(
             [
@@ -273,7 +273,9 @@ async def test_what_feeds_the_selected_step_is_marked_and_told_with_the_last_run
             it.stage.sent(task)
         it.stage.succeeded(fetch, rows)
         it.stage.failed(add, "TypeError", "add() got a day")
-        it.stage.ended(it.app.state.wanted_run or next(iter(it.app.state.book.runs)), "add failed")
+        it.stage.ended(
+            it.app.state.wanted_run or next(iter(it.app.state.run_index.runs)), "add failed"
+        )
         await it.keys("2", "down")
         assert it.here == "add"
         assert "▸ comes in" in it.picture

@@ -78,10 +78,10 @@ def test_an_edit_that_changes_nothing_can_not_be_undone() -> None:
 
 def test_an_impossible_edit_raises_and_changes_nothing() -> None:
     composer = composing("a")
-    before = composer.document
+    original = composer.document
     with pytest.raises(UsageError):
         composer.edit(edits.unwrap, ("steps", 0))
-    assert composer.document is before
+    assert composer.document is original
     assert not composer.undo()
 
 

@@ -52,23 +52,23 @@ async def test_the_operators_editor_is_given_the_saved_file_and_it_is_read_again
 
 
 @pytest.mark.usefixtures("terminal")
-async def test_an_editor_that_fails_is_told_and_changes_nothing(
+async def test_an_editor_that_fails_is_reported_and_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written(tmp_path)
     async with composer(tmp_path) as it:
         await open_saved(it)
-        before = it.document
+        original = it.document
         editor(monkeypatch, tmp_path, "sys.exit(3)")
         await it.keys("E")
-        assert "exited with 3" in it.told
+        assert "exited with 3" in it.toasts
         monkeypatch.setenv("EDITOR", "/nowhere/vim")
         await it.keys("E")
-        assert "EDITOR=/nowhere/vim: " in it.told
+        assert "EDITOR=/nowhere/vim: " in it.toasts
         monkeypatch.setenv("EDITOR", "vim 'half")
         await it.keys("E")
-        assert "No closing quotation" in it.told
-        assert it.document is before
+        assert "No closing quotation" in it.toasts
+        assert it.document is original
 
 
 async def test_where_the_terminal_can_not_be_left_the_editor_says_so(
@@ -79,7 +79,7 @@ async def test_where_the_terminal_can_not_be_left_the_editor_says_so(
     async with composer(tmp_path) as it:
         await open_saved(it)
         await it.keys("E")
-        assert "Cannot suspend the console" in it.told
+        assert "Cannot suspend the console" in it.toasts
 
 
 @pytest.mark.usefixtures("terminal")
@@ -123,15 +123,15 @@ async def test_ctrl_c_in_the_editor_is_the_editors_and_the_console_lives_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = (signal.SIGINT, signal.SIGQUIT)
-    before = [signal.getsignal(number) for number in numbers]
+    original = [signal.getsignal(number) for number in numbers]
     editor(monkeypatch, tmp_path, INTERRUPTS)
     written(tmp_path)
     async with composer(tmp_path) as it:
         await open_saved(it)
         await it.keys("E")
         assert shape(it.document.steps) == ["interrupted", "two"]
-        assert "exited with" not in it.told
-    assert [signal.getsignal(number) for number in numbers] == before
+        assert "exited with" not in it.toasts
+    assert [signal.getsignal(number) for number in numbers] == original
 
 
 @pytest.mark.usefixtures("terminal")

@@ -32,7 +32,7 @@ async def test_a_new_workflow_is_named_when_it_is_saved_and_read_again_from_the_
         await it.fill(name="Nightly orders")
         path = tmp_path / "nightly-orders.kimera.yaml"
         assert open_workflow(path).document == it.document
-        assert "Saved:" in it.told
+        assert "Saved:" in it.toasts
         assert "nightly-orders.kimera.yaml" in it.picture
         await it.keys("c", "ctrl+s")
         assert len(open_workflow(path).document.steps) == 2
@@ -92,7 +92,7 @@ async def conflict(it: Composing, path: Path) -> None:
     await it.keys("d")
     path.write_text(TEXT.replace("echo.a_dict", "echo.a_list"))
     await look(it)
-    assert "The file changed on disk. Saving will show the difference." in it.told
+    assert "The file changed on disk. Saving will show the difference." in it.toasts
     await it.keys("ctrl+s")
     assert isinstance(it.app.screen, Reader)
     assert "-  - id: one" in it.picture
@@ -155,7 +155,7 @@ async def test_a_changed_file_is_read_again_with_the_cursor_on_the_same_step(
         await it.keys("down")
         path.write_text(TEXT.replace("steps:\n", "steps:\n  - {id: zero, task: echo.big}\n"))
         await look(it)
-        assert "Reloaded: the file changed on disk." in it.told
+        assert "Reloaded: the file changed on disk." in it.toasts
         assert shape(it.document.steps) == ["zero", "one", "two"]
         assert it.here == "two"
         assert not it.app.state.composer.unsaved
@@ -163,7 +163,7 @@ async def test_a_changed_file_is_read_again_with_the_cursor_on_the_same_step(
         assert shape(it.document.steps) == ["one", "two"]
 
 
-async def test_a_changed_file_that_can_not_be_read_is_told_once_and_read_when_it_can(
+async def test_a_changed_file_that_can_not_be_read_is_reported_once_and_read_when_it_can(
     tmp_path: Path,
 ) -> None:
     path = written(tmp_path)
@@ -172,7 +172,7 @@ async def test_a_changed_file_that_can_not_be_read_is_told_once_and_read_when_it
         path.write_text(TEXT.replace("task: echo.a_dict", "tsk: echo.a_dict"))
         await look(it)
         await look(it)
-        assert it.told.count("Unknown key 'tsk'") == 1
+        assert it.toasts.count("Unknown key 'tsk'") == 1
         assert shape(it.document.steps) == ["one", "two"]
         path.write_text(TEXT.replace("two", "last"))
         await look(it)
@@ -227,7 +227,7 @@ async def test_a_run_is_composed_and_saved_as_a_workflow(tmp_path: Path) -> None
     async with composer(tmp_path) as it:
         await it.put([call("reports.fetch"), call("calculator.total", "sum")])
         await it.keys("r")
-        it.stage.ended(next(iter(it.app.state.book.runs)))
+        it.stage.ended(next(iter(it.app.state.run_index.runs)))
         await it.keys("4", "w")
         assert isinstance(it.app.screen, Confirm)
         assert "Save first" in it.picture
@@ -314,7 +314,7 @@ async def test_edits_while_a_save_goes_on_are_not_taken_for_saved(tmp_path: Path
         assert len(it.document.steps) == 4
 
 
-async def test_a_conflict_of_what_is_composed_no_longer_is_only_told(tmp_path: Path) -> None:
+async def test_a_conflict_of_what_is_composed_no_longer_is_only_reported(tmp_path: Path) -> None:
     path = written(tmp_path)
     async with saving(tmp_path) as (it, slow):
         path.write_text(TEXT.replace("one", "theirs"))
@@ -322,7 +322,7 @@ async def test_a_conflict_of_what_is_composed_no_longer_is_only_told(tmp_path: P
         slow.goes_on.set()
         await it.keys()
         assert it.app.screen is it.screen
-        assert "changed on disk" in it.told
+        assert "changed on disk" in it.toasts
         assert "theirs" in path.read_text()
 
 

@@ -56,7 +56,7 @@ async def test_what_is_typed_wrong_keeps_the_form_open_with_its_sentence_under_t
     async with composer(size=(160, 60)) as it:
         for task, field, typed, sentence in WRONG:
             await it.put([call(task)])
-            before = it.document
+            original = it.document
             await it.keys("e")
             form = it.form
             if "of its own" in sentence:
@@ -66,9 +66,9 @@ async def test_what_is_typed_wrong_keeps_the_form_open_with_its_sentence_under_t
             await it.keys("ctrl+r")
             assert it.app.screen is form, (field, typed)
             assert sentence in it.picture, (field, typed)
-            assert it.document is before
+            assert it.document is original
             await it.keys("escape")
-            assert it.document is before
+            assert it.document is original
 
 
 async def test_a_wrong_field_says_so_while_it_is_typed_and_the_others_keep_still() -> None:
@@ -95,7 +95,7 @@ async def test_a_template_may_stand_in_any_parameters_field() -> None:
 
 
 async def test_all_options_of_a_step_are_taken_and_shown_again() -> None:
-    given = {
+    entered = {
         "id": "sum_up",
         "pass": "none",
         "when": "inputs.n > 3",
@@ -112,7 +112,7 @@ async def test_all_options_of_a_step_are_taken_and_shown_again() -> None:
     async with composer(size=(160, 60)) as it:
         await it.put([call("calculator.add"), call("echo.value")], inputs={"n": {"type": "int"}})
         await it.keys("e")
-        await it.fill(**{name.replace(" ", "__"): text for name, text in given.items()})
+        await it.fill(**{name.replace(" ", "__"): text for name, text in entered.items()})
         step = step_of(it)
         assert step.model_dump(exclude_defaults=True, by_alias=True) == {
             "id": "sum_up",
@@ -130,8 +130,8 @@ async def test_all_options_of_a_step_are_taken_and_shown_again() -> None:
         for words in ("if inputs.n", "continues after an error", "↻ 2", "30s in the queue"):
             assert words in it.picture
         await it.keys("e")
-        shown = {name: it.form.fields[name].input.value for name in given}
-        assert shown == {**given, "on_error": "continue", "idempotent": "yes"}
+        shown = {name: it.form.fields[name].input.value for name in entered}
+        assert shown == {**entered, "on_error": "continue", "idempotent": "yes"}
         await it.keys("ctrl+r")
         assert step_of(it) == step
 
@@ -145,7 +145,7 @@ async def test_references_follow_when_an_id_changes() -> None:
         assert step_of(it, 1).kwargs == {"payload": "${{ steps.sum.result }}"}
         await it.keys("e")
         await it.fill(id="value")
-        assert "Another step has the id `value`." in it.told
+        assert "Another step has the id `value`." in it.toasts
         assert shape(it.document.steps) == ["sum", "value"]
 
 

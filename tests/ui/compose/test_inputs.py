@@ -40,12 +40,12 @@ async def test_an_input_of_each_type_is_added_with_what_belongs_to_it(
         assert isinstance(it.app.screen, InputsEditor)
         assert "what it is for" in it.picture
         await it.keys("escape")
-        made = it.document.inputs["value"]
-        assert made.type == typed["type"]
-        assert {name: getattr(made, name) for name in spec} == spec
-        assert made.required == ("required" in typed)
+        added = it.document.inputs["value"]
+        assert added.type == typed["type"]
+        assert {name: getattr(added, name) for name in spec} == spec
+        assert added.required == ("required" in typed)
         await it.keys("i", "e", "ctrl+r", "escape")
-        assert it.document.inputs["value"] == made
+        assert it.document.inputs["value"] == added
 
 
 WRONG: list[tuple[dict[str, str], str]] = [
@@ -88,14 +88,14 @@ async def test_inputs_are_renamed_moved_and_deleted_and_one_undo_takes_it_all_ba
             [call("calculator.add", kwargs={"a": "${{ inputs.one }}"})],
             inputs={"one": {"type": "int"}, "two": {}, "three": {}},
         )
-        before = it.document
+        original = it.document
         await it.keys("i", "e")
         await it.fill(name="first")
         await it.keys("J", "J", "J", "g", "d", "escape")
         assert list(it.document.inputs) == ["three", "first"]
         assert step_of(it).kwargs == {"a": "${{ inputs.first }}"}
         await it.keys("u")
-        assert it.document is before
+        assert it.document is original
         assert it.document.inputs == {
             "one": InputSpec(type="int"),
             "two": InputSpec(),

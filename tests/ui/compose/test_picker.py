@@ -28,7 +28,7 @@ async def test_the_picker_lists_last_runs_usual_durations_and_what_is_wrong(
     async with composer(tmp_path) as it:
         await open_saved(it)
         await it.keys("r")
-        run_id = next(iter(it.app.state.book.runs))
+        run_id = next(iter(it.app.state.run_index.runs))
         it.stage.clock.at += 90
         for _, task in it.stage.plans[0]:
             it.stage.sent(task)
@@ -55,12 +55,12 @@ async def test_a_broken_file_is_not_opened_and_says_why(tmp_path: Path) -> None:
     async with composer(tmp_path) as it:
         await it.add("add")
         await it.keys("u")
-        before = it.document
+        original = it.document
         await it.keys("o", "enter")
         if isinstance(it.app.screen, Confirm):
             await it.keys("right", "right", "enter")
-        assert "Unknown key 'tsk'" in it.told
-        assert it.document is before
+        assert "Unknown key 'tsk'" in it.toasts
+        assert it.document is original
 
 
 async def test_a_workflow_is_run_from_the_picker(tmp_path: Path) -> None:
@@ -77,11 +77,11 @@ async def test_the_last_run_of_a_workflow_is_replayed_from_the_picker(tmp_path: 
     async with composer(tmp_path) as it:
         await it.keys("o", "ctrl+l")
         assert isinstance(it.app.screen, WorkflowPicker)
-        assert "has never run, so there is nothing to replay" in it.told
+        assert "has never run, so there is nothing to replay" in it.toasts
         await it.keys("ctrl+r")
-        run_id = next(iter(it.app.state.book.runs))
+        run_id = next(iter(it.app.state.run_index.runs))
         await it.keys("2", "o", "ctrl+l")
-        assert "has not ended" in it.told
+        assert "has not ended" in it.toasts
         (_, one), _ = it.stage.plans[0]
         it.stage.sent(one)
         it.stage.failed(one, "ValueError", "no")
@@ -146,4 +146,4 @@ async def test_a_name_that_no_workflow_has_is_refused_with_a_word(tmp_path: Path
         await it.type("zzz")
         await it.keys("ctrl+r")
         assert isinstance(it.app.screen, WorkflowPicker)
-        assert "No workflow matches." in it.told
+        assert "No workflow matches." in it.toasts

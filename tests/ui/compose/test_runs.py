@@ -46,9 +46,9 @@ async def test_a_workflow_without_inputs_runs_at_once_and_live_shows_it() -> Non
     async with composer() as it:
         await it.put([call("calculator.add")])
         await it.keys("ctrl+r")
-        ((document, given),) = it.stage.documents
+        ((document, run_inputs),) = it.stage.documents
         assert document is it.document
-        assert (given.inputs, given.despite) == ({}, ())
+        assert (run_inputs.inputs, run_inputs.despite) == ({}, ())
         assert isinstance(it.app.screen, LiveScreen)
 
 
@@ -69,9 +69,9 @@ async def test_the_form_of_a_run_is_made_of_its_inputs_and_says_what_is_wrong_wi
         ):
             assert sentence in it.picture
         await it.fill(day="2026-01-31", count="5", paper="A5", token="hunter2-canary")
-        ((_, given),) = it.stage.documents
-        assert given.inputs == {"day": "2026-01-31", "count": 5, "paper": "A5"}
-        assert given.prompted == {"token": "hunter2-canary"}
+        ((_, run_inputs),) = it.stage.documents
+        assert run_inputs.inputs == {"day": "2026-01-31", "count": 5, "paper": "A5"}
+        assert run_inputs.prompted == {"token": "hunter2-canary"}
         assert "hunter2" not in it.picture
 
 
@@ -88,7 +88,7 @@ async def test_running_again_shows_what_the_last_run_was_given() -> None:
         await composed(it)
         await it.keys("r")
         await it.fill(day="2026-01-31", token="t")
-        it.stage.ended(next(iter(it.app.state.book.runs)))
+        it.stage.ended(next(iter(it.app.state.run_index.runs)))
         await it.keys("2", "r")
         assert "last: 2026-01-31" in it.picture
         await it.fill(day="2026-02-01", token="t")
@@ -101,7 +101,7 @@ async def test_a_workflow_with_problems_is_not_run_and_the_cursor_goes_to_the_fi
         for key in ("r", "p", "P"):
             await it.keys("g", key)
             assert it.here == "there"
-            assert "no friend `nobody` is configured" in it.told
+            assert "no friend `nobody` is configured" in it.toasts
         assert it.stage.documents == []
 
 
@@ -116,9 +116,9 @@ async def test_a_queue_that_nobody_consumes_stops_the_run_until_it_is_overridden
         await it.keys("enter", "escape")
         assert it.stage.documents == []
         await it.keys("r", "R")
-        ((_, given),) = it.stage.documents
-        assert [text.partition(":")[0] for text in given.despite] == ["add", "value"]
-        assert "No worker consumes queue echo" in given.despite[1]
+        ((_, run_inputs),) = it.stage.documents
+        assert [text.partition(":")[0] for text in run_inputs.despite] == ["add", "value"]
+        assert "No worker consumes queue echo" in run_inputs.despite[1]
 
 
 async def test_the_preflight_can_be_looked_at_without_running() -> None:
@@ -153,7 +153,7 @@ async def test_a_dry_run_shows_every_payload_and_no_secret_and_sends_nothing() -
         assert "inputs.token" not in text
         await it.keys("escape")
         assert it.stage.documents == []
-        assert not it.app.state.book.runs
+        assert not it.app.state.run_index.runs
 
 
 async def test_another_mode_may_change_what_is_composed_while_its_last_run_is_read() -> None:
@@ -186,13 +186,13 @@ async def test_the_last_run_is_read_again_only_when_one_of_this_name_ended(
             document = Document.model_validate({"name": name, "steps": [call("echo.value")]})
             runs.append(it.stage.runner.run(document, RunInputs()))
         await it.keys()
-        before = len(read)
+        so_far = len(read)
         it.stage.ended(runs[0])
         await it.keys()
-        assert len(read) == before
+        assert len(read) == so_far
         it.stage.ended(runs[1])
         await it.keys()
-        assert read[before:] == ["nightly"]
+        assert read[so_far:] == ["nightly"]
 
 
 async def test_the_timeline_calls_steps_as_their_document_does() -> None:

@@ -24,10 +24,10 @@ def hidden(kwargs: dict[str, Any], *inputs: str, **more: Any) -> tuple[list[str]
     """The inputs of a document with such a call, and the call's arguments."""
     document = Document(name="it", inputs={name: Input() for name in inputs})
     step = TaskStep(id="pay", task="bank.pay", kwargs=kwargs, **more)
-    made, found = without_secrets(document, step, ["pin", "number"])
-    new = [name for name in made.inputs if name not in inputs]
-    assert all(made.inputs[name].type == "secret" for name in new)
-    assert all(made.inputs[name].from_ == "prompt" for name in new)
+    changed, found = without_secrets(document, step, ["pin", "number"])
+    new = [name for name in changed.inputs if name not in inputs]
+    assert all(changed.inputs[name].type == "secret" for name in new)
+    assert all(changed.inputs[name].from_ == "prompt" for name in new)
     return new, found.kwargs
 
 
@@ -77,7 +77,7 @@ async def test_a_secret_of_a_form_is_asked_for_at_each_run_and_not_in_the_saved_
         form = screen.query_one(TaskForm)
         form._params["token"].input.value = "hunter2-canary"
         await it.keys("ctrl+t")
-        assert "as step 1. Each run asks for it, the file does not hold it: token." in it.told
+        assert "as step 1. Each run asks for it, the file does not hold it: token." in it.toasts
         await it.keys("2")
         assert step_of(it).kwargs["token"] == "${{ inputs.token }}"
         assert it.document.inputs["token"].type == "secret"
@@ -108,7 +108,7 @@ async def test_a_secret_typed_into_a_steps_form_is_asked_for_instead_of_saved() 
         await it.keys("down", "down", "e")
         await it.fill(param__pin="s3cret")
         assert step_of(it).kwargs == {"who": "me", "pin": "${{ inputs.pin }}"}
-        assert "Each run asks for it, the file does not hold it: pin." in it.told
+        assert "Each run asks for it, the file does not hold it: pin." in it.toasts
         await it.keys("u", "u")
         assert step_of(it).kwargs == {"who": "me"}
         assert it.document.inputs == {}

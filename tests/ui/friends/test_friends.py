@@ -45,7 +45,7 @@ async def test_any_task_of_a_friend_without_a_list_is_sent_by_the_name_that_is_t
         assert step.task == "ledger.book.entry"
 
 
-async def test_values_that_were_read_otherwise_are_told_when_the_console_opens() -> None:
+async def test_values_that_were_read_otherwise_are_reported_when_the_console_opens() -> None:
     stage = Stage(BARE)
     stage.friends_lines = ("friends.yaml is now read as YAML 1.2.", "line 5: `no` is text")
     app = KimeraApp(stage)

@@ -60,7 +60,7 @@ async def test_a_run_is_cancelled_once_that_is_chosen() -> None:
         await settle(pilot)
         await pilot.press("right", "enter")
         await settle(pilot)
-        assert stage.acts == [next(iter(app.state.book.runs))]
+        assert stage.acts == [next(iter(app.state.run_index.runs))]
         assert any("Acknowledged by demo@kimera" in toast.message for toast in app._notifications)
 
 
@@ -77,7 +77,7 @@ async def test_a_step_is_terminated_by_the_signal_chosen_and_not_said_to_be_gone
         assert stage.acts == [(task_id, True, "SIGKILL")]
         assert "terminate acknowledged by" in grid(app)
         assert "demo@kimera; not gone yet" in grid(app)
-        stage.tell(e.RemotelyRevoked(at=stage.clock.now(), task_id=task_id, reason="terminated"))
+        stage.publish(e.RemotelyRevoked(at=stage.clock.now(), task_id=task_id, reason="terminated"))
         await settle(pilot)
         assert "revoked" in grid(app)
         assert "not gone yet" not in grid(app)
@@ -156,7 +156,7 @@ def coming() -> Stage:
     return stage
 
 
-def told(app: KimeraApp) -> list[str]:
+def toasts(app: KimeraApp) -> list[str]:
     return [toast.message for toast in app._notifications]
 
 
@@ -166,7 +166,7 @@ async def test_sending_again_while_the_broker_comes_up_sends_once_and_says_so() 
     async with app.run_test(size=(120, 36)) as pilot:
         await settle(pilot)
         await pilot.press("ctrl+r", "ctrl+r", "ctrl+r")
-        assert told(app) == [
+        assert toasts(app) == [
             "Waiting for the broker.",
             *["Not sent: the previous run is still starting."] * 2,
         ]
@@ -189,7 +189,7 @@ async def test_a_run_that_begins_late_leaves_the_operator_where_he_went_meanwhil
         await settle(pilot)
         assert isinstance(app.screen, HistoryScreen)
         assert app.screen.past.search.value == "x"
-        assert "Run started. Press 3 to watch it." in told(app)
+        assert "Run started. Press 3 to watch it." in toasts(app)
         await pilot.press("escape", "3")
         await settle(pilot)
         assert isinstance(app.screen, LiveScreen)
@@ -234,7 +234,7 @@ async def test_a_replay_to_a_dangerous_friend_is_asked_about_first() -> None:
     app = KimeraApp(stage)
     async with app.run_test(size=(120, 36)) as pilot:
         await running_chain(pilot, stage)
-        stage.ended(next(iter(app.state.book.runs)))
+        stage.ended(next(iter(app.state.run_index.runs)))
         stage.friends.update(RISKY)
         await pilot.press("4")
         await settle(pilot)
@@ -255,7 +255,7 @@ async def test_a_step_that_may_run_twice_is_asked_about_before_it_is_sent_again(
     app = KimeraApp(stage)
     async with app.run_test(size=(120, 36)) as pilot:
         await running_chain(pilot, stage)
-        run = next(iter(app.state.book.runs.values()))
+        run = next(iter(app.state.run_index.runs.values()))
         stage.ended(run.run_id)
         step = next(iter(run.steps.values()))
         intent = StepIntended(
@@ -264,10 +264,10 @@ async def test_a_step_that_may_run_twice_is_asked_about_before_it_is_sent_again(
         doubt = Doubt((step, intent), Fate("in flight", "with worker w1"))
         sent = stage.runs.replay
 
-        async def replay(run_id: str, wish: ReplayRequest) -> str:
-            if doubt.name not in wish.again:
+        async def replay(run_id: str, request: ReplayRequest) -> str:
+            if doubt.name not in request.again:
                 raise StepsInDoubt([doubt])
-            return await sent(run_id, wish)
+            return await sent(run_id, request)
 
         stage.runs.replay = replay  # type: ignore[method-assign]
         await pilot.press("4")

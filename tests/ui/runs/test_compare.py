@@ -40,23 +40,23 @@ def past_run(
         for n in range(steps)
     ]
     plan = Node("chain", "", [Node("task", str(n), task=task) for n, task in enumerate(tasks)])
-    at = NOON + len(stage.told)
-    stage.tell(RunStarted(at=at, run_id=run_id, name="daily [/bold]", plan=plan, **fields))
+    at = NOON + len(stage.events)
+    stage.publish(RunStarted(at=at, run_id=run_id, name="daily [/bold]", plan=plan, **fields))
     for n, result in enumerate(results):
         about: dict[str, Any] = {"at": at + n, "task_id": tasks[n].task_id}
         where = {"task": "x", "friend": "reports", "queue": "q"}
         kwargs = tasks[n].kwargs
-        stage.tell(
+        stage.publish(
             e.Sending(**about, **where, args=(), kwargs=kwargs, secret=tasks[n].secret),  # type: ignore[arg-type]
             e.Dispatched(**about, **where),  # type: ignore[arg-type]
             e.StateSeen(**about, state="STARTED"),
         )
         about["at"] += 2 + n
         if isinstance(result, Exception):
-            stage.tell(e.Failed(**about, error_type="ValueError", error_message=str(result)))
+            stage.publish(e.Failed(**about, error_type="ValueError", error_message=str(result)))
         else:
-            stage.tell(e.Succeeded(**about, result=result))
-    stage.tell(RunEnded(at=at + 9, run_id=run_id))
+            stage.publish(e.Succeeded(**about, result=result))
+    stage.publish(RunEnded(at=at + 9, run_id=run_id))
 
 
 @contextlib.asynccontextmanager
@@ -154,7 +154,7 @@ async def test_a_replay_is_compared_with_what_it_replays() -> None:
         assert grid(app).index("parent") < grid(app).index("replay")
 
 
-async def test_without_a_mark_it_is_said_what_to_do() -> None:
+async def test_without_a_mark_the_next_step_is_explained() -> None:
     stage = Stage()
     two_runs(stage)
     async with history(stage) as (pilot, app):

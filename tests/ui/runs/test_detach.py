@@ -8,9 +8,9 @@ from typing import Any
 from textual.pilot import Pilot
 
 from kimera_tui.documents.document import Document
-from kimera_tui.execution.detach.blockers import Stop
+from kimera_tui.execution.detach.blockers import Blocker
 from kimera_tui.ui.app import KimeraApp
-from kimera_tui.ui.runs.detach_windows import Stops
+from kimera_tui.ui.runs.detach_windows import DetachBlockers
 from kimera_tui.ui.runs.live import LiveScreen
 from kimera_tui.ui.windows.confirm import Confirm
 from tests.ui.stage import FRIENDS, Stage, grid, settle
@@ -78,7 +78,7 @@ async def test_what_keeps_it_from_the_workers_is_listed_and_nothing_is_sent() ->
         await composed(pilot, two("auto"))
         await pilot.press("D")
         await settle(pilot)
-        assert isinstance(app.screen, Stops)
+        assert isinstance(app.screen, DetachBlockers)
         assert "two  has `pass: auto`" in grid(app)
         await pilot.press("escape")
         await settle(pilot)
@@ -96,15 +96,15 @@ async def test_the_rest_of_a_run_is_handed_over_once_that_is_chosen() -> None:
         stage.sent(first)
         stage.started(first)
         await settle(pilot)
-        run_id = next(iter(app.state.book.runs))
-        stage.runner.refused = [Stop("1", "two", "two: has `retry`: workers try nothing again")]
+        run_id = next(iter(app.state.run_index.runs))
+        stage.runner.refused = [Blocker("1", "two", "two: has `retry`: workers try nothing again")]
         await pilot.press("D")
         await settle(pilot)
         assert "In flight, waits for them first: 1" in grid(app)
         assert "Then handed to the workers: 1" in grid(app)
         await pilot.press("right", "enter")
         await settle(pilot)
-        assert isinstance(app.screen, Stops)
+        assert isinstance(app.screen, DetachBlockers)
         assert "The run continues in this console." in grid(app)
         await pilot.press("escape")
         stage.runner.refused = ()
@@ -112,7 +112,7 @@ async def test_the_rest_of_a_run_is_handed_over_once_that_is_chosen() -> None:
         await pilot.press("D", "right", "enter")
         await settle(pilot)
         assert stage.acts == [("detach", run_id)] * 2
-        assert app.state.book.runs[run_id].detached
+        assert app.state.run_index.runs[run_id].detached
         await pilot.press("D")
         await settle(pilot)
         assert isinstance(app.screen, LiveScreen)

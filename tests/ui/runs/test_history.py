@@ -84,7 +84,7 @@ async def test_a_failed_run_is_replayed_from_what_failed() -> None:
         assert "Will run 1, reuse 1: fail." in grid(app)
         await pilot.press("enter")
         await settle(pilot)
-        assert stage.acts == [(next(iter(app.state.book.runs)), ReplayRequest("from_failed"))]
+        assert stage.acts == [(next(iter(app.state.run_index.runs)), ReplayRequest("from_failed"))]
         assert isinstance(app.screen, LiveScreen)
 
 
@@ -159,7 +159,9 @@ async def test_what_a_key_takes_is_of_the_run_under_the_cursor(key: str) -> None
             assert pilot.app.state.composer.document.name == "older"  # type: ignore[attr-defined]
 
 
-async def test_a_run_that_can_not_be_read_is_said_at_the_list_and_no_key_takes_another() -> None:
+async def test_a_run_that_can_not_be_read_is_reported_at_the_list_and_no_key_takes_another() -> (
+    None
+):
     async with two_runs() as (pilot, stage, journal, _):
         journal.failure = "The journal can not be read: disk I/O error."
         journal.may_read.set()
@@ -182,9 +184,9 @@ async def test_a_run_of_another_version_is_shown_and_said_not_to_be_replayed_her
     stage = Stage()
     async with KimeraApp(stage).run_test(size=(120, 36)) as pilot:
         await past(stage, "of tomorrow")
-        (index,) = [n for n, told in enumerate(stage.told) if isinstance(told, RunStarted)]
+        (place,) = [n for n, event in enumerate(stage.events) if isinstance(event, RunStarted)]
         header = {"kimera": 2, "inputs": [{"name": "x", "type": "quaternion"}]}
-        stage.told[index] = replace(stage.told[index], header=header)  # type: ignore[type-var]
+        stage.events[place] = replace(stage.events[place], header=header)  # type: ignore[type-var]
         await settle(pilot)
         await pilot.press("4")
         await settle(pilot)
@@ -196,9 +198,9 @@ async def test_a_run_of_another_version_is_shown_and_said_not_to_be_replayed_her
 async def test_a_run_is_folded_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     threads = set()
 
-    def watched(event: object, book: RunIndex) -> EventLine | None:
+    def watched(event: object, index: RunIndex) -> EventLine | None:
         threads.add(threading.current_thread())
-        return event_line(event, book)
+        return event_line(event, index)
 
     monkeypatch.setattr(history, "event_line", watched)
     stage = Stage()
@@ -217,9 +219,9 @@ async def test_a_way_to_replay_is_planned_once_however_often_it_is_pointed_at(
     stage, planned = Stage(), []
     plan = stage.runs.replay_plan
 
-    async def counted(run_id: str, wish: ReplayRequest) -> ReplayPlan:
-        planned.append(wish)
-        return await plan(run_id, wish)
+    async def counted(run_id: str, request: ReplayRequest) -> ReplayPlan:
+        planned.append(request)
+        return await plan(run_id, request)
 
     monkeypatch.setattr(stage.runs, "replay_plan", counted)
     async with KimeraApp(stage).run_test(size=(120, 36)) as pilot:

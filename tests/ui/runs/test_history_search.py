@@ -23,7 +23,7 @@ def ran(stage: Stage, name: str, error: str = "") -> None:
     task = PlannedTask(stage.new_id(), "echo", "a_dict")
     run_id = stage.new_id()
     plan = Node("task", "0", task=task)
-    stage.tell(RunStarted(at=stage.clock.now(), run_id=run_id, name=name, plan=plan))
+    stage.publish(RunStarted(at=stage.clock.now(), run_id=run_id, name=name, plan=plan))
     stage.sent(task)
     if error:
         stage.failed(task, "OSError", error)
@@ -87,7 +87,7 @@ async def test_terms_are_joined(pilot: Pilot[Any]) -> None:
     assert names(pilot) == ["load draft", "load", "nightly"]
 
 
-async def test_what_cannot_be_read_is_said_and_the_list_stays(pilot: Pilot[Any]) -> None:
+async def test_what_cannot_be_read_is_reported_and_the_list_stays(pilot: Pilot[Any]) -> None:
     await typed(pilot, "load")
     await typed(pilot, "load or [b]")
     await typed(pilot, "load or")
@@ -145,7 +145,7 @@ async def test_a_name_that_no_filter_can_have_is_refused_in_the_window(
     assert stage.filters.lines == {}
 
 
-async def test_what_a_name_meant_before_is_told_when_it_is_saved_anew(
+async def test_what_a_name_meant_before_is_reported_when_it_is_saved_anew(
     pilot: Pilot[Any], stage: Stage
 ) -> None:
     stage.filters.lines = {"mine": "load"}
@@ -191,7 +191,7 @@ async def test_a_saved_filter_is_deleted_and_its_search_stays_readable(
     assert history(pilot).past.search.value == ""
 
 
-async def test_a_file_that_cannot_be_read_is_said_and_never_written(
+async def test_a_file_that_cannot_be_read_is_reported_and_never_written(
     pilot: Pilot[Any], stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def wrong() -> list[SavedFilter]:

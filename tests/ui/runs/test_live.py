@@ -99,7 +99,7 @@ async def test_what_came_out_of_a_step_is_saved_to_a_file() -> None:
         await pilot.press("s")
         await settle(pilot)
         ((_, name, text),) = stage.acts
-        assert name == f"run-{next(iter(app.state.book.runs))[:8]}-0.json"
+        assert name == f"run-{next(iter(app.state.run_index.runs))[:8]}-0.json"
         assert '"rows"' in text
         assert "hunter2" not in text
 
@@ -112,11 +112,11 @@ async def test_a_huge_value_is_shown_part_by_part() -> None:
         stage.succeeded(await run_one(pilot, stage), [f"row {n}" for n in range(20_000)])
         await settle(pilot)
         screen: Any = app.screen
-        before = screen.output.line_count()
+        collapsed = screen.output.line_count()
         assert any("+ shows it" in text for line in screen.output._lines for text, _ in line)
         screen.output.focus()
         await pilot.press("plus")
-        assert screen.output.line_count() > 2 * before
+        assert screen.output.line_count() > 2 * collapsed
 
 
 async def test_an_uncertain_step_is_decided_where_it_stands() -> None:
@@ -127,7 +127,7 @@ async def test_an_uncertain_step_is_decided_where_it_stands() -> None:
         task = await run_one(pilot, stage)
         await pilot.press("u")
         assert stage.acts == []
-        stage.tell(
+        stage.publish(
             e.Refused(at=NOON, task_id=task.task_id, reason="nobody can tell", uncertain=True)
         )
         await settle(pilot)
@@ -140,7 +140,7 @@ async def test_an_uncertain_step_is_decided_where_it_stands() -> None:
         assert isinstance(app.screen, FormWindow)
         await pilot.press(*'{"rows": 3}', "ctrl+r")
         await settle(pilot)
-        assert stage.acts == [(next(iter(app.state.book.runs)), "", "done", {"rows": 3})]
+        assert stage.acts == [(next(iter(app.state.run_index.runs)), "", "done", {"rows": 3})]
 
 
 async def test_a_revoke_that_no_worker_heard_can_be_asserted_again_and_again() -> None:
@@ -168,7 +168,7 @@ async def test_what_a_cancel_left_unheard_can_be_asserted_again() -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         await settle(pilot)
         task = await run_one(pilot, stage)
-        (run_id,) = app.state.book.runs
+        (run_id,) = app.state.run_index.runs
         unheard = [("calculator", task.task_id)]
         stage.cancelled = Cancelled(run_id, "Cancelled: 1 may still run.", unacknowledged=unheard)
         await pilot.press("C")
@@ -240,8 +240,8 @@ async def test_a_secret_that_a_result_repeats_is_neither_shown_nor_copied_nor_sa
         await settle(pilot)
         ((_, _, saved),) = stage.acts
         assert json.loads(saved)["said"] == app.clipboard.split('"')[3] == "the token was ••••"
-        said = "\n".join(line.text for line in screen.events._shown)
-        for text in (shown, app.clipboard, saved, said, grid(app)):
+        event_lines = "\n".join(line.text for line in screen.events._shown)
+        for text in (shown, app.clipboard, saved, event_lines, grid(app)):
             assert "hunter2" not in text
 
 

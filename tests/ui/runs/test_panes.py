@@ -25,7 +25,7 @@ def begun(stage: Stage, count: int, name: str = "many") -> list[PlannedTask]:
     calls = [{"id": f"step{n}", "task": "calculator.add"} for n in range(count)]
     document = Document.model_validate({"name": name, "steps": [{"id": "all", "para": calls}]})
     plan = DocumentPlanner(stage.new_id).plan(document)
-    stage.tell(RunStarted(at=NOON, run_id=stage.new_id(), name=name, plan=plan))
+    stage.publish(RunStarted(at=NOON, run_id=stage.new_id(), name=name, plan=plan))
     return [task for _, task in plan.leaves()]
 
 
@@ -134,7 +134,7 @@ async def test_what_a_broker_says_reaches_the_terminal_as_text() -> None:
         screen.worker_list._view = None
         problem = "said \x1b]52;c;AAAA\x07 \ud800"
         view = dataclasses.replace(VIEW, queues={}, tasks={}, problem=problem)
-        stage.tell(ClusterSeen(at=NOON, view=view))
+        stage.publish(ClusterSeen(at=NOON, view=view))
         await settle(pilot)
         picture = pane(pilot.app, "#workers")
         assert "said ␛]52;c;AAAA␇ \\ud800" in picture
@@ -149,25 +149,25 @@ async def test_the_polls_of_a_step_that_waits_go_on_counting() -> None:
         screen = await shown(pilot)
         screen.steps.move_cursor(1)
         for attempt in (1, 2, 3):
-            stage.tell(
+            stage.publish(
                 e.Polled(at=NOON, task_id=task.task_id, attempt=attempt, state="", next_delay=1)
             )
             await settle(pilot)
             assert f"polls   {attempt}" in grid(pilot.app)
 
 
-async def test_what_did_not_change_is_not_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage, told = Stage(), []
+async def test_what_did_not_change_is_not_reported_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, described = Stage(), []
     async with KimeraApp(stage).run_test(size=(120, 36)) as pilot:
         (task,) = begun(stage, 1)
         stage.sent(task)
         screen = await shown(pilot)
         screen.steps.move_cursor(1)
         await settle(pilot)
-        monkeypatch.setattr(payload_view, "describe_step", lambda *given: told.append(given) or [])  # type: ignore[func-returns-value]
+        monkeypatch.setattr(payload_view, "describe_step", lambda *args: described.append(args))
         pilot.app.tick()  # type: ignore[attr-defined]
         await settle(pilot)
-        assert told == []
+        assert described == []
 
 
 async def test_ctrl_c_says_how_to_quit_in_plain_words() -> None:

@@ -111,8 +111,8 @@ async def test_what_was_typed_is_shown_as_a_call_and_sent_as_it_was_shown() -> N
             assert words in it.picture
         assert it.stage.acts == []
         await it.keys("right", "enter")
-        wish = ReplayRequest("only_step", "2", overrides={"2": {"b": 7}}, args={"2": (9,)})
-        assert it.stage.acts == [(it.run_id, wish)]  # type: ignore[attr-defined]
+        request = ReplayRequest("only_step", "2", overrides={"2": {"b": 7}}, args={"2": (9,)})
+        assert it.stage.acts == [(it.run_id, request)]  # type: ignore[attr-defined]
 
 
 async def test_an_argument_can_be_made_null_true_or_left() -> None:
@@ -121,9 +121,9 @@ async def test_an_argument_can_be_made_null_true_or_left() -> None:
         await it.keys("enter")
         await it.fill(title="null", pages="true")
         await it.keys("right", "enter")
-        ((_, wish),) = it.stage.acts
-        assert wish.overrides == {"1": {"title": None, "pages": True}}
-        assert wish.args == {}
+        ((_, request),) = it.stage.acts
+        assert request.overrides == {"1": {"title": None, "pages": True}}
+        assert request.args == {}
 
 
 async def test_who_does_not_want_what_is_shown_finds_the_form_as_it_was_filled_in() -> None:
@@ -149,8 +149,8 @@ async def test_inputs_that_were_typed_are_there_again_and_what_they_change_is_sh
         await it.keys("enter")
         assert it.form.typed == {"day": "tuesday", "count": "3"}
         await it.keys("ctrl+r", "right", "enter")
-        ((_, wish),) = it.stage.acts
-        assert wish.given.inputs == {"day": "tuesday", "count": 3}
+        ((_, request),) = it.stage.acts
+        assert request.run_inputs.inputs == {"day": "tuesday", "count": 3}
 
 
 @pytest.mark.parametrize("mode", ["3", "4"])
@@ -196,7 +196,7 @@ async def test_a_run_of_live_that_the_search_hides_is_said_to_be_hidden() -> Non
         await settle(it.pilot)
         await it.keys("3", "g", "4")
         await settle(it.pilot)
-        assert "The search hides the run you selected" in it.told
+        assert "The search hides the run you selected" in it.toasts
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])
