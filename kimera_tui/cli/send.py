@@ -207,11 +207,11 @@ class _Watcher:
 
 async def _warn(console: Console, call: _Call, watcher: _Watcher) -> None:
     """Warn at once if no worker will take the task; an embedded one may still be starting."""
-    inspector = (await console.connection.monitor()).inspector
-    view = await inspector.look()
+    monitor = await console.connection.monitor()
+    view = await monitor.fresh_view()
     while console.connection.embedded and not view.workers:
         await asyncio.sleep(0.3)
-        view = await inspector.look()
+        view = await monitor.fresh_view()
     for finding in view.findings(call.queue, call.full_name):
         watcher.warn(finding)
 

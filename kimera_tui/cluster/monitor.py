@@ -1,161 +1,186 @@
-"""Polls the broker and its workers, and publishes what it learns."""
+"""Observes every broker that tasks are sent to, and checks the default one."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from kimera_tui.cluster.depths import QueueDepths
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
-from kimera_tui.cluster.feed import TaskFeed
-from kimera_tui.cluster.inspector import ANSWER_SECONDS, ClusterView, Inspector
+from kimera_tui.cluster.observer import Observer
 from kimera_tui.cluster.probe import Probe
-from kimera_tui.config.friends import Friend
+from kimera_tui.cluster.view import ClusterView, same, view_of
 from kimera_tui.errors import KimeraError
-from kimera_tui.process.events import StateSeen
-from kimera_tui.process.loop.bus import EventBus
+from kimera_tui.process.events import Adopted, ConnectionBack, Sending
+from kimera_tui.process.loop.bus import Emitter, EventBus
 from kimera_tui.process.loop.clock import Clock
+from kimera_tui.process.task_manager import TaskManager
 
-POLL_SECONDS = 5.0
-"""Seconds between two polls of the workers."""
-BUSY_POLL_SECONDS = 2.0
-"""The same while tasks are in flight or the broker is unreachable."""
-START_POLL_SECONDS = 0.3
-"""Seconds to wait for a reply, and between two polls, until a worker has replied."""
-ANNOUNCE_SECONDS = 0.5
-"""Seconds within which the event by which a task announces its own start has arrived."""
+PROBE_SECONDS = 5.0
+"""Seconds between two checks of the operator's own broker while no worker answers."""
+VIEW_SECONDS = 0.5
+"""Seconds between two looks at what changed in the default broker's world."""
+REFRESH_SECONDS = 5.0
+"""Seconds after which an unchanged view is published again, so that its age is known."""
+PORTION = 500
+"""Events folded in one turn of the loop."""
+MAILBOX = 1_000_000
+"""Events between two turns of the loop; more than the engine emits in one."""
 
 
 class Monitor:
-    """Knows the state of the default broker and its workers.
+    """Knows the state of the brokers, and of the workers and tasks in flight on them.
 
     Args:
-        app: The Celery app.
-        bus: Where events are published.
+        manager: Sends the tasks.
         clock: Where the time comes from.
-        in_flight: Returns the ids of the tasks that were sent and have not ended.
-        is_ours: Whether a task is one of these; called on any thread.
-        embedded: Whether the broker is the console's own, which needs no probe.
+        embedded: Whether the default broker is the console's own, which needs no probe.
     """
 
-    def __init__(
-        self,
-        app: Any,
-        bus: EventBus,
-        clock: Clock,
-        in_flight: Callable[[], Collection[str]],
-        is_ours: Callable[[str], bool],
-        *,
-        embedded: bool,
-    ) -> None:
-        self._bus = bus
-        self._clock = clock
-        self._in_flight = in_flight
-        self._is_ours = is_ours
-        self._states = bus.subscribe()
-        self._seen_running: set[str] = set()
-        self._poll_requested = asyncio.Event()
+    def __init__(self, manager: TaskManager, clock: Clock, *, embedded: bool) -> None:
+        self._manager = manager
+        self._emitter = Emitter(manager.events, clock)
+        self._mailbox = manager.events.subscribe(MAILBOX)
+        app = manager.celery_app
         self._probe = None if embedded else Probe(app)
         self._depths = QueueDepths(app)
-        self._feed = TaskFeed(app, is_ours, self._on_task_event)
-        self.inspector = Inspector(app)
+        self._observers: dict[int, Observer] = {}
+        """By the identity of their app: friends with one broker share it."""
+        self._by_friend: dict[str, Observer] = {}
+        self._default = self._observer(app)
+        self._tasks: set[asyncio.Task[None]] = set()
         self.view: ClusterView | None = None
-        """The latest replies of the workers; None before the first."""
+        """What is known of the default broker's workers; None before the first answer."""
         self.failure: KimeraError | None = None
         """Why nothing can be sent at the moment, or None."""
+        manager.confirm_revokes(self.is_over)
 
     async def probe_broker(self, label: str) -> None:
         """Probe the operator's own broker and result backend; publish a change."""
-        before = self.failure
+        earlier = self.failure
         self.failure = await self._probe.look() if self._probe is not None else None
+        now = self._emitter.now()
         if self.failure is not None:
-            if before is None or before.message != self.failure.message:
-                publish_failure(self._bus, self._clock, label, self.failure)
-        elif before is not None or self.view is None:
-            self._publish(BrokerChanged(at=self._clock.now(), phase="ready", label=label))
+            if earlier is None or earlier.message != self.failure.message:
+                publish_failure(self._emitter.bus, self._emitter.clock, label, self.failure)
+        elif earlier is not None or self.view is None:
+            self._emitter.emit(BrokerChanged(at=now, phase="ready", label=label))
 
-    async def poll_workers(self, label: str) -> None:
-        """Poll the workers for ever, more often while tasks are in flight."""
-        answered = False
-        self._feed.start()
-        while True:
-            if self.failure is None:
-                view = await self.inspector.look(ANSWER_SECONDS if answered else START_POLL_SECONDS)
-                self.view, answered = view, bool(view.workers)
-                self._publish(ClusterSeen(at=self._clock.now(), view=view))
-                await self._publish_running()
-            self._poll_requested.clear()
-            pause = POLL_SECONDS if answered and not self._in_flight() else BUSY_POLL_SECONDS
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(
-                    self._poll_requested.wait(),
-                    pause if answered or self.failure else START_POLL_SECONDS,
-                )
-            if self._probe is not None and (self.failure or not answered):
-                await self.probe_broker(label)
+    async def run(self, label: str) -> None:
+        """Observe until cancelled."""
+        try:
+            self._start(self._default.run())
+            self._start(self._follow())
+            await self._publish_views(label)
+        finally:
+            self.close()
 
     def poll_now(self) -> None:
-        """Poll the workers now rather than at the next turn."""
-        self._poll_requested.set()
+        """Ask all workers now."""
+        self._start(self.look())
+
+    async def look(self) -> None:
+        """Ask all workers of the default broker, and return when they had time to answer."""
+        await self._default.roll_call.everybody()
+        self._publish_view()
+
+    async def fresh_view(self) -> ClusterView:
+        """What is known of the default broker's workers after all of them were asked just now."""
+        await self._default.roll_call.everybody()
+        return self._view_of(self._default)
 
     async def queue_depths(self, queues: Collection[str]) -> Mapping[str, int]:
         """Ready messages by queue; queues whose depth is unknown are left out."""
         return await self._depths.look(queues) if queues else {}
 
-    def findings(self, friend: Friend | None, task_name: str) -> list[str]:
-        """Warnings about a task from the workers' latest replies; none before the first reply."""
-        view = self.view
-        if friend is None or friend.broker is not None or view is None or not view.workers:
-            return []
-        return view.findings(friend.queue, f"{friend.route}.{task_name}")
+    def is_over(self, task_id: str) -> bool:
+        """Whether a task whose stored state is REVOKED has ended; see ``outcome.IsOver``."""
+        for observer in self._observers.values():
+            if task_id in observer.in_flight.flights:
+                return observer.is_over(task_id)
+        return True
+
+    def confirmed_at(self, task_id: str) -> float:
+        """When somebody last confirmed where a task in flight is, in seconds since the epoch."""
+        for observer in self._observers.values():
+            if task_id in observer.in_flight.flights:
+                return observer.world.sighting(task_id, self._emitter.now()).at
+        return 0.0
 
     def close(self) -> None:
-        """Stop listening and let the threads end."""
-        self._states.close()
-        self.inspector.close()
+        """Stop observing; the threads end by themselves."""
+        self._mailbox.close()
         self._depths.close()
-        self._feed.close()
+        for task in self._tasks:
+            task.cancel()
         if self._probe is not None:
             self._probe.close()
 
-    async def _publish_running(self) -> None:
-        """Find running tasks whose workers announce no start, by inspecting what is active."""
-        ours = set(self._in_flight())
-        self._note_running()
-        self._seen_running &= ours
-        if not ours - self._seen_running:
+    async def _follow(self) -> None:
+        """Fold what the engine says of the tasks in flight."""
+        while True:
+            await self._mailbox.wait()
+            for event in self._mailbox.drain(PORTION):
+                if isinstance(event, Sending | Adopted):
+                    observer = await self._observer_of(event.friend)
+                    observer.in_flight.take(event)
+                elif isinstance(event, ConnectionBack):
+                    for observer in self._observers.values():
+                        observer.look_soon()
+                else:
+                    for observer in self._observers.values():
+                        observer.in_flight.take(event)
+            await asyncio.sleep(0)
+
+    async def _observer_of(self, friend: str) -> Observer:
+        """The observer of a friend's broker, which is started for the first task."""
+        if (known := self._by_friend.get(friend)) is not None:
+            return known
+        try:
+            app = await asyncio.to_thread(self._manager.app_of, friend)
+        except KimeraError:  # the send fails with the same error
+            return self._default
+        observer = self._observers.get(id(app))
+        if observer is None:
+            observer = self._observer(app)
+            self._start(observer.run())
+        self._by_friend[friend] = observer
+        return observer
+
+    def _observer(self, app: Any) -> Observer:
+        observer = Observer(app, self._emitter, self._manager.conclude)
+        self._observers[id(app)] = observer
+        return observer
+
+    async def _publish_views(self, label: str) -> None:
+        probed_at = 0.0
+        while True:
+            self._publish_view()
+            now = self._emitter.now()
+            helpless = self.failure is not None or not (self.view and self.view.workers)
+            if self._probe is not None and helpless and now - probed_at >= PROBE_SECONDS:
+                probed_at = now
+                await self.probe_broker(label)
+            await asyncio.sleep(VIEW_SECONDS)
+
+    def _publish_view(self) -> None:
+        """Publish what is known of the default broker's workers, where it changed or aged."""
+        view, known = self._view_of(self._default), self.view
+        if known is not None and same(known, view) and view.at - known.at < REFRESH_SECONDS:
             return
-        for task_id, worker in (await self.inspector.active(ours - self._seen_running)).items():
-            meta, at = {"hostname": worker}, self._clock.now()
-            self._publish_start(
-                StateSeen(at=at, task_id=task_id, state="STARTED", meta=meta, source="inspect")
-            )
+        if known is None and not (view.workers or view.problem or self._default.has_asked):
+            return
+        self.view = view
+        self._emitter.emit(ClusterSeen(at=view.at, view=view))
 
-    def _on_task_event(self, event: StateSeen) -> None:
-        """Publish a worker's event; a start only if the task doesn't announce it itself."""
-        if event.state == "STARTED":
-            asyncio.get_running_loop().call_later(ANNOUNCE_SECONDS, self._publish_start, event)
-        else:
-            self._publish(event)
+    def _view_of(self, observer: Observer) -> ClusterView:
+        return view_of(observer.world, self._emitter.now(), observer.roll_call.problem)
 
-    def _publish_start(self, event: StateSeen) -> None:
-        """Publish a start unless another source was quicker or the task has ended."""
-        self._note_running()
-        if event.task_id not in self._seen_running and self._is_ours(event.task_id):
-            self._publish(event)
-
-    def _note_running(self) -> None:
-        """Note which tasks are known to run, from any source."""
-        self._seen_running |= {
-            event.task_id
-            for event in self._states.drain()
-            if isinstance(event, StateSeen) and event.state != "RECEIVED"
-        }
-
-    def _publish(self, event: object) -> None:
-        self._bus.publish(event)
+    def _start(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 def publish_failure(bus: EventBus, clock: Clock, label: str, error: KimeraError) -> None:

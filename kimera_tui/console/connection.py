@@ -124,7 +124,7 @@ class Connection:
         else:
             monitor = await self.monitor()
             await monitor.probe_broker(label)
-            self._polling = asyncio.get_running_loop().create_task(monitor.poll_workers(label))
+            self._polling = asyncio.get_running_loop().create_task(monitor.run(label))
         finally:
             self._up.set()
             # Everything loaded so far stays. A collection that walks all of it blocks the loop.
@@ -194,28 +194,16 @@ class Connection:
         variables = self._permissions.variables()
         TaskManager.reset(Bootstrap(environ, self._friends, variables), clock=self._clock)
         self._manager = manager = TaskManager()
-        app = await asyncio.to_thread(lambda: manager.celery_app)
-        self.started_runner = runner = Runner(
+        await asyncio.to_thread(lambda: manager.celery_app)
+        self.started_runner = Runner(
             manager,
             self._clock,
-            warnings=self._findings,
             journal=self._journal,
             profile=self.profile,
             asks=self._asks,
         )
-        self._monitor = Monitor(
-            app,
-            self._bus,
-            self._clock,
-            lambda: runner.in_flight,
-            runner.is_in_flight,
-            embedded=self.embedded,
-        )
+        self._monitor = Monitor(manager, self._clock, embedded=self.embedded)
         return label
-
-    def _findings(self, friend: str, task_name: str) -> list[str]:
-        monitor = self._monitor
-        return monitor.findings(self._friends.get(friend), task_name) if monitor else []
 
     def _why_down(self) -> KimeraError:
         return self.failure or BrokerUnavailable("The broker is not up.")

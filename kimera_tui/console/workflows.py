@@ -187,15 +187,16 @@ class Workflows:
             monitor = await self._connection.monitor()
         except KimeraError as error:
             return Facts(broker_problem=str(error))
-        if monitor.view is None or not monitor.view.workers:
-            monitor.view = await monitor.inspector.look()
+        view = monitor.view
+        if view is None or not view.workers:
+            view = await monitor.fresh_view()
         usual = {}
         for friend, task in tasks_of(document):
             with contextlib.suppress(KimeraError):  # the journal can't be read
                 if (times := await self._journal.usual(friend, task)) is not None:
                     usual[friend, task] = times[0]
         return Facts(
-            monitor.view,
+            view,
             await monitor.queue_depths(queues_of(document, self._friends)),
             usual,
             "" if monitor.failure is None else monitor.failure.message,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kimera_tui.cluster.inspector import ClusterView
+from kimera_tui.cluster.view import ClusterView
 from kimera_tui.config.friends import Friend
 from kimera_tui.config.trust import Access
 from kimera_tui.documents.addresses import Address, walk

@@ -18,9 +18,6 @@ from kimera_tui.runs.events import RunEvent, StepHeld
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.plan import PlannedTask
 
-TaskWarnings = Callable[[str, str], Sequence[str]]
-"""Returns the known problems of a friend's task, in sentences."""
-
 REVOKED_AT_ONCE = 50
 KEEP_AGAIN = 1.0
 """Seconds between two attempts to save a result."""
@@ -32,7 +29,6 @@ class RunContext:
 
     manager: TaskManager
     emitter: Emitter
-    warnings: TaskWarnings
     journal: Journal | None
     new_id: Callable[[], str]
     asks: bool = False

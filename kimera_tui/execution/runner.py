@@ -23,7 +23,7 @@ from kimera_tui.execution.detach.detacher import (
 from kimera_tui.execution.executor import Executor
 from kimera_tui.execution.planning import plan_of, planner_of
 from kimera_tui.execution.replay import ReplayRequest, planned_replay
-from kimera_tui.execution.run_context import RunContext, TaskWarnings
+from kimera_tui.execution.run_context import RunContext
 from kimera_tui.execution.run_inputs import RunInputs, beginning_of
 from kimera_tui.execution.run_setup import (
     executor_of,
@@ -52,7 +52,6 @@ class Runner:
         manager: Sends the tasks.
         clock: Tells the time.
         new_id: Creates ids of runs and tasks.
-        warnings: Returns the known problems of a task.
         journal: Where runs are saved; None to save nothing.
         profile: Names the broker in a few words; saved with each run.
         asks: Whether an operator can decide uncertain steps; otherwise their runs fail.
@@ -63,7 +62,6 @@ class Runner:
         manager: TaskManager,
         clock: Clock,
         new_id: Callable[[], str] = new_id,
-        warnings: TaskWarnings = lambda friend, task_name: [],
         journal: Journal | None = None,
         profile: str = "",
         asks: bool = False,
@@ -71,7 +69,7 @@ class Runner:
         self._manager = manager
         self._emitter = Emitter(manager.events, clock)
         self._new_id = new_id
-        self._context = RunContext(manager, self._emitter, warnings, journal, new_id, asks)
+        self._context = RunContext(manager, self._emitter, journal, new_id, asks)
         self._journal = journal
         self._profile = profile
         self._active = ActiveRuns(self._context)
@@ -309,10 +307,6 @@ class Runner:
     def in_flight(self) -> set[str]:
         """Ids of all tasks in flight."""
         return {task_id for each in self._active.executors.values() for task_id in each.in_flight}
-
-    def is_in_flight(self, task_id: str) -> bool:
-        """Whether a task is in flight; safe to call from any thread."""
-        return any(task_id in each.in_flight for each in tuple(self._active.executors.values()))
 
     async def stop(self) -> None:
         """Stop waiting for all runs; published tasks keep running remotely."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from kimera_tui.process.call import Overtime
-from kimera_tui.process.events import StateSeen
+from kimera_tui.process.events import Observed, StateSeen
 from kimera_tui.process.loop.bus import Emitter, EventBus
 
 MAILBOX = 1_000_000
@@ -71,9 +71,12 @@ class Starts:
     def _take_in(self) -> None:
         for event in self._mailbox.drain():
             # A received task has not begun: workers prefetch more than they run.
-            if (
-                isinstance(event, StateSeen)
-                and event.state not in ("RECEIVED", "REVOKED")
-                and self._began.get(event.task_id, event.at) is None
-            ):
+            if _is_start(event) and self._began.get(event.task_id, event.at) is None:
                 self._began[event.task_id] = event.at
+
+
+def _is_start(event: object) -> bool:
+    """Whether an event shows that a task has begun; a received one has not."""
+    if isinstance(event, Observed):
+        return event.where == "held" and event.phase == "running"
+    return isinstance(event, StateSeen) and event.state not in ("RECEIVED", "REVOKED")

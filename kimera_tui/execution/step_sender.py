@@ -90,6 +90,7 @@ class StepSender:
                 timeout,
                 overtime,
                 _through_outages(node, task),
+                "" if recorded is None else recorded.queue,
             )
             if action.where:
                 self.context.notice(task, action.where, against=False)
@@ -148,8 +149,6 @@ class StepSender:
             )
             if self.handover is not None:
                 self.handover.sent(node.path)
-            for text in self.context.warnings(task.friend, task.task_name):
-                self.context.notice(task, text)
             await self._ended(handle, node, task)
         return arrived[0]
 

@@ -117,13 +117,17 @@ class Dispatcher:
             call.callback, call.func, call.timeout, call.overtime, patience=call.patience,
         )  # fmt: skip
 
-    async def adopt(self, friend: str, task_name: str, task_id: str) -> PendingTask:
+    async def adopt(
+        self, friend: str, task_name: str, task_id: str, queue: str = ""
+    ) -> PendingTask:
         """Watch a task that was published earlier."""
         engine = await self._engines.engine(friend)
         entry = self._engines.friend(friend)
         outcome = engine.watcher.watch(task_id, MIN_POLL, 1)
         self._in_flight[task_id] = friend
-        self._emitter.emit(Adopted(at=self._emitter.now(), task_id=task_id))
+        queue = queue or str(entry["queue"])
+        at = self._emitter.now()
+        self._emitter.emit(Adopted(at=at, task_id=task_id, friend=friend, queue=queue))
         task = f"{entry['route']}.{task_name}"
         return PendingTask(task_id, task, friend, outcome, engine, adopted=True)
 

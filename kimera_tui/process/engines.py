@@ -104,6 +104,15 @@ class Engines:
         """
         return find_friend(self.friends, name)
 
+    def app_of(self, friend: str) -> Any:
+        """The Celery app that a friend's tasks are sent with; may import celery, so not on a loop.
+
+        Raises:
+            UnknownFriend: no friend of that name is configured.
+            ConfigError: the friend's own broker or backend URL is wrong.
+        """
+        return self._app(self._route(friend))
+
     async def engine(self, friend: str | None = None) -> Engine:
         """Return the engine of a friend, or the default one.
 
@@ -199,6 +208,11 @@ def redis_engine(app: Any, emitter: Emitter, is_over: IsOver = always_over) -> E
     from kimera_tui.process.redis.engine import build
 
     return build(app, emitter, is_over)
+
+
+def has_redis_broker(app: Any) -> bool:
+    """Whether an app is a real Celery app whose broker is one Redis server."""
+    return is_plain_celery(app) and _is_one_url(app.conf.broker_write_url, SCHEMES)
 
 
 def _is_plain_redis(app: Any) -> bool:

@@ -74,6 +74,38 @@ class Resent(TaskEvent):
 class Adopted(TaskEvent):
     """A task sent earlier is watched again."""
 
+    friend: str = ""
+    queue: str = ""
+    """The queue it was sent to, or else its friend's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed(TaskEvent):
+    """Where a task in flight is, as observed from workers and queues; announced when it changes."""
+
+    where: str
+    """``queued``, ``held``, ``silent``, ``lost``, ``left``, ``unacked``, ``missing``, ``unseen`` or
+    ``ended``; see ``kimera_tui.cluster.sightings.Where``."""
+    worker: str = ""
+    """The worker that has it, or had it last."""
+    phase: str = ""
+    """How the worker holds it: ``running``, ``reserved`` or ``scheduled``."""
+    queue: str = ""
+    before: int = 0
+    """How many messages of the queue are taken first."""
+    since: float = 0.0
+    """When its worker was last heard, or when it was first missed, in seconds since the epoch."""
+    back_at: float = 0.0
+    """From when its unacknowledged message may be delivered again; 0 if it has none."""
+    confirmed_at: float = 0.0
+    """When that was last confirmed, in seconds since the epoch; 0 for never."""
+    source: str = "inspect"
+    """A worker's ``event``, its reply when asked (``inspect``), or a look at the ``queue``."""
+    earlier: str = ""
+    """Another worker that had started it before; the task may run twice."""
+    doubt: str = ""
+    """Why nothing certain can be said, such as the workers that do not answer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polled(TaskEvent):

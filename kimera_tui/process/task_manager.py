@@ -114,6 +114,15 @@ class TaskManager:
     def celery_app(self, app: Any) -> None:
         self._engines.app = app
 
+    def app_of(self, friend: str) -> Any:
+        """The Celery app of a friend's broker; imports celery at first, so not on the loop.
+
+        Raises:
+            UnknownFriend: no friend of that name is configured.
+            ConfigError: the friend's own broker or backend URL is wrong.
+        """
+        return self._engines.app_of(friend)
+
     async def send_async(
         self,
         task_name: str,

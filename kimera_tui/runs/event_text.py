@@ -9,7 +9,9 @@ from kimera_tui.cluster.events import BrokerChanged
 from kimera_tui.process import events as e
 from kimera_tui.redaction import by_place, redact, redact_text
 from kimera_tui.runs import events as r
+from kimera_tui.runs.observed import observation
 from kimera_tui.runs.state import progress_of
+from kimera_tui.runs.status import Status
 from kimera_tui.safetext import compact, safe, trimmed
 
 Words = tuple[str, str, str]
@@ -74,6 +76,14 @@ def _state(event: e.StateSeen) -> Words:
         done, total = progress
         return "progress", "active", f"{safe(event.state, 40)} {done:g}/{total:g}"
     return "progress", "active", f"{safe(event.state, 40)} {compact(redact(trimmed(event.meta)))}"
+
+
+def _observed(event: e.Observed) -> Words:
+    status, cause = observation(event, Status.QUEUED)
+    bad = event.doubt or event.earlier or event.where in ("silent", "lost", "unacked", "missing")
+    if event.where in ("unseen", "queued") and event.doubt:
+        return "warning", "warning", _quote(event.doubt, 300)
+    return ("warning" if bad else status.value, "warning" if bad else "active", _quote(cause, 300))
 
 
 def _failed(event: e.Failed) -> Words:
@@ -159,6 +169,7 @@ _TEXTS: dict[type[Any], Callable[[Any], Words]] = {
         else ("found", "key", _quote(event.text, 300))
     ),
     e.Resent: lambda event: ("resent", "warning", "the reply was lost; queued only once"),
+    e.Observed: _observed,
     e.Polled: _polled,
     e.StateSeen: _state,
     e.Succeeded: lambda event: ("succeeded", "good", compact(redact(trimmed(event.result)))),

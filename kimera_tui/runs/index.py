@@ -41,6 +41,7 @@ _IN_FLIGHT = (
     Status.RESERVED,
     Status.RUNNING,
     Status.PROGRESS,
+    Status.LOST,
     Status.RETRYING,
 )
 

@@ -18,6 +18,7 @@ from kimera_tui.runs.events import (
     StepReused,
     StepSkipped,
 )
+from kimera_tui.runs.observed import observation
 from kimera_tui.runs.plan import PlannedTask
 from kimera_tui.runs.status import Status
 
@@ -63,6 +64,8 @@ class StepState:
     source: str = "engine"
     """Who reported it: ``engine``, ``backend``, ``event`` (a worker's), ``inspect`` (a worker's
     reply), ``journal`` or ``operator``."""
+    confirmed_at: float | None = None
+    """When its status was last confirmed, in seconds since the epoch; None before anything was."""
     planned_at: float = 0.0
     """When its run started."""
     sent_at: float | None = None
@@ -86,6 +89,8 @@ class StepState:
     """The worker last seen to have it; empty if none was."""
     last_known: LastKnown | None = None
     """Set if the step timed out."""
+    revoke_asked: bool = False
+    """Whether an operator asked to revoke it; it may go on."""
     released: bool = False
     """Whether its result was removed from the backend."""
     attempt: int = 1
@@ -155,9 +160,13 @@ def fold(step: StepState, event: StepEvent) -> StepState:
         case e.Forgotten():
             return replace(step, released=True)
         case e.RevokeSent() if event.asked:
-            return step if step.status.ended else replace(step, cause=_revoke_cause(event))
+            if step.status.ended:
+                return step
+            return replace(step, cause=_revoke_cause(event), revoke_asked=True)
         case e.FinishedLate() if step.status is Status.TIMED_OUT:
             return _finished_late(step, event)
+        case e.Observed() if step.status is Status.TIMED_OUT:
+            return _observed_late(step, event)
         case e.CallbackFailed():
             return replace(step, cause=_redacted(f"its callback failed: {event.error}"))
     return step if step.status.ended else _fold_open(step, event)
@@ -197,6 +206,8 @@ def _fold_open(step: StepState, event: StepEvent) -> StepState:
             return _enter(step, status, event, event.reason)
         case e.StateSeen():
             return _state_seen(step, event)
+        case e.Observed():
+            return _observed(step, event)
         case e.Succeeded():
             step = replace(step, result=event.result)
             return _ended(step, Status.DONE, event, "")
@@ -217,15 +228,50 @@ def _fold_open(step: StepState, event: StepEvent) -> StepState:
         case e.WatchStopped():
             return _enter(step, Status.INTERRUPTED, event, "its console stopped waiting for it")
         case StepSkipped():
-            status = Status.UNREACHABLE if event.unreachable else Status.SKIPPED
-            status = Status.NOT_NEEDED if event.not_needed else status
-            return _enter(step, status, event, event.because)
+            return _skipped(step, event)
         case StepReused():
             step = replace(step, result=event.result)
             return _enter(step, Status.DONE, event, f"reused from run {event.from_run}", "journal")
         case StepHeld():
             return _enter(step, Status.INTERRUPTED, event, event.because)
     return step
+
+
+def _skipped(step: StepState, event: StepSkipped) -> StepState:
+    status = Status.UNREACHABLE if event.unreachable else Status.SKIPPED
+    status = Status.NOT_NEEDED if event.not_needed else status
+    return _enter(step, status, event, event.because)
+
+
+def _observed(step: StepState, event: e.Observed) -> StepState:
+    status, cause = observation(event, step.status)
+    cause = f"revoke asked; {cause}" if step.revoke_asked else cause
+    runs = event.where == "held" and event.phase == "running"
+    step = replace(
+        step,
+        worker=event.worker or step.worker,
+        started_at=(step.started_at or event.at) if runs else step.started_at,
+        confirmed_at=event.confirmed_at or step.confirmed_at,
+    )
+    if status is step.status:
+        return replace(step, cause=_redacted(cause), source=event.source)
+    confirmed_at = step.confirmed_at
+    step = _enter(step, status, event, cause, event.source)
+    return replace(step, confirmed_at=confirmed_at)
+
+
+def _observed_late(step: StepState, event: e.Observed) -> StepState:
+    """A timed-out step whose task was seen since."""
+    known = Status.QUEUED if step.last_known is None else step.last_known.status
+    status, cause = observation(event, known)
+    cause = f"now {status}: {cause}" if event.where != "unseen" else cause
+    return replace(
+        step,
+        cause=_redacted(cause),
+        source=event.source,
+        worker=event.worker or step.worker,
+        confirmed_at=event.confirmed_at or step.confirmed_at,
+    )
 
 
 def _timed_out(step: StepState, event: e.TimedOut) -> StepState:
@@ -251,6 +297,7 @@ def _retried(step: StepState, event: StepRetried) -> StepState:
         error_type="",
         error_message="",
         traceback="",
+        revoke_asked=False,
         released=False,
         worker="",
         last_known=None,
@@ -298,6 +345,7 @@ def _enter(
         cause=_redacted(cause),
         source=source,
         ended_at=ended_at,
+        confirmed_at=event.at,
     )
 
 

@@ -24,6 +24,9 @@ class Status(StrEnum):
     the task as active."""
     PROGRESS = "progress"
     """The backend stores a custom state, such as PROGRESS."""
+    LOST = "lost"
+    """A worker had it that is gone, or a whole search found it in no queue and with no worker. It
+    has not ended: the broker may deliver it again, and a worker that was cut off may finish it."""
     RETRYING = "retrying"
     """The backend stores RETRY, or another attempt is due: by the step's ``retry``, because the
     step is idempotent and its fate unknown, or because an operator decided so."""

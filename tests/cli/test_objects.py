@@ -117,14 +117,14 @@ def test_a_task_that_timed_out_in_a_queue_that_nobody_consumes(run: Run, where: 
     finding = "No worker consumes queue nobody (0 of 2 workers)."
     assert (done.returncode, output["status"], output["state"]) == (3, "timed out", "timed out")
     assert output["last_known"]["state"] == "queued"
-    assert output["last_known"]["source"] == "engine"
+    assert output["last_known"]["source"] == "queue"
     assert 0 < output["last_known"]["age"] < 30
     assert (output["worker"], output["queue"], output["warnings"]) == (None, "nobody", [finding])
     task_id, known = output["task_id"], output["last_known"]
     assert output["error"] == f"echo.value on friend lost did not finish in 3 s (task id {task_id})"
     state, run_id = output["hint"].splitlines()
     cause, age = known["cause"].rstrip("."), f"{known['age']:.1f} s old"
-    assert state == f"Last known state: queued ({cause}), {age}, source: engine."
+    assert state == f"Last known state: queued ({cause}), {age}, source: queue."
     assert run_id == f"Run id: {output['run']}."
     replays = f"kimera-tui replay {output['run'][:8]} looks for it before it sends it again."
     assert done.stderr.endswith(f"{output['error']}\n  {state}\n  {run_id}\n  {replays}\n")

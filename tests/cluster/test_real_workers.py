@@ -8,16 +8,15 @@ from collections.abc import Iterator
 import pytest
 
 from kimera_tui.cluster.depths import QueueDepths
-from kimera_tui.cluster.feed import TaskFeed
-from kimera_tui.cluster.inspector import Inspector
-from kimera_tui.cluster.monitor import Monitor
+from kimera_tui.cluster.facts import Fact, TaskReported, WorkerHeard
+from kimera_tui.cluster.kombu_feed import KombuFeed
 from kimera_tui.cluster.probe import Probe
-from kimera_tui.config.friends import Friend
-from kimera_tui.process.events import StateSeen
-from kimera_tui.process.loop.bus import EventBus
+from kimera_tui.cluster.redis_feed import RedisFeed
 from kimera_tui.process.loop.clock import SystemClock, new_id
 from tests.process.redis.console import make_app, until
 from tests.process.redis.servers import Server, free_port, worker
+
+from .watching import watching
 
 
 @pytest.fixture
@@ -63,9 +62,9 @@ async def test_a_probe_asks_broker_and_backend_and_names_who_is_away(
 
 
 async def test_workers_of_every_queue_are_seen(lab: Server) -> None:
-    inspector = Inspector(make_app(lab.url()))
-    view = await inspector.look()
-    inspector.close()
+    async with watching(lab.url()) as it:
+        await until(lambda: len(it.view.tasks) == 2, 10)
+        view = await it.monitor.fresh_view()
     assert view.queues == {"w1@lab": {"celery"}, "w2@lab": {"elsewhere"}}
     assert view.findings("celery", "lab.tasks.add") == []
     assert view.findings("elsewhere", "lab.tasks.none") == [
@@ -77,43 +76,41 @@ async def test_workers_of_every_queue_are_seen(lab: Server) -> None:
 
 
 @pytest.fixture
-def telling(server: Server) -> Iterator[Server]:
+def reporting(server: Server) -> Iterator[Server]:
     """A worker that sends events, beside one that doesn't."""
     url = server.url(7)
     with (
-        worker(url, url, server.url(5), queues="told", name="tells", events=True),
+        worker(url, url, server.url(5), queues="told", name="tells", events=True, heartbeat=True),
         worker(url, url, server.url(5), queues="quiet", name="keeps-quiet"),
     ):
         yield server
 
 
-async def test_a_feed_tells_of_our_tasks_where_workers_send_events(telling: Server) -> None:
-    app = make_app(telling.url(7))
-    ours, heard = {new_id(), new_id()}, list[StateSeen]()
-    told, quiet = ours
-    feed = TaskFeed(app, ours.__contains__, heard.append)
+@pytest.mark.parametrize("feed_type", [RedisFeed, KombuFeed])
+async def test_a_feed_hears_of_every_task_of_workers_that_send_events(
+    reporting: Server, feed_type: type[RedisFeed | KombuFeed]
+) -> None:
+    app, heard = make_app(reporting.url(7)), list[Fact]()
+    feed = feed_type(app, SystemClock(), heard.extend)
     feed.start()
-    await until(lambda: telling.client(7).exists("_kombu.binding.celeryev"), 10)
     try:
-        for task_id, queue in ((told, "told"), (quiet, "quiet"), (new_id(), "told")):
-            app.send_task("lab.tasks.add", [1], task_id=task_id, queue=queue)
-        await until(lambda: len(heard) == 2, 10)
+        await until(lambda: any(isinstance(each, WorkerHeard) for each in heard), 10)
+        task_id, quiet = new_id(), new_id()
+        for each, queue in ((task_id, "told"), (quiet, "quiet")):
+            app.send_task("lab.tasks.add", [1], task_id=each, queue=queue)
+        await until(lambda: len(reports_in(heard)) == 3, 10)
         await asyncio.to_thread(app.AsyncResult(quiet).get, 10)
     finally:
-        feed.close()
-    assert [(event.task_id, event.state) for event in heard] == [
-        (told, "RECEIVED"),
-        (told, "STARTED"),
+        await feed.close()
+    assert [(fact.task_id, fact.report, fact.worker) for fact in reports_in(heard)] == [
+        (task_id, "received", "tells@lab"),
+        (task_id, "started", "tells@lab"),
+        (task_id, "succeeded", "tells@lab"),
     ]
-    assert {event.meta["hostname"] for event in heard} == {"tells@lab"}
+    beat = next(each for each in heard if isinstance(each, WorkerHeard))
+    assert (beat.worker, beat.every) == ("tells@lab", 2.0)
+    assert beat.pid
 
 
-async def test_nothing_is_said_of_a_friend_of_another_broker(lab: Server) -> None:
-    monitor = Monitor(
-        make_app(lab.url()), EventBus(), SystemClock(), set, lambda _: False, embedded=False
-    )
-    monitor.view = await monitor.inspector.look()
-    near, far = (Friend(route="r", queue="q", broker=broker) for broker in (None, lab.url(3)))
-    assert monitor.findings(near, "x") == ["No worker consumes queue q (0 of 2 workers)."]
-    assert monitor.findings(far, "x") == []
-    monitor.close()
+def reports_in(facts: list[Fact]) -> list[TaskReported]:
+    return [fact for fact in facts if isinstance(fact, TaskReported)]

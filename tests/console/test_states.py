@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from kimera_tui.cli.json_output.events import news_of
 from kimera_tui.console.console import Console, build_console
 from kimera_tui.documents.calls import Chain, Para, Step, Task, Workflow
 from kimera_tui.process import TaskParams
-from kimera_tui.process.events import StateSeen
 from kimera_tui.runs.index import RunIndex, RunState
 
 FRIENDS = """
@@ -113,7 +113,9 @@ async def test_a_misspelt_queue_is_named_at_once(
             call("typo", "add", timeout=4),
             until=lambda run: "consumes" in run.steps[""].cause,
         )
-        assert run.steps[""].cause == "No worker consumes queue calculatr (0 of 2 workers)."
+        assert run.steps[""].cause == (
+            "in queue calculatr, next in line. No worker consumes queue calculatr (0 of 2 workers)."
+        )
         assert words(run) == ["queued"]
 
 
@@ -132,9 +134,10 @@ async def test_a_start_that_the_worker_announces_is_reported_once(
     async with connected(broker_url, tmp_path, monkeypatch) as console:
         with console.bus.subscribe() as mailbox:
             run = await watched(console, call("flaky", "sleep", seconds=5))
-            seen = [event for event in mailbox.drain() if isinstance(event, StateSeen)]
+            index = RunIndex()
+            news = [news_of(event, index)[1] for event in mailbox.drain()]
     assert words(run) == ["done"]
-    assert [event.state for event in seen if event.state != "RECEIVED"] == ["STARTED"]
+    assert [line[0] for line in news if line is not None].count("started") == 1
 
 
 async def test_a_task_that_a_worker_has_taken_and_not_begun_is_reserved(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kimera_tui.cluster.inspector import ClusterView
+from kimera_tui.cluster.view import ClusterView
 from kimera_tui.config.friends import Friend, Param, TaskInfo
 from kimera_tui.config.trust import Access
 from kimera_tui.documents.data_access import reads_of

@@ -27,7 +27,7 @@ def loaded_by(statement: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "module",
-    ["process", "runs.index", "runs.event_text", "execution.runner", "cluster.inspector"],
+    ["process", "runs.index", "runs.event_text", "execution.runner", "cluster.observer"],
 )
 def test_the_floors_below_the_screen_load_no_screen(module: str) -> None:
     loaded = loaded_by(f"import kimera_tui.{module}")

@@ -10,7 +10,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from kimera_tui.cluster.inspector import ClusterView
+from kimera_tui.cluster.view import ClusterView
 from kimera_tui.console.workflows import SavedWorkflow
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.store import ChangedOnDisk, Stored

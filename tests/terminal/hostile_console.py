@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
-from kimera_tui.cluster.inspector import ClusterView
+from kimera_tui.cluster.view import ClusterView
 from kimera_tui.config.friends import Friend, Param, TaskInfo
 from kimera_tui.documents.calls import Workflow
 from kimera_tui.documents.document import Document

@@ -16,7 +16,7 @@ from textual.widgets import Input
 from textual.worker import Worker
 
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
-from kimera_tui.cluster.inspector import ClusterView
+from kimera_tui.cluster.view import ClusterView
 from kimera_tui.config.friends import Friend, load_friends
 from kimera_tui.console.connection import Connection
 from kimera_tui.console.console import Console

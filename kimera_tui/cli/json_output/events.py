@@ -41,7 +41,17 @@ def facts_of(step: StepState | None) -> dict[str, Any]:
     """What is known of a step's task, for ``--json``; null for what is unknown."""
     if step is None:
         return dict.fromkeys(
-            ("task_id", "state", "cause", "source", "since", "worker", "queue", "last_known")
+            (
+                "task_id",
+                "state",
+                "cause",
+                "source",
+                "since",
+                "confirmed_at",
+                "worker",
+                "queue",
+                "last_known",
+            )
         )
     return {
         "task_id": step.task_id,
@@ -49,6 +59,7 @@ def facts_of(step: StepState | None) -> dict[str, Any]:
         "cause": step.cause or None,
         "source": step.source,
         "since": step.since,
+        "confirmed_at": step.confirmed_at,
         "worker": step.worker or None,
         "queue": step.queue or None,
         "last_known": step.last_known and _last(step.last_known),

@@ -51,9 +51,12 @@ class TaskFacts(Printed):
     """Why it is in that state, for people; null if unknown."""
     source: str | None
     """Where that is known from: `engine` (Kimera itself), `backend`, `event` (of a worker),
-    `inspect` (a reply of a worker), `journal` or `operator`."""
+    `inspect` (a reply of a worker), `queue` (the messages on the broker), `journal` or
+    `operator`."""
     since: float | None
     """When it entered that state."""
+    confirmed_at: float | None
+    """When that state was last confirmed by its source; null if nothing is known yet."""
     worker: str | None
     """The worker that was last seen to have it; null if none was seen."""
     queue: str | None

@@ -49,6 +49,14 @@ class Capture:
         return endpoint_of(pool.connection_class, pool.connection_kwargs)
 
     @property
+    def events_pattern(self) -> str:
+        """Matches the channels on which workers publish their events."""
+        _ = self._channel.pool  # puts the database's number into the prefix
+        channel: Any = self._channel
+        exchange = self._app.conf.event_exchange
+        return f"{self.key_prefix}{channel.keyprefix_fanout}{exchange}*"
+
+    @property
     def key_prefix(self) -> str:
         """The prefix of every key of the broker."""
         return str(self._channel.global_keyprefix)

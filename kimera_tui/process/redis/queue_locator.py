@@ -73,25 +73,19 @@ class Layout:
                 for step in self.steps]  # fmt: skip
 
 
-class RedisLocator:
-    """Locates tasks.
+class MessageLocator:
+    """Locates messages: in queues, and taken but unacknowledged.
 
     Args:
         app: The Celery app.
         broker: The connection to the broker.
-        workers: The workers that should answer.
         most: Maximum number of messages of a queue to read.
     """
 
-    def __init__(
-        self, app: Celery, broker: RedisConnection, workers: KnownWorkers, most: int = MOST_MESSAGES
-    ) -> None:
-        self._app = app
+    def __init__(self, app: Celery, broker: RedisConnection, most: int = MOST_MESSAGES) -> None:
         self._broker = broker
-        self._workers = workers
         self._most = most
         self._layout = Layout.of(app)
-        self._thread = CallThread("kimera-locate")
 
     async def queued(self, queue: str, task_ids: Collection[str]) -> Queued:
         """Find the tasks that are in a queue; see ``engine.Locator``."""
@@ -126,23 +120,6 @@ class RedisLocator:
             }
             back_at |= await self._back_at(tags)
         return back_at
-
-    async def workers(self, task_ids: Collection[str]) -> Holders:
-        """Find the tasks that workers hold; see ``engine.Locator``."""
-        wire = await self._broker.connected(PATIENCE)
-        try:
-            bound = await self._workers.bound(wire)
-            expected = await self._workers.expected(wire)
-            replies = await self._thread.call(self._ask, list(task_ids), len(expected))
-        except Exception as error:
-            raise as_unavailable(error, self._broker.endpoint) from error
-        answers = {name: tasks for name, tasks in replies.items() if "error" not in tasks}
-        self._workers.answered(expected, list(answers))
-        return Holders(_holders(answers), len(answers), len(bound | answers.keys()))
-
-    def close(self) -> None:
-        """Let the thread end; never waits."""
-        self._thread.close()
 
     async def _back_at(self, tags: Mapping[str, bytes]) -> dict[str, float]:
         """When each message is redelivered, by its delivery tag."""
@@ -190,6 +167,42 @@ class RedisLocator:
         if (refusal := refusal_in(replies)) is not None:
             raise as_unavailable(refusal, self._broker.endpoint)
         return replies
+
+
+class RedisLocator(MessageLocator):
+    """Locates tasks: messages, and what workers hold.
+
+    Args:
+        app: The Celery app.
+        broker: The connection to the broker.
+        workers: The workers that should answer.
+        most: Maximum number of messages of a queue to read.
+    """
+
+    def __init__(
+        self, app: Celery, broker: RedisConnection, workers: KnownWorkers, most: int = MOST_MESSAGES
+    ) -> None:
+        super().__init__(app, broker, most)
+        self._app = app
+        self._workers = workers
+        self._thread = CallThread("kimera-locate")
+
+    async def workers(self, task_ids: Collection[str]) -> Holders:
+        """Find the tasks that workers hold; see ``engine.Locator``."""
+        wire = await self._broker.connected(PATIENCE)
+        try:
+            bound = await self._workers.bound(wire)
+            expected = await self._workers.expected(wire)
+            replies = await self._thread.call(self._ask, list(task_ids), len(expected))
+        except Exception as error:
+            raise as_unavailable(error, self._broker.endpoint) from error
+        answers = {name: tasks for name, tasks in replies.items() if "error" not in tasks}
+        self._workers.answered(expected, list(answers))
+        return Holders(_holders(answers), len(answers), len(bound | answers.keys()))
+
+    def close(self) -> None:
+        """Let the thread end; never waits."""
+        self._thread.close()
 
     def _ask(self, task_ids: list[str], limit: int) -> dict[str, Any]:
         """Runs on the thread; takes the full ``ANSWER_SECONDS`` if no worker is expected."""

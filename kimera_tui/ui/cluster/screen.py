@@ -8,7 +8,7 @@ from textual import getters
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from kimera_tui.cluster.inspector import ClusterView
+from kimera_tui.cluster.view import ClusterView
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.mode_screen import ModeScreen
 from kimera_tui.ui.text import content, safe

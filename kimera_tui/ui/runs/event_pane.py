@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 
 from textual.binding import BindingType
 
-from kimera_tui.process.events import Polled
+from kimera_tui.process.events import Polled, StateSeen
 from kimera_tui.runs.event_text import narrate
 from kimera_tui.runs.events import RunEvent
 from kimera_tui.runs.index import RunIndex
 from kimera_tui.runs.masking import glimpse
+from kimera_tui.runs.state import StepState
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.text import clock_time, content, safe
 from kimera_tui.ui.widgets.lines import Line, LineView
@@ -58,9 +59,18 @@ def event_line(event: object, index: RunIndex) -> EventLine | None:
         run_id, who = run.run_id, step.id or step.task_name
     elif isinstance(event, RunEvent):
         run_id, who = event.run_id, "run"
-    routine = isinstance(event, Polled) and event.attempt > POLLS_SHOWN and event.next_delay > 0
+    routine = _is_routine(event, None if place is None else place[1])
     at = getattr(event, "at", 0.0)
     return EventLine(at, run_id, safe(who, 60), kind, style, text, routine)
+
+
+def _is_routine(event: object, step: StepState | None) -> bool:
+    """Whether an event is one of many like it: a later poll, or a start that was known already."""
+    if isinstance(event, Polled):
+        return event.attempt > POLLS_SHOWN and event.next_delay > 0
+    if isinstance(event, StateSeen) and event.state == "STARTED" and step is not None:
+        return step.started_at is not None and step.started_at < event.at
+    return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from kimera_tui.cluster.events import BrokerChanged
-from kimera_tui.cluster.inspector import ClusterView
+from kimera_tui.cluster.view import ClusterView
 from kimera_tui.process.events import ConnectionBack, ConnectionLost
 from kimera_tui.redaction import redact_text
 from kimera_tui.ui.text import safe, took

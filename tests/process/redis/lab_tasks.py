@@ -63,3 +63,17 @@ def sleep(self, seconds):
 @app.task(bind=True, name="lab.tasks.big")
 def big(self, size):
     return "x" * size
+
+
+@app.task(name="lab.tasks.note", ignore_result=True)
+def note():
+    """Keep no result."""
+
+
+@app.task(bind=True, name="lab.tasks.write")
+def write(self, seconds=0.0):
+    """Take a while; counted when it begins and, under ``ended``, when it ends."""
+    _counts.hincrby("runs", self.request.id, 1)
+    time.sleep(seconds)
+    _counts.hincrby("ended", self.request.id, 1)
+    return "written"

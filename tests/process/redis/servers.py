@@ -118,28 +118,42 @@ def worker(
     prefix: str = "",
     mingle: bool = False,
     events: bool = False,
+    pool: str = "threads",
+    slots: int = 4,
+    heartbeat: bool = False,
     conf: Mapping[str, Any] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A real ``celery worker`` process on the tests' tasks; ``conf`` is Celery's configuration."""
+    """A real ``celery worker`` process on the tests' tasks; ``conf`` is Celery's configuration.
+
+    It leads a process group of its own, which holds the processes of its pool, too.
+    """
     env = {**os.environ, "LAB_BROKER": broker, "LAB_BACKEND": backend, "LAB_COUNTS": counts}
     env["LAB_PREFIX"] = prefix
     env["LAB_CONF"] = json.dumps(dict(conf or {}))
     process = subprocess.Popen(
         [
-            sys.executable, "-m", "celery", "-A", "lab_tasks", "worker", "-P", "threads", "-c", "4",
-            "--without-gossip", "--without-heartbeat", "-l", "WARNING",
-            "-Q", queues, "-n", f"{name}@lab",
+            sys.executable, "-m", "celery", "-A", "lab_tasks", "worker",
+            "-P", pool, "-c", f"{slots}", "-Q", queues, "-n", f"{name}@lab",
+            "--without-gossip", "-l", "WARNING",
             *([] if mingle else ["--without-mingle"]), *(["-E"] if events else []),
+            *([] if heartbeat else ["--without-heartbeat"]),
         ],
         cwd=HERE, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )  # fmt: skip
     try:
         if (conf or {}).get("worker_enable_remote_control", True):
             wait_for_worker(broker, f"{name}@lab", process, prefix)
         yield process
     finally:
-        process.kill()
-        process.wait()
+        kill_group(process)
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a worker and the processes of its pool, as a crash of the machine would."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def unrelated_worker(

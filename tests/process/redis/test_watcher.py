@@ -277,7 +277,7 @@ async def test_a_revoked_ends_its_task_once_it_is_confirmed(server: Server) -> N
     over: set[str] = set()
     console, task_id = Console(server.url(4), is_over=over.__contains__), new_id()
     future = console.engine.watcher.watch(task_id, 0.05, 0.05)
-    store(server.client(4), task_id, REVOKED, tell=False)
+    store(server.client(4), task_id, REVOKED, notify=False)
     await until(lambda: len(console.of(Polled)) > 3)
     assert not future.done()
     over.add(task_id)

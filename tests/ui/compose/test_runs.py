@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kimera_tui.cluster.inspector import ClusterView
+from kimera_tui.cluster.view import ClusterView
 from kimera_tui.documents.document import Document
 from kimera_tui.execution.from_run import LastRun
 from kimera_tui.execution.run_inputs import RunInputs

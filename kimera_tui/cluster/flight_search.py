@@ -1,0 +1,247 @@
+"""Looks for tasks in flight: in their queues, with the workers, among unacknowledged messages."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+
+from kimera_tui.cluster.facts import (
+    Fact,
+    QueueSeen,
+    TaskQueued,
+    TasksMissing,
+    TasksNotHeld,
+    TasksSought,
+    TaskUnacked,
+)
+from kimera_tui.cluster.in_flight import Flight
+from kimera_tui.cluster.questions import Questions
+from kimera_tui.cluster.queue_reader import QueueReader
+from kimera_tui.cluster.view import named
+from kimera_tui.cluster.worker import WorkerState
+from kimera_tui.cluster.world import World
+from kimera_tui.errors import BrokerUnavailable
+from kimera_tui.process.loop.clock import Clock
+
+AT_ONCE = 1_000
+"""Tasks that are looked for in one search."""
+SURE_SECONDS = 2.0
+"""Seconds between two searches that both miss a task before it counts as missing: a message leaves
+its queue shortly before its worker knows of it."""
+REST = 50
+"""A queue is left alone for so many times as long as it took to read it."""
+
+Depths = Callable[[Collection[str]], Awaitable[Mapping[str, int]]]
+"""Returns how many messages are ready in queues, without those that can't be counted."""
+
+
+class FlightSearch:
+    """Searches in the order of a task's life, so that a task that moves is met at its next place.
+
+    Args:
+        world: What is known of the workers.
+        clock: Tells the time.
+        questions: Asks the workers.
+        reader: Reads queues and unacknowledged messages; None where that is not possible.
+        depths: Counts messages where queues can't be read.
+        on_facts: Called with what is found.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        clock: Clock,
+        questions: Questions,
+        reader: QueueReader | None,
+        depths: Depths,
+        on_facts: Callable[[Sequence[Fact]], None],
+    ) -> None:
+        self._world = world
+        self._clock = clock
+        self._questions = questions
+        self._reader = reader
+        self._depths = depths
+        self._on_facts = on_facts
+        self._rest_until: dict[str, float] = {}
+
+    def due(self, flights: Collection[Flight], now: float) -> list[Flight]:
+        """The tasks to look for now; those whose queue was costly to read wait a little longer."""
+        due = []
+        for flight in flights:
+            if flight.look_at > now:
+                continue
+            rest = self._rest_until.get(flight.queue, 0.0)
+            if rest > now:
+                flight.look_at = rest
+                continue
+            due.append(flight)
+            if len(due) == AT_ONCE:
+                break
+        return due
+
+    async def search(self, flights: Sequence[Flight]) -> None:
+        """Look for tasks once.
+
+        Raises:
+            BrokerUnavailable: the broker is not available.
+        """
+        began = self._clock.now()
+        for flight in flights:
+            flight.looked(began)
+        left = {flight.task_id: flight for flight in flights}
+        unread = await self._in_queues(left)
+        silent = await self._with_workers(left)
+        if self._reader is not None and left:
+            await self._unacknowledged(self._reader, left, silent)
+        self._missed(left, unread, silent, began)
+
+    async def _in_queues(self, left: dict[str, Flight]) -> dict[str, str]:
+        """Look into the queues; returns why tasks may have been missed there, by queue."""
+        by_queue: defaultdict[str, list[str]] = defaultdict(list)
+        for flight in left.values():
+            by_queue[flight.queue].append(flight.task_id)
+        if self._reader is None:
+            return await self._count(by_queue)
+        unread = {}
+        for queue, task_ids in by_queue.items():
+            began = time.monotonic()
+            queued = await self._reader.queued(queue, task_ids)
+            now, took = self._clock.now(), time.monotonic() - began
+            self._rest_until[queue] = now + took * REST
+            await self._tell(
+                [
+                    TaskQueued(at=now, task_id=task_id, queue=queue, before=before)
+                    for task_id, before in queued.ahead.items()
+                ]
+            )
+            _found(left, queued.ahead)
+            if not queued.complete:
+                unread[queue] = f"queue {queue} is too long to search"
+        return unread
+
+    async def _count(self, queues: Collection[str]) -> dict[str, str]:
+        """Where queues can't be read: one without messages holds nothing."""
+        depths = await self._depths(queues)
+        at = self._clock.now()
+        self._on_facts([QueueSeen(at=at, queue=queue, ready=n) for queue, n in depths.items()])
+        return {
+            queue: f"it may be among the {depths[queue]} messages of queue {queue}"
+            if queue in depths
+            else f"the messages of queue {queue} can't be counted"
+            for queue in queues
+            if depths.get(queue, 1)
+        }
+
+    async def _with_workers(self, left: dict[str, Flight]) -> frozenset[str]:
+        """Ask the workers; returns those that may have a task and did not answer.
+
+        All of them, whether known or not: one may have come a moment ago.
+        """
+        known = self._world.named(self._clock.now(), WorkerState.ONLINE, WorkerState.SILENT)
+        if not left:
+            return frozenset()
+        try:
+            answered = await self._questions.ask("query_task", None, list(left))
+        except Exception as error:
+            from kimera_tui.process.failures import broker_failure
+
+            raise broker_failure(error) or BrokerUnavailable(f"{error}") from error
+        now = self._clock.now()
+        for worker in answered:
+            gone = frozenset(
+                task_id
+                for task_id, flight in left.items()
+                if flight.believed[1] == worker and not self._holds(worker, task_id, now)
+            )
+            if gone:
+                await self._tell([TasksNotHeld(at=now, task_ids=gone, worker=worker)])
+        _found(left, [each for each in left if any(self._holds(w, each, now) for w in answered)])
+        return frozenset(known) - answered
+
+    def _holds(self, worker: str, task_id: str, now: float) -> bool:
+        """Whether a worker that has just been asked said that it holds a task."""
+        task = self._world.tasks.get(task_id)
+        held = None if task is None else task.held.get(worker)
+        return held is not None and now - held.at < SURE_SECONDS
+
+    async def _unacknowledged(
+        self, reader: QueueReader, left: dict[str, Flight], silent: frozenset[str]
+    ) -> None:
+        back_at = await reader.held(list(left))
+        now = self._clock.now()
+        await self._tell(
+            [
+                TaskUnacked(
+                    at=now,
+                    task_id=each,
+                    back_at=back,
+                    doubt=self._doubt(left[each].queue, silent, now),
+                )
+                for each, back in back_at.items()
+            ]
+        )
+        _found(left, back_at)
+
+    def _missed(
+        self,
+        left: Mapping[str, Flight],
+        unread: Mapping[str, str],
+        silent: frozenset[str],
+        began: float,
+    ) -> None:
+        """Say of the tasks that were not found whether they are missing, or why they may not be."""
+        now = self._clock.now()
+        missing: defaultdict[float, set[str]] = defaultdict(set)
+        doubtful: defaultdict[str, set[str]] = defaultdict(set)
+        for task_id, flight in left.items():
+            doubt = unread.get(flight.queue, "") or self._doubt(flight.queue, silent, now)
+            if doubt:
+                doubtful[doubt].add(task_id)
+                flight.missed_at = 0.0
+            elif not flight.missed_at:
+                flight.missed_at = began
+                flight.look_soon(now + SURE_SECONDS)
+            elif began - flight.missed_at >= SURE_SECONDS:
+                missing[flight.missed_at].add(task_id)
+        self._on_facts(
+            [
+                *(
+                    TasksMissing(at=now, task_ids=frozenset(ids), since=since)
+                    for since, ids in missing.items()
+                ),
+                *(
+                    TasksSought(at=now, task_ids=frozenset(ids), doubt=doubt)
+                    for doubt, ids in doubtful.items()
+                ),
+            ]
+        )
+
+    def _doubt(self, queue: str, silent: frozenset[str], now: float) -> str:
+        """Why a worker may have a task of a queue although none that answered has it."""
+        may_have = sorted(
+            name
+            for name in silent
+            if (queues := self._world.workers[name].queues) is None or queue in queues
+        )
+        if may_have:
+            return f"{named(may_have)}, which may have it, {_does(may_have)} not answer"
+        if not self._world.named(now, WorkerState.ONLINE):
+            return "no worker answers"
+        return ""
+
+    async def _tell(self, facts: Sequence[Fact]) -> None:
+        """Hand facts over, a portion in each turn of the loop."""
+        for start in range(0, len(facts), AT_ONCE // 2):
+            self._on_facts(facts[start : start + AT_ONCE // 2])
+            await asyncio.sleep(0)
+
+
+def _found(left: dict[str, Flight], task_ids: Collection[str]) -> None:
+    for task_id in task_ids:
+        left.pop(task_id).missed_at = 0.0
+
+
+def _does(workers: Sequence[str]) -> str:
+    return "does" if len(workers) == 1 else "do"

@@ -1,0 +1,184 @@
+"""Asks workers questions by remote control, and turns their answers into facts as they arrive."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, Final, Literal
+
+from kimera_tui.cluster.facts import Fact, Phase, TaskHeld, WorkerAnswered
+from kimera_tui.process.loop.call_thread import CallThread
+from kimera_tui.process.loop.clock import Clock
+
+ANSWER_SECONDS = 1.0
+"""How long workers may take to answer."""
+_REDIS_TIMEOUTS = {"socket_timeout": 5.0, "socket_connect_timeout": 3.0}
+
+Question = Literal["ping", "active_queues", "registered", "stats", "query_task"]
+"""Named as Celery's remote control names it."""
+_PHASES: Final[Mapping[str, Phase]] = {
+    "active": "running",
+    "reserved": "reserved",
+    "ready": "reserved",
+    "scheduled": "scheduled",
+}
+
+
+class Questions:
+    """Asks the workers of one Celery app, one question after the other on its own thread.
+
+    Args:
+        app: The Celery app.
+        clock: Tells when answers arrive.
+        on_facts: Called on the loop with each answer.
+        name: The thread's name.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        clock: Clock,
+        on_facts: Callable[[Sequence[Fact]], None],
+        name: str = "kimera-questions",
+    ) -> None:
+        self._app = app
+        self._clock = clock
+        self._on_facts = on_facts
+        self._thread = CallThread(name)
+        self._connection: Any = None
+
+    async def ask(
+        self,
+        question: Question,
+        workers: Collection[str] | None,
+        task_ids: Sequence[str] = (),
+        seconds: float = ANSWER_SECONDS,
+    ) -> set[str]:
+        """Ask workers, and return those that answered.
+
+        Args:
+            question: What to ask.
+            workers: The workers to ask; None for all that listen, which takes the whole time.
+            task_ids: The tasks that ``query_task`` asks about.
+            seconds: How long they may take.
+
+        Raises:
+            Exception: the broker can't be used.
+        """
+        loop = asyncio.get_running_loop()
+        answered: set[str] = set()
+
+        def arrived(reply: object) -> None:
+            answers = list(answers_in(reply))
+            answered.update(worker for worker, _ in answers)
+            at = self._clock.now()
+            facts = [
+                fact for worker, said in answers for fact in _facts(question, worker, said, at)
+            ]
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(self._on_facts, facts)
+
+        names = None if workers is None else sorted(workers)
+        await self._thread.call(self._broadcast, question, names, task_ids, seconds, arrived)
+        return answered
+
+    def close(self) -> None:
+        """Let the thread end; never waits."""
+        if self._connection is not None:
+            with contextlib.suppress(RuntimeError):  # no running loop: the collector closes it
+                self._thread.call(self._disconnect)
+        self._thread.close()
+
+    def _broadcast(
+        self,
+        question: Question,
+        workers: list[str] | None,
+        task_ids: Sequence[str],
+        seconds: float,
+        arrived: Callable[[object], None],
+    ) -> None:
+        """Runs on the thread."""
+        if self._connection is None:
+            redis = str(self._app.conf.broker_write_url).startswith(("redis", "sentinel"))
+            options = _REDIS_TIMEOUTS if redis else {}
+            self._connection = self._app.connection_for_write(transport_options=options)
+        try:
+            self._app.control.broadcast(
+                question,
+                arguments={"ids": list(task_ids)} if question == "query_task" else {},
+                destination=workers,
+                reply=True,
+                timeout=seconds,
+                limit=len(workers) if workers is not None else None,
+                callback=arrived,
+                connection=self._connection,
+            )
+        except Exception:
+            self._disconnect()
+            raise
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        with contextlib.suppress(Exception):
+            connection.release()
+
+
+def answers_in(reply: object) -> Iterator[tuple[str, Any]]:
+    """The workers in one reply with what each said, without those that said an error."""
+    if isinstance(reply, Mapping):
+        for worker, said in reply.items():
+            if not (isinstance(said, Mapping) and "error" in said):
+                yield str(worker), said
+
+
+def _facts(question: Question, worker: str, said: Any, at: float) -> Iterator[Fact]:
+    """What an answer says; one of an unexpected shape still shows that the worker is there."""
+    match question:
+        case "active_queues" if _is_list_of(said, Mapping):
+            queues = frozenset(str(queue["name"]) for queue in said if "name" in queue)
+            yield WorkerAnswered(at=at, worker=worker, queues=queues)
+        case "registered" if _is_list_of(said, str):
+            names = frozenset(name.split(" [", 1)[0] for name in said)
+            yield WorkerAnswered(at=at, worker=worker, registered=names)
+        case "stats" if isinstance(said, Mapping):
+            yield _stats(worker, said, at)
+        case _:
+            yield WorkerAnswered(at=at, worker=worker)
+            if question == "query_task" and isinstance(said, Mapping):
+                yield from _held(worker, said, at)
+
+
+def _held(worker: str, said: Mapping[str, Any], at: float) -> Iterator[TaskHeld]:
+    for task_id, found in said.items():
+        if isinstance(found, list | tuple) and len(found) == 2 and found[0] in _PHASES:
+            info = found[1] if isinstance(found[1], Mapping) else {}
+            yield TaskHeld(
+                at=at,
+                task_id=str(task_id),
+                worker=worker,
+                phase=_PHASES[found[0]],
+                acknowledged=info.get("acknowledged") is True,
+            )
+
+
+def _stats(worker: str, said: Mapping[str, Any], at: float) -> WorkerAnswered:
+    pool, pid = said.get("pool"), said.get("pid")
+    pool = pool if isinstance(pool, Mapping) else {}
+    kind = str(pool.get("implementation", "")).rpartition(":")[0].rpartition(".")[2]
+    slots, processes = pool.get("max-concurrency"), pool.get("processes")
+    return WorkerAnswered(
+        at=at,
+        worker=worker,
+        pool=_POOLS.get(kind, kind),
+        slots=slots if isinstance(slots, int) else None,
+        processes=len(processes) if isinstance(processes, list) else None,
+        pid=pid if isinstance(pid, int) else None,
+    )
+
+
+_POOLS: Final = {"thread": "threads"}
+
+
+def _is_list_of(value: object, kind: type) -> bool:
+    return isinstance(value, list) and all(isinstance(each, kind) for each in value)
