@@ -45,6 +45,8 @@ class ClusterView:
     """The workers that are known and not online."""
     without_pool: frozenset[str] = frozenset()
     """The workers that are online and whose pool has lost all its processes."""
+    running: int | None = None
+    """How many tasks the workers said they run, of all programs; None if none has said."""
 
     @property
     def workers(self) -> list[str]:
@@ -130,7 +132,13 @@ def view_of(world: World, now: float, problem: str = "") -> ClusterView:
             if name not in online
         },
         without_pool=frozenset(name for name, each in online.items() if each.has_no_pool),
+        running=_running(online.values()),
     )
+
+
+def _running(online: Iterable[Worker]) -> int | None:
+    told = [worker.active for worker in online if worker.active is not None]
+    return sum(told) if told else None
 
 
 def _away(worker: Worker, state: WorkerState, world: World) -> AwayWorker:
@@ -149,7 +157,7 @@ def same(one: ClusterView, other: ClusterView) -> bool:
     """Whether two views say the same, apart from their time."""
     return all(
         getattr(one, name) == getattr(other, name)
-        for name in ("queues", "tasks", "problem", "untold", "away", "without_pool")
+        for name in ("queues", "tasks", "problem", "untold", "away", "without_pool", "running")
     )
 
 

@@ -103,7 +103,7 @@ class Worker:
     @property
     def silence(self) -> float:
         """Seconds without a word after which it is asked by name."""
-        return self.every * MISSED_HEARTBEATS
+        return self.every * MISSED_HEARTBEATS if self.beat_at else TRUST_SECONDS
 
     @property
     def may_be_busy(self) -> bool:

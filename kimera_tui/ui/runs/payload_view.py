@@ -85,7 +85,7 @@ def describe_step(step: StepState, run: RunState, page: int = PAGE) -> list[Line
         (
             (" state   ", "dim"),
             (step.status.value, ""),
-            (f", since {clock_time(step.since)}, reported by {step.source}", "dim"),
+            (f", since {clock_time(step.since)}, {_confirmed(step)}", "dim"),
         )
     )
     if step.cause:
@@ -107,6 +107,14 @@ def describe_step(step: StepState, run: RunState, page: int = PAGE) -> list[Line
             lines.append(((" remote traceback", "dim"),))
             lines += _block(step.traceback, "")
     return lines
+
+
+def _confirmed(step: StepState) -> str:
+    """Who reported the state, and when it was last confirmed, if that was later."""
+    confirmed = step.confirmed_at
+    if step.status.ended or confirmed is None or confirmed - step.since < 1:
+        return f"reported by {step.source}"
+    return f"confirmed {clock_time(confirmed)} by {step.source}"
 
 
 def _values(title: str, values: Mapping[str, Any]) -> list[Line]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from kimera_tui.cluster.events import BrokerChanged
 from kimera_tui.cluster.view import ClusterView
+from kimera_tui.cluster.worker import WorkerState
 from kimera_tui.process.events import ConnectionBack, ConnectionLost
 from kimera_tui.redaction import redact_text
 from kimera_tui.ui.text import safe, took
@@ -51,7 +52,7 @@ class StatusLine(PlainStatic):
 
     def show(self, vitals: Vitals, now: float) -> None:
         """Show the vitals at a moment."""
-        parts = [_broker(vitals), _workers(vitals, now), f"{vitals.in_flight} in flight"]
+        parts = [_broker(vitals), _workers(vitals, now), f"{vitals.in_flight} in flight here"]
         if vitals.read_only:
             parts.insert(0, "READ-ONLY")
         if vitals.events:
@@ -60,6 +61,7 @@ class StatusLine(PlainStatic):
             parts.append(f"{vitals.dropped} events not shown")
         failed = vitals.broker is not None and vitals.broker.phase == "failed"
         self.set_class(failed or bool(vitals.lost), "-failed")
+        self.set_class(vitals.view is not None and bool(_missed(vitals.view)), "-warning")
         self.say(" " + " │ ".join(part for part in parts if part))
 
 
@@ -85,8 +87,21 @@ def _workers(vitals: Vitals, now: float) -> str:
         return "asking the workers"
     if vitals.view.problem:
         return vitals.view.problem
-    count = len(vitals.view.workers)
-    age = took(max(0.0, now - vitals.view.at))
+    view = vitals.view
+    count = len(view.workers)
+    age = took(max(0.0, now - view.at))
+    missed = "".join(f", {text}" for text in _missed(view))
     if not count:
-        return f"no worker has answered, asked {age} ago"
-    return f"{count} worker{'s' if count != 1 else ''}, {age} ago"
+        return f"no worker has answered{missed}, asked {age} ago"
+    running = "" if view.running is None else f", {view.running} running"
+    return f"{count} worker{'s' if count != 1 else ''}{missed}{running}, {age} ago"
+
+
+def _missed(view: ClusterView) -> list[str]:
+    """The workers that should be there and are not, and those that can't run anything."""
+    counts = [
+        (len(view.away_in(WorkerState.LOST)), "lost"),
+        (len(view.away_in(WorkerState.SILENT)), "silent"),
+        (len(view.without_pool), "without a pool"),
+    ]
+    return [f"{count} {what}" for count, what in counts if count]
