@@ -266,6 +266,7 @@ def observed(task_id: str, sighting: Sighting, now: float) -> Observed:
         confirmed_at=sighting.at,
         source=sighting.source,
         earlier=sighting.earlier,
+        restarted=sighting.restarted,
         doubt=sighting.doubt,
     )
 

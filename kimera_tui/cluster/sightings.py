@@ -71,6 +71,8 @@ class Sighting:
     """The event that told its end, or its latest retry."""
     earlier: str = ""
     """Another worker that had started it before."""
+    restarted: bool = False
+    """Whether its worker died and is back, without the task."""
     doubt: str = ""
     """Why a search may have missed it; empty if there was none, or it may not."""
 
@@ -146,7 +148,7 @@ class SeenTask:
                 Where.ENDED, end.at, "event", worker=end.worker, since=end.at, report=end
             )
         if self.missing is not None and (newest is None or self.missing.since > newest.at):
-            return self._missing(self.missing)
+            return self._missing(self.missing, workers, now)
         match newest:
             case None:
                 doubt = "" if self.sought is None else self.sought.doubt
@@ -177,7 +179,6 @@ class SeenTask:
     ) -> Sighting:
         """Where it is if a worker was the last to have it."""
         asked = isinstance(newest, TaskHeld)
-        phase = newest.phase if isinstance(newest, TaskHeld) else _WITH_WORKER[newest.report]
         state = WorkerState.ONLINE if worker is None else worker.state(now)
         where, since = Where.HELD, newest.at
         if self.not_held.get(newest.worker, 0.0) > newest.at:
@@ -196,16 +197,32 @@ class SeenTask:
             newest.at,
             "inspect" if asked else "event",
             worker=newest.worker,
-            phase=phase,
+            phase=_phase_of(newest),
             since=since,
             report=self.reports.get("retried"),
             earlier=max(others, key=others.__getitem__, default=""),
             doubt="" if self.sought is None or self.sought.at < newest.at else self.sought.doubt,
         )
 
-    def _missing(self, missing: TasksMissing) -> Sighting:
+    def _missing(
+        self, missing: TasksMissing, workers: Mapping[str, Worker], now: float
+    ) -> Sighting:
+        """Where it is if it was not found: lost, if the worker that had it died."""
+        last = self._last_holder
+        worker = None if last is None else workers.get(last.worker)
+        if last is None or worker is None:
+            return Sighting(Where.MISSING, missing.at, "inspect", since=missing.since)
+        lost = worker.state(now) is WorkerState.LOST
+        # A worker that says that it goes offline ends its tasks first.
+        killed = worker.restarted_at > last.at and not worker.left_at > last.at
         return Sighting(
-            Where.MISSING, missing.at, "inspect", worker=self._last_worker, since=missing.since
+            Where.LOST if lost or killed else Where.MISSING,
+            missing.at,
+            "inspect",
+            worker=last.worker,
+            phase=_phase_of(last),
+            since=worker.last_word if lost else missing.since,
+            restarted=killed and not lost,
         )
 
     @property
@@ -224,10 +241,14 @@ class SeenTask:
     @property
     def _last_worker(self) -> str:
         """The worker that had it last; empty if none was seen."""
+        return "" if self._last_holder is None else self._last_holder.worker
+
+    @property
+    def _last_holder(self) -> TaskReported | TaskHeld | None:
+        """The newest fact that a worker had it."""
         facts: list[TaskReported | TaskHeld] = [*self.held.values()]
         facts += [self.reports[kind] for kind in _WITH_WORKER if kind in self.reports]
-        latest = max(facts, key=_by_time, default=None)
-        return "" if latest is None else latest.worker
+        return max(facts, key=_by_time, default=None)
 
     def _started(self, worker: str, at: float) -> None:
         self.started_by[worker] = max(self.started_by.get(worker, 0.0), at)
@@ -237,6 +258,10 @@ TaskFact = (
     TaskReported | TaskHeld | TasksNotHeld | TaskQueued | TaskUnacked | TasksMissing | TasksSought
 )
 T = TypeVar("T", bound=TaskFact)
+
+
+def _phase_of(fact: TaskReported | TaskHeld) -> Phase:
+    return fact.phase if isinstance(fact, TaskHeld) else _WITH_WORKER[fact.report]
 
 
 def _later(known: T | None, fact: T) -> T:

@@ -103,6 +103,8 @@ class Observed(TaskEvent):
     """A worker's ``event``, its reply when asked (``inspect``), or a look at the ``queue``."""
     earlier: str = ""
     """Another worker that had started it before; the task may run twice."""
+    restarted: bool = False
+    """Whether its worker died and is back, without the task."""
     doubt: str = ""
     """Why nothing certain can be said, such as the workers that do not answer."""
 

@@ -62,6 +62,8 @@ def _held(event: Observed, status: Status) -> tuple[Status, str]:
 
 def _lost(event: Observed) -> str:
     was = "was running it" if event.phase == "running" else "had received it"
+    if event.restarted:
+        return f"{event.worker} {was} and died; it is back without it"
     return f"{event.worker} {was} and is lost; last heard {_at(event.since)}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -37,62 +38,70 @@ QUEUES = st.sampled_from(["q", "r"])
 NAMES = st.none() | st.frozensets(QUEUES)
 
 
-def facts_at(at: float) -> st.SearchStrategy[Fact]:
-    when = st.just(at)
-    return st.one_of(
+AGES = st.sampled_from([0.0, 1.0, 5.0, 30.0])
+"""Seconds between the moment that a fact speaks of and its arrival."""
+WHEN = st.just(0.0)
+FACTS: st.SearchStrategy[tuple[Fact, float]] = st.tuples(
+    st.one_of(
         st.builds(
             WorkerHeard,
-            at=when,
+            at=WHEN,
             worker=WORKERS,
             every=st.none() | st.just(2.0),
             pid=st.none() | st.integers(1, 3),
             active=st.integers(0, 2),
         ),
-        st.builds(WorkerLeft, at=when, worker=WORKERS),
+        st.builds(WorkerLeft, at=WHEN, worker=WORKERS),
         st.builds(
             WorkerAnswered,
-            at=when,
+            at=WHEN,
             worker=WORKERS,
             queues=NAMES,
             registered=NAMES,
             pool=st.none() | st.sampled_from(["prefork", "solo"]),
             pid=st.none() | st.integers(1, 3),
         ),
-        st.builds(
-            WorkerSilent, at=when, worker=WORKERS, asked_at=st.floats(0, at, allow_nan=False)
-        ),
-        st.builds(WorkerGone, at=when, worker=WORKERS),
-        st.builds(QueueSeen, at=when, queue=QUEUES, ready=st.integers(0, 9)),
+        st.builds(WorkerSilent, at=WHEN, worker=WORKERS, asked_at=WHEN),
+        st.builds(WorkerGone, at=WHEN, worker=WORKERS),
+        st.builds(QueueSeen, at=WHEN, queue=QUEUES, ready=st.integers(0, 9)),
         st.builds(
             TaskReported,
-            at=when,
+            at=WHEN,
             task_id=TASKS,
             worker=WORKERS,
             report=st.sampled_from(["sent", "received", "started", "succeeded", "revoked"]),
         ),
         st.builds(
             TaskHeld,
-            at=when,
+            at=WHEN,
             task_id=TASKS,
             worker=WORKERS,
             phase=st.sampled_from(["running", "reserved", "scheduled"]),
         ),
-        st.builds(TasksNotHeld, at=when, task_ids=IDS, worker=WORKERS),
-        st.builds(TaskQueued, at=when, task_id=TASKS, queue=QUEUES, before=st.integers(0, 9)),
-        st.builds(TaskUnacked, at=when, task_id=TASKS, back_at=st.just(at + 60)),
-        st.builds(TasksMissing, at=when, task_ids=IDS, since=st.floats(0, at, allow_nan=False)),
-        st.builds(TasksSought, at=when, task_ids=IDS, doubt=st.sampled_from(["", "w1 is silent"])),
-    )
+        st.builds(TasksNotHeld, at=WHEN, task_ids=IDS, worker=WORKERS),
+        st.builds(TaskQueued, at=WHEN, task_id=TASKS, queue=QUEUES, before=st.integers(0, 9)),
+        st.builds(TaskUnacked, at=WHEN, task_id=TASKS, back_at=WHEN),
+        st.builds(TasksMissing, at=WHEN, task_ids=IDS, since=WHEN),
+        st.builds(TasksSought, at=WHEN, task_ids=IDS, doubt=st.sampled_from(["", "w1 is silent"])),
+    ),
+    AGES,
+)
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Fact]:
     """Facts in the order of their arrival, no two at one moment."""
-    gaps = draw(st.lists(st.floats(0.001, 20), max_size=25))
-    at, facts = 1000.0, []
-    for gap in gaps:
+    at, facts = 1000.0, list[Fact]()
+    for (fact, age), gap in draw(
+        st.lists(st.tuples(FACTS, st.sampled_from([0.5, 2.0, 7.0, 20.0])), max_size=25)
+    ):
         at += gap
-        facts.append(draw(facts_at(at)))
+        fact = replace(fact, at=at)
+        if isinstance(fact, WorkerSilent):
+            fact = replace(fact, asked_at=at - age)
+        elif isinstance(fact, TasksMissing):
+            fact = replace(fact, since=at - age)
+        facts.append(fact)
     return facts
 
 
@@ -137,25 +146,18 @@ def test_a_task_is_held_only_by_the_worker_of_which_the_newest_fact_speaks(
         sighting = world.sighting(task_id, now)
         if sighting.where is not Where.HELD:
             continue
-        for fact in facts:
-            if fact.at <= sighting.at:
-                continue
-            assert not (isinstance(fact, TaskQueued) and fact.task_id == task_id)
-            assert not (
-                isinstance(fact, TasksNotHeld)
-                and task_id in fact.task_ids
-                and fact.worker == sighting.worker
-            )
-            assert not (
-                isinstance(fact, TasksMissing)
-                and fact.since > sighting.at
-                and task_id in fact.task_ids
-            )
-        assert (
-            world.workers[sighting.worker].state(now) is WorkerState.ONLINE
-            if (sighting.worker in world.workers)
-            else True
+        newer = [fact for fact in facts if fact.at > sighting.at]
+        assert not any(isinstance(f, TaskQueued) and f.task_id == task_id for f in newer)
+        assert not any(
+            isinstance(f, TasksNotHeld) and task_id in f.task_ids and f.worker == sighting.worker
+            for f in newer
         )
+        assert not any(
+            isinstance(f, TasksMissing) and task_id in f.task_ids and f.since > sighting.at
+            for f in newer
+        )
+        if (worker := world.workers.get(sighting.worker)) is not None:
+            assert worker.state(now) is WorkerState.ONLINE
 
 
 def heard(at: float, **rest: Any) -> WorkerHeard:
@@ -216,6 +218,19 @@ MISSING = TasksMissing(at=110, task_ids=frozenset({"t"}), since=108)
         ([held(109), MISSING], 111, Where.HELD),
         ([held(100), TaskQueued(at=101, task_id="t", queue="q", before=3)], 102, Where.QUEUED),
         ([TaskUnacked(at=101, task_id="t", back_at=9000)], 102, Where.UNACKED),
+        ([heard(99, pid=1), held(100), heard(101, pid=2), MISSING], 111, Where.LOST),
+        (
+            [
+                heard(99, pid=1),
+                held(100),
+                WorkerLeft(at=100.5, worker="w"),  # it ended its tasks first
+                heard(101, pid=2),
+                MISSING,
+            ],
+            111,
+            Where.MISSING,
+        ),
+        ([heard(99), held(100), silent(106), MISSING], 130, Where.LOST),
         ([], 102, Where.UNSEEN),
     ],
 )
