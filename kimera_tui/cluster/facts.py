@@ -103,6 +103,11 @@ class QueueSeen(Fact):
     """How many consumers it has; None where the broker does not tell."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerRestarted(Fact):
+    """The broker's server was found to be another process than before."""
+
+
 # --- tasks ---------------------------------------------------------------------------------------
 
 
@@ -184,3 +189,5 @@ class TasksSought(Fact):
     task_ids: frozenset[str]
     doubt: str
     """Why it may have missed them, such as the workers that did not answer."""
+    left_queue: bool = False
+    """Whether their queues were read to the end, so that they are in none of them."""

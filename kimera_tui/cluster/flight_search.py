@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from kimera_tui.cluster.facts import (
+    BrokerRestarted,
     Fact,
     QueueSeen,
     TaskQueued,
@@ -65,6 +66,8 @@ class FlightSearch:
         self._depths = depths
         self._on_facts = on_facts
         self._rest_until: dict[str, float] = {}
+        self._server = ""
+        """The run id of the broker's server when it was last read from."""
 
     def due(self, flights: Collection[Flight], now: float) -> list[Flight]:
         """The tasks to look for now; those whose queue was costly to read wait a little longer."""
@@ -95,7 +98,14 @@ class FlightSearch:
         silent = await self._with_workers(left)
         if self._reader is not None and left:
             await self._unacknowledged(self._reader, left, silent)
+        self._note_server()
         self._missed(left, unread, silent, began)
+
+    def _note_server(self) -> None:
+        server = "" if self._reader is None else self._reader.server
+        if server and self._server not in ("", server):
+            self._on_facts([BrokerRestarted(at=self._clock.now())])
+        self._server = server or self._server
 
     async def _in_queues(self, left: dict[str, Flight]) -> dict[str, str]:
         """Look into the queues; returns why tasks may have been missed there, by queue."""
@@ -194,11 +204,11 @@ class FlightSearch:
         """Say of the tasks that were not found whether they are missing, or why they may not be."""
         now = self._clock.now()
         missing: defaultdict[float, set[str]] = defaultdict(set)
-        doubtful: defaultdict[str, set[str]] = defaultdict(set)
+        doubtful: defaultdict[tuple[str, bool], set[str]] = defaultdict(set)
         for task_id, flight in left.items():
-            doubt = unread.get(flight.queue, "") or self._doubt(flight.queue, silent, now)
-            if doubt:
-                doubtful[doubt].add(task_id)
+            not_read = unread.get(flight.queue, "")
+            if doubt := not_read or self._doubt(flight.queue, silent, now):
+                doubtful[doubt, not not_read].add(task_id)
                 flight.missed_at = 0.0
             elif not flight.missed_at:
                 flight.missed_at = began
@@ -212,8 +222,8 @@ class FlightSearch:
                     for since, ids in missing.items()
                 ),
                 *(
-                    TasksSought(at=now, task_ids=frozenset(ids), doubt=doubt)
-                    for doubt, ids in doubtful.items()
+                    TasksSought(at=now, task_ids=frozenset(ids), doubt=doubt, left_queue=left_queue)
+                    for (doubt, left_queue), ids in doubtful.items()
                 ),
             ]
         )

@@ -134,7 +134,7 @@ class Observer:
         if flight is None:
             return True
         now = self._emitter.now()
-        sighting = self.world.sighting(task_id, now)
+        sighting = self._sighting(flight, now)
         if not flight.revoked_at:
             flight.revoked_at = now
             flight.look_soon(now)
@@ -204,14 +204,20 @@ class Observer:
         self._findings.clear()
         for count, task_id in enumerate(told, 1):
             if (flight := self.in_flight.flights.get(task_id)) is not None:
-                sighting = self._with_doubt(flight, self.world.sighting(task_id, now), now)
+                sighting = self._with_doubt(flight, self._sighting(flight, now), now)
                 await self._compare(flight, sighting, now)
             if count % TOLD_PER_TURN == 0:
                 await asyncio.sleep(0)
 
+    def _sighting(self, flight: Flight, now: float) -> Sighting:
+        return self.world.sighting(flight.task_id, now, flight.sent_at)
+
     def _with_doubt(self, flight: Flight, sighting: Sighting, now: float) -> Sighting:
         """A sighting of a task that waits, with what may keep it from being taken."""
-        if sighting.where not in (Where.QUEUED, Where.UNSEEN) or not flight.name:
+        waits = sighting.where is Where.QUEUED or (
+            sighting.where is Where.UNSEEN and not sighting.left_queue
+        )
+        if not waits or not flight.name:
             return sighting
         key = flight.queue, flight.name
         if key not in self._findings:
@@ -239,7 +245,7 @@ class Observer:
 def is_news(flight: Flight, sighting: Sighting) -> bool:
     """Whether a sighting says something else than what was announced last."""
     match sighting.where:
-        case Where.UNSEEN:
+        case Where.UNSEEN if flight.believed[0] is Where.UNSEEN:
             return sighting.doubt != flight.doubt
         case Where.LEFT | Where.ENDED:
             return False  # a search or the result says more in a moment

@@ -23,11 +23,18 @@ class QueueReader:
         from kimera_tui.process.redis.capture import Capture
         from kimera_tui.process.redis.queue_locator import MessageLocator
         from kimera_tui.process.redis.reconnecting import RedisConnection, ServerHealth
+        from kimera_tui.process.redis.run_id import ask_for_run_id
 
         # The engine's own connection announces losses; a second announcement would say the same.
         silent = ServerHealth("broker", Emitter(EventBus(), clock))
-        self._connection = RedisConnection(Capture(app).endpoint, silent)
+        self._connection = RedisConnection(Capture(app).endpoint, silent, on_open=ask_for_run_id)
         self._locator = MessageLocator(app, self._connection)
+
+    @property
+    def server(self) -> str:
+        """The run id of the server, which changes with every restart; empty while unknown."""
+        wire = self._connection.wire
+        return "" if wire is None else wire.server.decode(errors="replace")
 
     async def queued(self, queue: str, task_ids: Collection[str]) -> Queued:
         """Find the tasks that are in a queue; raises BrokerUnavailable."""

@@ -72,7 +72,9 @@ class Sighting:
     earlier: str = ""
     """Another worker that had started it before."""
     restarted: bool = False
-    """Whether its worker died and is back, without the task."""
+    """Whether its worker, or without one its broker, went down and is back, without the task."""
+    left_queue: bool = False
+    """Whether it is in none of its queues, although no worker was seen to have it."""
     doubt: str = ""
     """Why a search may have missed it; empty if there was none, or it may not."""
 
@@ -151,9 +153,9 @@ class SeenTask:
             return self._missing(self.missing, workers, now)
         match newest:
             case None:
-                doubt = "" if self.sought is None else self.sought.doubt
-                at = 0.0 if self.sought is None else self.sought.at
-                return Sighting(Where.UNSEEN, at, "inspect", doubt=doubt)
+                return self._unseen()
+            case TaskQueued() if self._has_left_queue(newest.at):
+                return self._unseen(newest.queue)
             case TaskQueued():
                 return Sighting(
                     Where.QUEUED,
@@ -173,6 +175,23 @@ class SeenTask:
                     doubt=newest.doubt,
                 )
         return self._with_worker(newest, workers.get(newest.worker), now)
+
+    def _has_left_queue(self, seen_at: float) -> bool:
+        """Whether it was in none of its queues since it was last seen in one."""
+        return self.sought is not None and self.sought.left_queue and self.sought.at > seen_at
+
+    def _unseen(self, queue: str = "") -> Sighting:
+        sought = self.sought
+        if sought is None:
+            return UNSEEN
+        return Sighting(
+            Where.UNSEEN,
+            sought.at,
+            "inspect",
+            queue=queue,
+            left_queue=sought.left_queue,
+            doubt=sought.doubt,
+        )
 
     def _with_worker(
         self, newest: TaskReported | TaskHeld, worker: Worker | None, now: float
@@ -237,6 +256,11 @@ class SeenTask:
         facts += [self.reports[kind] for kind in _WITH_WORKER if kind in self.reports]
         facts += [fact for fact in (self.queued, self.unacked) if fact is not None]
         return max(facts, key=_by_time, default=None)
+
+    @property
+    def had_at(self) -> float:
+        """When a worker was last seen to have it, in seconds since the epoch; 0 for never."""
+        return 0.0 if self._last_holder is None else self._last_holder.at
 
     @property
     def _last_worker(self) -> str:

@@ -7,10 +7,12 @@ is believed for longer than its evidence.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kimera_tui.cluster.facts import (
+    BrokerRestarted,
     Fact,
     QueueSeen,
     TaskHeld,
@@ -26,7 +28,7 @@ from kimera_tui.cluster.facts import (
     WorkerLeft,
     WorkerSilent,
 )
-from kimera_tui.cluster.sightings import UNSEEN, SeenTask, Sighting
+from kimera_tui.cluster.sightings import UNSEEN, SeenTask, Sighting, Where
 from kimera_tui.cluster.worker import Worker, WorkerState
 
 TASKS_KEPT = 50_000
@@ -46,6 +48,8 @@ class World:
     """The latest count of each queue's messages."""
     tasks: dict[str, SeenTask] = field(default_factory=dict)
     """By task id."""
+    restarted_at: float = 0.0
+    """When the broker was last found to be restarted, in seconds since the epoch; 0 for never."""
     kept: int = TASKS_KEPT
     """How many tasks are remembered."""
     _counted: dict[str, tuple[float, int]] = field(default_factory=dict, compare=False)
@@ -58,10 +62,22 @@ class World:
         if len(self.tasks) > self.kept:
             self._forget_tasks()
 
-    def sighting(self, task_id: str, now: float) -> Sighting:
-        """Where a task is at a moment, in seconds since the epoch."""
+    def sighting(self, task_id: str, now: float, sent_at: float = math.inf) -> Sighting:
+        """Where a task is.
+
+        Args:
+            task_id: The task.
+            now: The moment, in seconds since the epoch.
+            sent_at: When it was sent, if known.
+        """
         task = self.tasks.get(task_id)
-        return UNSEEN if task is None else task.sighting(self.workers, now)
+        if task is None:
+            return UNSEEN
+        sighting = task.sighting(self.workers, now)
+        gone = sighting.where is Where.MISSING or sighting.left_queue
+        if gone and self.restarted_at > max(sent_at, task.had_at):
+            return replace(sighting, where=Where.LOST, worker="", restarted=True)
+        return sighting
 
     def named(self, now: float, *states: WorkerState) -> list[str]:
         """The names of the workers in one of these states at a moment."""
@@ -114,6 +130,8 @@ class World:
                 self._worker(fact.worker).left(fact)
             case WorkerGone():
                 self._worker(fact.worker).gone(fact)
+            case BrokerRestarted():
+                self.restarted_at = max(self.restarted_at, fact.at)
             case QueueSeen():
                 known = self.queues.get(fact.queue)
                 if known is None or fact.at >= known.at:

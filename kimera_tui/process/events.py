@@ -104,7 +104,7 @@ class Observed(TaskEvent):
     earlier: str = ""
     """Another worker that had started it before; the task may run twice."""
     restarted: bool = False
-    """Whether its worker died and is back, without the task."""
+    """Whether its worker, or without one its broker, went down and is back, without the task."""
     doubt: str = ""
     """Why nothing certain can be said, such as the workers that do not answer."""
 

@@ -37,7 +37,9 @@ def observation(event: Observed, status: Status) -> tuple[Status, str]:
             return Status.LOST, _unacked(event)
         case "missing":
             return Status.LOST, _missing(event)
-    return status, event.doubt or f"nothing has been heard of it since {_at(event.at)}"
+    left = f"no longer in queue {event.queue}; " if event.queue else ""
+    doubt = event.doubt or f"nothing has been heard of it since {_at(event.at)}"
+    return status, f"{left}{doubt}"
 
 
 def _queued(event: Observed, status: Status) -> str:
@@ -61,6 +63,8 @@ def _held(event: Observed, status: Status) -> tuple[Status, str]:
 
 
 def _lost(event: Observed) -> str:
+    if not event.worker:
+        return "the broker was restarted without it"
     was = "was running it" if event.phase == "running" else "had received it"
     if event.restarted:
         return f"{event.worker} {was} and died; it is back without it"

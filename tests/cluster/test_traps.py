@@ -243,3 +243,17 @@ async def test_a_friend_with_its_own_broker_is_observed_there(
         with worker(far, far, broker.url(5), name="far"):
             step, _ = await it.until(run, lambda step: step.status.ended)
             assert step.status is Status.DONE
+
+
+async def test_what_a_broker_that_restarted_empty_has_lost_is_told(own_server: Server) -> None:
+    url = own_server.url()
+    async with watching(url) as it:
+        run = it.send("write", 0.0, timeout=60)
+        await it.until(run, lambda step: step.status is Status.QUEUED and "in queue" in step.cause)
+        own_server.stop()
+        await asyncio.sleep(0.5)
+        own_server.start()
+        step, _ = await it.until(run, lambda step: step.status is Status.LOST, 25)
+        assert step.cause == "the broker was restarted without it"
+        await asyncio.sleep(3)
+        assert it.step(run).status is Status.LOST

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kimera_tui.cluster.facts import (
+    BrokerRestarted,
     Fact,
     QueueSeen,
     TaskHeld,
@@ -202,6 +203,9 @@ def held(at: float, worker: str = "w", phase: Any = "running") -> TaskHeld:
 MISSING = TasksMissing(at=110, task_ids=frozenset({"t"}), since=108)
 
 
+SOUGHT = TasksSought(at=110, task_ids=frozenset({"t"}), doubt="w is silent", left_queue=True)
+
+
 @pytest.mark.parametrize(
     ("facts", "now", "where"),
     [
@@ -231,6 +235,9 @@ MISSING = TasksMissing(at=110, task_ids=frozenset({"t"}), since=108)
             Where.MISSING,
         ),
         ([heard(99), held(100), silent(106), MISSING], 130, Where.LOST),
+        ([TaskQueued(at=101, task_id="t", queue="q", before=3), SOUGHT], 112, Where.UNSEEN),
+        ([SOUGHT, TaskQueued(at=111, task_id="t", queue="q", before=3)], 112, Where.QUEUED),
+        ([held(100), SOUGHT], 112, Where.HELD),
         ([], 102, Where.UNSEEN),
     ],
 )
@@ -242,6 +249,15 @@ def test_a_second_worker_that_starts_a_task_is_told_with_the_first() -> None:
     world = world_of([heard(100), held(100.5), held(103, worker="v")])
     sighting = world.sighting("t", 104)
     assert (sighting.worker, sighting.earlier) == ("v", "w")
+
+
+def test_what_a_restarted_broker_no_longer_has_is_lost() -> None:
+    queued = TaskQueued(at=101, task_id="t", queue="q", before=0)
+    world = world_of([queued, BrokerRestarted(at=105), SOUGHT])
+    assert world.sighting("t", 111, sent_at=100).where is Where.LOST
+    assert world.sighting("t", 111, sent_at=106).where is Where.UNSEEN
+    world.take([held(107)])  # a worker had it when the broker went
+    assert world.sighting("t", 111, sent_at=100).where is Where.HELD
 
 
 def test_a_task_of_which_nothing_is_known_is_unseen() -> None:

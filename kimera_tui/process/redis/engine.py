@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Celery
-from redis.exceptions import ResponseError
 
 from kimera_tui.process.engine import Engine
 from kimera_tui.process.loop.bus import Emitter
@@ -22,8 +21,8 @@ from kimera_tui.process.redis.releaser import RedisReleaser
 from kimera_tui.process.redis.rendering import Renderer
 from kimera_tui.process.redis.revoke_new_workers import RedisNewWorkerRevoker
 from kimera_tui.process.redis.revoker import Revoker
+from kimera_tui.process.redis.run_id import ask_for_run_id
 from kimera_tui.process.redis.watcher import RedisWatcher
-from kimera_tui.process.redis.wire import Wire, pack
 
 
 def build(app: Celery, emitter: Emitter, is_over: IsOver) -> Engine:
@@ -43,7 +42,7 @@ class _Parts:
         outages = Outages()
         health = ServerHealth("result backend", emitter, outages)
         broker_health = ServerHealth("broker", emitter, outages)
-        self._broker = RedisConnection(capture.endpoint, broker_health, on_open=_ask_for_run_id)
+        self._broker = RedisConnection(capture.endpoint, broker_health, on_open=ask_for_run_id)
         results = backend_endpoint(app)
         self._backend = RedisConnection(results, health)
         self._watcher = RedisWatcher(
@@ -106,13 +105,3 @@ class _Parts:
         self._publisher.thread.close()
         self._revoker.close()
         self._locator.close()
-
-
-async def _ask_for_run_id(wire: Wire) -> None:
-    reply: Any = (await wire.call(pack(b"INFO", b"server")))[0]
-    if isinstance(reply, bytes):  # a user may lack the right to ask
-        for line in reply.splitlines():
-            if line.startswith(b"run_id:"):
-                wire.server = line[7:]
-            elif line in (b"redis_mode:cluster", b"server_mode:cluster"):
-                raise ResponseError("cluster mode")
