@@ -139,10 +139,18 @@ class Observer:
             flight.revoked_at = now
             flight.look_soon(now)
             self._wake.set()
-        if sighting.where is Where.ENDED:
-            return True
-        if sighting.where is Where.MISSING:
-            return sighting.since >= flight.revoked_at
+        match sighting.where:
+            case Where.ENDED:
+                return True
+            case Where.MISSING:
+                return sighting.since >= flight.revoked_at
+            case Where.HELD:  # its worker will skip it
+                waits = sighting.phase != "running" and sighting.at > flight.revoked_at
+                return waits and sighting.worker in flight.acked
+            case Where.UNSEEN:
+                consumers = self.world.consumers(flight.queue, now)
+                asked = sighting.at > flight.revoked_at
+                return asked and bool(consumers) and flight.acked.issuperset(consumers)
         return False
 
     async def _turn(self, now: float) -> None:
