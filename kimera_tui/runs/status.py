@@ -16,9 +16,11 @@ class Status(StrEnum):
     SENDING = "sending"
     """Its message is being published; the broker has not acknowledged it."""
     QUEUED = "queued"
-    """The broker acknowledged the message, or workers sent it; no worker was seen to have it."""
+    """The broker acknowledged the message, workers sent it, or it was found in its queue; no worker
+    was seen to have it."""
     RESERVED = "reserved"
-    """A worker reported that it received the task; its start was not seen."""
+    """A worker reported that it received the task, or listed it when asked; its start was not
+    seen."""
     RUNNING = "running"
     """A worker reported the start, the backend stores STARTED, or a worker that was asked listed
     the task as active."""
@@ -36,7 +38,8 @@ class Status(StrEnum):
     FAILED = "failed"
     """The backend returned its exception, it could not be sent, or an operator decided so."""
     REVOKED = "revoked"
-    """The backend stores REVOKED. An acknowledged revoke alone is not enough."""
+    """The backend stores REVOKED, and its worker reported that it dropped the task, or neither its
+    queue nor a worker has it. A revoke that workers acknowledged is not enough."""
     TIMED_OUT = "timed out"
     """Its timeout passed without an end being seen. The task may still be running."""
     FINISHED_LATE = "finished late"
