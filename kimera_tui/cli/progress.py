@@ -10,7 +10,7 @@ import click
 from kimera_tui.cli.json_output import objects
 from kimera_tui.cli.json_output.events import facts_of, news_of
 from kimera_tui.cli.output import data, narrate
-from kimera_tui.process.events import Event, TaskEvent
+from kimera_tui.process.events import Event, Observed, TaskEvent
 from kimera_tui.process.loop.bus import Mailbox
 from kimera_tui.runs.event_text import Words
 from kimera_tui.runs.events import RunEvent, RunStarted
@@ -34,6 +34,8 @@ class Progress:
         self._as_json = as_json
         self._bar = not as_json and sys.stderr.isatty()
         self._index = RunIndex()
+        self._observed: set[str] = set()
+        """What was observed of some step and is not repeated for others."""
 
     async def show(self) -> None:
         """Show what happens until cancelled."""
@@ -63,11 +65,21 @@ class Progress:
             if isinstance(event, Event) and not isinstance(event, RunStarted):
                 document = objects.RunEvent(event=kind, at=event.at, text=text, **place)
                 data(document, as_json=True)
-        elif kind not in _SILENT:
+        elif kind not in _SILENT and not self._says_little(event, text):
             if self._bar:
                 click.echo("\r\x1b[K", nl=False, err=True)
             step = place.get("step", "")
             narrate(f"{kind}: {step}: {text}" if step else f"{kind}: {text}")
+
+    def _says_little(self, event: object, text: str) -> bool:
+        """Whether an observation is the same for many steps, or only how far a queue has moved."""
+        if not isinstance(event, Observed):
+            return False
+        if event.where == "queued" and not event.doubt:
+            return True
+        known = text in self._observed
+        self._observed.add(text)
+        return known
 
     def _place(self, event: object) -> dict[str, Any]:
         if (found := self._index.step_of(event)) is not None:

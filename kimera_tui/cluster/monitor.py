@@ -154,7 +154,7 @@ class Monitor:
         return observer
 
     async def _publish_views(self, label: str) -> None:
-        probed_at = 0.0
+        probed_at = self._emitter.now()  # its caller has just done so
         while True:
             self._publish_view()
             now = self._emitter.now()

@@ -220,7 +220,6 @@ class SeenTask:
             since=since,
             report=self.reports.get("retried"),
             earlier=max(others, key=others.__getitem__, default=""),
-            doubt="" if self.sought is None or self.sought.at < newest.at else self.sought.doubt,
         )
 
     def _missing(
