@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import signal
@@ -65,6 +66,12 @@ def pytest_configure(config: pytest.Config) -> None:
     examples = EXAMPLES if share is None else max(EXAMPLES, round(MOST_EXAMPLES * share))
     settings.register_profile("kimera", max_examples=examples, deadline=None)
     settings.load_profile("kimera")
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was imported and collected out of every later garbage collection."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.compose import screen
 from kimera_tui.ui.compose.forms import FormWindow
 from kimera_tui.ui.compose.screen import ComposeScreen
+from tests.quick_screen import paint
 from tests.ui.stage import Stage, grid, is_asking
 
 TEXT = """\
@@ -86,6 +87,7 @@ class Composing:
         self.app.flush()
         await self._done()
         await self.pilot.pause()
+        paint(self.app)
 
     async def _done(self) -> None:
         """Wait for what was begun; what asks something itself has not ended before it is told."""
