@@ -43,7 +43,7 @@ _refresh = Screen._compositor_refresh
 
 
 def _paint_later(self: Screen[Any]) -> None:
-    """Leave what has changed to the next look: nobody sees the frames of an app without a screen."""
+    """Leave what has changed to the next look: a headless app shows its frames to nobody."""
     if self.app.is_headless and self is self.app.screen:
         self._dirty_widgets.clear()
     else:

@@ -62,14 +62,15 @@ async def test_what_is_typed_wrong_keeps_the_form_open_with_its_sentence_under_t
             await it.keys("e")
             form = it.form
             for _, field, typed, sentence in cases:
-                assert sentence not in it.picture
+                clean = it.picture.count(sentence)
                 given = form.fields["param a" if "of its own" in sentence else field].input
                 values = given.value, form.fields[field].input.value
                 given.value = "1"
                 form.fields[field].input.value = typed
+                await it.pilot.pause()
                 await it.keys("ctrl+r")
                 assert it.app.screen is form, (field, typed)
-                assert sentence in it.picture, (field, typed)
+                assert it.picture.count(sentence) > clean, (field, typed)
                 assert it.document is before
                 given.value, form.fields[field].input.value = values
                 await it.keys()

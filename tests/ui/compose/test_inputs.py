@@ -49,8 +49,8 @@ async def test_an_input_of_each_type_is_added_with_what_belongs_to_it(
 
 
 WRONG: list[tuple[dict[str, str], str]] = [
-    ({"name": "Big"}, "lowercase letters, digits"),
-    ({"name": ""}, "lowercase letters, digits"),
+    ({"name": "Big"}, "use up to 40 lowercase letters"),
+    ({"name": ""}, "use up to 40 lowercase letters"),
     ({"name": "there"}, "Another input is called `there`."),
     ({"type": "number"}, "type: must be one of string, int,"),
     ({"type": "int", "default": "x"}, 'default: "x" is not an integer.'),
