@@ -9,6 +9,7 @@ from typing import Any
 
 import textual._wait
 from textual.app import App
+from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 from textual.screen import Screen
 
@@ -38,6 +39,9 @@ def _parse_once(self: Stylesheet, *args: Any, **kwargs: Any) -> list[Any]:
 
 
 Stylesheet._parse_rules = _parse_once  # type: ignore[method-assign]
+
+# Of each rule for each widget: the same hash, without a call into Python.
+RuleSet.__hash__ = object.__hash__  # type: ignore[method-assign]
 
 _refresh = Screen._compositor_refresh
 

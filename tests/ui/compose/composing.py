@@ -136,10 +136,11 @@ async def composer(
     """A console in its composer, with real files in a folder if one is given."""
     stage = Stage() if folder is None else Stage(folder=folder)
     at_once = patch.multiple(screen, REST=0, CHECK_DELAY=0)
-    with at_once:
+    begins_here = patch.object(KimeraApp, "DEFAULT_MODE", "compose")
+    with at_once, begins_here:
         async with KimeraApp(stage).run_test(size=size) as pilot:
             it = Composing(pilot, stage)
-            await it.keys("2")
+            await it.keys()
             yield it
 
 
