@@ -106,8 +106,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: many tests wait for servers and workers."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are cores: many tests wait for servers and workers."""
+    return (os.cpu_count() or 1) + 2
 
 
 @pytest.fixture(scope="session")
