@@ -79,7 +79,6 @@ class LineView(ScrollView, can_focus=True):
     def __init__(self, **kwargs: Any) -> None:
         self._styles: dict[str, Style] = {}
         self._painted: dict[int, Line] = {}
-        self._base = Style()
         super().__init__(**kwargs)
         self.cursor = 0
 
@@ -120,16 +119,11 @@ class LineView(ScrollView, can_focus=True):
         count = self.line_count()
         return range(max(0, count - MEASURED), count)
 
-    def render_lines(self, crop: Region) -> list[Strip]:
-        """Paint the lines of a region that have changed."""
-        self._base = self.rich_style  # walks up to the screen: once for all lines
-        return super().render_lines(crop)
-
     def render_line(self, y: int) -> Strip:
         """Paint one line of the visible part."""
         scroll_x, scroll_y = self.scroll_offset
         width, index = self.scrollable_content_region.width, scroll_y + y
-        base = self._base
+        base = self.rich_style
         if index >= self.line_count():
             return self._blank(y, width, base)
         if self.has_cursor and index == self.cursor:
