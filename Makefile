@@ -11,8 +11,9 @@ SHARE ?= 1
 run: $(STAMP)
 	@$(BIN)/kimera-tui
 
+# What pytest makes of the tests is kept for the next time, also where the environment is against it.
 test: $(STAMP)
-	$(BIN)/pytest -n auto --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n auto --no-loadscope-reorder
 
 # Long forms of what `make test` does a few times: exits, torture, fuzz.
 stress: torture fuzz

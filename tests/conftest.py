@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import signal
@@ -67,6 +68,12 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("kimera")
 
 
+def pytest_collection_finish() -> None:
+    """Keep what was imported and collected out of every later garbage collection."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def share(request: pytest.FixtureRequest) -> float:
     """The share of the long form of a stress that is to be taken."""
@@ -99,8 +106,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: many tests wait for servers and workers."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are cores: many tests wait for servers and workers."""
+    return (os.cpu_count() or 1) + 2
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
-"""The screen made quick for tests: each style sheet is parsed once a process, delays are short.
+"""The screen made quick for tests: it is painted when it has come to rest, with short delays.
 
-Import it before an app is made.
+Each style sheet is parsed once a process. Import it before an app is made.
 """
 
 from __future__ import annotations
@@ -8,7 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import textual._wait
+from textual.app import App
+from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
+from textual.screen import Screen
 
 from kimera_tui.ui.compose import screen as compose
 from kimera_tui.ui.friends import screen as friends
@@ -36,3 +39,24 @@ def _parse_once(self: Stylesheet, *args: Any, **kwargs: Any) -> list[Any]:
 
 
 Stylesheet._parse_rules = _parse_once  # type: ignore[method-assign]
+
+# Of each rule for each widget: the same hash, without a call into Python.
+RuleSet.__hash__ = object.__hash__  # type: ignore[method-assign]
+
+_refresh = Screen._compositor_refresh
+
+
+def _paint_later(self: Screen[Any]) -> None:
+    """Leave what has changed to the next look: a headless app shows its frames to nobody."""
+    if self.app.is_headless and self is self.app.screen:
+        self._dirty_widgets.clear()
+    else:
+        _refresh(self)
+
+
+Screen._compositor_refresh = _paint_later  # type: ignore[method-assign]
+
+
+def paint(app: App[Any]) -> None:
+    """Paint all that has changed since the last time."""
+    app.screen._compositor.render_update(screen_stack=app._background_screens)

@@ -115,7 +115,10 @@ class World:
                 self._task(fact.task_id).take(fact)
                 if fact.report != "sent":  # a producer's event
                     self._worker(fact.worker).heard(WorkerHeard(at=fact.at, worker=fact.worker))
-            case TaskHeld() | TaskQueued() | TaskUnacked():
+            case TaskHeld():
+                self._task(fact.task_id).take(fact)
+                self._worker(fact.worker).answered(WorkerAnswered(at=fact.at, worker=fact.worker))
+            case TaskQueued() | TaskUnacked():
                 self._task(fact.task_id).take(fact)
             case TasksNotHeld() | TasksMissing() | TasksSought():
                 for task in self._known(fact.task_ids):

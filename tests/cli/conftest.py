@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.cli.programs import Done, Programs
 from tests.conftest import REPO
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Run = Callable[..., Done]
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -21,19 +20,20 @@ def environment(**more: str) -> dict[str, str]:
     return {name: value for name, value in merged.items() if value}
 
 
+@pytest.fixture(scope="session")
+def programs() -> Iterator[Programs]:
+    """Where commands are run."""
+    each = Programs()
+    yield each
+    each.close()
+
+
 @pytest.fixture
-def run(runtime_dir: Path) -> Run:
+def run(runtime_dir: Path, programs: Programs) -> Run:
     """Run ``kimera-tui`` and return what it printed and how it left."""
 
-    def call(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "kimera_tui", *words],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            cwd=REPO,
-            stdin=subprocess.DEVNULL,
-            env=environment(**{"KIMERA_RUNTIME_DIR": str(runtime_dir), **variables}),
-        )
+    def call(*words: str, **variables: str) -> Done:
+        env = environment(**{"KIMERA_RUNTIME_DIR": str(runtime_dir), **variables})
+        return programs.run(list(words), env, REPO)
 
     return call

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,12 @@ from kimera_tui.console.export import write_run
 from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.ui.crash import report_crash
+from tests.cli.programs import Done, Programs
 from tests.conftest import REPO
 from tests.process.redis.servers import Server
 from tests.torture.lab import torture_worker
 
+Kimera = Callable[..., Done]
 PASSWORD, TOKEN, INPUT = "canary-broker-1f", "canary-token-2e", "canary-input-3d"
 CANARIES = (PASSWORD, TOKEN, INPUT)
 ALL = [canary.encode() for canary in CANARIES]
@@ -123,10 +124,13 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     server.stop()
 
 
-def kimera(
-    server: Server, home: Path, *words: str, stdin: str = ""
-) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def kimera(programs: Programs) -> Kimera:
     """Run a command with its home and its files in one folder."""
+    return functools.partial(call, programs)
+
+
+def call(programs: Programs, server: Server, home: Path, *words: str, stdin: str = "") -> Done:
     env = {
         **os.environ,
         "BROKER_URL": server.url(),
@@ -140,10 +144,7 @@ def kimera(
         "CANARY_PIN": str(DECLARED["pin"]),
         "PYTHONPATH": str(REPO),
     }
-    return subprocess.run(
-        [sys.executable, "-m", "kimera_tui", *words],
-        capture_output=True, text=True, timeout=90, cwd=home, input=stdin, env=env,
-    )  # fmt: skip
+    return programs.run(list(words), env, home, stdin, timeout=90)
 
 
 def leaks(folder: Path, canaries: Sequence[bytes] = ALL) -> list[str]:
@@ -172,7 +173,9 @@ def _rows(journal: Path) -> bytes:
     return b"\n".join(found)
 
 
-def test_secrets_are_in_no_file_and_in_no_output(guarded: Guarded, tmp_path: Path) -> None:
+def test_secrets_are_in_no_file_and_in_no_output(
+    guarded: Guarded, tmp_path: Path, kimera: Kimera
+) -> None:
     (tmp_path / "friends.yaml").write_text(FRIENDS)
     (tmp_path / "flow.kimera.yaml").write_text(WORKFLOW.replace("PASS", "looked-up"))
     done = kimera(guarded, tmp_path, "run", "flow.kimera.yaml", "--json")
@@ -196,7 +199,7 @@ def test_secrets_are_in_no_file_and_in_no_output(guarded: Guarded, tmp_path: Pat
 
 
 def test_a_broker_that_is_gone_is_reported_without_its_password(
-    guarded: Guarded, tmp_path: Path
+    guarded: Guarded, tmp_path: Path, kimera: Kimera
 ) -> None:
     (tmp_path / "friends.yaml").write_text(FRIENDS)
     gone = Guarded(tmp_path / "gone")
@@ -229,7 +232,7 @@ async def exported(home: Path) -> None:
 
 
 def test_declared_secrets_of_every_type_are_in_no_file_and_in_no_output(
-    guarded: Guarded, tmp_path: Path
+    guarded: Guarded, tmp_path: Path, kimera: Kimera
 ) -> None:
     (tmp_path / "friends.yaml").write_text(json.dumps({"friends": {"lab": TYPED_LAB}}))
     (tmp_path / "typed.kimera.yaml").write_text(TYPED_WORKFLOW)

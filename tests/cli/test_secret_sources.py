@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from kimera_tui.cli.secret_sources import Sources, call_secrets
 from kimera_tui.config.friends import Param
 from kimera_tui.errors import UsageError
 from tests.cli.conftest import Run, environment
+from tests.cli.programs import Programs
 from tests.conftest import REPO
 from tests.terminal.terminal import terminal
 
@@ -147,7 +146,7 @@ def where(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.usefixtures("broker_url")
 def test_send_takes_secrets_without_a_word_of_them_on_the_command_line(
-    run: Run, where: dict[str, str], tmp_path: Path, runtime_dir: Path
+    run: Run, where: dict[str, str], tmp_path: Path, runtime_dir: Path, programs: Programs
 ) -> None:
     (tmp_path / "kwargs.json").write_text(json.dumps({"payload": CANARY}))
     ways = [
@@ -158,10 +157,7 @@ def test_send_takes_secrets_without_a_word_of_them_on_the_command_line(
     ]
     env = environment(KIMERA_RUNTIME_DIR=str(runtime_dir), THE_KEY=json.dumps(CANARY), **where)
     for words, piped in ways:
-        done = subprocess.run(
-            [sys.executable, "-m", "kimera_tui", "send", "echo", "value", *words],
-            input=piped, capture_output=True, text=True, timeout=60, cwd=REPO, env=env,
-        )  # fmt: skip
+        done = programs.run(["send", "echo", "value", *words], env, REPO, piped)
         assert (done.returncode, done.stdout) == (0, "••••\n"), done.stderr
         assert CANARY not in done.stderr
         assert "list of processes" not in done.stderr

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import environment
+from tests.cli.programs import Done, Programs
 from tests.terminal.terminal import terminal
 
 FLOW = """\
@@ -35,9 +36,10 @@ SENDS = "and sends it to echo.value."
 class Folder:
     """A working directory that somebody else filled."""
 
-    def __init__(self, path: Path, home: Path) -> None:
+    def __init__(self, path: Path, home: Path, programs: Programs) -> None:
         self.path = path
         self._home = home
+        self._programs = programs
         (path / "netrc").write_text("canary-of-the-file\n")
         (path / "flow.kimera.yaml").write_text(FLOW)
         (path / "friends.yaml").write_text(FRIENDS)
@@ -50,25 +52,17 @@ class Folder:
         }
         return environment(**{**more, **variables})
 
-    def run(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "kimera_tui", *words],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            cwd=self.path,
-            stdin=subprocess.DEVNULL,
-            env=self.environ(**variables),
-        )
+    def run(self, *words: str, **variables: str) -> Done:
+        done = self._programs.run(list(words), self.environ(**variables), self.path)
         assert "Traceback" not in done.stderr
         assert "canary" not in done.stdout + done.stderr
         return done
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Folder:
+def folder(tmp_path: Path, programs: Programs) -> Folder:
     (tmp_path / "theirs").mkdir()
-    return Folder(tmp_path / "theirs", tmp_path / "home")
+    return Folder(tmp_path / "theirs", tmp_path / "home", programs)
 
 
 def test_an_env_file_starts_no_program(folder: Folder) -> None:

@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from textual._context import visible_screen_stack
 from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import ModalScreen
@@ -444,6 +445,7 @@ async def settle(pilot: Pilot[Any]) -> None:
     app.flush()
     await pilot.pause()
     await app.animator.wait_until_complete()
+    quick_screen.paint(app)
 
 
 async def until(pilot: Pilot[Any], holds: Callable[[], bool]) -> None:
@@ -476,5 +478,6 @@ def still(app: KimeraApp) -> None:
 
 def grid(app: App[Any]) -> str:
     """The screen as lines of text."""
+    visible_screen_stack.set(app._background_screens)
     strips: Sequence[Any] = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)

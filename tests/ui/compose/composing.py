@@ -17,6 +17,7 @@ from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.compose import screen
 from kimera_tui.ui.compose.forms import FormWindow
 from kimera_tui.ui.compose.screen import ComposeScreen
+from tests.quick_screen import paint
 from tests.ui.stage import Stage, grid, is_asking
 
 TEXT = """\
@@ -86,6 +87,7 @@ class Composing:
         self.app.flush()
         await self._done()
         await self.pilot.pause()
+        paint(self.app)
 
     async def _done(self) -> None:
         """Wait for what was begun; what asks something itself has not ended before it is told."""
@@ -134,10 +136,11 @@ async def composer(
     """A console in its composer, with real files in a folder if one is given."""
     stage = Stage() if folder is None else Stage(folder=folder)
     at_once = patch.multiple(screen, REST=0, CHECK_DELAY=0)
-    with at_once:
+    begins_here = patch.object(KimeraApp, "DEFAULT_MODE", "compose")
+    with at_once, begins_here:
         async with KimeraApp(stage).run_test(size=size) as pilot:
             it = Composing(pilot, stage)
-            await it.keys("2")
+            await it.keys()
             yield it
 
 

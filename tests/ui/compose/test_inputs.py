@@ -49,8 +49,8 @@ async def test_an_input_of_each_type_is_added_with_what_belongs_to_it(
 
 
 WRONG: list[tuple[dict[str, str], str]] = [
-    ({"name": "Big"}, "lowercase letters, digits"),
-    ({"name": ""}, "lowercase letters, digits"),
+    ({"name": "Big"}, "use up to 40 lowercase letters"),
+    ({"name": ""}, "use up to 40 lowercase letters"),
     ({"name": "there"}, "Another input is called `there`."),
     ({"type": "number"}, "type: must be one of string, int,"),
     ({"type": "int", "default": "x"}, 'default: "x" is not an integer.'),
@@ -74,12 +74,20 @@ WRONG: list[tuple[dict[str, str], str]] = [
 async def test_an_input_that_can_not_be_keeps_its_form_open_with_the_sentence() -> None:
     async with composer(size=(160, 60)) as it:
         await it.put([call("echo.nothing")], inputs={"there": {}})
+        await it.keys("i", "a")
+        form = it.form
+        before = {name: field.input.value for name, field in form.fields.items()}
         for typed, sentence in WRONG:
-            await it.keys("i", "a")
+            assert sentence not in it.picture, typed
             await it.fill(**{"name": "value", **typed})
+            assert it.app.screen is form, typed
             assert sentence in it.picture, typed
-            await it.keys("escape", "escape")
             assert list(it.document.inputs) == ["there"]
+            for name, text in before.items():
+                form.fields[name].input.value = text
+            await it.keys()
+        await it.keys("escape", "escape")
+        assert list(it.document.inputs) == ["there"]
 
 
 async def test_inputs_are_renamed_moved_and_deleted_and_one_undo_takes_it_all_back() -> None:
