@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from kimera_tui.runs.index import RunState
     from kimera_tui.runs.state import StepState
 
-EXIT_CODES = {"done": 0, "revoked": 4, "timed out": 3, "interrupted": 130}
+EXIT_CODES = {
+    "done": 0,
+    "revoked": 4,
+    "timed out": 3,
+    "ended, result unknown": 5,
+    "interrupted": 130,
+}
 """Exit codes by the state of a run; 1 for all others."""
 MAILBOX = 1_000_000
 """Maximum number of a run's events that a command buffers until it has ended."""

@@ -47,6 +47,8 @@ A, B, C, D = map(word, "abcd")
         ("@", word("@")),
         ("http://x", word("http://x")),
         ("state:", word("state:")),
+        ("state:unknown", Term("state", "unknown")),
+        ('state:"ended, result unknown"', Term("state", "ended, result unknown")),
         ("don't", word("don't")),
         ('""', word("")),
     ],
@@ -204,6 +206,14 @@ async def test_runs_are_found(tmp_path: Path) -> None:
         assert await found(journal, "run:c or parent:a or run:d") == "d c"
         assert await found(journal, "workflow:load") == "c"
         assert await found(journal, written(ENDED_BADLY)) == "b"
+        lost = e.EndedUnknown(at=1_009_800, task_id="e-0", reason="it keeps no result")
+        await whole_run(
+            journal, bus, "e", 1_009_700.0, lost, plan=task("0", "e-0", "x"), name="lost"
+        )
+        assert await found(journal, "state:unknown") == "e"
+        assert await found(journal, "state:ended") == "e"
+        assert await found(journal, "-state:unknown daily") == "b a"
+        assert await found(journal, written(ENDED_BADLY)) == "e b"
         assert await found(journal, "@bad or load", {"bad": "state:failed"}) == "c b"
         assert await found(journal, "'; DROP TABLE run; --") == ""
         assert await found(journal, "daily " * 100) == "b a"
