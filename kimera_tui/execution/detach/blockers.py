@@ -8,6 +8,7 @@ from typing import Any
 
 from kimera_tui.documents.references import references_in
 from kimera_tui.execution.detach.remaining import PENDING, Call, Fork, Known, Left, Rest, rest_of
+from kimera_tui.execution.unknown_results import name_of
 from kimera_tui.runs.plan import Node
 
 
@@ -52,11 +53,6 @@ def stops(plan: Node, ground: Ground, known: Known = lambda path: None) -> list[
     return blockers
 
 
-def name_of(node: Node) -> str:
-    """The display name of a node."""
-    return node.id or (node.task.task_name if node.task is not None else node.kind)
-
-
 def _stop(node: Node, why: str) -> Stop:
     return Stop(node.path, node.id, f"{name_of(node)}: {why}")
 
@@ -64,6 +60,8 @@ def _stop(node: Node, why: str) -> Stop:
 def _of_ended(rest: Rest) -> Iterator[Stop]:
     for node in rest.failed:
         yield _stop(node, "did not succeed, so the steps after it cannot run")
+    for node in rest.unknown:
+        yield _stop(node, "ended and its result is unknown: workers would send null in its place")
 
 
 def _of_nodes(plan: Node, rest: Rest, known: Known) -> Iterator[Stop]:

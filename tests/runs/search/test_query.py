@@ -206,6 +206,14 @@ async def test_runs_are_found(tmp_path: Path) -> None:
         assert await found(journal, "run:c or parent:a or run:d") == "d c"
         assert await found(journal, "workflow:load") == "c"
         assert await found(journal, written(ENDED_BADLY)) == "b"
+        assert await found(journal, "@bad or load", {"bad": "state:failed"}) == "c b"
+        assert await found(journal, "'; DROP TABLE run; --") == ""
+        assert await found(journal, "daily " * 100) == "b a"
+        [row] = await journal.runs("friend:etl")
+        assert (row.parent, row.friends, row.tasks) == ("a", ("etl",), ("etl.load.rows",))
+        assert (row.done, row.total, row.status, row.ended) == (1, 1, "done", 1_009_001.0)
+        assert [row.run_id for row in await journal.runs(limit=2)] == ["d", "c"]
+
         lost = e.EndedUnknown(at=1_009_800, task_id="e-0", reason="it keeps no result")
         await whole_run(
             journal, bus, "e", 1_009_700.0, lost, plan=task("0", "e-0", "x"), name="lost"
@@ -214,10 +222,3 @@ async def test_runs_are_found(tmp_path: Path) -> None:
         assert await found(journal, "state:ended") == "e"
         assert await found(journal, "-state:unknown daily") == "b a"
         assert await found(journal, written(ENDED_BADLY)) == "e b"
-        assert await found(journal, "@bad or load", {"bad": "state:failed"}) == "c b"
-        assert await found(journal, "'; DROP TABLE run; --") == ""
-        assert await found(journal, "daily " * 100) == "b a"
-        [row] = await journal.runs("friend:etl")
-        assert (row.parent, row.friends, row.tasks) == ("a", ("etl",), ("etl.load.rows",))
-        assert (row.done, row.total, row.status, row.ended) == (1, 1, "done", 1_009_001.0)
-        assert [row.run_id for row in await journal.runs(limit=2)] == ["d", "c"]
