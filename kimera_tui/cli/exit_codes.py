@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kimera_tui.cli.json_output.events import facts_of
+from kimera_tui.cli.json_output.events import facts_of, spawned_by
 from kimera_tui.cli.json_output.objects import RunReport, Step
 from kimera_tui.cli.output import data
 from kimera_tui.errors import KimeraError, UsageError
@@ -90,6 +90,7 @@ def report_of(run: RunState) -> dict[str, Any]:
                 result=step.result,
                 error=_error_of(step),
                 **facts_of(step),
+                **spawned_by(step),
             )
             for step in run.steps.values()
         ],
