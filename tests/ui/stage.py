@@ -413,6 +413,11 @@ class Stage(Console):
             )
         )
 
+    def lost(self, task: PlannedTask, reason: str) -> None:
+        """A task ends, and nobody can read its result."""
+        at = self.clock.now()
+        self.tell(e.EndedUnknown(at=at, task_id=task.task_id, reason=reason))
+
     def ended(self, run_id: str, error: str = "") -> None:
         self.tell(RunEnded(at=self.clock.now(), run_id=run_id, error=error))
 
