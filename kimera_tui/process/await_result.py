@@ -25,6 +25,7 @@ from kimera_tui.process.events import (
     EndedUnknown,
     Failed,
     FinishedLate,
+    Noticed,
     RemotelyRevoked,
     Spawned,
     Succeeded,
@@ -122,6 +123,11 @@ class ResultWaiter:
 
     async def _ended(self, pending: PendingTask, outcome: Outcome) -> Any:
         done_at = outcome.done_at if pending.adopted else None
+        if outcome.name not in ("", pending.task):
+            text = f"It replaced itself: {outcome.name} ran under its id."
+            self.emitter.emit(
+                Noticed(at=self.emitter.now(), task_id=pending.task_id, text=text, against=False)
+            )
         if outcome.state != SUCCESS:
             raise self._without_result(pending, outcome, done_at)
         task_id = pending.task_id

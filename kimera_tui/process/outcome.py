@@ -45,6 +45,8 @@ class Outcome:
     """Ids of tasks that the task spawned, at most ``MAX_CHILDREN``."""
     children_total: int = 0
     """How many tasks it spawned."""
+    name: str = ""
+    """Full name of the task that ended under this id, if its meta tells (``result_extended``)."""
     source: str = "backend"
     """Who told it: ``backend``, a worker's ``event`` or ``inspect``, as in ``StateSeen``."""
 
@@ -176,11 +178,15 @@ def outcome_of(meta: object) -> Outcome:
     traceback = traceback if isinstance(traceback, str) else ""
     done, retries = meta.get("date_done"), meta.get("retries")
     retries = retries if type(retries) is int else None
+    name = meta.get("name")
+    name = name if isinstance(name, str) else ""
     if state in (FAILURE, REVOKED, RETRY):
         error_type, error_message = _error_of(result)
-        return Outcome(state, None, error_type, error_message, traceback, done, retries)
+        return Outcome(state, None, error_type, error_message, traceback, done, retries, name=name)
     children, total = _spawned(meta["children"]) if meta.get("children") else ((), 0)
-    return Outcome(state, result, date_done=done, children=children, children_total=total)
+    return Outcome(
+        state, result, date_done=done, children=children, children_total=total, name=name
+    )
 
 
 _WRAPPER = "UnpickleableExceptionWrapper"

@@ -67,6 +67,11 @@ def retried(self, times):
     return self.request.retries
 
 
+@app.task(bind=True, name="lab.tasks.replaced")
+def replaced(self, value):
+    raise self.replace(add.s(value, 1))
+
+
 @app.task(bind=True, name="lab.tasks.ignored")
 def ignored(self):
     raise Ignore

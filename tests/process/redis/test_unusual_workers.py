@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kimera_tui.errors import ResultUnknown, TaskFailed, TimeoutException
-from kimera_tui.process.events import EndedUnknown, Spawned, StateSeen
+from kimera_tui.process.events import EndedUnknown, Noticed, Spawned, StateSeen
 from kimera_tui.process.loop.clock import new_id
 
 from .servers import Server, worker
@@ -112,12 +112,15 @@ async def test_the_tasks_that_a_task_spawned_are_told(lab: Server) -> None:
         assert told.total == 3
 
 
-async def test_a_retry_tells_why_and_which_try_it_was(own_server: Server) -> None:
+async def test_a_retry_and_a_task_that_replaces_itself_are_told(own_server: Server) -> None:
     with otherwise(own_server, {"result_extended": True}), elsewhere(own_server):
         async with managing(own_server) as manager:
             with manager.events.subscribe() as mailbox:
                 assert await manager.send_await("retried", "lab", [2], timeout=30) == 2
                 seen = [each.meta for each in mailbox.drain() if isinstance(each, StateSeen)]
+                assert await manager.send_await("replaced", "lab", [2], timeout=30) == 3
+                (told,) = [each.text for each in mailbox.drain() if isinstance(each, Noticed)]
+                assert told == "It replaced itself: lab.tasks.add ran under its id."
     reason = {"error_type": "ConnectionError", "error_message": "smtp 451"}
     assert seen == [{**reason, "retries": 0}, {**reason, "retries": 1}]
 
