@@ -126,6 +126,26 @@ class TaskRevoked(KimeraError):
         self.task_id = task_id
 
 
+class ResultUnknown(KimeraError):
+    """The remote task ended, and nobody can read what it returned.
+
+    It is not known to have failed, so it is neither repeated nor handled as a failure.
+
+    Attributes:
+        task_id: Id of the task.
+        task: Its full Celery name.
+        reason: Why the result is unknown, as a clause.
+    """
+
+    exit_code = 5
+
+    def __init__(self, task: str, task_id: str, reason: str) -> None:
+        super().__init__(f"{task} ended, and its result is unknown: {reason}")
+        self.task = task
+        self.task_id = task_id
+        self.reason = reason
+
+
 class TimeoutException(KimeraError):
     """A task did not finish in time; it continues remotely.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kimera_tui.cli.json_output.events import facts_of
+from kimera_tui.cli.json_output.events import facts_of, spawned_by
 from kimera_tui.cli.json_output.objects import RunReport, Step
 from kimera_tui.cli.output import data
 from kimera_tui.errors import KimeraError, UsageError
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from kimera_tui.runs.index import RunState
     from kimera_tui.runs.state import StepState
 
-EXIT_CODES = {"done": 0, "revoked": 4, "timed out": 3, "interrupted": 130}
+EXIT_CODES = {
+    "done": 0,
+    "revoked": 4,
+    "timed out": 3,
+    "ended, result unknown": 5,
+    "interrupted": 130,
+}
 """Exit codes by the state of a run; 1 for all others."""
 MAILBOX = 1_000_000
 """Maximum number of a run's events that a command buffers until it has ended."""
@@ -84,6 +90,7 @@ def report_of(run: RunState) -> dict[str, Any]:
                 result=step.result,
                 error=_error_of(step),
                 **facts_of(step),
+                **spawned_by(step),
             )
             for step in run.steps.values()
         ],

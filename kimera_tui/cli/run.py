@@ -79,8 +79,8 @@ class _Call:
 def run(**words: Any) -> None:
     """Run WORKFLOW (a file, or a name below workflows/) and print its result.
 
-    Exit codes: 0 done, 1 a task failed, 2 usage, 3 timed out, 4 revoked or cancelled, 69 broker
-    unreachable, 130 interrupted.
+    Exit codes: 0 done, 1 a task failed, 2 usage, 3 timed out, 4 revoked or cancelled, 5 ended
+    with a result that is unknown, 69 broker unreachable, 130 interrupted.
     """
     options = _Options(**words)
     if options.detach and (options.dry_run or options.from_failed):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kimera_tui.runs.state import StepState
 
 _SILENT = {"polled", "run", "forgotten", "released", "callback", "broker", "failed", "succeeded"}
-_STATUS = {3: "timed out", 4: "revoked"}
+_STATUS = {3: "timed out", 4: "revoked", 5: "ended, result unknown"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,8 @@ class _Call:
 def send(**words: Any) -> None:
     """Send TASK to FRIEND, wait, and print its result.
 
-    Exit codes: 0 done, 1 the task failed, 2 usage, 3 timed out, 4 revoked, 69 broker
-    unreachable, 130 interrupted.
+    Exit codes: 0 done, 1 the task failed, 2 usage, 3 timed out, 4 revoked, 5 ended with a result
+    that is unknown, 69 broker unreachable, 130 interrupted.
     """
     perform(_send(_Options(**words)), sends=True)
 
@@ -235,7 +235,7 @@ def _failed(error: KimeraError, options: _Options, watcher: _Watcher) -> int:
 
 
 def _print_end(options: _Options, watcher: _Watcher, end: dict[str, Any]) -> None:
-    from kimera_tui.cli.json_output.events import facts_of
+    from kimera_tui.cli.json_output.events import facts_of, spawned_by
     from kimera_tui.cli.json_output.objects import SendEnd
 
     run = watcher.run
@@ -246,6 +246,7 @@ def _print_end(options: _Options, watcher: _Watcher, end: dict[str, Any]) -> Non
         name=f"{options.friend}.{options.task}",
         warnings=watcher.warnings,
         **facts_of(watcher.step),
+        **spawned_by(watcher.step),
         **end,
     )
     data(document, as_json=True)

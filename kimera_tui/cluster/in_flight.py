@@ -111,6 +111,7 @@ class InFlight:
                 self._timed_out(flight)
             case (
                 e.Succeeded()
+                | e.EndedUnknown()
                 | e.Failed()
                 | e.RemotelyRevoked()
                 | e.Refused()

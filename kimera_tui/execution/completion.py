@@ -8,6 +8,7 @@ from typing import Any
 from kimera_tui.errors import (
     KimeraError,
     PublishUncertain,
+    ResultUnknown,
     TaskFailed,
     TaskRevoked,
     TimeoutException,
@@ -15,7 +16,7 @@ from kimera_tui.errors import (
 from kimera_tui.redaction import MASK
 from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
-from kimera_tui.values.placeholders import Withheld
+from kimera_tui.values.placeholders import UnknownResult, Withheld
 
 GIVEN_UP = "another branch failed"
 """Why a step is no longer sent although its run continues."""
@@ -41,6 +42,22 @@ class RunTimedOut(KimeraError):
     exit_code = 3
 
 
+class ResultNeeded(KimeraError):
+    """A step was not sent, because it needs a result that is unknown.
+
+    Attributes:
+        unknown: The stand-in for that result.
+        because: The reason, as a clause.
+    """
+
+    exit_code = 5
+
+    def __init__(self, name: str, unknown: UnknownResult) -> None:
+        self.unknown = unknown
+        self.because = f"{name} was not sent: {unknown.why}"
+        super().__init__(f"{self.because}.")
+
+
 def outcome_of(step: StepState) -> Any:
     """The result of a step that has ended; raises the error it ended with."""
     match step.status:
@@ -59,6 +76,8 @@ def outcome_of(step: StepState) -> Any:
             raise TimeoutException(step.name, step.friend, step.timeout or 0, step.task_id)
         case Status.UNCERTAIN:
             raise PublishUncertain(step.cause)
+        case Status.RESULT_UNKNOWN:
+            raise ResultUnknown(step.name, step.task_id, step.cause)
     raise KimeraError(step.cause)
 
 
@@ -85,4 +104,6 @@ def status_after(error: BaseException) -> Status:
             return Status.REVOKED
         case PublishUncertain():
             return Status.UNCERTAIN
+        case ResultUnknown() | ResultNeeded():
+            return Status.RESULT_UNKNOWN
     return Status.FAILED

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kimera_tui.execution.actions import Action
-from kimera_tui.execution.completion import RunStopped
+from kimera_tui.execution.completion import ResultNeeded, RunStopped
 from kimera_tui.runs.plan import Node
 
 
@@ -45,8 +45,16 @@ class Frame:
     @property
     def first_failure(self) -> Exception | None:
         """The earliest error of a branch that was not merely stopped."""
-        failures = (each for each in self.failures.values() if not isinstance(each, RunStopped))
+        stopped = (RunStopped, ResultNeeded)
+        failures = (each for each in self.failures.values() if not isinstance(each, stopped))
         return next(failures, None)
+
+    @property
+    def worst_failure(self) -> Exception:
+        """The error of the first branch that failed; one that lacked a result counts last."""
+        failures = [self.failures[index] for index in sorted(self.failures)]
+        real = (each for each in failures if not isinstance(each, ResultNeeded))
+        return next(real, failures[0])
 
     def is_below(self, other: Frame) -> bool:
         """Whether it is inside another frame."""

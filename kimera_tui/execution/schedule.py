@@ -15,13 +15,14 @@ from typing import Any
 from kimera_tui.documents.conditions import holds, say
 from kimera_tui.documents.document import Condition
 from kimera_tui.documents.references import TemplateError
-from kimera_tui.errors import KimeraError
+from kimera_tui.errors import KimeraError, ResultUnknown
 from kimera_tui.execution.actions import Action, Finish, GiveUp, Stop
 from kimera_tui.execution.attempts import Attempts, Step
-from kimera_tui.execution.completion import GIVEN_UP, RunStopped, RunTimedOut
+from kimera_tui.execution.completion import GIVEN_UP, ResultNeeded, RunStopped, RunTimedOut
 from kimera_tui.execution.frames import Agenda, Frame
 from kimera_tui.execution.skip import Skips
 from kimera_tui.execution.template_scope import NOTHING, Scope
+from kimera_tui.execution.unknown_results import STATUS, UnknownResults
 from kimera_tui.runs.events import StepIntended
 from kimera_tui.runs.plan import Node
 from kimera_tui.runs.recovery import Verdict
@@ -63,6 +64,7 @@ class Schedule:
     """Whether nothing more is sent in this phase."""
     attempts: Attempts = field(init=False)
     skips: Skips = field(init=False)
+    unknown: UnknownResults = field(init=False)
     _agenda: Agenda = field(default_factory=Agenda)
     _paras: dict[str, Frame] = field(default_factory=dict)
     _given_up: set[str] = field(default_factory=set)
@@ -77,6 +79,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         self.skips = Skips(self._agenda, self.recorded)
+        self.unknown = UnknownResults(self.scope, self.recorded)
         self.attempts = Attempts(
             self._agenda,
             self.scope,
@@ -191,13 +194,19 @@ class Schedule:
         self, node: Node, parent: Frame | None, index: int, upstream: Any, error: Exception | None
     ) -> None:
         """Begin a part of the tree, unless its condition does not hold."""
+        needed = self.unknown.needed_by_condition(node, upstream, self.verdicts)
         try:
-            wanted = self._wanted(node, upstream, error)
+            wanted = needed is not None or self._wanted(node, upstream, error)
         except TemplateError as error_in_condition:
             self.skips.skip(node, f"its condition cannot be evaluated: {error_in_condition}")
             self._child_failed(parent, index, error_in_condition)
             return
-        if not wanted:
+        if wanted and needed is None and node.task is not None:
+            needed = self.unknown.needed_by_task(node, upstream, self.verdicts)
+        if needed is not None:
+            self.skips.skip(node, f"{needed.unknown.why}, so it cannot be sent")
+            self._failed(Frame(node, parent, index, upstream, error), needed)
+        elif not wanted:
             self._child_done(parent, index, None)
         elif node.task is not None:
             self.attempts.begin(Step(node, parent, index, upstream, error, task=node.task))
@@ -215,20 +224,30 @@ class Schedule:
             self.skips.settled.add(path)
         else:
             self.skips.settled.discard(path)
-        if error is None:
+        if isinstance(error, ResultUnknown):  # not known to have failed
+            self.skips.skip_handlers(step.node, "only its result is unknown")
+            self._child_done(step.parent, step.index, self.unknown.note(step, error))
+        elif error is None:
             self._done(step, result)
         else:
             self._failed(step, error)
 
     def _done(self, frame: Frame, result: Any) -> None:
         self.scope.note(frame.node.id, result, "done")
-        for handler in frame.node.handlers:
-            self.skips.skip(handler, "nothing went wrong", not_needed=True)
+        self.skips.skip_handlers(frame.node, "nothing went wrong")
         self._child_done(frame.parent, frame.index, result)
 
     def _failed(self, frame: Frame, error: Exception) -> None:
         if isinstance(error, RunStopped):
             self._child_failed(frame.parent, frame.index, error)
+            return
+        if isinstance(error, ResultNeeded):
+            self.skips.skip_handlers(frame.node, "only a result is unknown")
+            self.scope.note(frame.node.id, error.unknown, STATUS)
+            if frame.node.rules.goes_on:
+                self._child_done(frame.parent, frame.index, error.unknown)
+            else:
+                self._child_failed(frame.parent, frame.index, error)
             return
         self.scope.note(frame.node.id, None, "failed")
         frame.caught, frame.running = error, frame.node.handlers
@@ -300,7 +319,7 @@ class Schedule:
     def _para_over(self, para: Frame) -> None:
         if para.failures:
             first = para.first_failure if para.node.rules.fail_fast else None
-            self._failed(para, first or para.failures[min(para.failures)])
+            self._failed(para, first or para.worst_failure)
         elif para.node.rules.gather == "dict":
             names = (child.id for child in para.node.children)
             self._done(para, dict(zip(names, para.results, strict=True)))
@@ -326,7 +345,8 @@ class Schedule:
             self._final_error = error
         if self.phase == len(self.plan.finals) or (self.phase > 0 and self.halted):
             result, error = self._main
-            self._agenda.actions.append(Finish(result, error or self._final_error))
+            error = error or self._final_error or self.unknown.error
+            self._agenda.actions.append(Finish(self.unknown.without(result), error))
             return
         upstream = NOTHING if self.phase == 0 or error is not None else result
         self.phase, self.halted = self.phase + 1, False

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from kimera_tui.errors import TaskRevoked
 from kimera_tui.execution.actions import Skip
-from kimera_tui.execution.completion import RunStopped
+from kimera_tui.execution.completion import ResultNeeded, RunStopped
 from kimera_tui.execution.frames import Agenda
 from kimera_tui.runs.plan import Node, PlannedTask, is_handler
 from kimera_tui.runs.state import StepState
@@ -47,8 +47,15 @@ class Skips:
         because = f"{name} was revoked" if revoked else f"upstream {name} failed"
         if isinstance(error, RunStopped):
             because, revoked = error.because, True
+        if isinstance(error, ResultNeeded):
+            because = error.because
         for node in later:
             self.skip(node, because, unreachable=revoked)
+
+    def skip_handlers(self, node: Node, because: str) -> None:
+        """Skip the error handlers of a part that did not fail."""
+        for handler in node.handlers:
+            self.skip(handler, because, not_needed=True)
 
     def skip(
         self, node: Node, because: str, *, unreachable: bool = False, not_needed: bool = False

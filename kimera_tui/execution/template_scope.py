@@ -11,6 +11,7 @@ from kimera_tui.documents.references import render
 from kimera_tui.errors import (
     KimeraError,
     PublishUncertain,
+    ResultUnknown,
     TaskFailed,
     TaskRevoked,
     TimeoutException,
@@ -98,7 +99,7 @@ class Scope:
 def error_name(error: Exception) -> str:
     """The name of an error in ``error.type`` and, for a task's error, in ``retry.on``.
 
-    ``NotSent`` and ``Uncertain`` are never retried.
+    ``NotSent``, ``Uncertain`` and ``ResultUnknown`` are never retried.
     """
     match error:
         case TaskFailed():
@@ -109,6 +110,8 @@ def error_name(error: Exception) -> str:
             return "TIMEOUT"
         case PublishUncertain():
             return "Uncertain"
+        case ResultUnknown():
+            return "ResultUnknown"
         case KimeraError():
             return "NotSent"
     return type(error).__name__

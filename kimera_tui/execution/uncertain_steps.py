@@ -36,6 +36,9 @@ class Doubt:
             return f"{named} ({step.status}) will be searched for before it is resent."
         if self.fate.what == "in flight":
             return f"{named} has not ended ({self.fate.why}): resent now, it would run twice."
+        if self.fate.what == "ran":
+            why = f": {self.fate.why}" if self.fate.why else ""
+            return f"{named} ran (its result is unknown{why}): resent, it runs twice."
         return f"{named} may have run ({self.fate.why}): resent, it may run twice."
 
 

@@ -9,23 +9,32 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kimera_tui.errors import ResultAtRisk, TaskFailed, TaskRevoked, TimeoutException
+from kimera_tui.errors import (
+    ResultAtRisk,
+    ResultUnknown,
+    TaskFailed,
+    TaskRevoked,
+    TimeoutException,
+)
 from kimera_tui.process.call import Callback, Overtime
 from kimera_tui.process.engine import Engine
 from kimera_tui.process.events import (
     CallbackFailed,
     CallbackFinished,
     CallbackStarted,
+    EndedUnknown,
     Failed,
     FinishedLate,
+    Noticed,
     RemotelyRevoked,
+    Spawned,
     Succeeded,
     TimedOut,
     WatchStopped,
 )
 from kimera_tui.process.loop.bus import Emitter
 from kimera_tui.process.loop.deadlines import Deadlines
-from kimera_tui.process.outcome import REVOKED, SUCCESS, Outcome
+from kimera_tui.process.outcome import ENDED, REVOKED, SUCCESS, Outcome
 
 MIN_EXTENSION = 0.5
 """The shortest extension of a wait by an outage, in seconds."""
@@ -72,6 +81,7 @@ class ResultWaiter:
         Raises:
             TaskFailed: the task raised.
             TaskRevoked: it was revoked.
+            ResultUnknown: it ended, and its result cannot be read.
             TimeoutException: it did not end in time; a late end is still announced.
         """
         outcome = pending.outcome
@@ -112,40 +122,66 @@ class ResultWaiter:
         self.emitter.emit(WatchStopped(at=self.emitter.now(), task_id=pending.task_id))
 
     async def _ended(self, pending: PendingTask, outcome: Outcome) -> Any:
-        at, task_id = self.emitter.now(), pending.task_id
         done_at = outcome.done_at if pending.adopted else None
-        if outcome.state == SUCCESS:
-            if self.emitter.has_listeners:
-                self.emitter.emit(
-                    Succeeded(at=at, task_id=task_id, result=outcome.result, done_at=done_at)
-                )
-            try:
-                await self._call_back(pending, outcome.result)
-            except (ResultAtRisk, asyncio.CancelledError):
-                raise  # the result is not safe yet, so it stays in the backend
-            except BaseException:
-                pending.engine.releaser.release(task_id)
-                raise
+        if outcome.name not in ("", pending.task):
+            text = f"It replaced itself: {outcome.name} ran under its id."
+            self.emitter.emit(
+                Noticed(at=self.emitter.now(), task_id=pending.task_id, text=text, against=False)
+            )
+        if outcome.state != SUCCESS:
+            raise self._without_result(pending, outcome, done_at)
+        task_id = pending.task_id
+        if self.emitter.has_listeners:
+            at = self.emitter.now()
+            if children := outcome.children:
+                total = outcome.children_total
+                self.emitter.emit(Spawned(at=at, task_id=task_id, children=children, total=total))
+            self.emitter.emit(
+                Succeeded(at=at, task_id=task_id, result=outcome.result, done_at=done_at)
+            )
+        try:
+            await self._call_back(pending, outcome.result)
+        except (ResultAtRisk, asyncio.CancelledError):
+            raise  # the result is not safe yet, so it stays in the backend
+        except BaseException:
             pending.engine.releaser.release(task_id)
-            return outcome.result
+            raise
+        pending.engine.releaser.release(task_id)
+        return outcome.result
+
+    def _without_result(
+        self, pending: PendingTask, outcome: Outcome, done_at: float | None
+    ) -> TaskFailed | TaskRevoked | ResultUnknown:
+        """Announce any other end and return its error; what is stored stays, as evidence."""
+        at, task_id, reason = self.emitter.now(), pending.task_id, outcome.error_message
         if outcome.state == REVOKED:
-            reason = outcome.error_message
             self.emitter.emit(
                 RemotelyRevoked(at=at, task_id=task_id, reason=reason, done_at=done_at)
             )
-            raise TaskRevoked(pending.task, task_id, reason)
-        error = (outcome.error_type, outcome.error_message, outcome.traceback)
+            return TaskRevoked(pending.task, task_id, reason)
+        if outcome.state == ENDED:
+            pending.engine.watcher.unwatch(task_id)
+            self.emitter.emit(
+                EndedUnknown(
+                    at=at,
+                    task_id=task_id,
+                    reason=reason,
+                    done_at=done_at,
+                    source=outcome.source,
+                )
+            )
+            return ResultUnknown(pending.task, task_id, reason)
         self.emitter.emit(
             Failed(
                 at=at,
                 task_id=task_id,
                 error_type=outcome.error_type,
-                error_message=outcome.error_message,
+                error_message=reason,
                 traceback=outcome.traceback,
                 done_at=done_at,
             )
         )
-        raise TaskFailed(pending.task, task_id, *error)
+        return TaskFailed(pending.task, task_id, outcome.error_type, reason, outcome.traceback)
 
     async def _call_back(self, pending: PendingTask, result: Any) -> None:
         if pending.callback is not None:
@@ -214,7 +250,8 @@ class ResultWaiter:
         """Announce the end of a task that timed out; its result stays in the backend."""
         outcome = await pending.outcome
         pending.engine.watcher.unwatch(pending.task_id)
-        error = f"{outcome.error_type}: {outcome.error_message}" if outcome.error_type else ""
+        error = outcome.error_message
+        error = f"{outcome.error_type}: {error}" if outcome.error_type else error
         self.emitter.emit(
             FinishedLate(
                 at=self.emitter.now(),

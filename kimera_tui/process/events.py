@@ -127,6 +127,7 @@ class StateSeen(TaskEvent):
 
     state: str
     meta: Any = None
+    """Of a RETRY ``error_type``, ``error_message`` and, if known, ``retries`` made before it."""
     source: str = "backend"
     """Its source: the result ``backend``, a worker's ``event``, or ``inspect``."""
 
@@ -138,6 +139,16 @@ class Succeeded(TaskEvent):
     result: Any
     done_at: float | None = None
     """When the worker finished it, by the worker's clock; set for adopted tasks only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spawned(TaskEvent):
+    """The task had sent other tasks; told just before its success."""
+
+    children: Sequence[str]
+    """Their ids, at most a hundred."""
+    total: int
+    """How many there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +172,18 @@ class RemotelyRevoked(TaskEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndedUnknown(TaskEvent):
+    """The task ended, and nobody can read what it returned; its callbacks are not called."""
+
+    reason: str
+    """Why the result is unknown, as a clause."""
+    done_at: float | None = None
+    """When the worker finished it, by the worker's clock; set for adopted tasks only."""
+    source: str = "backend"
+    """Who told the end; see ``StateSeen``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimedOut(TaskEvent):
     """The wait timed out; the task may still be running."""
 
@@ -172,8 +195,10 @@ class FinishedLate(TaskEvent):
     """A task ended after its wait had timed out."""
 
     state: str
+    """SUCCESS, FAILURE, REVOKED, or ENDED with a result that is unknown."""
     result: Any = None
     error: str = ""
+    """Its exception; for ENDED why the result is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

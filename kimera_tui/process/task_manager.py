@@ -198,6 +198,7 @@ class TaskManager:
         Raises:
             TaskFailed: the task raised.
             TaskRevoked: it was revoked.
+            ResultUnknown: it ended, and its result cannot be read.
             TimeoutException: it did not end in time.
             KimeraError: what ``send_async`` raises.
         """

@@ -7,10 +7,11 @@ from typing import Any
 
 from kimera_tui.cluster.events import BrokerChanged
 from kimera_tui.process import events as e
+from kimera_tui.process.outcome import ENDED
 from kimera_tui.redaction import by_place, redact, redact_text
 from kimera_tui.runs import events as r
 from kimera_tui.runs.observed import observation
-from kimera_tui.runs.state import progress_of
+from kimera_tui.runs.state import progress_of, retry_text
 from kimera_tui.runs.status import Status
 from kimera_tui.safetext import compact, safe, trimmed
 
@@ -71,7 +72,7 @@ def _state(event: e.StateSeen) -> Words:
         case "STARTED":
             return "started", "active", f"on {safe(worker, 80)}" if worker else "by a worker"
         case "RETRY":
-            return "retry", "warning", "failed; its worker will retry it"
+            return "retry", "warning", _quote(retry_text(event.meta), 300)
     if (progress := progress_of(event.meta)) is not None:
         done, total = progress
         return "progress", "active", f"{safe(event.state, 40)} {done:g}/{total:g}"
@@ -90,7 +91,20 @@ def _failed(event: e.Failed) -> Words:
     return "failed", "bad", f"{safe(event.error_type, 80)}: {_quote(event.error_message, 300)}"
 
 
+def _unknown(event: e.EndedUnknown) -> Words:
+    return "ended", "warning", f"its result is unknown: {_quote(event.reason, 300)}"
+
+
+def _spawned(event: e.Spawned) -> Words:
+    shown = ", ".join(safe(each, 80) for each in event.children[:3])
+    more = ", ..." if event.total > 3 else ""
+    return "spawned", "key", f"{event.total:,} task{'s' * (event.total != 1)}: {shown}{more}"
+
+
 def _late(event: e.FinishedLate) -> Words:
+    if event.state == ENDED:
+        why = _quote(event.error, 200)
+        return "late", "warning", f"finished late: it ended, and its result is unknown: {why}"
     end = _quote(event.error, 200) or compact(redact(trimmed(event.result)))
     return "late", "warning", f"finished late: {safe(event.state, 40)} {end}"
 
@@ -175,6 +189,8 @@ _TEXTS: dict[type[Any], Callable[[Any], Words]] = {
     e.Succeeded: lambda event: ("succeeded", "good", compact(redact(trimmed(event.result)))),
     e.Failed: _failed,
     e.RemotelyRevoked: _revoked,
+    e.EndedUnknown: _unknown,
+    e.Spawned: _spawned,
     e.TimedOut: lambda event: ("timed out", "warning", f"no result after {event.seconds:g} s"),
     e.FinishedLate: _late,
     e.WatchStopped: lambda event: ("stopped", "warning", "its console stopped waiting for it"),

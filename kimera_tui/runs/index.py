@@ -52,6 +52,7 @@ _WORST = (
     Status.TIMED_OUT,
     Status.REVOKED,
     Status.INTERRUPTED,
+    Status.RESULT_UNKNOWN,
     Status.FINISHED_LATE,
     Status.UNREACHABLE,
     Status.SKIPPED,

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from kimera_tui.errors import BrokerUnavailable, KimeraError, RunTaken, UsageError
 from kimera_tui.process.adoption import Traces
-from kimera_tui.process.outcome import REVOKED, SUCCESS, Outcome
+from kimera_tui.process.outcome import ENDED, REVOKED, SUCCESS, Outcome
 from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.process.task_search import Held, InQueue, Place, Whereabouts, WithWorker
 from kimera_tui.runs.events import StepIntended
@@ -30,8 +30,14 @@ INQUIRY_SECONDS = 60.0
 """How long broker, backend and workers may take to say what became of an earlier run's steps."""
 RESULTS_KEPT = 86_400.0
 """Seconds for which backends keep results by default."""
-_END_UNKNOWN = (Status.UNCERTAIN, Status.TIMED_OUT, Status.INTERRUPTED)
-"""Ended states in which the task may still run, or have run since."""
+_END_UNKNOWN = (
+    Status.UNCERTAIN,
+    Status.TIMED_OUT,
+    Status.FINISHED_LATE,
+    Status.INTERRUPTED,
+    Status.RESULT_UNKNOWN,
+)
+"""Ended states in which the task may still run, or has run without its result being used."""
 
 Intended = tuple[StepState, StepIntended]
 """A step with what was to be sent for it."""
@@ -202,16 +208,17 @@ def _may_be_found(step: StepState, traces: Traces) -> bool:
 class Fate:
     """What became of a step of an earlier run."""
 
-    what: Literal["done", "failed", "never sent", "in flight", "unknown"]
-    """``failed`` includes revoked. ``in flight``: it is queued, held or running now."""
+    what: Literal["done", "failed", "never sent", "in flight", "ran", "unknown"]
+    """``failed`` includes revoked. ``in flight``: it is queued, held or running now. ``ran``: it
+    ended, and its result is unknown."""
     why: str = ""
-    """Where it is, or why its fate is unknown."""
+    """Where it is, or why its fate or its result is unknown."""
     result: Any = None
 
     @property
     def may_run_twice(self) -> bool:
         """Whether the task may run a second time if the step is sent again."""
-        return self.what in ("in flight", "unknown")
+        return self.what in ("in flight", "ran", "unknown")
 
 
 Fates = Mapping[str, Fate]
@@ -257,6 +264,8 @@ def _fate(
         return _fate_of_ended(outcome, intent)
     if found is not None and step.task_id in found.ended:
         return Fate("in flight", "it has just ended")
+    if step.status is Status.RESULT_UNKNOWN:
+        return Fate("ran", step.cause)
     verdict = judge(step, intent, traces, found, now)
     if verdict.what == "publish":
         return Fate("never sent")
@@ -264,6 +273,8 @@ def _fate(
 
 
 def _fate_of_ended(outcome: Outcome, intent: StepIntended) -> Fate:
+    if outcome.state == ENDED:
+        return Fate("ran", outcome.error_message)
     if outcome.state != SUCCESS:
         return Fate("failed")
     if not is_whole(intent.args, intent.kwargs):  # its secret is not known here, to be masked

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kimera_tui.process import events as e
+from kimera_tui.process.outcome import ENDED
 from kimera_tui.redaction import redact_text
 from kimera_tui.runs.events import (
     ResultKept,
@@ -93,6 +94,10 @@ class StepState:
     """Whether an operator asked to revoke it; it may go on."""
     released: bool = False
     """Whether its result was removed from the backend."""
+    children: Sequence[str] = ()
+    """Ids of the tasks that its task spawned, at most a hundred."""
+    children_total: int = 0
+    """How many it spawned."""
     attempt: int = 1
     """Counts from 1."""
     next_try: float | None = None
@@ -157,6 +162,8 @@ def fold(step: StepState, event: StepEvent) -> StepState:
             return step if step.status.ended else _handed_over(step, event)
         case e.Polled():
             return replace(step, polls=event.attempt)
+        case e.Spawned():
+            return replace(step, children=event.children, children_total=event.total)
         case e.Forgotten():
             return replace(step, released=True)
         case e.RevokeSent() if event.asked:
@@ -200,10 +207,7 @@ def _fold_open(step: StepState, event: StepEvent) -> StepState:
         case e.Adopted():
             return _adopted(step, event)
         case e.Refused():
-            status = Status.UNCERTAIN if event.uncertain else Status.FAILED
-            error_type = "Uncertain" if event.uncertain else "NotSent"
-            step = replace(step, error_type=error_type, error_message=event.reason)
-            return _enter(step, status, event, event.reason)
+            return _refused(step, event)
         case e.StateSeen():
             return _state_seen(step, event)
         case e.Observed():
@@ -223,6 +227,8 @@ def _fold_open(step: StepState, event: StepEvent) -> StepState:
             return _ended(step, Status.FAILED, event, _failure_cause(event))
         case e.RemotelyRevoked():
             return _ended(step, Status.REVOKED, event, event.reason or "revoked")
+        case e.EndedUnknown():
+            return _ended(step, Status.RESULT_UNKNOWN, event, event.reason, event.source)
         case e.TimedOut():
             return _timed_out(step, event)
         case e.WatchStopped():
@@ -274,6 +280,13 @@ def _observed_late(step: StepState, event: e.Observed) -> StepState:
     )
 
 
+def _refused(step: StepState, event: e.Refused) -> StepState:
+    status = Status.UNCERTAIN if event.uncertain else Status.FAILED
+    error_type = "Uncertain" if event.uncertain else "NotSent"
+    step = replace(step, error_type=error_type, error_message=event.reason)
+    return _enter(step, status, event, event.reason)
+
+
 def _timed_out(step: StepState, event: e.TimedOut) -> StepState:
     age = max(0.0, event.at - step.since)
     known = LastKnown(step.status, step.cause, step.source, step.since, age)
@@ -301,6 +314,8 @@ def _retried(step: StepState, event: StepRetried) -> StepState:
         released=False,
         worker="",
         last_known=None,
+        children=(),
+        children_total=0,
     )
     return _enter(step, Status.RETRYING, event, f"attempt {event.attempt}: {event.because}")
 
@@ -350,10 +365,14 @@ def _enter(
 
 
 def _ended(
-    step: StepState, status: Status, event: e.Succeeded | e.Failed | e.RemotelyRevoked, cause: str
+    step: StepState,
+    status: Status,
+    event: e.Succeeded | e.Failed | e.RemotelyRevoked | e.EndedUnknown,
+    cause: str,
+    source: str = "backend",
 ) -> StepState:
     """The step with its end, which may lie before the time at which it was adopted."""
-    step = _enter(step, status, event, cause, "backend")
+    step = _enter(step, status, event, cause, source)
     done_at, adopted = event.done_at, step.adopted_at
     if done_at is None or adopted is None or done_at >= adopted:
         return step
@@ -383,7 +402,7 @@ def _state_seen(step: StepState, event: e.StateSeen) -> StepState:
         case "REVOKED":  # any worker may have stored it: not an end yet
             return replace(step, cause="revoked, says the result backend; not confirmed yet")
         case "RETRY":
-            return _enter(step, Status.RETRYING, event, "its worker will retry it", event.source)
+            return _enter(step, Status.RETRYING, event, retry_text(event.meta), event.source)
     step = replace(step, progress=progress_of(event.meta), started_at=step.started_at or event.at)
     cause = "" if event.state == "PROGRESS" else event.state
     return _enter(step, Status.PROGRESS, event, cause, event.source)
@@ -414,6 +433,8 @@ def revived(step: StepState, at: float) -> StepState:
 
 def _finished_late(step: StepState, event: e.FinishedLate) -> StepState:
     cause = event.error or f"ended with {event.state} after its timeout"
+    if event.state == ENDED:
+        cause = f"it ended, and its result is unknown: {event.error}"
     step = replace(step, result=event.result, error_message=event.error)
     return _enter(step, Status.FINISHED_LATE, event, cause, "backend")
 
@@ -436,6 +457,17 @@ def _failure_cause(event: e.Failed) -> str:
 def _redacted(cause: str) -> str:
     """A cause without secrets; it may quote a task or a server."""
     return redact_text(cause[:_LONGEST_CAUSE])
+
+
+def retry_text(meta: Any) -> str:
+    """What failed and that it is retried, from the meta of a RETRY."""
+    told = meta if isinstance(meta, Mapping) else {}
+    kind, message, retries = (told.get(name) for name in ("error_type", "error_message", "retries"))
+    which = f"try {retries + 1} " if isinstance(retries, int) else ""
+    if not isinstance(kind, str) or not kind:
+        return f"{which}failed; its worker will retry it" if which else "its worker will retry it"
+    error = f"{kind}: {message}" if message else kind
+    return f"{which}failed with {error}; its worker will retry it"
 
 
 def worker_of(meta: Any) -> str:

@@ -44,9 +44,12 @@ class Status(StrEnum):
     """Its timeout passed without an end being seen. The task may still be running."""
     FINISHED_LATE = "finished late"
     """It had timed out, and then the backend returned its end."""
+    RESULT_UNKNOWN = "ended, result unknown"
+    """The backend stores its end in a form that is not read, or its worker reported the end of a
+    task whose result is stored nowhere. Nothing says that it failed."""
     SKIPPED = "skipped"
-    """It will not be sent: a step upstream failed, timed out or is uncertain, or its condition
-    could not be evaluated."""
+    """It will not be sent: a step upstream failed, timed out or is uncertain, it needs a result
+    that is unknown, or its condition could not be evaluated."""
     UNREACHABLE = "unreachable"
     """It will not be sent, and not because of an upstream failure: a step upstream was revoked, the
     run was cancelled or timed out, or its para gave up when another branch failed."""
@@ -67,6 +70,11 @@ class Status(StrEnum):
         return self in _ENDED
 
     @property
+    def short(self) -> str:
+        """Its name in lists and searches."""
+        return "unknown result" if self is Status.RESULT_UNKNOWN else self.value
+
+    @property
     def bad(self) -> bool:
         """Whether it ended other than as intended."""
         return self in _ENDED and self not in (Status.DONE, Status.NOT_NEEDED)
@@ -79,6 +87,7 @@ _ENDED = frozenset(
         Status.REVOKED,
         Status.TIMED_OUT,
         Status.FINISHED_LATE,
+        Status.RESULT_UNKNOWN,
         Status.SKIPPED,
         Status.UNREACHABLE,
         Status.UNCERTAIN,

@@ -61,6 +61,16 @@ class TooLarge(NotKept):
         return new
 
 
+class UnknownResult(NotKept):
+    """Stands for the result of a step that ended and whose result is unknown."""
+
+    __slots__ = ()
+
+    def __new__(cls, step: str) -> Self:
+        """A stand-in for the result of the step of that name."""
+        return super().__new__(cls, "(unknown)", f"step {step} ended and its result is unknown")
+
+
 class Opaque(NotKept):
     """Stands for an object that isn't JSON-serializable; reads as its ``repr``."""
 

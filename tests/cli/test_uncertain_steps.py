@@ -30,6 +30,7 @@ friends:
   echo: {route: echo, queue: echo}
   far: {route: echo, queue: far-away}
 """
+UNKNOWN = e.EndedUnknown(at=0, task_id="", reason="the stored result seems to be a pickle")
 UNCERTAIN = e.Refused(at=0, task_id="", reason="may or may not be queued", uncertain=True)
 TIMED_OUT = e.TimedOut(at=0, task_id="", seconds=3)
 
@@ -120,7 +121,9 @@ def newest(run: Run, lab: Lab) -> dict[str, Any]:
     return json.loads(run("runs", "--json", **lab.where).stdout.splitlines()[0])
 
 
-@pytest.mark.parametrize("end", [UNCERTAIN, TIMED_OUT], ids=["uncertain", "timed out"])
+@pytest.mark.parametrize(
+    "end", [UNCERTAIN, TIMED_OUT, UNKNOWN], ids=["uncertain", "timed out", "result unknown"]
+)
 def test_what_turns_out_done_is_reused(run: Run, lab: Lab, end: e.TaskEvent) -> None:
     lab.wrote(end=end)
     lab.publish()
@@ -152,6 +155,27 @@ def test_what_is_still_queued_is_not_sent_a_second_time(run: Run, lab: Lab, way:
     assert "--send-again s1" in done.stderr
     assert lab.client.llen("far-away") == 1
     assert newest(run, lab)["run"] == "r"
+
+
+PICKLED = b"\x80\x02}q\x00(X\x06\x00\x00\x00statusq\x01X\x07\x00\x00\x00SUCCESSq\x02u."
+
+
+def test_what_ran_without_a_known_result_is_not_sent_a_second_time(run: Run, lab: Lab) -> None:
+    lab.wrote(end=UNKNOWN)
+    key = f"celery-task-meta-{lab.task_id}"
+    for stored in (b"", PICKLED):
+        lab.client.set(key, stored)
+        done = run("replay", "r", "--from-failed", **lab.where)
+        assert done.returncode == 2
+        assert "Step `s1` ran (its result is unknown: " in done.stderr
+        assert "the stored result seems to be a pickle" in done.stderr
+        assert "resent, it runs twice. Nothing was sent." in done.stderr
+        assert "--send-again s1" in done.stderr
+    lab.client.delete(key)
+    assert newest(run, lab)["run"] == "r"
+    allowed = run("replay", "r", "--from-failed", "--send-again", "s1", "--json", **lab.where)
+    assert allowed.returncode == 0, allowed.stderr
+    assert results(allowed) == SENT
 
 
 def test_what_nothing_can_tell_is_left_to_the_operator(run: Run, lab: Lab) -> None:

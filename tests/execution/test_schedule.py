@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kimera_tui.errors import PublishUncertain, TaskFailed, TaskRevoked
+from kimera_tui.errors import PublishUncertain, ResultUnknown, TaskFailed, TaskRevoked
 from kimera_tui.execution.actions import (
     Action,
     Adopt,
@@ -24,9 +24,10 @@ from kimera_tui.execution.actions import (
     Skip,
     Stop,
 )
-from kimera_tui.execution.completion import GIVEN_UP, RunStopped, RunTimedOut
+from kimera_tui.execution.completion import GIVEN_UP, ResultNeeded, RunStopped, RunTimedOut
 from kimera_tui.execution.schedule import Schedule
 from kimera_tui.execution.template_scope import Scope
+from kimera_tui.execution.unknown_results import unknown_in
 from kimera_tui.process import events as e
 from kimera_tui.runs.events import (
     RunEnded,
@@ -93,7 +94,13 @@ def handled(part: Part, *handlers: Part) -> Part:
 RETRIES = st.none() | st.builds(
     RetryRule, most=st.integers(1, 2), delay=st.sampled_from([0.0, 5.0])
 )
-TASK_RULES = st.builds(Rules, retry=RETRIES, goes_on=st.booleans(), idempotent=st.booleans())
+TASK_RULES = st.builds(
+    Rules,
+    retry=RETRIES,
+    goes_on=st.booleans(),
+    idempotent=st.booleans(),
+    passing=st.sampled_from(["auto", "auto", "first", "none"]),
+)
 CHAIN_RULES = st.builds(Rules, goes_on=st.booleans())
 PARA_RULES = st.builds(
     Rules,
@@ -276,6 +283,13 @@ class World:
                 self._doubt(task_id)
         self.schedule.attempts.failed(path, errors[how])
 
+    def lose(self, path: str) -> None:
+        """The task of a step ends, and nobody can read its result: it is never sent again."""
+        task_id = self.in_flight.pop(path)
+        self._over.add(path)
+        self._tell(e.EndedUnknown, task_id, reason="it is a pickle")
+        self.schedule.attempts.failed(path, ResultUnknown("lab.step", task_id, "it is a pickle"))
+
     def decide(self, path: str, what: Any) -> None:
         decided = StepDecided(at=self.now, run_id=RUN, path=path, what=what, by="ann", result=1)
         self.events.append(decided)
@@ -361,9 +375,12 @@ def play(
         move, path = data.draw(st.sampled_from(moves))
         match move:
             case "end":
-                how = data.draw(st.sampled_from(["done", "done", "failed", "revoked", "uncertain"]))
+                hows = ["done", "done", "failed", "revoked", "uncertain", "unknown"]
+                how = data.draw(st.sampled_from(hows))
                 if how == "done":
                     world.succeed(path)
+                elif how == "unknown":
+                    world.lose(path)
                 else:
                     world.fail(path, how)
             case "give up":
@@ -401,6 +418,8 @@ def test_every_plan_ends_and_sends_each_attempt_once(
     world = World(plan, asks=asks)
     play(world, data)
     run = world.folded()
+    assert world.finish is not None
+    assert unknown_in(world.finish.result) is None
     left = {Status.INTERRUPTED} if world.giving_up else set()
     for path, step in run.steps.items():
         assert step.status.ended or step.status in left, f"{path or 'root'} is {step.status}"
@@ -589,3 +608,158 @@ def test_a_chain_of_thousands_needs_no_recursion() -> None:
     index.apply_all([*world.events, RunEnded(at=world.now, run_id=RUN)])
     again = Schedule(plan, Scope(), lambda: "x", index.runs[RUN].steps)
     assert again.todo(world.now) == [Finish("4999")]
+
+
+# --- a result that is unknown ---------------------------------------------------------------------
+
+LOST = "step s0 ended and its result is unknown"
+
+
+def with_when(part: Part, **when: Any) -> Part:
+    return replace(part, rules=replace(part.rules, when=when))
+
+
+def looking_up(*args: Any, **kwargs: Any) -> Node:
+    """A chain whose second step looks something up, and takes nothing from the first."""
+    node = planned(chain(task(), task(passing="none", templated=True)))
+    first, second = node.children
+    assert second.task is not None
+    called = replace(second.task, args=args, kwargs=kwargs)
+    return replace(node, children=(first, replace(second, task=called)))
+
+
+@pytest.mark.parametrize("passing", ["auto", "first", "payload"])
+def test_a_step_that_is_fed_by_an_unknown_result_is_skipped_and_says_why(passing: Any) -> None:
+    world = World(planned(chain(task(), task(passing=passing), task(passing="none"))))
+    world.lose("0")
+    first, second, finish = world.schedule.todo(world.now)
+    assert first == Skip("1", f"{LOST}, so it cannot be sent")
+    assert second == Skip("2", f"s1 was not sent: {LOST}")
+    assert isinstance(finish, Finish)
+    assert isinstance(finish.error, ResultNeeded)
+    assert str(finish.error) == f"s1 was not sent: {LOST}."
+    assert finish.error.exit_code == 5
+
+
+def test_a_step_that_needs_nothing_of_it_goes_on_and_the_run_tells_it_at_the_end() -> None:
+    world = World(planned(chain(task(), task(passing="none"))))
+    world.lose("0")
+    world.turn()
+    assert list(names(world)) == ["1"]
+    world.succeed("1")
+    (finish,) = world.schedule.todo(world.now)
+    assert isinstance(finish, Finish)
+    assert isinstance(finish.error, ResultUnknown)
+
+
+@pytest.mark.parametrize(
+    "looked_up",
+    ["${{ steps.s0.result }}", "${{ steps.s0.result.rows[0] | default(0) }}", "${{ prev }}",
+     "a text with ${{ steps['s0']['result'] }}", "${{ steps | length }}"],
+)  # fmt: skip
+def test_what_looks_it_up_is_skipped(looked_up: str) -> None:
+    world = World(looking_up(kind={"deep": [looked_up]}))
+    world.lose("0")
+    assert world.schedule.todo(world.now)[0] == Skip("1", f"{LOST}, so it cannot be sent")
+
+
+@pytest.mark.parametrize("looked_up", ["${{ steps.s0.status }}", "${{ run.id }}", "$${{ prev }}"])
+def test_what_looks_up_something_else_is_sent(looked_up: str) -> None:
+    world = World(looking_up(looked_up))
+    world.lose("0")
+    world.turn()
+    assert list(names(world)) == ["1"]
+    assert world.schedule.scope.steps["s0"]["status"] == "unknown"
+
+
+def test_a_condition_on_it_cannot_be_told() -> None:
+    condition = {"ref": "steps.s0.result", "eq": 1}
+    world = World(planned(chain(task(), with_when(chain(task(passing="none")), **condition))))
+    world.lose("0")
+    assert world.schedule.todo(world.now)[0] == Skip("1/0", f"{LOST}, so it cannot be sent")
+
+
+def test_a_condition_on_its_status_can() -> None:
+    condition = {"ref": "steps.s0.status", "eq": "unknown"}
+    world = World(planned(chain(task(), with_when(task(passing="none"), **condition))))
+    world.lose("0")
+    world.turn()
+    assert list(names(world)) == ["1"]
+
+
+@pytest.mark.parametrize("rules", [{}, {"idempotent": True}, {"fail_fast": True}])
+def test_it_is_neither_sent_again_nor_handled_nor_does_a_para_give_up(rules: Any) -> None:
+    fast = rules.pop("fail_fast", False)
+    first = handled(task(retry=RetryRule(3, delay=0.0), **rules), task())
+    plan = planned(handled(para(first, task(), fail_fast=fast), task()), finals=[task()])
+    world = World(plan)
+    world.lose("0")
+    assert world.schedule.todo(world.now) == [
+        Skip("0/e/0", "only its result is unknown", not_needed=True)
+    ]
+    world.succeed("1")
+    world.turn()
+    assert list(names(world)) == ["f/0"]
+    world.succeed("f/0")
+    world.turn()
+    assert world.finish is not None
+    assert isinstance(world.finish.error, ResultUnknown)
+    assert world.folded().steps["e/0"].status is Status.NOT_NEEDED
+
+
+def test_a_branch_that_lacks_a_result_is_no_failure_and_a_failure_comes_first() -> None:
+    plan = handled(para(chain(task(), task()), task(), task(), fail_fast=True), task())
+    world = World(planned(plan))
+    world.lose("0/0")
+    world.turn()
+    assert list(names(world)) == ["1", "2"]
+    world.fail("2", "failed")
+    world.turn()
+    assert "" in world.giving_up
+    world.end_giving_up("")
+    world.turn()
+    (action,) = names(world)
+    assert action == "e/0"
+    world.succeed("e/0")
+    world.turn()
+    assert world.finish is not None
+    assert isinstance(world.finish.error, TaskFailed)
+
+
+def test_what_comes_after_a_para_needs_the_results_of_all_branches() -> None:
+    world = World(planned(chain(para(task(), task()), task())))
+    world.succeed("0/1")
+    world.lose("0/0")
+    (skip, _) = world.schedule.todo(world.now)
+    assert skip == Skip("1", "step s0_0 ended and its result is unknown, so it cannot be sent")
+
+
+def test_what_goes_on_tolerates_it_but_null_is_not_sent_in_its_place() -> None:
+    world = World(planned(chain(task(goes_on=True), task(goes_on=True), task(passing="none"))))
+    world.lose("0")
+    world.turn()
+    assert list(names(world)) == ["2"]
+    assert world.folded().steps["1"].status is Status.SKIPPED
+    world.succeed("2")
+    assert world.schedule.todo(world.now) == [Finish("2")]
+    world = World(planned(para(task(goes_on=True), task())))
+    world.lose("0")
+    world.succeed("1")
+    assert world.schedule.todo(world.now) == [Finish([None, "1"])]
+
+
+def test_a_resumed_run_stops_at_the_same_place() -> None:
+    world = World(planned(handled(chain(task(), handled(task(), task())), task())))
+    world.lose("0")
+    world.turn()
+    for upto in range(len(world.events), 1, -1):
+        again = World(world.plan)
+        again.events, again._sent = world.events[:upto], world._sent
+        again._over = {p for p, step in again.folded().steps.items() if step.status.ended}
+        again.restart()
+        if again.finish is None:  # its end was not written yet: it is adopted
+            assert list(names(again)) == ["0"]
+            continue
+        assert isinstance(again.finish.error, ResultNeeded)
+        assert again.folded().steps["1/e/0"].status is Status.NOT_NEEDED
+        assert again.folded().steps["e/0"].status is Status.NOT_NEEDED

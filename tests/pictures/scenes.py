@@ -8,6 +8,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 from kimera_tui.documents.document import Document
+from kimera_tui.runs.events import StepSkipped
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.friends.task_form import TaskForm
 from tests.pictures.compose_scenes import COMPOSE_SCENES
@@ -94,6 +95,36 @@ async def live_failed(pilot: Pilot[Any], stage: Stage) -> None:
     await pilot.press("o")
 
 
+async def live_unknown(pilot: Pilot[Any], stage: Stage) -> None:
+    """A task that ended with a result that nobody can read, and what needs it."""
+    chain = {"id": "one", "chain": [_call("reports.fetch"), _call("reports.summarise")]}
+    both = {"id": "both", "para": [chain, _call("echo.a_dict")]}
+    _compose(pilot, [both], "daily report")
+    await pilot.press("2")
+    await settle(pilot)
+    await pilot.press("ctrl+r")
+    await settle(pilot)
+    app = pilot.app
+    assert isinstance(app, KimeraApp)
+    run_id = next(reversed(app.state.run_index.runs))
+    (_, fetch), (path, _), (_, value) = stage.plans[-1]
+    stage.sent(fetch)
+    stage.sent(value)
+    stage.started(fetch)
+    stage.clock.at += 0.5
+    stage.succeeded(value, {"name": "Ada", "born": 1815})
+    form = "the stored result seems to be a pickle, which Kimera does not read"
+    stage.lost(fetch, f"it succeeded, but {form}")
+    because = "step fetch ended and its result is unknown"
+    skipped = StepSkipped(
+        at=stage.clock.now(), run_id=run_id, path=path, because=f"{because}, so it cannot be sent"
+    )
+    stage.publish(skipped)
+    stage.ended(run_id, f"summarise was not sent: {because}.")
+    await settle(pilot)
+    await pilot.press("o")
+
+
 async def live_timeline(pilot: Pilot[Any], stage: Stage) -> None:
     """The timeline of a chain under way, with what is usual."""
     app = pilot.app
@@ -164,6 +195,7 @@ SCENES: dict[str, Scene] = {
         live_empty,
         live_chain,
         live_failed,
+        live_unknown,
         live_timeline,
         confirm_terminate,
         history,

@@ -28,7 +28,7 @@ EVENTS = [
 ERRORS = [
     "KimeraError", "UsageError", "ConfigError", "UnknownFriend", "NotSerialisable",
     "CeleryDisabled", "BrokerUnavailable", "PublishUncertain", "TaskFailed", "TaskRevoked",
-    "TimeoutException",
+    "TimeoutException", "ResultUnknown",
 ]  # fmt: skip
 
 

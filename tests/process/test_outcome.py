@@ -65,7 +65,7 @@ def test_a_failure_gives_type_and_message_as_text(
     [("SUCCESS", True), ("FAILURE", True), ("REVOKED", True), ("STARTED", False),
      ("RETRY", False), ("PROGRESS", False), ("PENDING", False)],
 )  # fmt: skip
-def test_only_three_states_are_ends(state: str, ready: bool) -> None:
+def test_of_celerys_states_three_are_ends(state: str, ready: bool) -> None:
     assert outcome_of({"status": state}).ready is ready
 
 
@@ -76,13 +76,71 @@ def test_a_custom_state_keeps_its_meta() -> None:
 @pytest.mark.parametrize(
     "raw",
     [b"", b"not json", b"[1]", b"null", b"{}", b'{"status": null}', b'{"status": 3}',
-     b"\xff\xfe", b"[" * 100_000, b'{"status": "SUCCESS"'],
+     b"\xff\xfe", b"[" * 100_000, b'{"status": "SUCCESS"', b'{"status": "ENDED", '],
 )  # fmt: skip
-def test_what_cannot_be_read_is_a_failure_that_says_so(raw: bytes) -> None:
+def test_what_cannot_be_read_has_ended_with_a_result_that_is_unknown(raw: bytes) -> None:
     outcome = read_meta(raw)
-    assert outcome.state == "FAILURE"
-    assert outcome.error_type == "UnreadableResult"
+    assert outcome.state == "ENDED"
+    assert outcome.ready
+    assert outcome.doubtful
     assert outcome.error_message
+    assert not outcome.error_type
+
+
+@pytest.mark.parametrize("rest", ["", ', "result": ' + "[" * 300 + "]" * 300 + "}"])
+def test_a_failure_that_cannot_be_read_stays_one(rest: str) -> None:
+    outcome = read_meta('{"status": "FAILURE"' + rest)
+    assert (outcome.state, outcome.error_type) == ("FAILURE", "UnreadableResult")
+    assert outcome.doubtful
+    assert outcome.error_message
+
+
+def test_what_has_not_ended_and_cannot_be_read_goes_on() -> None:
+    assert read_meta('{"status": "PROGRESS", "result": {"do') == Outcome("PROGRESS")
+
+
+def test_an_unpickleable_exception_is_told_by_what_is_in_the_wrapper() -> None:
+    stored = {
+        "exc_type": "UnpickleableExceptionWrapper",
+        "exc_message": ["jobs", "Odd", ["no", 3], "Odd('no', 3)"],
+        "exc_module": "celery.utils.serialization",
+    }
+    outcome = read(status="FAILURE", result=stored)
+    assert (outcome.error_type, outcome.error_message) == ("Odd", "no, 3")
+    stored["exc_message"] = ["jobs", "Odd", [], "Odd()"]
+    assert read(status="FAILURE", result=stored).error_message == "Odd()"
+    stored["exc_message"] = ["short"]
+    assert read(status="FAILURE", result=stored).error_type == "UnpickleableExceptionWrapper"
+
+
+def test_a_retry_tells_its_exception_and_which_try_it_was() -> None:
+    stored = {"exc_type": "ConnectionError", "exc_message": ["smtp 451"]}
+    told = {"error_type": "ConnectionError", "error_message": "smtp 451"}
+    assert read(status="RETRY", result=stored).meta == told
+    assert read(status="RETRY", result=stored, retries=2).meta == {**told, "retries": 2}
+    assert read(status="RETRY", result=stored, retries="2").meta == told
+
+
+def test_the_tasks_that_a_task_spawned_are_told() -> None:
+    group = [["group", None], [[["b", None], None], [["c", None], None]]]
+    children = [[["a", ["parent", None]], None], group, "odd", [3], [[7], None], [["d"], None]]
+    outcome = read(status="SUCCESS", result=1, children=children)
+    assert outcome.children == ("a", "b", "c", "d")
+    many = [[[str(number), None], None] for number in range(250)]
+    outcome = read(status="SUCCESS", result=1, children=many)
+    assert outcome.children == tuple(map(str, range(100)))
+    assert outcome.children_total == 250
+
+
+def test_children_that_celery_decoded_are_told() -> None:
+    from celery import Celery
+    from celery.result import AsyncResult, GroupResult
+
+    app = Celery(set_as_current=False)
+    one: Any = AsyncResult("one", app=app)
+    two: Any = AsyncResult("two", app=app)
+    meta = {"status": "SUCCESS", "result": 1, "children": [one, GroupResult("g", [two], app=app)]}
+    assert outcome_of(meta).children == ("one", "two")
 
 
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
@@ -90,7 +148,12 @@ def test_reading_never_raises(raw: bytes) -> None:
     assert isinstance(read_meta(raw), Outcome)
 
 
-@given(st.dictionaries(st.sampled_from(["status", "result", "traceback", "date_done"]), JSON))
+FIELDS = st.sampled_from(
+    ["status", "result", "traceback", "date_done", "children", "retries", "exc_type", "exc_message"]
+)
+
+
+@given(st.dictionaries(FIELDS, JSON | st.dictionaries(FIELDS, JSON)))
 def test_no_meta_raises(meta: dict[str, Any]) -> None:
     assert outcome_of(meta).done_at is None or "date_done" in meta
 

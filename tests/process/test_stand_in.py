@@ -13,6 +13,7 @@ import pytest
 
 from kimera_tui.errors import (
     BrokerUnavailable,
+    ResultUnknown,
     TaskFailed,
     TaskRevoked,
     TimeoutException,
@@ -24,6 +25,7 @@ from kimera_tui.process.events import (
     CallbackFailed,
     ChainAdvanced,
     Dispatched,
+    EndedUnknown,
     Failed,
     FinishedLate,
     Forgotten,
@@ -634,6 +636,53 @@ async def test_para_sync_gives_results_or_exceptions_in_the_order_given() -> Non
     assert isinstance(results[3], UnknownFriend)
     assert len(results) == 5
     assert len(app.sent) == 4
+
+
+class Unreadable(FakeResult):
+    """Succeeded, with a result that cannot be read."""
+
+    @property
+    def result(self) -> Any:
+        raise ValueError("no such form")
+
+
+class UnreadableError(Unreadable):
+    """Failed, with an exception that cannot be read."""
+
+    state = "FAILURE"
+
+    def successful(self) -> bool:
+        return False
+
+
+def unreadable(sent: Sent) -> Any:
+    kind = {"load": Unreadable, "fail": UnreadableError}.get(name_of(sent))
+    return 1 if kind is None else lambda app: kind(app, 0)
+
+
+async def test_a_result_that_cannot_be_read_is_an_exception_in_its_place(
+    listener: Listener,
+) -> None:
+    manager, app = manager_with(unreadable)
+    first, second, third = await manager.paraSyncTasks(chain("load", "fail", "other"))
+    assert isinstance(first, ResultUnknown)
+    assert first.reason == "the stored result cannot be read (ValueError: no such form)"
+    assert isinstance(second, TaskFailed)
+    assert (second.error_type, third) == ("UnreadableResult", 1)
+    assert [each.reason for each in listener.of(EndedUnknown)] == [first.reason]
+    await manager.settle()
+    assert app.happened.count("forget") == 1
+
+
+async def test_a_chain_stops_at_a_result_that_cannot_be_read_and_names_its_place() -> None:
+    manager, app = manager_with(unreadable)
+    with pytest.raises(ResultUnknown, match=r"^step 1 of 2 \(etl.load\): jobs.etl.load ended"):
+        await manager.chainSyncTasks(chain("load", "other"))
+    assert [name_of(sent) for sent in app.sent] == ["load"]
+    handle = await manager.chainTasks(chain("other", "load", "more"))
+    assert await ended(handle) == 1
+    await until(lambda: len(app.sent) == 3)
+    assert [name_of(sent) for sent in app.sent] == ["load", "other", "load"]
 
 
 async def test_para_sync_sends_all_at_once() -> None:

@@ -77,7 +77,7 @@ async def whole_run(
         bus.publish(sending(task_id, *planned.args, at=at + n, **planned.kwargs))
         bus.publish(dispatched(task_id, at=at + n))
         end = ends[n]
-        if isinstance(end, e.Failed):
+        if isinstance(end, e.Failed | e.EndedUnknown):
             bus.publish(end)
         else:
             bus.publish(e.Succeeded(at=at + n + 0.5, task_id=task_id, result=end))

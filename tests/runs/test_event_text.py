@@ -26,6 +26,8 @@ OF_STEPS: list[Any] = [
     e.Noticed(**TASK, text=SAID, against=False),
     e.Failed(**TASK, error_type="Failed", error_message=SAID),
     e.RemotelyRevoked(**TASK, reason=SAID),
+    e.EndedUnknown(**TASK, reason=SAID),
+    e.StateSeen(**TASK, state="RETRY", meta={"error_type": "E", "error_message": SAID}),
     e.CallbackFailed(**TASK, callback="c", error=SAID),
     StepSkipped(**STEP, because=SAID),
     StepRetried(**STEP, task_id="t2", attempt=2, delay=1, because=SAID),
@@ -39,6 +41,7 @@ STARTED = RunStarted(at=0, run_id="r", name="run", plan=Node("task", "", task=PL
     [
         *OF_STEPS,
         e.FinishedLate(**TASK, state="FAILURE", error=SAID),
+        e.FinishedLate(**TASK, state="ENDED", error=SAID),
         e.ConnectionLost(at=9, which="backend", reason=SAID),
         BrokerChanged(at=9, phase="failed", label="broker", message=SAID),
         RunEnded(at=9, run_id="r", error=SAID),

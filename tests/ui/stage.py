@@ -414,6 +414,11 @@ class Stage(Console):
             )
         )
 
+    def lost(self, task: PlannedTask, reason: str) -> None:
+        """A task ends, and nobody can read its result."""
+        at = self.clock.now()
+        self.publish(e.EndedUnknown(at=at, task_id=task.task_id, reason=reason))
+
     def ended(self, run_id: str, error: str = "") -> None:
         self.publish(RunEnded(at=self.clock.now(), run_id=run_id, error=error))
 

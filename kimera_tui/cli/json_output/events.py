@@ -66,6 +66,12 @@ def facts_of(step: StepState | None) -> dict[str, Any]:
     }
 
 
+def spawned_by(step: StepState | None) -> dict[str, Any]:
+    """The tasks that a step's task spawned, for ``--json``."""
+    children: list[str] = [] if step is None else list(step.children)
+    return {"children": children, "children_total": 0 if step is None else step.children_total}
+
+
 def known_by_then(run: RunState | None, task_id: str) -> str:
     """The last known state of a task that timed out, with its source and age, and its run's id."""
     steps = () if run is None else run.steps.values()

@@ -65,17 +65,34 @@ class TaskFacts(Printed):
     """For a task that timed out: what was known of it at that time."""
 
 
-class SendEnd(TaskFacts):
+class WithChildren(TaskFacts):
+    """What is known of a task that may have spawned others."""
+
+    children: list[str]
+    """Ids of the tasks that it spawned, at most a hundred; known once it succeeded."""
+    children_total: int
+    """How many it spawned."""
+
+
+class SendEnd(WithChildren):
     """How a task sent by `send` ended, or why it was not sent."""
 
     friend: str
     task: str
     """Its name, without the friend's route."""
     status: Literal[
-        "done", "failed", "timed out", "revoked", "uncertain", "interrupted", "not sent"
+        "done",
+        "failed",
+        "timed out",
+        "revoked",
+        "ended, result unknown",
+        "uncertain",
+        "interrupted",
+        "not sent",
     ]
-    """How the wait ended. `uncertain`: it is unknown whether it was sent. `interrupted`: the
-    command was stopped first."""
+    """How the wait ended. `ended, result unknown`: nobody can read what it returned; `cause` says
+    why. `uncertain`: it is unknown whether it was sent. `interrupted`: the command was stopped
+    first."""
     run: str | None
     """The run's id; null if none was started."""
     name: str
@@ -96,7 +113,7 @@ class SendEnd(TaskFacts):
     """For a failed task: its remote traceback."""
 
 
-class Step(TaskFacts):
+class Step(WithChildren):
     """A step of a run."""
 
     path: str

@@ -8,6 +8,7 @@ from typing import Any
 
 from kimera_tui.documents.references import references_in
 from kimera_tui.execution.detach.remaining import PENDING, Call, Fork, Known, Left, Rest, rest_of
+from kimera_tui.execution.unknown_results import name_of
 from kimera_tui.runs.plan import Node
 
 
@@ -52,11 +53,6 @@ def find_blockers(plan: Node, ground: Ground, known: Known = lambda path: None) 
     return blockers
 
 
-def name_of(node: Node) -> str:
-    """The display name of a node."""
-    return node.id or (node.task.task_name if node.task is not None else node.kind)
-
-
 def _blocker(node: Node, why: str) -> Blocker:
     return Blocker(node.path, node.id, f"{name_of(node)}: {why}")
 
@@ -64,6 +60,9 @@ def _blocker(node: Node, why: str) -> Blocker:
 def _of_ended(rest: Rest) -> Iterator[Blocker]:
     for node in rest.failed:
         yield _blocker(node, "did not succeed, so the steps after it cannot run")
+    for node in rest.unknown:
+        why = "ended and its result is unknown: workers would send null in its place"
+        yield _blocker(node, why)
 
 
 def _of_nodes(plan: Node, rest: Rest, known: Known) -> Iterator[Blocker]:

@@ -10,11 +10,12 @@ from dataclasses import replace
 from functools import partial
 
 from kimera_tui.errors import KimeraError, UsageError
-from kimera_tui.execution.detach.blockers import Blocker, Ground, find_blockers, name_of
+from kimera_tui.execution.detach.blockers import Blocker, Ground, find_blockers
 from kimera_tui.execution.detach.canvas import Root, compiled, root_paths
 from kimera_tui.execution.detach.handover import CannotDetach, Handover
 from kimera_tui.execution.detach.remaining import Known, Rest, rest_of
 from kimera_tui.execution.executor import Executor
+from kimera_tui.execution.unknown_results import name_of
 from kimera_tui.process.adoption import Traces
 from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.runs.events import RunDetached

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kimera_tui.execution.template_scope import NOTHING
+from kimera_tui.execution.unknown_results import STATUS
 from kimera_tui.runs.plan import Node
 from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
@@ -55,6 +56,9 @@ class Rest:
     """Result and status of the steps that have ended, by id, as templates look them up."""
     failed: list[Node] = field(default_factory=list)
     """Tasks that did not succeed, so the steps after them will never run."""
+
+    unknown: list[Node] = field(default_factory=list)
+    """Tasks that ended and whose result is unknown."""
 
     def calls(self) -> Iterator[Call]:
         """Every task, in the order of the plan."""
@@ -106,7 +110,9 @@ class _Reader:
         step = self.known(node.path)
         if step is None or not step.status.ended:
             return [Call(node, upstream)], PENDING
-        if step.status.bad and not node.rules.goes_on:
+        if step.status is Status.RESULT_UNKNOWN:
+            self.rest.unknown.append(node)
+        elif step.status.bad and not node.rules.goes_on:
             self.rest.failed.append(node)
         return [], step.result if step.status is Status.DONE else None
 
@@ -132,4 +138,6 @@ class _Reader:
         step = self.known(node.path)
         if step is None or step.status is Status.DONE:
             return "done"
+        if step.status is Status.RESULT_UNKNOWN:
+            return STATUS
         return "failed" if step.status.bad else step.status

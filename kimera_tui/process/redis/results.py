@@ -7,34 +7,38 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from kimera_tui.process.outcome import FAILURE, Outcome, read_meta, unreadable
+from kimera_tui.process.outcome import Outcome, read_meta, unreadable
 from kimera_tui.process.redis.reconnecting import RedisConnection
 from kimera_tui.process.redis.wire import Wire, pack
+from kimera_tui.process.stored_form import state_in
 
 PER_COMMAND = 250
 LARGEST = 8 * 1024 * 1024
 """The largest stored result that is read, in bytes."""
 _MOST_AT_ONCE = 4 * LARGEST
+_HEAD = 1024
+"""How many bytes are read of a result that is too large."""
 
 
-def too_large(size: int, key: bytes) -> Outcome:
-    """The outcome of a task whose result is too large to read.
+def too_large(size: int, key: bytes, head: bytes) -> Outcome:
+    """The outcome of a task whose result is too large to read; it stays in the backend.
 
-    It is a failure, so that nothing mistakes a part for the whole and nothing removes it: the
-    result stays in the backend until it expires.
+    Args:
+        size: Its size in bytes.
+        key: Where it is stored.
+        head: Its first bytes, which tell the state.
     """
-    return Outcome(
-        FAILURE,
-        error_type="ResultTooLarge",
-        error_message=f"the stored result is {size / 2**20:.1f} MiB, the limit is"
-        f" {LARGEST // 2**20} MiB; it stays in the result backend under {key.decode()}",
+    return unreadable(
+        f"the stored result is {size / 2**20:.1f} MiB, the limit is {LARGEST // 2**20} MiB;"
+        f" it stays in the result backend under {key.decode()}",
+        state_in(head),
     )
 
 
 def read_result(key: bytes, raw: bytes) -> Outcome:
     """The outcome in a stored result; never raises."""
     if len(raw) > LARGEST:
-        return too_large(len(raw), key)
+        return too_large(len(raw), key, raw[:_HEAD])
     try:
         return read_meta(raw)
     except Exception as error:  # noqa: BLE001 - no stored value may stop the watcher
@@ -60,7 +64,10 @@ async def look_up(wire: Wire, keys: Sequence[bytes]) -> list[Outcome | None]:
                 raise size
             found[at] = unreadable("the stored result is not a string")
         elif size > LARGEST:
-            found[at] = too_large(size, keys[at])
+            head = (await wire.call(pack(b"GETRANGE", keys[at], b"0", b"%d" % (_HEAD - 1))))[0]
+            if isinstance(head, ResponseError):
+                raise head
+            found[at] = too_large(size, keys[at], head)
         elif size > 0:
             wanted.append(at)
     for portion in _portions(wanted, sizes):

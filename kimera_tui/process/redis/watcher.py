@@ -170,7 +170,7 @@ class RedisWatcher:
     def _seen(self, watch: _Watch, outcome: Outcome) -> None:
         if outcome.ends(self._task_id(watch), self._is_over):
             return self._end(watch, outcome)
-        seen = (outcome.state, outcome.result)
+        seen = (outcome.state, outcome.meta)
         if seen != watch.seen:
             watch.seen = seen
             if self._emitter.has_listeners:
@@ -179,7 +179,7 @@ class RedisWatcher:
                         at=self._emitter.now(),
                         task_id=self._task_id(watch),
                         state=outcome.state,
-                        meta=_meta_of(outcome),
+                        meta=outcome.meta,
                     )
                 )
         return None
@@ -300,9 +300,3 @@ class RedisWatcher:
             return await look_up(wire, keys)
         except (ConnectionError, ResponseError) as error:
             raise as_unavailable(error, self._backend.endpoint) from error
-
-
-def _meta_of(outcome: Outcome) -> Any:
-    if outcome.error_type:
-        return {"error_type": outcome.error_type, "error_message": outcome.error_message}
-    return outcome.result

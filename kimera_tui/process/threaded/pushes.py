@@ -9,7 +9,7 @@ from typing import Any
 
 from kimera_tui.errors import BrokerUnavailable
 from kimera_tui.process.failures import broker_failure
-from kimera_tui.process.outcome import Outcome
+from kimera_tui.process.outcome import Outcome, not_json
 from kimera_tui.process.threaded.result_reader import of_decoded_meta
 
 DRAIN_SECONDS = 0.02
@@ -57,6 +57,8 @@ class Pushes:
         self._watched[handle.id] = handle
         try:
             backend.add_pending_result(handle, weak=True)
+            if (listens := getattr(consumer, "_consumer", None)) is not None:  # rpc:// only
+                listens.on_decode_error = self._undecoded
         except Exception as error:  # noqa: BLE001 - the task is sent; polls remain
             self._broke(error)
 
@@ -128,11 +130,23 @@ class Pushes:
         task_id = meta.get("task_id") if isinstance(meta, Mapping) else None
         if task_id in self._watched:
             outcome = of_decoded_meta(meta)
-            if outcome is None:
-                return
-            if outcome.ready:
-                del self._watched[task_id]
-            self._arrived.append((task_id, outcome))
+            if outcome is not None:
+                self._take(task_id, outcome)
+
+    def _undecoded(self, message: Any, error: Exception) -> None:
+        """Take a result in a form that is not accepted, which would otherwise get lost."""
+        task_id = message.properties.get("correlation_id")
+        if task_id in self._watched:
+            self._take(task_id, not_json(_bytes(message.body), type(error).__name__))
+
+    def _take(self, task_id: str, outcome: Outcome) -> None:
+        if outcome.ready:
+            del self._watched[task_id]
+        self._arrived.append((task_id, outcome))
+
+
+def _bytes(body: Any) -> bytes:
+    return body.encode(errors="replace") if isinstance(body, str) else bytes(body)
 
 
 def _pushes(backend: Any) -> bool:

@@ -190,7 +190,7 @@ class ThreadWatcher:
                 self._schedule(task_id, watch, now=True)
 
     def _polled(self, task_id: str, watch: _Watch, outcome: Outcome | None) -> None:
-        if outcome is not None and outcome.error_type == "UnreadableResult" and not watch.doubtful:
+        if outcome is not None and outcome.doubtful and not watch.doubtful:
             watch.doubtful, outcome = True, None
         watch.attempt += 1
         ended = outcome is not None and outcome.ends(task_id, self._is_over)
@@ -221,13 +221,13 @@ class ThreadWatcher:
     def _seen(self, task_id: str, watch: _Watch, outcome: Outcome) -> None:
         if outcome.ends(task_id, self._is_over):
             self._end(task_id, watch, outcome)
-        elif (outcome.state, outcome.result) != watch.seen:
-            watch.seen = (outcome.state, outcome.result)
+        elif (outcome.state, outcome.meta) != watch.seen:
+            watch.seen = (outcome.state, outcome.meta)
             self._emitter.emit(
                 StateSeen(
                     at=self._emitter.now(),
                     task_id=task_id,
                     state=outcome.state,
-                    meta=outcome.result,
+                    meta=outcome.meta,
                 )
             )

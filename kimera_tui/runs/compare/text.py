@@ -68,7 +68,7 @@ def run_text(run: RunSide) -> str:
     """A run on one line."""
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started))
     took = "open" if run.took is None else seconds_text(run.took)
-    state = f"{run.status.value:<13} {took:>9}"
+    state = f"{run.status.short:<13} {took:>9}"
     return f"{safe(run.run_id[:8])}  {when}  {state}  {safe(run.name, 200)}"
 
 

@@ -195,6 +195,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "secret": frozenset,
     "revoked": tuple,
     "paths": tuple,
+    "children": tuple,
     "despite": tuple,
     "inputs": unpack,
     "header": unpack,

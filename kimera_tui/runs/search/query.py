@@ -215,8 +215,9 @@ def _check_text(line: str) -> None:
 
 
 def _check_state(text: str) -> None:
-    if not any(status.value.startswith(text.lower()) for status in Status):
-        known = ", ".join(status.value for status in Status)
+    names = [name for status in Status for name in (status.value, status.short)]
+    if not any(name.startswith(text.lower()) for name in names):
+        known = ", ".join(status.short for status in Status)
         raise UsageError(f"state: no state begins with `{text}`; the states are {known}.")
 
 

@@ -6,6 +6,7 @@ import json
 
 from kimera_tui.runs.search.query import seconds_of
 from kimera_tui.runs.search.tree import All, Any, Not, Search, Term
+from kimera_tui.runs.status import Status
 
 Values = dict[str, str | float]
 """Parameters by their names."""
@@ -30,7 +31,9 @@ def _in_list(column: str) -> str:
 
 _HAS: dict[str, str] = {
     "word": f"(run.name LIKE :x ESCAPE '\\' OR {_in_list('tasks')})",
-    "state": f"({STATUS}) LIKE :x ESCAPE '\\'",
+    "state": f"(({STATUS}) LIKE :x ESCAPE '\\' OR"
+    f" (({STATUS}) = '{Status.RESULT_UNKNOWN}'"
+    f" AND '{Status.RESULT_UNKNOWN.short}' LIKE :x ESCAPE '\\'))",
     "friend": _in_list("friends"),
     "task": _in_list("tasks"),
     "exc": "(run.error LIKE :x ESCAPE '\\' OR EXISTS (SELECT 1 FROM step"

@@ -79,7 +79,7 @@ def _last_run(saved: SavedWorkflow) -> list[Span]:
         return [(f"{'no run yet' if saved.steps else 'unreadable':<27}", "dim")]
     status = status_of(saved.last_state)
     when = time.strftime("%d %b %H:%M", time.localtime(saved.last_at))
-    return [(f"{GLYPHS[status]} {status.value:<13}", STYLES[status]), (when, "dim")]
+    return [(f"{GLYPHS[status]} {status.short:<13}", STYLES[status]), (when, "dim")]
 
 
 def _short(text: str, most: int) -> str:

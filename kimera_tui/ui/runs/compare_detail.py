@@ -53,7 +53,8 @@ def _head(letter: str, run: RunSide) -> Line:
 
 
 def _word(status: Status) -> str:
-    return f"{GLYPHS[status]} {status.value:<{STATE - 2}}"
+    short = status.short if len(status.short) < STATE - 2 else status.short.partition(" ")[0]
+    return f"{GLYPHS[status]} {short:<{STATE - 2}}"
 
 
 def pair_lines(pair: StepPair) -> list[Line]:

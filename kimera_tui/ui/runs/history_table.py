@@ -13,6 +13,9 @@ from kimera_tui.ui.theme import GLYPHS, STYLES
 from kimera_tui.ui.widgets.lines import Line
 from kimera_tui.ui.widgets.panes import ListPane
 
+STATE = 12
+"""Cells of a state; more where one of those shown is longer."""
+
 
 class HistoryTable(ListPane[RunRow]):
     """One line a run.
@@ -27,6 +30,7 @@ class HistoryTable(ListPane[RunRow]):
         super().__init__(**kwargs)
         self._selection = selection
         self._today = ""
+        self._wide = STATE
         self.marked = ""
         """Id of the run to compare others with, or an empty string."""
         self.border_title = "History"
@@ -44,6 +48,7 @@ class HistoryTable(ListPane[RunRow]):
             now: Seconds since the epoch; today's runs show their time only.
         """
         self._today = time.strftime("%Y-%m-%d", time.localtime(now))
+        self._wide = max([STATE, *(len(status_of(row.status).short) for row in rows)])
         old_id = self.selected_id
         places = {row.run_id: place for place, row in enumerate(rows)}
         self.show(rows, places.get(self._selection.run_id, places.get(old_id, 0)))
@@ -71,7 +76,7 @@ class HistoryTable(ListPane[RunRow]):
         return (
             ("◆" if row.run_id == self.marked else " ", "key"),
             (f"{when} ", "dim"),
-            (f"{GLYPHS[status]} {status.value:<12}", STYLES[status]),
+            (f"{GLYPHS[status]} {status.short:<{self._wide}}", STYLES[status]),
             (f"{row.done:>3}/{row.total:<3}", ""),
             (f"{took_:>6}  ", "dim"),
             (safe(row.name, 300), "strong"),

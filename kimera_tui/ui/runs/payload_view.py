@@ -90,6 +90,8 @@ def describe_step(step: StepState, run: RunState, page: int = PAGE) -> list[Line
     )
     if step.cause:
         lines.append(((" why     ", "dim"), (safe(step.cause, 1000), "")))
+    if step.children:
+        lines.append(_spawned(step))
     if step.status in _HAS_RESULT and not step.error_message:
         lines.append((("", ""),))
         lines.append(((" result", "good"),))
@@ -115,6 +117,14 @@ def _confirmed(step: StepState) -> str:
     if step.status.ended or confirmed is None or confirmed - step.since < 1:
         return f"reported by {step.source}"
     return f"confirmed {clock_time(confirmed)} by {step.source}"
+
+
+def _spawned(step: StepState) -> Line:
+    tasks = "1 task" if step.children_total == 1 else f"{step.children_total:,} tasks"
+    ids = ", ".join(safe(each, 80) for each in step.children)
+    more = step.children_total - len(step.children)
+    rest = f" and {more:,} more" if more else ""
+    return ((" spawned ", "dim"), (f"{tasks} ", ""), (f"{ids}{rest}", "dim"))
 
 
 def _values(title: str, values: Mapping[str, Any]) -> list[Line]:

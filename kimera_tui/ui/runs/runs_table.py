@@ -12,6 +12,8 @@ from kimera_tui.ui.widgets.panes import ListPane
 
 ROOMY = 70
 """Cells that leave room for a column with the usual duration."""
+STATE = 13
+"""Cells of a state; more where one of those listed is longer."""
 Usual = Mapping[str, tuple[float, float]]
 
 
@@ -25,6 +27,7 @@ class RunsTable(ListPane[RunState]):
         self._shown: tuple[int, str] = (0, "")
         """How many runs the index had, and which was the newest."""
         self._now = 0.0
+        self._wide = STATE
         self._usual: Usual = {}
         self.faults_only = False
         """Whether only runs with faults are shown."""
@@ -42,6 +45,7 @@ class RunsTable(ListPane[RunState]):
             select: The run to put the cursor on; None keeps it where it is.
         """
         self._now, self._usual = now, usual
+        self._wide = max([STATE, *(len(run.status.short) + 1 for run in index.runs.values())])
         self.border_subtitle = "only faults" if self.faults_only else None
         there = (len(index.runs), next(reversed(index.runs), ""))
         if there == self._shown and not (select or self.faults_only):
@@ -65,7 +69,7 @@ class RunsTable(ListPane[RunState]):
         usual = self._usual.get(run.name)
         slow = usual is not None and seconds > usual[1]
         return (
-            (f" {GLYPHS[status]} {status.value:<13}", style),
+            (f" {GLYPHS[status]} {status.short:<{self._wide}}", style),
             (f"{steps:>7} ", ""),
             (f"{took(seconds):>6}  ", "warning" if slow else "dim"),
             *self._usual_spans(usual),

@@ -191,6 +191,16 @@ def test_what_ended_badly_keeps_the_rest() -> None:
     ]
 
 
+@pytest.mark.parametrize("more", [{}, {"on_error": "continue"}])
+def test_null_is_not_sent_by_workers_in_place_of_a_result_that_is_unknown(more: Any) -> None:
+    made = plan(step("a", **more), step("b", kwargs={"z": "${{ steps.a.status }}"}))
+    known = known_of(made, {}, a=Status.RESULT_UNKNOWN)
+    assert [each.sentence for each in find_blockers(made, Ground(FRIENDS_NOW), known)][:1] == [
+        "a: ended and its result is unknown: workers would send null in its place"
+    ]
+    assert rest_of(made, known).steps["a"] == {"result": None, "status": "unknown"}
+
+
 def test_a_para_that_is_half_done_keeps_what_takes_its_result() -> None:
     for passing, count in (("first", 1), ("none", 0)):
         root_node = plan(para("p", step("a"), step("b")), step("c", passing))

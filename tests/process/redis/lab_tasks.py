@@ -41,6 +41,37 @@ def fail(self, message="boom"):
     raise ValueError(message)
 
 
+class Odd(Exception):
+    """An exception that cannot be pickled: it wants two arguments and keeps one."""
+
+    def __init__(self, one, two):
+        super().__init__(f"{one} and {two}")
+
+
+@app.task(bind=True, name="lab.tasks.odd")
+def odd(self):
+    _counts.hincrby("runs", self.request.id, 1)
+    raise Odd("this", "that")
+
+
+@app.task(bind=True, name="lab.tasks.spawn")
+def spawn(self, count):
+    return [add.delay(number).id for number in range(count)]
+
+
+@app.task(bind=True, name="lab.tasks.retried", max_retries=3)
+def retried(self, times):
+    _counts.hincrby("runs", self.request.id, 1)
+    if self.request.retries < times:
+        raise self.retry(exc=ConnectionError("smtp 451"), countdown=0.5)
+    return self.request.retries
+
+
+@app.task(bind=True, name="lab.tasks.replaced")
+def replaced(self, value):
+    raise self.replace(add.s(value, 1))
+
+
 @app.task(bind=True, name="lab.tasks.ignored")
 def ignored(self):
     raise Ignore
@@ -62,6 +93,7 @@ def sleep(self, seconds):
 
 @app.task(bind=True, name="lab.tasks.big")
 def big(self, size):
+    _counts.hincrby("runs", self.request.id, 1)
     return "x" * size
 
 

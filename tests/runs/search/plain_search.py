@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kimera_tui.runs.search.query import RunRow, seconds_of
 from kimera_tui.runs.search.tree import All, Any, Not, Search, Term
+from kimera_tui.runs.status import Status
 
 
 def meets(search: Search, row: RunRow, now: float, step_errors: tuple[str, ...] = ()) -> bool:
@@ -22,8 +23,11 @@ def meets(search: Search, row: RunRow, now: float, step_errors: tuple[str, ...] 
 def _has(kind: str, text: str, row: RunRow, now: float, step_errors: tuple[str, ...]) -> bool:
     if kind == "since":
         return row.started >= now - seconds_of(text)
-    if kind in ("state", "run", "parent"):
-        found = {"state": row.status, "run": row.run_id, "parent": row.parent}[kind]
+    if kind == "state":
+        names = (row.status, Status(row.status).short)
+        return any(_small(name).startswith(_small(text)) for name in names)
+    if kind in ("run", "parent"):
+        found = {"run": row.run_id, "parent": row.parent}[kind]
         return _small(found).startswith(_small(text))
     places = {
         "word": (row.name, *row.tasks),

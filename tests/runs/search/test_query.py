@@ -47,6 +47,8 @@ A, B, C, D = map(word, "abcd")
         ("@", word("@")),
         ("http://x", word("http://x")),
         ("state:", word("state:")),
+        ("state:unknown", Term("state", "unknown")),
+        ('state:"ended, result unknown"', Term("state", "ended, result unknown")),
         ("don't", word("don't")),
         ('""', word("")),
     ],
@@ -211,3 +213,12 @@ async def test_runs_are_found(tmp_path: Path) -> None:
         assert (row.parent, row.friends, row.tasks) == ("a", ("etl",), ("etl.load.rows",))
         assert (row.done, row.total, row.status, row.ended) == (1, 1, "done", 1_009_001.0)
         assert [row.run_id for row in await journal.runs(limit=2)] == ["d", "c"]
+
+        lost = e.EndedUnknown(at=1_009_800, task_id="e-0", reason="it keeps no result")
+        await whole_run(
+            journal, bus, "e", 1_009_700.0, lost, plan=task("0", "e-0", "x"), name="lost"
+        )
+        assert await found(journal, "state:unknown") == "e"
+        assert await found(journal, "state:ended") == "e"
+        assert await found(journal, "-state:unknown daily") == "b a"
+        assert await found(journal, written(ENDED_BADLY)) == "e b"

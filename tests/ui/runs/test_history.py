@@ -23,7 +23,7 @@ from kimera_tui.ui.runs import history
 from kimera_tui.ui.runs.event_pane import EventLine, event_line
 from kimera_tui.ui.runs.history import HistoryScreen
 from kimera_tui.ui.runs.live import LiveScreen
-from tests.pictures.scenes import live_failed
+from tests.pictures.scenes import Scene, live_failed, live_unknown
 from tests.ui.compose.composing import Composing
 from tests.ui.stage import Stage, StageJournal, grid, settle
 
@@ -37,12 +37,13 @@ def pane(app: KimeraApp, name: str) -> list[str]:
     return [row.ljust(region.right)[region.x : region.right] for row in rows]
 
 
-async def test_a_run_looks_the_same_live_and_from_the_journal() -> None:
+@pytest.mark.parametrize("scene", [live_failed, live_unknown])
+async def test_a_run_looks_the_same_live_and_from_the_journal(scene: Scene) -> None:
     stage = Stage()
     app = KimeraApp(stage)
     async with app.run_test(size=(120, 36)) as pilot:
         await settle(pilot)
-        await live_failed(pilot, stage)
+        await scene(pilot, stage)
         await pilot.press("3", "r")
         await settle(pilot)
         live = [pane(app, name) for name in ("#step-tree", "#output")]
@@ -50,6 +51,8 @@ async def test_a_run_looks_the_same_live_and_from_the_journal() -> None:
         await settle(pilot)
         assert isinstance(app.screen, HistoryScreen)
         assert [pane(app, name) for name in ("#step-tree", "#output")] == live
+        word = "✗ failed" if scene is live_failed else "◌ unknown result"
+        assert any(word in line for line in grid(app).split("\n"))
 
 
 async def test_typing_searches_and_escape_goes_back() -> None:

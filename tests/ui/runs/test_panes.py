@@ -177,3 +177,46 @@ async def test_ctrl_c_says_how_to_quit_in_plain_words() -> None:
         await pilot.press("3", "ctrl+c")
         (toast,) = app._notifications
         assert toast.message == "ctrl+q quits the console."
+
+
+async def test_the_tasks_that_a_step_spawned_are_shown_with_their_ids() -> None:
+    stage = Stage()
+    async with KimeraApp(stage).run_test(size=(120, 36)) as pilot:
+        one, many = begun(stage, 2)
+        await shown(pilot)
+        for task, ids, total in ((one, ["c[/0]"], 1), (many, ["c0", "c1"], 1250)):
+            stage.sent(task)
+            stage.publish(
+                e.Spawned(at=NOON, task_id=task.task_id, children=tuple(ids), total=total)
+            )
+            stage.succeeded(task, 1)
+        await settle(pilot)
+        await pilot.press("tab", "down")
+        await settle(pilot)
+        assert "spawned 1,250 tasks c0, c1 and 1,248 more" in pane(pilot.app, "#output")
+        await pilot.press("up")
+        await settle(pilot)
+        assert "spawned 1 task c[/0]" in pane(pilot.app, "#output")
+        assert "spawned    1,250 tasks: c0, c1, ..." in grid(pilot.app)
+
+
+@pytest.mark.parametrize(
+    ("meta", "told"),
+    [
+        (None, "its worker will retry it"),
+        ({"error_type": "OSError"}, "failed with OSError; its worker will retry it"),
+        (
+            {"error_type": "OSError", "error_message": "no [/x]", "retries": 1},
+            "try 2 failed with OSError: no [/x]; its worker",
+        ),
+    ],
+)
+async def test_a_retry_tells_what_failed_and_which_try_it_was(meta: Any, told: str) -> None:
+    stage = Stage()
+    async with KimeraApp(stage).run_test(size=(200, 60)) as pilot:
+        (task,) = begun(stage, 1)
+        await shown(pilot)
+        stage.sent(task)
+        stage.publish(e.StateSeen(at=NOON, task_id=task.task_id, state="RETRY", meta=meta))
+        await settle(pilot)
+        assert f"retrying  0.0s  {told}" in pane(pilot.app, "#step-tree")
