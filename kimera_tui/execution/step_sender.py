@@ -90,6 +90,7 @@ class StepSender:
                 timeout,
                 overtime,
                 _through_outages(node, task),
+                recorded.queue if recorded is not None else "",
             )
             if action.where:
                 self.context.notice(task, action.where, against=False)

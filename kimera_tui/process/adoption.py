@@ -97,6 +97,7 @@ class Adoption:
         timeout: float | None = None,
         overtime: Overtime | None = None,
         patience: float | None = None,
+        queue: str = "",
     ) -> asyncio.Task[Any]:
         """Watch a task sent earlier; return the background task that waits for its end.
 
@@ -108,8 +109,9 @@ class Adoption:
             timeout: Seconds from now; None waits without a limit.
             overtime: Called when the timeout is over; returns seconds to wait longer, 0 to stop.
             patience: Seconds of outages that do not count as time waited.
+            queue: The queue that it was sent to; empty for the friend's.
         """
-        pending = await self._dispatcher.adopt(friend, task_name, task_id)
+        pending = await self._dispatcher.adopt(friend, task_name, task_id, queue)
         pending.callback, pending.patience = callback, patience
         pending.timeout, pending.overtime = timeout, overtime
         return self._dispatcher.wait_in_task(pending)

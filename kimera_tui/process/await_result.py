@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,6 +64,8 @@ class ResultWaiter:
     """Waits for the results of dispatched tasks on the running loop."""
 
     emitter: Emitter
+    stopped: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    """Ids of the tasks that this process asked to stop, the oldest first."""
     _background: set[asyncio.Task[None]] = field(default_factory=set)
     _shared: Deadlines | None = None
 
@@ -214,6 +217,8 @@ class ResultWaiter:
         """Announce the end of a task that timed out; its result stays in the backend."""
         outcome = await pending.outcome
         pending.engine.watcher.unwatch(pending.task_id)
+        if outcome.state == REVOKED and pending.task_id in self.stopped:
+            return  # the echo of our own revoke tells nothing of the task
         error = f"{outcome.error_type}: {outcome.error_message}" if outcome.error_type else ""
         self.emitter.emit(
             FinishedLate(

@@ -186,6 +186,13 @@ class RevokeSent(TaskEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakenOut(TaskEvent):
+    """The waiting message was taken out of its queue on request: the task will never run."""
+
+    queue: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChainAdvanced(TaskEvent):
     """A result was fed into the chain's next task; ``task_id`` is the finished task."""
 

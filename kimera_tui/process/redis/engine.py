@@ -22,6 +22,7 @@ from kimera_tui.process.redis.releaser import RedisReleaser
 from kimera_tui.process.redis.rendering import Renderer
 from kimera_tui.process.redis.revoke_new_workers import RedisNewWorkerRevoker
 from kimera_tui.process.redis.revoker import Revoker
+from kimera_tui.process.redis.unqueue import RedisUnqueuer
 from kimera_tui.process.redis.watcher import RedisWatcher
 from kimera_tui.process.redis.wire import Wire, pack
 
@@ -62,9 +63,10 @@ class _Parts:
             f"{prefix}_kombu.binding.{pidbox}".encode(), capture.separator, f".{pidbox}"
         )
         self._revoker = Revoker(app, self._broker, workers)
+        self._stopper = Revoker(app, self._broker, workers, "kimera-stop")
         self._locator = RedisLocator(app, self._broker, workers)
         self._releaser = RedisReleaser(
-            self._revoker,
+            (self._revoker, self._stopper),
             self._broker,
             self._backend,
             self._publisher.marker,
@@ -79,6 +81,7 @@ class _Parts:
             self._close,
             new_worker_revoker=RedisNewWorkerRevoker(app),
             locator=self._locator,
+            unqueuer=RedisUnqueuer(app, self._broker),
             outages=outages,
         )
 
@@ -105,6 +108,7 @@ class _Parts:
     def _end_threads(self) -> None:
         self._publisher.thread.close()
         self._revoker.close()
+        self._stopper.close()
         self._locator.close()
 
 

@@ -34,7 +34,8 @@ class RedisReleaser:
     result in its place, which stays for a day.
 
     Args:
-        revoker: Sends the revokes.
+        revokers: Sends the revokes of finished tasks, and those that were asked for, which wait
+            for none of the former.
         broker: The connection to the publish markers.
         backend: The connection to the results.
         marker: Returns a task's marker key.
@@ -45,7 +46,7 @@ class RedisReleaser:
 
     def __init__(
         self,
-        revoker: Revoker,
+        revokers: tuple[Revoker, Revoker],
         broker: RedisConnection,
         backend: RedisConnection,
         marker: Callable[[str], bytes],
@@ -53,7 +54,7 @@ class RedisReleaser:
         emitter: Emitter,
         on_end: Callable[[], Awaitable[None]],
     ) -> None:
-        self._revoker = revoker
+        self._revoker, self._asked = revokers
         self._broker = broker
         self._backend = backend
         self._marker = marker
@@ -86,7 +87,7 @@ class RedisReleaser:
         self, task_ids: Sequence[str], *, terminate: bool = False, signal: str = "SIGTERM"
     ) -> Sequence[Receipt]:
         """Revoke now and return the acknowledgements; see ``engine.Releaser``."""
-        return await self._revoker.revoke(task_ids, terminate=terminate, signal=signal)
+        return await self._asked.revoke(task_ids, terminate=terminate, signal=signal)
 
     async def settle(self) -> None:
         """Return once every task passed to ``release`` so far is released, or given up."""

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from kimera_tui.process.engine import Receipt, read_receipts
+from kimera_tui.process.broadcast import broadcast_revoke
+from kimera_tui.process.engine import Receipt
 from kimera_tui.process.events import Forgotten, RevokeSent
 from kimera_tui.process.failures import broker_failure
 from kimera_tui.process.loop.bus import Emitter
@@ -142,21 +143,20 @@ class ThreadReleaser:
                 self._connection.ensure_connection(
                     max_retries=1, interval_start=0, timeout=CONNECT_SECONDS
                 )
-            replies = self._app.control.revoke(
+            receipts = broadcast_revoke(
+                self._app.control,
+                self._connection,
                 ids,
                 terminate=terminate,
                 signal=signal,
-                reply=True,
-                timeout=REVOKE_SECONDS,
+                seconds=REVOKE_SECONDS,
                 # Without an expected number of answers, every call waits its full timeout.
-                limit=self._workers,
-                connection=self._connection,
+                expected=self._workers,
             )
         except Exception:
             self.disconnect()
             raise
-        receipts = [receipt for reply in replies or [] for receipt in read_receipts(reply)]
-        self._workers = len(receipts) or None
+        self._workers = len({receipt.worker for receipt in receipts}) or None
         return receipts
 
 

@@ -119,6 +119,9 @@ def worker(
     mingle: bool = False,
     events: bool = False,
     conf: Mapping[str, Any] | None = None,
+    pool: str = "threads",
+    processes: int = 4,
+    prefetch: int = 4,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A real ``celery worker`` process on the tests' tasks; ``conf`` is Celery's configuration."""
     env = {**os.environ, "LAB_BROKER": broker, "LAB_BACKEND": backend, "LAB_COUNTS": counts}
@@ -126,7 +129,8 @@ def worker(
     env["LAB_CONF"] = json.dumps(dict(conf or {}))
     process = subprocess.Popen(
         [
-            sys.executable, "-m", "celery", "-A", "lab_tasks", "worker", "-P", "threads", "-c", "4",
+            sys.executable, "-m", "celery", "-A", "lab_tasks", "worker",
+            "-P", pool, "-c", str(processes), "--prefetch-multiplier", str(prefetch),
             "--without-gossip", "--without-heartbeat", "-l", "WARNING",
             "-Q", queues, "-n", f"{name}@lab",
             *([] if mingle else ["--without-mingle"]), *(["-E"] if events else []),
