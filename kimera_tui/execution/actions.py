@@ -76,6 +76,17 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Revoke a task that timed out, and take it out of its queue, with others of its kind."""
+
+    path: str
+    task: PlannedTask
+    terminate: bool = False
+    awaited: bool = False
+    """Whether to report back with ``withdrawn``: the next attempt needs proof that it is over."""
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUp:
     """Revoke and then abandon what is in flight below a para; report back with ``given_up``."""
 
@@ -96,4 +107,4 @@ class Finish:
     error: Exception | None = None
 
 
-Action = Send | Adopt | Retry | Doubt | Ask | Skip | GiveUp | Stop | Finish
+Action = Send | Adopt | Retry | Doubt | Ask | Skip | Withdraw | GiveUp | Stop | Finish

@@ -264,10 +264,10 @@ class Runner:
         self, executor: Executor, terminate: bool = False, signal: str = "SIGTERM"
     ) -> Sequence[Receipt]:
         executor.cancelled = True
-        ids = executor.revocable()
+        tasks = executor.revocable()
         stopping = executor.stop(terminate, signal)
-        await self._announce_cancelled(executor.run_id, ids)
-        return await stopping
+        await self._announce_cancelled(executor.run_id, list(tasks))
+        return (await stopping).receipts
 
     async def _announce_cancelled(self, run_id: str, revoked: Sequence[str]) -> None:
         event = RunCancelled(at=self._emitter.now(), run_id=run_id, revoked=tuple(revoked))

@@ -78,6 +78,17 @@ class StopReport:
         return [why for why, _ in Counter(each.why_not for each in left).most_common()]
 
 
+def words_of(stopped: Stopped) -> str:
+    """What stopping a task brought, in a few words."""
+    if stopped.taken_out:
+        return f"taken out of queue {stopped.queue}"
+    workers = stopped.workers
+    told = f"acknowledged by {', '.join(workers)}" if workers else "acknowledged by no worker"
+    if stopped.why_not:
+        return f"{told}; {stopped.why_not.rstrip('.')}"
+    return f"not in queue {stopped.queue}; its revoke was {told}"
+
+
 class Stopper:
     """Revokes and takes out tasks, each at the broker of its friend.
 

@@ -173,6 +173,9 @@ _TEXTS: dict[type[Any], Callable[[Any], Words]] = {
     e.ChainAdvanced: lambda event: ("fed", "key", f"into {safe(event.place, 200)}"),
     e.Forgotten: lambda event: ("forgotten", "dim", "result removed from the backend"),
     e.RevokeSent: _revoke,
+    e.TakenOut: lambda event: (
+        ("taken out", "warning", f"of queue {safe(event.queue)}: it will never run")
+    ),
     e.ConnectionLost: _lost,
     e.ConnectionBack: lambda event: ("back", "good", f"{event.which} is reachable again"),
     r.RunStarted: lambda event: ("run", "strong", f"started: {safe(event.name, 200)}"),

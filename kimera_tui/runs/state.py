@@ -94,6 +94,8 @@ class StepState:
     """When the next attempt is sent, in seconds since the epoch."""
     id: str = ""
     """The step's id in its document; empty for plain calls."""
+    taken_out: bool = False
+    """Whether its message was taken out of the queue, so that it never ran and never will."""
 
     @property
     def name(self) -> str:
@@ -156,6 +158,10 @@ def fold(step: StepState, event: StepEvent) -> StepState:
             return replace(step, released=True)
         case e.RevokeSent() if event.asked:
             return step if step.status.ended else replace(step, cause=_revoke_cause(event))
+        case e.TakenOut():
+            return _taken_out(step, event)
+        case e.Refused() if event.uncertain and step.status is Status.TIMED_OUT:
+            return _fold_open(step, event)  # a second attempt might double it
         case e.FinishedLate() if step.status is Status.TIMED_OUT:
             return _finished_late(step, event)
         case e.CallbackFailed():
@@ -228,6 +234,18 @@ def _fold_open(step: StepState, event: StepEvent) -> StepState:
     return step
 
 
+def _taken_out(step: StepState, event: e.TakenOut) -> StepState:
+    """It never ran: revoked, or timed out with nothing left of it."""
+    cause = f"taken out of queue {event.queue}: it will never run"
+    if not step.status.ended:
+        return _enter(replace(step, taken_out=True), Status.REVOKED, event, cause)
+    if step.status is Status.TIMED_OUT:
+        cause = f"{step.cause}; {cause}"
+    elif step.status is not Status.REVOKED:  # a worker was quicker
+        return step
+    return replace(step, taken_out=True, cause=_redacted(cause))
+
+
 def _timed_out(step: StepState, event: e.TimedOut) -> StepState:
     age = max(0.0, event.at - step.since)
     known = LastKnown(step.status, step.cause, step.source, step.since, age)
@@ -254,6 +272,7 @@ def _retried(step: StepState, event: StepRetried) -> StepState:
         released=False,
         worker="",
         last_known=None,
+        taken_out=False,
     )
     return _enter(step, Status.RETRYING, event, f"attempt {event.attempt}: {event.because}")
 

@@ -327,13 +327,13 @@ class SlowRevoke:
 
     def __init__(self, console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reached, self.go = asyncio.Event(), asyncio.Event()
-        self._revoke = console.manager.revoke
-        monkeypatch.setattr(console.manager, "revoke", self)
+        self._stop_all = console.manager.stop_all
+        monkeypatch.setattr(console.manager, "stop_all", self)
 
-    async def __call__(self, *args: Any) -> Any:
+    async def __call__(self, *args: Any, **options: Any) -> Any:
         self.reached.set()
         await self.go.wait()
-        return await self._revoke(*args)
+        return await self._stop_all(*args, **options)
 
 
 async def test_a_branch_that_is_given_up_sends_nothing_more(

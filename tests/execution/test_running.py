@@ -254,8 +254,15 @@ async def test_a_queue_nobody_serves_ends_at_start_timeout(console: Console) -> 
 async def test_a_timeout_is_retried_where_that_is_named(console: Console) -> None:
     retry = {"max": 1, "delay": "0.05s", "on": ["TIMEOUT"]}
     run = await console.run(
-        {"steps": [step("slow", "step", timeout="0.3s", retry=retry, with_={"pause": 1.0})]}
-    )
+        {
+            "steps": [
+                step(
+                    "slow", "step", timeout="0.3s", retry=retry, idempotent=True,
+                    with_={"pause": 1.0},
+                )
+            ]
+        }
+    )  # fmt: skip
     assert of(run, "slow").attempt == 2
     assert of(run, "slow").status in (Status.TIMED_OUT, Status.FINISHED_LATE)
 
