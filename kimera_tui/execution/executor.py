@@ -29,7 +29,7 @@ from kimera_tui.execution.step_sender import StepSender
 from kimera_tui.execution.template_scope import Scope
 from kimera_tui.process.loop.gather import SLICE
 from kimera_tui.process.stopping import StopReport, words_of
-from kimera_tui.runs.events import StepDecided, StepRetried, StepSkipped
+from kimera_tui.runs.events import StepDecided, StepRetried, StepSkipped, StopReported
 from kimera_tui.runs.plan import Node
 from kimera_tui.runs.recovery import Verdict
 
@@ -284,6 +284,17 @@ class Executor:
         signal: str = "SIGTERM",
     ) -> StopReport:
         report = await self._context.stop(tasks, terminate, signal)
+        self._context.emitter.emit(
+            StopReported(
+                at=self._context.emitter.now(),
+                run_id=self.run_id,
+                tasks=len(report.tasks),
+                taken_out=len(report.taken_out),
+                terminate=terminate,
+                workers=tuple(each.worker for each in report.receipts if each.ok),
+                why_not=tuple(report.why_not),
+            )
+        )
         if not await self._phase_ends(phase, STOP_SECONDS):
             await self._cancel(list(self._tasks))
             if self.schedule.phase == phase:

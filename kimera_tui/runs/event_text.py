@@ -143,6 +143,23 @@ def _detached(event: r.RunDetached) -> Words:
     return "detached", "key", f"{count} {carry} the rest; the console only watches"
 
 
+def _cancelled(event: r.RunCancelled) -> Words:
+    count = len(event.revoked)
+    return "cancelling", "warning", f"nothing more is sent; {count} in flight to be stopped"
+
+
+def _stop(event: r.StopReported) -> Words:
+    workers = ", ".join(safe(worker, 60) for worker in event.workers)
+    act = "terminate" if event.terminate else "revoke"
+    text = f"{event.taken_out} of {event.tasks} taken out of their queues; {act} of the others"
+    if event.taken_out < event.tasks:
+        text += f" acknowledged by {workers or 'no worker'}"
+        text += "".join(f". {_quote(why.rstrip('.'), 200)}" for why in event.why_not)
+    else:
+        text = f"all {event.tasks} taken out of their queues"
+    return "stopped", "warning", text
+
+
 def _run_ended(event: r.RunEnded) -> Words:
     if event.error:
         return "run", "bad", f"ended: {_quote(event.error, 300)}"
@@ -186,6 +203,8 @@ _TEXTS: dict[type[Any], Callable[[Any], Words]] = {
     r.StepDecided: _decided,
     r.StepHandedOver: _handed_over,
     r.RunDetached: _detached,
+    r.RunCancelled: _cancelled,
+    r.StopReported: _stop,
     r.RunEnded: _run_ended,
     BrokerChanged: _broker,
 }

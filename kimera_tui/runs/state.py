@@ -96,6 +96,10 @@ class StepState:
     """The step's id in its document; empty for plain calls."""
     taken_out: bool = False
     """Whether its message was taken out of the queue, so that it never ran and never will."""
+    revoke_asked: str = ""
+    """``revoke`` or ``terminate``, whichever was last asked for; empty if neither was."""
+    revoked_by: Sequence[str] = ()
+    """The workers that acknowledged it, whether they had the task or not."""
 
     @property
     def name(self) -> str:
@@ -157,7 +161,7 @@ def fold(step: StepState, event: StepEvent) -> StepState:
         case e.Forgotten():
             return replace(step, released=True)
         case e.RevokeSent() if event.asked:
-            return step if step.status.ended else replace(step, cause=_revoke_cause(event))
+            return step if step.status.ended else _revoke_asked(step, event)
         case e.TakenOut():
             return _taken_out(step, event)
         case e.Refused() if event.uncertain and step.status is Status.TIMED_OUT:
@@ -273,6 +277,8 @@ def _retried(step: StepState, event: StepRetried) -> StepState:
         worker="",
         last_known=None,
         taken_out=False,
+        revoke_asked="",
+        revoked_by=(),
     )
     return _enter(step, Status.RETRYING, event, f"attempt {event.attempt}: {event.because}")
 
@@ -389,13 +395,16 @@ def _finished_late(step: StepState, event: e.FinishedLate) -> StepState:
     return _enter(step, Status.FINISHED_LATE, event, cause, "backend")
 
 
-def _revoke_cause(event: e.RevokeSent) -> str:
+def _revoke_asked(step: StepState, event: e.RevokeSent) -> StepState:
     """What is known after an operator's revoke: not yet that the task is gone."""
     act = "terminate" if event.terminate else "revoke"
-    workers = [receipt.worker for receipt in event.receipts if receipt.ok]
-    if not workers:
-        return f"no worker acknowledged the {act}: repeat it, or it is forgotten"
-    return f"{act} acknowledged by {', '.join(workers)}; not gone yet"
+    workers = tuple(receipt.worker for receipt in event.receipts if receipt.ok)
+    cause = f"no worker acknowledged the {act}: repeat it, or it is forgotten"
+    if workers:
+        cause = f"{act} acknowledged by {', '.join(workers)}; not gone yet"
+    if set(workers) == set(step.revoked_by):
+        workers = tuple(step.revoked_by)
+    return replace(step, cause=cause, revoke_asked=act, revoked_by=workers)
 
 
 def _failure_cause(event: e.Failed) -> str:

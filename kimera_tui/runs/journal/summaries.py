@@ -62,9 +62,9 @@ def update_run(
     """Update a run's row, and the rows of some of its steps, from the fold."""
     update_steps(db, key, [step_row(run.steps[path], packer) for path in paths])
     db.execute(
-        "UPDATE run SET status = ?, done = ?, total = ?, ended = ?, error = ?, detached = ?"
-        " WHERE key = ?",
-        (*run_summary(run, packer), run.detached, key),
+        "UPDATE run SET status = ?, done = ?, total = ?, ended = ?, error = ?, detached = ?,"
+        " stopped = ?, stopping = ? WHERE key = ?",
+        (*run_summary(run, packer), run.detached, *(run.cancelling or (0, None)), key),
     )
 
 
