@@ -50,8 +50,14 @@ class PendingTask:
     """Maximum seconds of outages that do not count as time waited."""
     adopted: bool = False
     """Whether it was sent earlier, so that it may have ended unwatched."""
+    forget_only: bool = False
+    """Whether it is released without a revoke."""
     on_done: Callable[[PendingTask, BaseException | None], None] | None = None
     """Called when the asyncio.Task that waits for it is done."""
+
+    def release(self) -> None:
+        """Release it: it has ended, and its result was taken."""
+        self.engine.releaser.release(self.task_id, revoke=not self.forget_only)
 
     def done(self, handle: asyncio.Task[Any]) -> None:
         """For ``add_done_callback``: a closure would take 200 bytes more per task."""
@@ -127,9 +133,9 @@ class ResultWaiter:
             except (ResultAtRisk, asyncio.CancelledError):
                 raise  # the result is not safe yet, so it stays in the backend
             except BaseException:
-                pending.engine.releaser.release(task_id)
+                pending.release()
                 raise
-            pending.engine.releaser.release(task_id)
+            pending.release()
             return outcome.result
         if outcome.state == REVOKED:
             reason = outcome.error_message

@@ -145,6 +145,7 @@ class Dispatcher:
         return PendingTask(
             task_id, message.name, friend, outcome, engine,
             call.callback, call.func, call.timeout, call.overtime, patience=call.patience,
+            forget_only=entry.get("release") == "forget",
         )  # fmt: skip
 
     async def adopt(
@@ -159,7 +160,10 @@ class Dispatcher:
             self._queues[task_id] = queue
         self._emitter.emit(Adopted(at=self._emitter.now(), task_id=task_id))
         task = f"{entry['route']}.{task_name}"
-        return PendingTask(task_id, task, friend, outcome, engine, adopted=True)
+        forget_only = entry.get("release") == "forget"
+        return PendingTask(
+            task_id, task, friend, outcome, engine, adopted=True, forget_only=forget_only
+        )
 
     async def wait(self, pending: PendingTask) -> Any:
         """Wait for the end of a dispatched call and return its result."""

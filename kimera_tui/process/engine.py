@@ -77,8 +77,8 @@ class Watcher(Protocol):
 class Releaser(Protocol):
     """Releases finished tasks and revokes tasks."""
 
-    def release(self, task_id: str) -> None:
-        """Revoke a finished task, then forget its result, in the next batch."""
+    def release(self, task_id: str, *, revoke: bool = True) -> None:
+        """Revoke a finished task, unless told not to, then forget its result, in a batch."""
 
     async def revoke(
         self, task_ids: Sequence[str], *, terminate: bool = False, signal: str = "SIGTERM"

@@ -204,6 +204,22 @@ class ChainAdvanced(TaskEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ManyRevoked(Event):
+    """So many tasks were revoked within three hours that workers may forget some of them."""
+
+    count: int
+
+    @property
+    def text(self) -> str:
+        """What that means and what to do, in sentences."""
+        return (
+            f"{self.count:,} tasks were revoked within three hours, released ones included."
+            " A worker remembers 50,000: it may run a revoked task that it has forgotten."
+            " `release: forget` at a friend in friends.yaml releases without a revoke."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionLost(Event):
     """The broker or the result backend became unavailable."""
 

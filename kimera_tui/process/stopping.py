@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from kimera_tui.errors import KimeraError
 from kimera_tui.process.broadcast import PER_BROADCAST
@@ -118,7 +118,7 @@ class Stopper:
         receipts: dict[str, tuple[Receipt, ...]] = {}
         groups = await self._groups(task_ids, friends)
         strokes = (
-            self._revoke(group.engine, list(group.places), terminate, signal) for group in groups
+            self._revoke(group.engine, list(group.queues), terminate, signal) for group in groups
         )
         for found in await asyncio.gather(*strokes, return_exceptions=True):
             if isinstance(found, BaseException):
@@ -145,16 +145,16 @@ class Stopper:
         """The tasks by engine."""
         groups: dict[int, _Group] = {}
         engines: dict[str | None, Engine] = {}
+        usual: dict[str | None, str] = {}
         for task_id in dict.fromkeys(task_ids):
             place = self._place_of(task_id)
-            if place.friend is None and task_id in friends:
-                place = replace(place, friend=friends[task_id])
-            if place.friend is not None and not place.queue:
-                place = replace(place, queue=self._engines.friend(place.friend)["queue"])
-            if place.friend not in engines:
-                engines[place.friend] = await self._engines.engine(place.friend)
-            engine = engines[place.friend]
-            groups.setdefault(id(engine), _Group(engine)).places[task_id] = place
+            friend = friends.get(task_id) if place.friend is None else place.friend
+            if friend not in engines:
+                engines[friend] = await self._engines.engine(friend)
+                usual[friend] = "" if friend is None else self._engines.friend(friend)["queue"]
+            engine = engines[friend]
+            group = groups.setdefault(id(engine), _Group(engine))
+            group.queues[task_id] = place.queue or usual[friend]
         return list(groups.values())
 
     async def _revoke(
@@ -181,7 +181,7 @@ class Stopper:
         A revoke costs every worker up to a millisecond for each id, a take-out costs none of them
         anything: what was taken out is not revoked as well.
         """
-        ids, engine = list(group.places), group.engine
+        ids, engine = list(group.queues), group.engine
         first = ids if engine.unqueuer is None else ids[:PER_BROADCAST]
         revoking = asyncio.ensure_future(self._revoke(engine, first, terminate, signal))
         try:
@@ -196,18 +196,18 @@ class Stopper:
             task_id: Stopped(
                 task_id,
                 task_id in taken,
-                place.queue,
+                queue,
                 receipts.get(task_id, ()),
-                "" if task_id in taken else error or why_not.get(place.queue, ""),
+                "" if task_id in taken else error or why_not.get(queue, ""),
             )
-            for task_id, place in group.places.items()
+            for task_id, queue in group.queues.items()
         }
 
     async def _take_out(self, group: _Group) -> tuple[set[str], dict[str, str]]:
         """The ids taken out, and by queue why others may still be in it."""
         queues: dict[str, list[str]] = {}
-        for task_id, place in group.places.items():
-            queues.setdefault(place.queue, []).append(task_id)
+        for task_id, queue in group.queues.items():
+            queues.setdefault(queue, []).append(task_id)
         why_not = {"": UNKNOWN_QUEUE} if queues.pop("", None) else {}
         unqueuer = group.engine.unqueuer
         if unqueuer is None:
@@ -261,7 +261,8 @@ class _Group:
     """Tasks of one engine."""
 
     engine: Engine
-    places: dict[str, Place] = field(default_factory=dict)
+    queues: dict[str, str] = field(default_factory=dict)
+    """The queue of each, by task id; empty if unknown."""
 
 
 async def _outcome_of(

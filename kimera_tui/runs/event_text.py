@@ -193,6 +193,7 @@ _TEXTS: dict[type[Any], Callable[[Any], Words]] = {
     e.TakenOut: lambda event: (
         ("taken out", "warning", f"of queue {safe(event.queue)}: it will never run")
     ),
+    e.ManyRevoked: lambda event: ("warning", "warning", event.text),
     e.ConnectionLost: _lost,
     e.ConnectionBack: lambda event: ("back", "good", f"{event.which} is reachable again"),
     r.RunStarted: lambda event: ("run", "strong", f"started: {safe(event.name, 200)}"),

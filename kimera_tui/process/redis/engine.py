@@ -25,6 +25,7 @@ from kimera_tui.process.redis.revoker import Revoker
 from kimera_tui.process.redis.unqueue import RedisUnqueuer
 from kimera_tui.process.redis.watcher import RedisWatcher
 from kimera_tui.process.redis.wire import Wire, pack
+from kimera_tui.process.revoke_count import RevokeCount
 
 
 def build(app: Celery, emitter: Emitter, is_over: IsOver) -> Engine:
@@ -62,8 +63,9 @@ class _Parts:
         workers = KnownWorkers(
             f"{prefix}_kombu.binding.{pidbox}".encode(), capture.separator, f".{pidbox}"
         )
-        self._revoker = Revoker(app, self._broker, workers)
-        self._stopper = Revoker(app, self._broker, workers, "kimera-stop")
+        count = RevokeCount(emitter)
+        self._revoker = Revoker(app, self._broker, workers, count)
+        self._stopper = Revoker(app, self._broker, workers, count, "kimera-stop")
         self._locator = RedisLocator(app, self._broker, workers)
         self._releaser = RedisReleaser(
             (self._revoker, self._stopper),

@@ -15,6 +15,7 @@ from kimera_tui.process.loop.call_thread import CallThread
 from kimera_tui.process.redis.endpoint import TIMEOUTS
 from kimera_tui.process.redis.known_workers import KnownWorkers
 from kimera_tui.process.redis.reconnecting import RedisConnection, as_unavailable
+from kimera_tui.process.revoke_count import RevokeCount
 
 ANSWER_SECONDS = 1.0
 """The longest wait for a worker's acknowledgement."""
@@ -28,6 +29,7 @@ class Revoker:
         app: The Celery app.
         broker: The connection that lists the listening workers.
         workers: The workers that should answer.
+        count: Counts what is revoked.
         name: The thread's name.
     """
 
@@ -36,11 +38,13 @@ class Revoker:
         app: Celery,
         broker: RedisConnection,
         workers: KnownWorkers,
+        count: RevokeCount,
         name: str = "kimera-control",
     ) -> None:
         self._app = app
         self._broker = broker
         self._workers = workers
+        self._count = count
         self._thread = CallThread(name)
         self._connection: Any = None
         self._turn = asyncio.Lock()
@@ -74,6 +78,7 @@ class Revoker:
                 )
             except Exception as error:
                 raise as_unavailable(error, self._broker.endpoint) from error
+            self._count.add(len(task_ids))
             self._workers.answered(expected, [receipt.worker for receipt in receipts])
             return receipts
 

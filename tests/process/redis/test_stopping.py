@@ -15,7 +15,7 @@ from kimera_tui.config.friends import Friend
 from kimera_tui.errors import TaskRevoked, TimeoutException
 from kimera_tui.process import TaskManager
 from kimera_tui.process.engine import Receipt, read_receipts, receipts_by_task
-from kimera_tui.process.events import FinishedLate, RevokeSent, StateSeen, TakenOut
+from kimera_tui.process.events import FinishedLate, Forgotten, RevokeSent, StateSeen, TakenOut
 from kimera_tui.process.loop.clock import new_id
 
 from .console import until
@@ -209,3 +209,26 @@ def test_each_task_has_the_answers_that_concern_it() -> None:
     found = receipts_by_task(answers, ["a", "c"])
     assert found["a"] == (answers[1], Receipt("w1", "terminate: a", ok=True))
     assert found["c"] == (answers[1], Receipt("w1", "terminate: tasks unknown", ok=False))
+
+
+async def test_release_forget_tells_no_worker(lab: Server) -> None:
+    environ = {"CELERY": "1", "BROKER_URL": lab.url(), "RESULT_BACKEND": lab.url()}
+    spared = Friend(route="lab.tasks", queue="celery", release="forget")
+    TaskManager.reset(Bootstrap(environ, {"lab": FRIENDS["lab"], "spared": spared}))
+    manager = TaskManager()
+    ids = [new_id() for _ in range(4)]
+    try:
+        with manager.events.subscribe() as mailbox, broadcasts(lab) as sent:
+            for number, task_id in enumerate(ids):
+                friend = "lab" if number == 3 else "spared"
+                assert await manager.send_await("add", friend, [1], task_id=task_id) == 1
+                await manager.settle()
+            events = mailbox.drain()
+        await manager.aclose()
+    finally:
+        TaskManager.reset()
+    assert len(sent) == 1
+    assert [each.task_id for each in events if isinstance(each, RevokeSent)] == [ids[3]]
+    assert [each.task_id for each in events if isinstance(each, Forgotten)] == ids
+    client = lab.client()
+    assert not any(client.exists(f"celery-task-meta-{each}") for each in ids)
