@@ -304,6 +304,8 @@ class ListedFriend(Printed):
     read_only: bool
     timeout: float
     """Seconds."""
+    release: Literal["revoke", "forget"]
+    """How its finished tasks are released."""
     tasks: dict[str, TaskOfFriend]
     """By name."""
 
