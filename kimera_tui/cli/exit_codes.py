@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kimera_tui.cli.json_output.events import facts_of, spawned_by
-from kimera_tui.cli.json_output.objects import RunReport, Step
+from kimera_tui.cli.json_output.objects import Cancelling, RunReport, Step
 from kimera_tui.cli.output import data
 from kimera_tui.errors import KimeraError, UsageError
 from kimera_tui.safetext import safe
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from kimera_tui.execution.runner import Runner
     from kimera_tui.runs.index import RunState
-    from kimera_tui.runs.state import StepState
+    from kimera_tui.runs.step import StepState
 
 EXIT_CODES = {
     "done": 0,
@@ -80,6 +80,7 @@ def report_of(run: RunState) -> dict[str, Any]:
         "status": run.status,
         "state": run.status,
         "cause": run.error or None,
+        "cancelling": cancelling_of(run.cancelling),
         "steps": [
             Step(
                 path=step.path,
@@ -95,6 +96,11 @@ def report_of(run: RunState) -> dict[str, Any]:
             for step in run.steps.values()
         ],
     }
+
+
+def cancelling_of(done_and_of: tuple[int, int] | None) -> Cancelling | None:
+    """How far a cancellation is, for ``--json``; None if there is none."""
+    return None if done_and_of is None else Cancelling(done=done_and_of[0], of=done_and_of[1])
 
 
 def _error_of(step: StepState) -> str:

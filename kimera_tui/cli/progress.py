@@ -95,4 +95,7 @@ class Progress:
 def _bar(run: RunState) -> str:
     share = run.done / run.total if run.total else 1.0
     filled = round(WIDTH * share)
-    return f"{'━' * filled}{'─' * (WIDTH - filled)} {run.done}/{run.total}"
+    words = f"{run.done}/{run.total}"
+    if (cancelling := run.cancelling) is not None:
+        words += ", cancelling {}/{}".format(*cancelling)
+    return f"{'━' * filled}{'─' * (WIDTH - filled)} {words}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kimera_tui.console.console import Console
-    from kimera_tui.execution.replay import ReplayPlan, ReplayRequest
+    from kimera_tui.execution.replay.plan import ReplayPlan, ReplayRequest
     from kimera_tui.runs.index import RunState
 
 
@@ -84,7 +84,7 @@ def replay(**words: Any) -> None:
 async def _replay(options: _Options) -> int:
     from kimera_tui.console.console import build_console
     from kimera_tui.console.guard import refuse_danger
-    from kimera_tui.execution.replay import ReplayRequest
+    from kimera_tui.execution.replay.plan import ReplayRequest
 
     async with build_console(say=narrate) as console:
         await console.connection.open_journal()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from kimera_tui.console.console import Console
     from kimera_tui.documents.document import Document
-    from kimera_tui.execution.replay import ReplayRequest
+    from kimera_tui.execution.replay.plan import ReplayRequest
     from kimera_tui.execution.run_inputs import RunInputs
     from kimera_tui.runs.index import RunState
 
@@ -57,7 +57,7 @@ class _Call:
     @property
     def replay_request(self) -> ReplayRequest:
         """How the run that ``--from-failed`` names is run again."""
-        from kimera_tui.execution.replay import ReplayRequest
+        from kimera_tui.execution.replay.plan import ReplayRequest
 
         again = frozenset(self.options.send_again)
         return ReplayRequest(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kimera_tui.cli.exit_codes import cancelling_of
 from kimera_tui.cli.json_output.objects import ListedRun
 from kimera_tui.cli.output import data, narrate, perform
 from kimera_tui.runs.status import Status
@@ -58,6 +59,7 @@ def _public(row: RunRow) -> ListedRun:
         ended=row.ended,
         done=row.done,
         total=row.total,
+        cancelling=cancelling_of(_cancelling(row)),
         error=row.error,
         parent=row.parent,
     )
@@ -65,6 +67,14 @@ def _public(row: RunRow) -> ListedRun:
 
 def _line(row: RunRow) -> str:
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(row.started))
-    steps = f"{row.done}/{row.total}"
-    line = f"{row.run_id[:8]}  {when}  {row.status:<12} {steps:>7}  {row.name}"
+    state, done, of = row.status, row.done, row.total
+    if (cancelling := _cancelling(row)) is not None:
+        state, (done, of) = "cancelling", cancelling
+    steps = f"{done}/{of}"
+    line = f"{row.run_id[:8]}  {when}  {state:<12} {steps:>7}  {row.name}"
     return safe(line, 300)
+
+
+def _cancelling(row: RunRow) -> tuple[int, int] | None:
+    """How far its cancellation is; None without a console that cancels it."""
+    return None if row.status == Status.INTERRUPTED else row.cancelling

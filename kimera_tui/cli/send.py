@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kimera_tui.process import TaskParams
     from kimera_tui.process.loop.bus import Mailbox
     from kimera_tui.runs.index import RunState
-    from kimera_tui.runs.state import StepState
+    from kimera_tui.runs.step import StepState
 
 _SILENT = {"polled", "run", "forgotten", "released", "callback", "broker", "failed", "succeeded"}
 _STATUS = {3: "timed out", 4: "revoked", 5: "ended, result unknown"}

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kimera_tui.console.console import Console
-    from kimera_tui.execution.replay import ReplayRequest
-    from kimera_tui.execution.uncertain_steps import Doubt
+    from kimera_tui.execution.replay.plan import ReplayRequest
+    from kimera_tui.execution.replay.uncertain_steps import Doubt
 
 SEND_AGAIN = click.option(
     "--send-again",
@@ -35,7 +35,7 @@ async def start_replay(console: Console, run_id: str, request: ReplayRequest) ->
         StepsInDoubt: steps might run twice, and nobody allowed that.
         KimeraError: see ``Runs.replay``.
     """
-    from kimera_tui.execution.uncertain_steps import StepsInDoubt
+    from kimera_tui.execution.replay.uncertain_steps import StepsInDoubt
 
     try:
         return await console.runs.replay(run_id, request)

@@ -70,6 +70,7 @@ async def follow(console: Console, run_id: str, until: float) -> RunState:
     from kimera_tui.runs.index import RunIndex
 
     seen, index, is_left = 0, RunIndex(), False
+    cancelling: tuple[int, int] | None = None
     while True:
         began = time.monotonic()
         events = await console.journal.events_of(run_id)
@@ -79,6 +80,9 @@ async def follow(console: Console, run_id: str, until: float) -> RunState:
         run = index.runs.get(run_id) or await console.journal.run(run_id)
         if run.ended is not None:
             return run
+        if run.cancelling is not None and run.cancelling != cancelling:
+            narrate("cancelling {}/{}".format(*run.cancelling))
+        cancelling = run.cancelling
         if (hint := _hint_of(await console.runs.find(run_id))) and not is_left:
             narrate(hint)
         is_left = bool(hint)

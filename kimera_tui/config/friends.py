@@ -70,6 +70,8 @@ class Friend(_Strict):
     read_only: bool = False
     timeout: Annotated[float, Field(gt=0, strict=False, allow_inf_nan=False)] = 30
     """Seconds; the default timeout of this friend's tasks."""
+    release: Literal["revoke", "forget"] = "revoke"
+    """How finished tasks are released: revoked and forgotten, or only forgotten."""
     tasks: dict[Name, TaskInfo] = Field(default_factory=dict)
 
     def as_mapping(self) -> dict[str, Any]:

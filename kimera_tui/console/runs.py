@@ -18,8 +18,8 @@ from kimera_tui.documents.calls import Workflow, friends_of
 from kimera_tui.documents.document import Document
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.cancel import Cancelled, cancel_run
-from kimera_tui.execution.from_run import document_of
-from kimera_tui.execution.replay import (
+from kimera_tui.execution.replay.from_run import document_of
+from kimera_tui.execution.replay.plan import (
     ReplayPlan,
     ReplayRequest,
     fates_before_replay,

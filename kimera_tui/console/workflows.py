@@ -22,7 +22,6 @@ from kimera_tui.documents.store import Library, Stored, changed, open_workflow, 
 from kimera_tui.errors import KimeraError, UsageError
 from kimera_tui.execution.detach.blockers import Blocker
 from kimera_tui.execution.dry_run import dry_run
-from kimera_tui.execution.from_run import LastRun, last_run_of
 from kimera_tui.execution.preflight import (
     Facts,
     Finding,
@@ -31,6 +30,7 @@ from kimera_tui.execution.preflight import (
     queues_of,
     tasks_of,
 )
+from kimera_tui.execution.replay.from_run import LastRun, last_run_of
 from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.search.query import RunRow

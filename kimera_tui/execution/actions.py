@@ -9,7 +9,7 @@ from kimera_tui.errors import PublishUncertain
 from kimera_tui.execution.template_scope import NOTHING
 from kimera_tui.runs.events import StepIntended
 from kimera_tui.runs.plan import Node, PlannedTask
-from kimera_tui.runs.state import StepState
+from kimera_tui.runs.step import StepState
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,17 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Revoke a task that timed out, and take it out of its queue, with others of its kind."""
+
+    path: str
+    task: PlannedTask
+    terminate: bool = False
+    awaited: bool = False
+    """Whether to report back with ``withdrawn``: the next attempt needs proof that it is over."""
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUp:
     """Revoke and then abandon what is in flight below a para; report back with ``given_up``."""
 
@@ -96,4 +107,4 @@ class Finish:
     error: Exception | None = None
 
 
-Action = Send | Adopt | Retry | Doubt | Ask | Skip | GiveUp | Stop | Finish
+Action = Send | Adopt | Retry | Doubt | Ask | Skip | Withdraw | GiveUp | Stop | Finish

@@ -16,15 +16,16 @@ from kimera_tui.errors import (
     TaskRevoked,
     TimeoutException,
 )
-from kimera_tui.execution.actions import Adopt, Ask, Doubt, Retry, Send
+from kimera_tui.execution.actions import Adopt, Ask, Doubt, Retry, Send, Withdraw
 from kimera_tui.execution.completion import RunStopped, outcome_of, reason
 from kimera_tui.execution.frames import Agenda, Frame
 from kimera_tui.execution.template_scope import Scope, error_name
 from kimera_tui.runs.events import StepDecided, StepIntended
 from kimera_tui.runs.plan import PlannedTask, RetryRule
 from kimera_tui.runs.recovery import Verdict
-from kimera_tui.runs.state import StepState, fold
+from kimera_tui.runs.state import fold
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.step import StepState
 
 UNASKED = RetryRule(most=3)
 """How often an idempotent step is resent before its operator is asked."""
@@ -43,6 +44,8 @@ class Step(Frame):
     """How often it was resent without asking."""
     doubt: PublishUncertain | None = None
     """Why the operator is asked about it."""
+    timed_out: TimeoutException | None = None
+    """Set while it is unknown whether the attempt that timed out is over."""
 
 
 @dataclass(slots=True)
@@ -74,6 +77,8 @@ class Attempts:
     """Paths of the steps that wait for the operator's decision."""
     open: dict[str, Step] = field(default_factory=dict)
     """The steps, by path."""
+    withdrawing: set[str] = field(default_factory=set)
+    """Paths of the steps that timed out and need proof that they are over, to be retried."""
     _later: list[tuple[float, int, Step]] = field(default_factory=list)
     """Heap of steps scheduled for a retry."""
     _number: Iterator[int] = field(default_factory=itertools.count)
@@ -132,6 +137,20 @@ class Attempts:
         if (step := self.open.get(path)) is not None:
             self.agenda.add(step, partial(self._failed, step, error))
 
+    def withdrawn(self, path: str, task_id: str, over: bool, why: str) -> None:
+        """Report what became of a task that timed out.
+
+        Args:
+            path: Its step.
+            task_id: The task.
+            over: Whether it is certain that it does not run, and never will.
+            why: What is known instead, in a few words.
+        """
+        step = self.open.get(path)
+        if step is not None and path in self.withdrawing and step.task.task_id == task_id:
+            self.withdrawing.discard(path)
+            self.agenda.add(step, partial(self._withdrawn, step, over, why))
+
     def decided(self, event: StepDecided) -> None:
         """Report the operator's decision about a step."""
         self.asking.discard(event.path)
@@ -139,17 +158,18 @@ class Attempts:
             self.agenda.add(step, partial(self._decide, step, event))
 
     def stop_waiting(self, stopped: RunStopped, paths: Collection[str] | None = None) -> None:
-        """End the steps that wait for a retry or for the operator.
+        """End the steps that wait for a retry, for proof or for the operator.
 
         Args:
             stopped: The error they end with.
             paths: Only these; None for all.
         """
         later = [each[2] for each in self._later]
-        asked = [self.open[path] for path in sorted(self.asking)]
+        asked = [self.open[path] for path in sorted(self.asking | self.withdrawing)]
         for step in [*later, *asked]:
             if paths is None or step.node.path in paths:
                 self.asking.discard(step.node.path)
+                self.withdrawing.discard(step.node.path)
                 self.agenda.add(step, partial(self._failed, step, stopped))
         self._later = [
             each for each in self._later if paths is not None and each[2].node.path not in paths
@@ -159,6 +179,7 @@ class Attempts:
     def forget(self, path: str) -> Step | None:
         """Stop tracking a step, and return it."""
         self.asking.discard(path)
+        self.withdrawing.discard(path)
         return self.open.pop(path, None)
 
     def _send(self, step: Step, intent: StepIntended | None = None) -> None:
@@ -192,13 +213,57 @@ class Attempts:
                     return
                 if self.asks and stopped:
                     error = stopped
-            case TaskFailed() | TaskRevoked() | TimeoutException():
-                rule = step.node.rules.retry
-                again = rule is not None and step.attempt <= rule.most and not stopped
-                if rule is not None and again and rule.covers(error_name(error)):
-                    self._retry(step, rule.delay_before(step.attempt + 1), reason(error))
+            case TimeoutException():
+                if self._timed_out(step, error, again=not stopped and _covers(step, error)):
                     return
+            case TaskFailed() | TaskRevoked() if not stopped and _covers(step, error):
+                self._next_try(step, error)
+                return
         self._end(step, None, error)
+
+    def _timed_out(self, step: Step, error: TimeoutException, *, again: bool) -> bool:
+        """Withdraw a task that timed out; return whether its step goes on.
+
+        A second attempt needs proof that the first is over, unless both may run.
+        """
+        rules, recorded = step.node.rules, step.recorded
+        over = recorded is not None and (
+            recorded.taken_out or recorded.status is Status.FINISHED_LATE
+        )
+        awaited = again and not rules.idempotent and not over
+        if rules.on_timeout != "leave" and (step.sent or awaited):
+            terminate = rules.on_timeout == "terminate"
+            self.agenda.actions.append(Withdraw(step.node.path, step.task, terminate, awaited))
+        if awaited:
+            step.timed_out = error
+            if rules.on_timeout == "leave":
+                self._withdrawn(step, False, "it was left to run")
+            else:
+                self.withdrawing.add(step.node.path)
+        elif again:
+            self._next_try(step, error)
+        return again
+
+    def _withdrawn(self, step: Step, over: bool, why: str) -> None:
+        error, step.timed_out = step.timed_out, None
+        if error is None:
+            return
+        if self.stopped(step.node.path) is not None:
+            self._end(step, None, error)
+        elif over:
+            self._next_try(step, error)
+        else:
+            doubt = PublishUncertain(
+                f"No result within {error.seconds:g} s, and it may still run: {why}. Without"
+                " `idempotent: true` it is not sent a second time."
+            )
+            self.agenda.actions.append(Doubt(step.task, doubt))
+            self._failed(step, doubt)
+
+    def _next_try(self, step: Step, error: KimeraError) -> None:
+        rule = step.node.rules.retry
+        delay = 0.0 if rule is None else rule.delay_before(step.attempt + 1)
+        self._retry(step, delay, reason(error))
 
     def _end(self, step: Step, result: Any, error: Exception | None = None) -> None:
         if self.open.get(step.node.path) is step:
@@ -232,3 +297,9 @@ class Attempts:
 
     def _name(self, step: Step) -> None:
         self.scope.names[step.task.task_id] = f"{step.task.friend}.{step.task.task_name}"
+
+
+def _covers(step: Step, error: KimeraError) -> bool:
+    """Whether a step is retried after an error."""
+    rule = step.node.rules.retry
+    return rule is not None and step.attempt <= rule.most and rule.covers(error_name(error))

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 
 from kimera_tui.errors import BrokerUnavailable, RunTaken, UsageError
 from kimera_tui.execution.runner import Runner
-from kimera_tui.process.events import RevokeSent
-from kimera_tui.runs.index import RunState
+from kimera_tui.runs.cancel_report import CancelReport, cancel_report
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.journal.leases import OpenRun, pid_of
-from kimera_tui.runs.recovery import Past
 from kimera_tui.runs.status import Status
 
 PATIENCE = 10.0
@@ -32,6 +30,8 @@ class Cancelled:
     """Names of the workers that acknowledged a revoke."""
     unacknowledged: Sequence[tuple[str, str]] = ()
     """Friend and task id of each task in flight whose revoke no worker acknowledged."""
+    report: CancelReport | None = None
+    """What became of each task; None if the run has not ended as cancelled."""
 
 
 async def cancel_run(
@@ -130,36 +130,12 @@ def _no_response(run: OpenRun) -> Cancelled:
 
 async def _outcome(journal: Journal, run_id: str) -> Cancelled:
     """The outcome of a run that has ended, from its journal."""
-    events = await journal.events_of(run_id)
-    run = (await asyncio.to_thread(Past.of, events)).run
-    acknowledged: set[str] = set()
-    workers: set[str] = set()
-    for event in events:
-        if isinstance(event, RevokeSent) and event.asked:
-            names = {receipt.worker for receipt in event.receipts if receipt.ok}
-            workers |= names
-            if names:
-                acknowledged.add(event.task_id)
-    unacknowledged = [
-        (step.friend, step.task_id)
-        for step in run.steps.values()
-        if step.was_sent and step.status is Status.INTERRUPTED and step.task_id not in acknowledged
-    ]
-    return Cancelled(run_id, _summary(run, sorted(workers)), True, sorted(workers), unacknowledged)
-
-
-def _summary(run: RunState, workers: Sequence[str]) -> str:
+    run = await journal.run(run_id)
     if run.status is not Status.REVOKED:
-        return f"The run ended as {run.status.value} before it could be cancelled."
-    steps = list(run.steps.values())
-    revoked = sum(step.status is Status.REVOKED for step in steps)
-    open_ended = sum(step.was_sent and step.status is Status.INTERRUPTED for step in steps)
-    parts = [f"{revoked} revoked"] if revoked else []
-    if open_ended:
-        parts.append(f"{open_ended} may still run")
-    if unsent := sum(not step.was_sent and step.status is not Status.DONE for step in steps):
-        parts.append(f"{unsent} never sent")
-    summary = f"Cancelled: {', '.join(parts) or 'nothing was in flight'}."
-    if revoked or open_ended:
-        summary += f" Acknowledged by {', '.join(workers) or 'no worker'}."
-    return summary
+        text = f"The run ended as {run.status.value} before it could be cancelled."
+        return Cancelled(run_id, text)
+    report = cancel_report(run)
+    unacknowledged = [
+        (left.step.friend, left.step.task_id) for left in report.left if not left.acknowledged
+    ]
+    return Cancelled(run_id, report.text, True, report.workers, unacknowledged, report)

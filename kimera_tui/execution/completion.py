@@ -14,8 +14,8 @@ from kimera_tui.errors import (
     TimeoutException,
 )
 from kimera_tui.redaction import MASK
-from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.step import StepState
 from kimera_tui.values.placeholders import UnknownResult, Withheld
 
 GIVEN_UP = "another branch failed"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from kimera_tui.errors import RunTaken, UsageError
+from kimera_tui.errors import KimeraError, RunTaken, UsageError
 from kimera_tui.execution.actions import (
     Action,
     Adopt,
@@ -19,6 +19,7 @@ from kimera_tui.execution.actions import (
     Send,
     Skip,
     Stop,
+    Withdraw,
 )
 from kimera_tui.execution.background import BackgroundTasks
 from kimera_tui.execution.detach.handover import Handover
@@ -26,9 +27,9 @@ from kimera_tui.execution.run_context import RunContext
 from kimera_tui.execution.schedule import Schedule
 from kimera_tui.execution.step_sender import StepSender
 from kimera_tui.execution.template_scope import Scope
-from kimera_tui.process.engine import Receipt
 from kimera_tui.process.loop.gather import SLICE
-from kimera_tui.runs.events import StepDecided, StepRetried, StepSkipped
+from kimera_tui.process.stopping.stop_all import StopReport, words_of
+from kimera_tui.runs.events import StepDecided, StepRetried, StepSkipped, StopReported
 from kimera_tui.runs.plan import Node
 from kimera_tui.runs.recovery import Verdict
 
@@ -83,10 +84,12 @@ class Executor:
         """How the run is handed over to the workers; None if it is not detached."""
         return self._sender.handover
 
-    def revocable(self) -> list[str]:
-        """Ids of the tasks in flight, and of those the workers would send after them."""
+    def revocable(self) -> dict[str, str]:
+        """The friend of each task in flight, and of those the workers would send after them."""
+        friends = {path: task.friend for path, task in self.plan.leaves()}
         later = self.schedule.skips.unsent(self.plan) if self.handover is not None else ()
-        return [*self.in_flight, *(task.task_id for task in later)]
+        in_flight = {each: friends[path] for each, path in self.in_flight.items()}
+        return in_flight | {task.task_id: task.friend for task in later}
 
     def hand_over(self, handover: Handover, downstream: Iterable[str]) -> None:
         """Let the workers finish what was not sent. Timeouts no longer apply.
@@ -121,9 +124,11 @@ class Executor:
             while (finish := self._turn()) is None:
                 await (asyncio.sleep(0) if self.schedule.busy else self._wait())
             await self._others.wait()
+            await self._sender.late.wait()
         finally:
             self._changed.set()
             self._others.stop()
+            self._sender.late.stop()
             await self._cancel(list(self._tasks))
             self._sender.close()
         if finish.error is not None:
@@ -132,11 +137,12 @@ class Executor:
 
     def stop(
         self, terminate: bool = False, signal: str = "SIGTERM"
-    ) -> Coroutine[Any, Any, list[Receipt]]:
-        """Stop sending in this phase, and revoke what is in flight.
+    ) -> Coroutine[Any, Any, StopReport]:
+        """Stop sending in this phase, and stop what is in flight.
 
         Returns:
-            A coroutine to await: it revokes, waits for the end, and returns the acknowledgements.
+            A coroutine to await: it revokes, takes out of queues, waits for the end, and returns
+            what that brought.
         """
         self.schedule.halt()
         self._wake.set()
@@ -203,9 +209,11 @@ class Executor:
                 self._context.refused(action.task, action.error, uncertain=True)
             case GiveUp():
                 self._others.start(self._give_up(action))
+            case Withdraw():
+                self._others.start(self._withdraw(action))
             case Stop():
-                ids = self.revocable()
-                self._others.start(self._stopped(self.schedule.phase, ids))
+                tasks = self.revocable()
+                self._others.start(self._stopped(self.schedule.phase, tasks))
             case Finish():
                 self._finish = action
             case Ask():
@@ -248,22 +256,51 @@ class Executor:
             self.schedule.attempts.decided(decided)
 
     async def _give_up(self, action: GiveUp) -> None:
-        ids = [each for each, path in self.in_flight.items() if path in action.paths]
-        await self._context.revoke(ids)
+        friends = self.revocable()
+        below = (each for each, path in self.in_flight.items() if path in action.paths)
+        await self._context.stop({each: friends[each] for each in below})
         await self._cancel(action.paths)
         self.schedule.given_up(action.path)
         self._wake.set()
 
+    async def _withdraw(self, action: Withdraw) -> None:
+        over, why = False, ""
+        try:
+            stopped = await self._context.stop_soon(action.task, action.terminate)
+            over, why = stopped.taken_out, words_of(stopped)
+        except KimeraError as error:
+            why = str(error).rstrip(".")
+        finally:
+            if action.awaited:
+                task_id = action.task.task_id
+                self.schedule.attempts.withdrawn(action.path, task_id, over, why)
+                self._wake.set()
+
     async def _stopped(
-        self, phase: int, ids: Sequence[str], terminate: bool = False, signal: str = "SIGTERM"
-    ) -> list[Receipt]:
-        receipts = await self._context.revoke(ids, terminate, signal)
+        self,
+        phase: int,
+        tasks: Mapping[str, str],
+        terminate: bool = False,
+        signal: str = "SIGTERM",
+    ) -> StopReport:
+        report = await self._context.stop(tasks, terminate, signal)
+        self._context.emitter.emit(
+            StopReported(
+                at=self._context.emitter.now(),
+                run_id=self.run_id,
+                tasks=len(report.tasks),
+                taken_out=len(report.taken_out),
+                terminate=terminate,
+                workers=tuple(each.worker for each in report.receipts if each.ok),
+                why_not=tuple(report.why_not),
+            )
+        )
         if not await self._phase_ends(phase, STOP_SECONDS):
             await self._cancel(list(self._tasks))
             if self.schedule.phase == phase:
                 self.schedule.abandon()
                 self._wake.set()
-        return receipts
+        return report
 
     async def _phase_ends(self, phase: int, seconds: float) -> bool:
         """Whether a phase ends within so many seconds."""

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kimera_tui.config.friends import secret_params
 from kimera_tui.errors import BrokerUnavailable, JournalError, KimeraError
+from kimera_tui.execution.stop_batch import StopBatch
 from kimera_tui.process.call import Callback
-from kimera_tui.process.engine import Receipt
 from kimera_tui.process.events import Noticed, Refused
 from kimera_tui.process.loop.bus import Emitter
+from kimera_tui.process.stopping.stop_all import Stopped, StopReport
 from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.runs.events import RunEvent, StepHeld
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.plan import PlannedTask
 
-REVOKED_AT_ONCE = 50
 KEEP_AGAIN = 1.0
 """Seconds between two attempts to save a result."""
 
@@ -33,6 +33,7 @@ class RunContext:
     new_id: Callable[[], str]
     asks: bool = False
     """Whether an operator can decide uncertain steps."""
+    batch: StopBatch = field(default_factory=StopBatch)
 
     def with_secrets(self, task: PlannedTask, positional: int) -> PlannedTask:
         """The task with the arguments marked that friends.yaml declares secret.
@@ -65,23 +66,28 @@ class RunContext:
         except JournalError as error:
             raise self.refused(task, error) from None
 
-    async def revoke(
-        self, ids: Sequence[str], terminate: bool = False, signal: str = "SIGTERM"
-    ) -> list[Receipt]:
-        """Revoke tasks; return the acknowledgements that arrived."""
-        receipts: list[Receipt] = []
-        for start in range(0, len(ids), REVOKED_AT_ONCE):
-            answers = await asyncio.gather(
-                *(
-                    self.manager.revoke(task_id, terminate, signal)
-                    for task_id in ids[start : start + REVOKED_AT_ONCE]
-                ),
-                return_exceptions=True,  # with the broker away, revoke as many as possible
-            )
-            for answer in answers:
-                if not isinstance(answer, BaseException):
-                    receipts += answer
-        return receipts
+    async def stop(
+        self, tasks: Mapping[str, str], terminate: bool = False, signal: str = "SIGTERM"
+    ) -> StopReport:
+        """Revoke tasks and take them out of their queues, in one stroke.
+
+        Args:
+            tasks: The friend of each, by task id.
+            terminate: Whether to end those that run.
+            signal: Name of the signal that ends them.
+        """
+        if not tasks:
+            return StopReport()
+        return await self.manager.stop_all(list(tasks), terminate, signal, friends=tasks)
+
+    async def stop_soon(self, task: PlannedTask, terminate: bool = False) -> Stopped:
+        """Stop one task, with others that are to be stopped at about the same time.
+
+        Raises:
+            KimeraError: Celery is off.
+        """
+        stop_all = self.manager.stop_all
+        return await self.batch.stop(stop_all, task.task_id, task.friend, terminate)
 
     async def keep_event(self, event: RunEvent) -> None:
         """Emit an event and record it on disk; raises JournalError if that fails."""

@@ -14,7 +14,7 @@ from kimera_tui.documents.references import render
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.executor import Executor
 from kimera_tui.execution.planning import planner_of
-from kimera_tui.execution.replay import ReplayPlan, ReplayRequest
+from kimera_tui.execution.replay.plan import ReplayPlan, ReplayRequest
 from kimera_tui.execution.run_context import RunContext
 from kimera_tui.execution.run_inputs import RunInputs, secrets_again, secrets_at_start
 from kimera_tui.execution.schedule import Schedule

@@ -22,7 +22,7 @@ from kimera_tui.execution.detach.detacher import (
 )
 from kimera_tui.execution.executor import Executor
 from kimera_tui.execution.planning import plan_of, planner_of
-from kimera_tui.execution.replay import ReplayRequest, planned_replay
+from kimera_tui.execution.replay.plan import ReplayRequest, planned_replay
 from kimera_tui.execution.run_context import RunContext
 from kimera_tui.execution.run_inputs import RunInputs, beginning_of
 from kimera_tui.execution.run_setup import (
@@ -262,10 +262,10 @@ class Runner:
         self, executor: Executor, terminate: bool = False, signal: str = "SIGTERM"
     ) -> Sequence[Receipt]:
         executor.cancelled = True
-        ids = executor.revocable()
+        tasks = executor.revocable()
         stopping = executor.stop(terminate, signal)
-        await self._announce_cancelled(executor.run_id, ids)
-        return await stopping
+        await self._announce_cancelled(executor.run_id, list(tasks))
+        return (await stopping).receipts
 
     async def _announce_cancelled(self, run_id: str, revoked: Sequence[str]) -> None:
         event = RunCancelled(at=self._emitter.now(), run_id=run_id, revoked=tuple(revoked))

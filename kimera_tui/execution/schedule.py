@@ -26,8 +26,8 @@ from kimera_tui.execution.unknown_results import STATUS, UnknownResults
 from kimera_tui.runs.events import StepIntended
 from kimera_tui.runs.plan import Node
 from kimera_tui.runs.recovery import Verdict
-from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.step import StepState
 from kimera_tui.values.durations import duration_text
 
 ALL = 1 << 30

@@ -10,7 +10,7 @@ from kimera_tui.execution.actions import Skip
 from kimera_tui.execution.completion import ResultNeeded, RunStopped
 from kimera_tui.execution.frames import Agenda
 from kimera_tui.runs.plan import Node, PlannedTask, is_handler
-from kimera_tui.runs.state import StepState
+from kimera_tui.runs.step import StepState
 
 
 @dataclass(slots=True)

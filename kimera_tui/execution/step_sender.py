@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from kimera_tui.documents.short_secrets import ShortSecrets
-from kimera_tui.errors import KimeraError, TimeoutException, UsageError
+from kimera_tui.errors import KimeraError, UsageError
 from kimera_tui.execution.actions import Adopt, Send
+from kimera_tui.execution.background import BackgroundTasks
 from kimera_tui.execution.completion import RunStopped
 from kimera_tui.execution.detach.handover import Handover
 from kimera_tui.execution.run_context import RunContext
@@ -48,6 +48,8 @@ class StepSender:
     """Path of each task that was published and has not ended, by task id."""
     handover: Handover | None = None
     """Set once the run is detached; timeouts no longer apply then."""
+    late: BackgroundTasks = field(default_factory=BackgroundTasks)
+    """Stops what was published although its run had been stopped."""
     _starts: Starts | None = None
     _short: ShortSecrets = field(default_factory=ShortSecrets)
 
@@ -96,7 +98,7 @@ class StepSender:
                 self.context.notice(task, action.where, against=False)
             if self.handover is not None and node.path not in self.handover.paths:
                 self._announce_handed_over(node, task, action.upstream)
-            await self._ended(handle, node, task)
+            await handle
         return arrived[0]
 
     def _check(self, path: str) -> None:
@@ -149,7 +151,9 @@ class StepSender:
             )
             if self.handover is not None:
                 self.handover.sent(node.path)
-            await self._ended(handle, node, task)
+            if self.stopped(node.path) is not None:  # while it was being published
+                self.late.start(self.context.stop_soon(task))
+            await handle
         return arrived[0]
 
     def _announce_handed_over(self, node: Node, task: PlannedTask, upstream: Any) -> None:
@@ -190,15 +194,6 @@ class StepSender:
         return self._starts.patience(
             task.task_id, sent, node.rules.start_timeout, task.timeout, began
         )
-
-    async def _ended(self, handle: asyncio.Task[Any], node: Node, task: PlannedTask) -> None:
-        try:
-            await handle
-        except TimeoutException:
-            if (act := node.rules.on_timeout) != "leave":
-                with contextlib.suppress(KimeraError):
-                    await self.context.manager.revoke(task.task_id, act == "terminate")
-            raise
 
 
 def _through_outages(node: Node, task: PlannedTask) -> float:

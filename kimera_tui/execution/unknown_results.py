@@ -10,12 +10,12 @@ from kimera_tui.documents.references import Reference, TemplateError
 from kimera_tui.errors import ResultUnknown
 from kimera_tui.execution.completion import ResultNeeded
 from kimera_tui.execution.frames import Frame
-from kimera_tui.execution.step_matching import argument_references, condition_references
+from kimera_tui.execution.replay.step_matching import argument_references, condition_references
 from kimera_tui.execution.template_scope import NOTHING, Scope
 from kimera_tui.runs.plan import Node
 from kimera_tui.runs.recovery import Verdict
-from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.step import StepState
 from kimera_tui.values.placeholders import UnknownResult, missing_in
 
 STATUS = "unknown"

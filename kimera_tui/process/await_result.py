@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,8 +59,14 @@ class PendingTask:
     """Maximum seconds of outages that do not count as time waited."""
     adopted: bool = False
     """Whether it was sent earlier, so that it may have ended unwatched."""
+    forget_only: bool = False
+    """Whether it is released without a revoke."""
     on_done: Callable[[PendingTask, BaseException | None], None] | None = None
     """Called when the asyncio.Task that waits for it is done."""
+
+    def release(self) -> None:
+        """Release it: it has ended, and its result was taken."""
+        self.engine.releaser.release(self.task_id, revoke=not self.forget_only)
 
     def done(self, handle: asyncio.Task[Any]) -> None:
         """For ``add_done_callback``: a closure would take 200 bytes more per task."""
@@ -72,6 +79,8 @@ class ResultWaiter:
     """Waits for the results of dispatched tasks on the running loop."""
 
     emitter: Emitter
+    stopped: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    """Ids of the tasks that this process asked to stop, the oldest first."""
     _background: set[asyncio.Task[None]] = field(default_factory=set)
     _shared: Deadlines | None = None
 
@@ -144,9 +153,9 @@ class ResultWaiter:
         except (ResultAtRisk, asyncio.CancelledError):
             raise  # the result is not safe yet, so it stays in the backend
         except BaseException:
-            pending.engine.releaser.release(task_id)
+            pending.release()
             raise
-        pending.engine.releaser.release(task_id)
+        pending.release()
         return outcome.result
 
     def _without_result(
@@ -250,6 +259,8 @@ class ResultWaiter:
         """Announce the end of a task that timed out; its result stays in the backend."""
         outcome = await pending.outcome
         pending.engine.watcher.unwatch(pending.task_id)
+        if outcome.state == REVOKED and pending.task_id in self.stopped:
+            return  # the echo of our own revoke tells nothing of the task
         error = outcome.error_message
         error = f"{outcome.error_type}: {error}" if outcome.error_type else error
         self.emitter.emit(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kimera_tui.config.friends import secret_params
@@ -14,10 +14,11 @@ from kimera_tui.process.await_result import PendingTask, ResultWaiter
 from kimera_tui.process.call import Call
 from kimera_tui.process.engine import Engine, Message, Receipt
 from kimera_tui.process.engines import Engines
-from kimera_tui.process.events import Adopted, Dispatched, Refused, RevokeSent, Sending
+from kimera_tui.process.events import Adopted, Dispatched, Refused, Sending
 from kimera_tui.process.loop.bus import Emitter
 from kimera_tui.process.outcome import Outcome
 from kimera_tui.process.payload import check_depth
+from kimera_tui.process.stopping.stop_all import Place, Stopper, StopReport
 from kimera_tui.process.validation import check_revoke, id_problem, refused
 
 MIN_POLL = 0.01
@@ -38,22 +39,47 @@ class Dispatcher:
         self._in_flight: dict[str, str | None] = {}
         """The friend of each task; None before anything of it is sent."""
         self._left_running: dict[str, str] = {}
+        self._queues: dict[str, str] = {}
+        """The queue of each of these that was not sent to its friend's."""
         self._used_ids: OrderedDict[str, None] = OrderedDict()
+        self.stopper = Stopper(engines, emitter, self._place_of, self._in_flight.__contains__)
 
     async def revoke(self, task_id: str, terminate: bool, signal: str) -> Sequence[Receipt]:
         """Revoke a task at its friend's broker if known, else at the default broker."""
         check_revoke(task_id, terminate, signal)
+        self._note_stopped([task_id])
+        return list((await self.stopper.revoke([task_id], terminate, signal, {}))[task_id])
+
+    async def revoke_all(
+        self, task_ids: Sequence[str], terminate: bool, signal: str, friends: Mapping[str, str]
+    ) -> Mapping[str, Sequence[Receipt]]:
+        """Revoke tasks with one broadcast for each broker; see ``TaskManager.revoke_all``."""
+        self._check(task_ids, terminate, signal)
+        return await self.stopper.revoke(task_ids, terminate, signal, friends)
+
+    async def stop_all(
+        self, task_ids: Sequence[str], terminate: bool, signal: str, friends: Mapping[str, str]
+    ) -> StopReport:
+        """Revoke tasks and take them out of their queues; see ``TaskManager.stop_all``."""
+        self._check(task_ids, terminate, signal)
+        return await self.stopper.stop(task_ids, terminate, signal, friends)
+
+    def _check(self, task_ids: Sequence[str], terminate: bool, signal: str) -> None:
+        for task_id in task_ids:
+            check_revoke(task_id, terminate, signal)
+        self._engines.require_celery()
+        self._note_stopped(task_ids)
+
+    def _note_stopped(self, task_ids: Sequence[str]) -> None:
+        """Their late end as revoked will be no news."""
+        for task_id in task_ids:
+            self._waiter.stopped[task_id] = None
+        while len(self._waiter.stopped) > MAX_LEFT_RUNNING:
+            self._waiter.stopped.popitem(last=False)
+
+    def _place_of(self, task_id: str) -> Place:
         friend = self._in_flight.get(task_id, self._left_running.get(task_id))
-        engine = await self._engines.engine(friend)
-        receipts = await engine.releaser.revoke([task_id], terminate=terminate, signal=signal)
-        emitter = self._emitter
-        emitter.emit(
-            RevokeSent(
-                at=emitter.now(), task_id=task_id, terminate=terminate, receipts=tuple(receipts),
-                asked=True,
-            )
-        )  # fmt: skip
-        return receipts
+        return Place(friend, self._queues.get(task_id, ""))
 
     async def conclude(self, task_id: str, outcome: Outcome) -> None:
         """End the wait for a task in flight with an outcome that was learned elsewhere."""
@@ -82,6 +108,8 @@ class Dispatcher:
             doubtful = isinstance(error, asyncio.CancelledError | PublishUncertain)
             if doubtful and friend is not None:
                 self._leave_running(task_id, friend)
+            else:
+                self._queues.pop(task_id, None)
             raise
 
     async def _send(self, call: Call) -> PendingTask:
@@ -104,6 +132,8 @@ class Dispatcher:
             patience=call.patience,
         )
         self._in_flight[task_id] = friend
+        if (queue := str(message.options["queue"])) != entry["queue"]:
+            self._queues[task_id] = queue
         outcome = engine.watcher.watch(
             task_id, max(call.poll_start, MIN_POLL), max(call.max_poll, MIN_POLL)
         )
@@ -115,21 +145,27 @@ class Dispatcher:
         return PendingTask(
             task_id, message.name, friend, outcome, engine,
             call.callback, call.func, call.timeout, call.overtime, patience=call.patience,
+            forget_only=entry.get("release") == "forget",
         )  # fmt: skip
 
     async def adopt(
         self, friend: str, task_name: str, task_id: str, queue: str = ""
     ) -> PendingTask:
-        """Watch a task that was published earlier."""
+        """Watch a task that was published earlier, to a queue or else its friend's."""
         engine = await self._engines.engine(friend)
         entry = self._engines.friend(friend)
         outcome = engine.watcher.watch(task_id, MIN_POLL, 1)
         self._in_flight[task_id] = friend
+        if queue and queue != entry["queue"]:
+            self._queues[task_id] = queue
         queue = queue or str(entry["queue"])
         at = self._emitter.now()
         self._emitter.emit(Adopted(at=at, task_id=task_id, friend=friend, queue=queue))
         task = f"{entry['route']}.{task_name}"
-        return PendingTask(task_id, task, friend, outcome, engine, adopted=True)
+        forget_only = entry.get("release") == "forget"
+        return PendingTask(
+            task_id, task, friend, outcome, engine, adopted=True, forget_only=forget_only
+        )
 
     async def wait(self, pending: PendingTask) -> Any:
         """Wait for the end of a dispatched call and return its result."""
@@ -168,6 +204,8 @@ class Dispatcher:
         self._note_used(pending.task_id)
         if isinstance(error, asyncio.CancelledError | TimeoutException):
             self._leave_running(pending.task_id, friend)
+        else:
+            self._queues.pop(pending.task_id, None)
         if isinstance(error, asyncio.CancelledError):
             self._waiter.stop(pending)
 
@@ -180,7 +218,9 @@ class Dispatcher:
     def _leave_running(self, task_id: str, friend: str) -> None:
         """Remember the friend of a task that may still be revoked."""
         if len(self._left_running) >= MAX_LEFT_RUNNING:
-            del self._left_running[next(iter(self._left_running))]
+            oldest = next(iter(self._left_running))
+            del self._left_running[oldest]
+            self._queues.pop(oldest, None)
         self._left_running[task_id] = friend
 
     async def _publish(self, engine: Engine, message: Message, entry: Any, call: Call) -> None:

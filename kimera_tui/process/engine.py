@@ -77,8 +77,8 @@ class Watcher(Protocol):
 class Releaser(Protocol):
     """Releases finished tasks and revokes tasks."""
 
-    def release(self, task_id: str) -> None:
-        """Revoke a finished task, then forget its result, in the next batch."""
+    def release(self, task_id: str, *, revoke: bool = True) -> None:
+        """Revoke a finished task, unless told not to, then forget its result, in a batch."""
 
     async def revoke(
         self, task_ids: Sequence[str], *, terminate: bool = False, signal: str = "SIGTERM"
@@ -101,6 +101,8 @@ class Engine:
     """None where workers that start cannot be told."""
     locator: Locator | None = None
     """None where messages cannot be located."""
+    unqueuer: Unqueuer | None = None
+    """None where messages cannot be taken out of a queue."""
     outages: Outages = field(default_factory=Outages)
     """How long broker or result backend were unavailable."""
 
@@ -152,6 +154,30 @@ class Holders:
     """Number of workers that should have answered."""
 
 
+class Unqueuer(Protocol):
+    """Takes messages that no worker has taken out of their queues."""
+
+    async def take_out(
+        self, queues: Mapping[str, Collection[str]], on_taken: Callable[[str, Sequence[str]], None]
+    ) -> Unqueued:
+        """Take the messages of tasks out of their queues; never raises for the broker's sake.
+
+        Args:
+            queues: The ids of tasks, by the queue that they were sent to.
+            on_taken: Called with a queue and the ids that were just taken out of it.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Unqueued:
+    """How a take-out went."""
+
+    complete: bool = True
+    """Whether all of the queues was read, so that what was not taken out is not in them."""
+    why: str = ""
+    """Why it is not complete, or how it was done otherwise, in a sentence; empty for nothing."""
+
+
 class Closer(Protocol):
     """Closes an engine's connections and threads."""
 
@@ -185,11 +211,51 @@ class ResultLookup(Protocol):
         """
 
 
+TERMINATED = "terminate: "
+"""How the answer of a worker that terminated tasks begins; their ids follow."""
+UNKNOWN = "tasks unknown"
+"""How the answer of a worker ends that has none of the tasks."""
+
+
 def read_receipts(reply: Any) -> list[Receipt]:
-    """The receipts in one broadcast reply: ``{worker: {"ok": text}}`` or ``{"error": text}``."""
+    """The receipts in one broadcast reply: ``{worker: {"ok": text}}`` or ``{"error": text}``.
+
+    A worker that knows none of the tasks has acknowledged nothing.
+    """
     receipts = []
     for worker, answer in reply.items() if isinstance(reply, dict) else ():
         ok = isinstance(answer, dict) and "ok" in answer
         text = answer.get("ok") or answer.get("error") if isinstance(answer, dict) else answer
+        ok = ok and not str(text).endswith(UNKNOWN)
         receipts.append(Receipt(worker=str(worker), answer=str(text), ok=ok))
     return receipts
+
+
+def receipts_by_task(
+    receipts: Sequence[Receipt], task_ids: Sequence[str]
+) -> dict[str, tuple[Receipt, ...]]:
+    """What the receipts of one broadcast say of each task.
+
+    A plain revoke is acknowledged for all of them; a worker that terminates tells which it had.
+    """
+    common: list[Receipt] = []
+    terminated: list[tuple[str, frozenset[str]]] = []
+    for receipt in receipts:
+        if receipt.ok and receipt.answer.startswith(TERMINATED):
+            ids = frozenset(receipt.answer.removeprefix(TERMINATED).split(", "))
+            terminated.append((receipt.worker, ids))
+        else:
+            common.append(receipt)
+    if not terminated:
+        return dict.fromkeys(task_ids, tuple(common))
+    return {
+        task_id: (
+            *common,
+            *(
+                Receipt(worker, TERMINATED + (task_id if task_id in ids else UNKNOWN),
+                        task_id in ids)
+                for worker, ids in terminated
+            ),
+        )
+        for task_id in task_ids
+    }  # fmt: skip

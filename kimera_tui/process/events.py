@@ -245,6 +245,13 @@ class RevokeSent(TaskEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakenOut(TaskEvent):
+    """The waiting message was taken out of its queue on request: the task will never run."""
+
+    queue: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChainAdvanced(TaskEvent):
     """A result was fed into the chain's next task; ``task_id`` is the finished task."""
 
@@ -253,6 +260,22 @@ class ChainAdvanced(TaskEvent):
     """Name of the next task, without its friend's route."""
     place: str
     """The next step's place in the chain, in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManyRevoked(Event):
+    """So many tasks were revoked within three hours that workers may forget some of them."""
+
+    count: int
+
+    @property
+    def text(self) -> str:
+        """What that means and what to do, in sentences."""
+        return (
+            f"{self.count:,} tasks were revoked within three hours, released ones included."
+            " A worker remembers 50,000: it may run a revoked task that it has forgotten."
+            " `release: forget` at a friend in friends.yaml releases without a revoke."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,12 @@ from kimera_tui.process.loop.bus import Emitter, EventBus
 from kimera_tui.process.loop.clock import Clock, SystemClock, new_id
 from kimera_tui.process.loop.gather import gather_in_order, start_in_slices
 from kimera_tui.process.outcome import IsOver, Outcome
-from kimera_tui.process.revoke_until_acked import RETRY_EVERY, RETRY_LIMIT, revoke_until_acked
+from kimera_tui.process.stopping.revoke_until_acked import (
+    RETRY_EVERY,
+    RETRY_LIMIT,
+    revoke_until_acked,
+)
+from kimera_tui.process.stopping.stop_all import StopReport
 from kimera_tui.process.task_params import TaskParams, call_of, checked_tasks
 from kimera_tui.process.validation import gather_problem, is_async_callable, refused
 
@@ -319,6 +324,62 @@ class TaskManager:
             BrokerUnavailable: the broker did not take the revoke.
         """
         return await self._dispatcher.revoke(task_id, terminate, signal)
+
+    async def revoke_all(
+        self,
+        task_ids: Sequence[str],
+        terminate: bool = False,
+        signal: str = "SIGTERM",
+        *,
+        friends: Mapping[str, str] | None = None,
+    ) -> Mapping[str, Sequence[Receipt]]:
+        """Revoke tasks with one broadcast for each broker (one for every 1,000 of them).
+
+        Waits for the workers' answers about a second, and not for workers known to be silent.
+
+        Args:
+            task_ids: Their ids.
+            terminate: Also end those that run.
+            signal: Name of the signal that ends them.
+            friends: The friend of each task that was not sent from here.
+
+        Returns:
+            The acknowledgements, by task id.
+
+        Raises:
+            UsageError: an argument is wrong; nothing was sent.
+            BrokerUnavailable: a broker did not take the revoke.
+        """
+        return await self._dispatcher.revoke_all(task_ids, terminate, signal, friends or {})
+
+    async def stop_all(
+        self,
+        task_ids: Sequence[str],
+        terminate: bool = False,
+        signal: str = "SIGTERM",
+        *,
+        friends: Mapping[str, str] | None = None,
+    ) -> StopReport:
+        """Revoke tasks in one stroke, and take those that still wait out of their queues.
+
+        What is taken out will never run; the wait for it ends at once, as revoked. Only Redis
+        brokers can do that; elsewhere, a worker that heard the revoke drops the message later.
+
+        Args:
+            task_ids: Their ids.
+            terminate: Also end those that run.
+            signal: Name of the signal that ends them.
+            friends: The friend of each task that was not sent from here.
+
+        Returns:
+            What became of each: taken out, acknowledged by workers, or why not. A broker that is
+            unavailable is such a reason and raises nothing.
+
+        Raises:
+            UsageError: an argument is wrong; nothing was sent.
+            CeleryDisabled: Celery is off.
+        """
+        return await self._dispatcher.stop_all(task_ids, terminate, signal, friends or {})
 
     async def revoke_until_acked(
         self,

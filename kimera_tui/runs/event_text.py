@@ -167,6 +167,23 @@ def _detached(event: r.RunDetached) -> Words:
     return "detached", "key", f"{count} {carry} the rest; the console only watches"
 
 
+def _cancelled(event: r.RunCancelled) -> Words:
+    count = len(event.revoked)
+    return "cancelling", "warning", f"nothing more is sent; {count} in flight to be stopped"
+
+
+def _stop(event: r.StopReported) -> Words:
+    workers = ", ".join(safe(worker, 60) for worker in event.workers)
+    act = "terminate" if event.terminate else "revoke"
+    text = f"{event.taken_out} of {event.tasks} taken out of their queues; {act} of the others"
+    if event.taken_out < event.tasks:
+        text += f" acknowledged by {workers or 'no worker'}"
+        text += "".join(f". {_quote(why.rstrip('.'), 200)}" for why in event.why_not)
+    else:
+        text = f"all {event.tasks} taken out of their queues"
+    return "stopped", "warning", text
+
+
 def _run_ended(event: r.RunEnded) -> Words:
     if event.error:
         return "run", "bad", f"ended: {_quote(event.error, 300)}"
@@ -200,6 +217,10 @@ _TEXTS: dict[type[Any], Callable[[Any], Words]] = {
     e.ChainAdvanced: lambda event: ("fed", "key", f"into {safe(event.place, 200)}"),
     e.Forgotten: lambda event: ("forgotten", "dim", "result removed from the backend"),
     e.RevokeSent: _revoke,
+    e.TakenOut: lambda event: (
+        ("taken out", "warning", f"of queue {safe(event.queue)}: it will never run")
+    ),
+    e.ManyRevoked: lambda event: ("warning", "warning", event.text),
     e.ConnectionLost: _lost,
     e.ConnectionBack: lambda event: ("back", "good", f"{event.which} is reachable again"),
     r.RunStarted: lambda event: ("run", "strong", f"started: {safe(event.name, 200)}"),
@@ -210,6 +231,8 @@ _TEXTS: dict[type[Any], Callable[[Any], Words]] = {
     r.StepDecided: _decided,
     r.StepHandedOver: _handed_over,
     r.RunDetached: _detached,
+    r.RunCancelled: _cancelled,
+    r.StopReported: _stop,
     r.RunEnded: _run_ended,
     BrokerChanged: _broker,
 }

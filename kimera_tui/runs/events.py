@@ -149,6 +149,21 @@ class RunCancelled(RunEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StopReported(RunEvent):
+    """The tasks in flight of a run were revoked, and searched for in their queues."""
+
+    tasks: int
+    """How many these were."""
+    taken_out: int
+    """How many were taken out of their queues."""
+    terminate: bool = False
+    workers: Sequence[str] = ()
+    """Those that acknowledged."""
+    why_not: Sequence[str] = ()
+    """Why others could not be stopped for certain, in sentences."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepSkipped(RunEvent):
     """A step will not be sent."""
 

@@ -21,13 +21,15 @@ from kimera_tui.runs.events import (
     StepRetried,
     StepReused,
     StepSkipped,
+    StopReported,
 )
 from kimera_tui.runs.journal.event_codec import learn
 from kimera_tui.runs.journal.value_codec import Packer
 from kimera_tui.runs.masking import masked
 from kimera_tui.runs.plan import Node, is_handler
-from kimera_tui.runs.state import StepState, begin, fold, interrupted, revived
+from kimera_tui.runs.state import begin, fold, interrupted, revived
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.step import StepState
 
 E = TypeVar("E")
 
@@ -73,6 +75,8 @@ class RunState:
     parent: str = ""
     """The run that this one replays, or an empty string."""
     cancelled: bool = False
+    stop: StopReported | None = None
+    """What stopping its tasks in flight brought, the last time."""
     detached: bool = False
     """Whether its workers have it, and the console only watches."""
     error: str = ""
@@ -89,6 +93,10 @@ class RunState:
     _handlers: tuple[str, ...] = ()
     """Paths of the steps that run only after a failure."""
     _counts: Counter[Status] = field(default_factory=Counter)
+    _stopping: set[str] = field(default_factory=set)
+    """Paths of the steps that were in flight when it was cancelled."""
+    _unstopped: set[str] = field(default_factory=set)
+    """Those of them that have not ended."""
 
     def resume(self, event: RunAdopted) -> None:
         """Reopen the run for a console that resumes it."""
@@ -135,8 +143,28 @@ class RunState:
         """How many steps were sent and have not ended."""
         return sum(self._counts[status] for status in _IN_FLIGHT)
 
+    @property
+    def cancelling(self) -> tuple[int, int] | None:
+        """While it is being cancelled: how many tasks that were in flight have ended, of how many.
+
+        None if it is not.
+        """
+        if not self.cancelled or self.ended is not None:
+            return None
+        return len(self._stopping) - len(self._unstopped), len(self._stopping)
+
+    def cancel(self, paths: Iterable[str]) -> None:
+        """Note a cancellation, and those of the given steps that are in flight."""
+        self.cancelled = True
+        for path in paths:
+            if self.steps[path].status in _IN_FLIGHT:
+                self._stopping.add(path)
+                self._unstopped.add(path)
+
     def put(self, step: StepState) -> None:
         """Replace a step's state."""
+        if step.path in self._stopping:
+            (self._unstopped.discard if step.status.ended else self._unstopped.add)(step.path)
         old = self.steps.get(step.path)
         if old is not None:
             self._counts[old.status] -= 1
@@ -185,7 +213,12 @@ class RunIndex:
                 self.runs[event.run_id].detached = True
                 return event.run_id
             case RunCancelled() if event.run_id in self.runs:
-                self.runs[event.run_id].cancelled = True
+                places = (self._places.get(task_id) for task_id in event.revoked)
+                paths = [place[1] for place in places if place and place[0] == event.run_id]
+                self.runs[event.run_id].cancel(paths)
+                return event.run_id
+            case StopReported() if event.run_id in self.runs:
+                self.runs[event.run_id].stop = event
                 return event.run_id
             case RunEnded() if event.run_id in self.runs:
                 return self._end(event)

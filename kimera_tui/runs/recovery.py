@@ -18,8 +18,8 @@ from kimera_tui.runs.events import StepIntended
 from kimera_tui.runs.index import RunState, folded
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.journal.leases import OpenRun
-from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.step import StepState
 from kimera_tui.values.placeholders import is_whole
 
 T = TypeVar("T")

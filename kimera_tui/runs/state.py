@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from kimera_tui.process import events as e
@@ -22,6 +22,7 @@ from kimera_tui.runs.events import (
 from kimera_tui.runs.observed import observation
 from kimera_tui.runs.plan import PlannedTask
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.step import LastKnown, StepState
 
 RUNS = (Status.RUNNING, Status.PROGRESS)
 """A worker was seen to run the task."""
@@ -29,99 +30,6 @@ _STARTED = (Status.RUNNING, Status.PROGRESS, Status.RETRYING)
 """A worker was seen to have started the task."""
 _LONGEST_CAUSE = 10_000
 """Characters; no screen shows as many."""
-
-
-@dataclass(frozen=True, slots=True)
-class LastKnown:
-    """What was known of a task when its wait timed out."""
-
-    status: Status
-    cause: str
-    source: str
-    since: float
-    """When it entered that status, in seconds since the epoch."""
-    age: float
-    """Seconds from then to the timeout."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepState:
-    """What is known of one step."""
-
-    path: str
-    task_id: str
-    friend: str
-    task_name: str
-    args: Sequence[Any]
-    kwargs: Mapping[str, Any]
-    timeout: float | None
-    secret: frozenset[str]
-    """Names in ``kwargs`` whose values are never shown or written."""
-    since: float
-    """When it entered its status, in seconds since the epoch."""
-    status: Status = Status.WAITING
-    cause: str = ""
-    """Why it has its status, for people."""
-    source: str = "engine"
-    """Who reported it: ``engine``, ``backend``, ``event`` (a worker's), ``inspect`` (a worker's
-    reply), ``journal`` or ``operator``."""
-    confirmed_at: float | None = None
-    """When its status was last confirmed, in seconds since the epoch; None before anything was."""
-    planned_at: float = 0.0
-    """When its run started."""
-    sent_at: float | None = None
-    """When the broker acknowledged it; None if it did not, or a worker sent it unobserved."""
-    adopted_at: float | None = None
-    """When a console last resumed watching it; earlier events may have gone unobserved."""
-    started_at: float | None = None
-    """When a worker was first seen to run it; None if its start was never reported."""
-    ended_at: float | None = None
-    polls: int = 0
-    """How often the result backend was asked for its result."""
-    progress: tuple[float, float] | None = None
-    """Done and total, as the task reported them."""
-    result: Any = None
-    error_type: str = ""
-    error_message: str = ""
-    traceback: str = ""
-    queue: str = ""
-    """The queue it was sent to; its friend may have another queue by now."""
-    worker: str = ""
-    """The worker last seen to have it; empty if none was."""
-    last_known: LastKnown | None = None
-    """Set if the step timed out."""
-    revoke_asked: bool = False
-    """Whether an operator asked to revoke it; it may go on."""
-    released: bool = False
-    """Whether its result was removed from the backend."""
-    children: Sequence[str] = ()
-    """Ids of the tasks that its task spawned, at most a hundred."""
-    children_total: int = 0
-    """How many it spawned."""
-    attempt: int = 1
-    """Counts from 1."""
-    next_try: float | None = None
-    """When the next attempt is sent, in seconds since the epoch."""
-    id: str = ""
-    """The step's id in its document; empty for plain calls."""
-
-    @property
-    def name(self) -> str:
-        """The friend and task, such as ``shop.mail``."""
-        return f"{self.friend}.{self.task_name}"
-
-    @property
-    def was_sent(self) -> bool:
-        """Whether the broker received it, from this console or from a worker."""
-        return self.sent_at is not None or self.adopted_at is not None
-
-    @property
-    def began_at(self) -> float | None:
-        """When a worker was seen to start it, or else when it was sent; None if unobserved."""
-        started, adopted = self.started_at, self.adopted_at
-        if started is None or adopted is None or started < adopted or self.sent_at == adopted:
-            return started or self.sent_at
-        return None
 
 
 StepEvent = (
@@ -167,9 +75,11 @@ def fold(step: StepState, event: StepEvent) -> StepState:
         case e.Forgotten():
             return replace(step, released=True)
         case e.RevokeSent() if event.asked:
-            if step.status.ended:
-                return step
-            return replace(step, cause=_revoke_cause(event), revoke_asked=True)
+            return step if step.status.ended else _revoke_asked(step, event)
+        case e.TakenOut():
+            return _taken_out(step, event)
+        case e.Refused() if event.uncertain and step.status is Status.TIMED_OUT:
+            return _fold_open(step, event)  # a second attempt might double it
         case e.FinishedLate() if step.status is Status.TIMED_OUT:
             return _finished_late(step, event)
         case e.Observed() if step.status is Status.TIMED_OUT:
@@ -287,6 +197,18 @@ def _refused(step: StepState, event: e.Refused) -> StepState:
     return _enter(step, status, event, event.reason)
 
 
+def _taken_out(step: StepState, event: e.TakenOut) -> StepState:
+    """It never ran: revoked, or timed out with nothing left of it."""
+    cause = f"taken out of queue {event.queue}: it will never run"
+    if not step.status.ended:
+        return _enter(replace(step, taken_out=True), Status.REVOKED, event, cause)
+    if step.status is Status.TIMED_OUT:
+        cause = f"{step.cause}; {cause}"
+    elif step.status is not Status.REVOKED:  # a worker was quicker
+        return step
+    return replace(step, taken_out=True, cause=_redacted(cause))
+
+
 def _timed_out(step: StepState, event: e.TimedOut) -> StepState:
     age = max(0.0, event.at - step.since)
     known = LastKnown(step.status, step.cause, step.source, step.since, age)
@@ -310,12 +232,14 @@ def _retried(step: StepState, event: StepRetried) -> StepState:
         error_type="",
         error_message="",
         traceback="",
-        revoke_asked=False,
         released=False,
         worker="",
         last_known=None,
         children=(),
         children_total=0,
+        taken_out=False,
+        revoke_asked="",
+        revoked_by=(),
     )
     return _enter(step, Status.RETRYING, event, f"attempt {event.attempt}: {event.because}")
 
@@ -439,13 +363,16 @@ def _finished_late(step: StepState, event: e.FinishedLate) -> StepState:
     return _enter(step, Status.FINISHED_LATE, event, cause, "backend")
 
 
-def _revoke_cause(event: e.RevokeSent) -> str:
+def _revoke_asked(step: StepState, event: e.RevokeSent) -> StepState:
     """What is known after an operator's revoke: not yet that the task is gone."""
     act = "terminate" if event.terminate else "revoke"
-    workers = [receipt.worker for receipt in event.receipts if receipt.ok]
-    if not workers:
-        return f"no worker acknowledged the {act}: repeat it, or it is forgotten"
-    return f"{act} acknowledged by {', '.join(workers)}; not gone yet"
+    workers = tuple(receipt.worker for receipt in event.receipts if receipt.ok)
+    cause = f"no worker acknowledged the {act}: repeat it, or it is forgotten"
+    if workers:
+        cause = f"{act} acknowledged by {', '.join(workers)}; not gone yet"
+    if set(workers) == set(step.revoked_by):
+        workers = tuple(step.revoked_by)
+    return replace(step, cause=cause, revoke_asked=act, revoked_by=workers)
 
 
 def _failure_cause(event: e.Failed) -> str:

@@ -16,12 +16,12 @@ from kimera_tui.documents.calls import Workflow, friends_of
 from kimera_tui.documents.document import Document
 from kimera_tui.execution.detach.handover import CannotDetach
 from kimera_tui.execution.preflight import tasks_of
-from kimera_tui.execution.replay import ReplayRequest
+from kimera_tui.execution.replay.plan import ReplayRequest
+from kimera_tui.execution.replay.uncertain_steps import StepsInDoubt
 from kimera_tui.execution.run_inputs import RunInputs
-from kimera_tui.execution.uncertain_steps import StepsInDoubt
 from kimera_tui.runs.index import RunState
-from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.step import StepState
 from kimera_tui.ui.compose.files import WorkflowFiles
 from kimera_tui.ui.kimera import Kimera
 from kimera_tui.ui.runs.detach_windows import DetachBlockers

@@ -44,6 +44,14 @@ class ConsoleState:
         """How many steps are sent and not ended, in all runs."""
         return sum(run.in_flight for run in self.run_index.runs.values() if run.ended is None)
 
+    @property
+    def cancelling(self) -> tuple[int, int] | None:
+        """How many tasks of the runs being cancelled have ended, of how many; None for no run."""
+        counts = [
+            each for run in self.run_index.runs.values() if (each := run.cancelling) is not None
+        ]
+        return (sum(done for done, _ in counts), sum(of for _, of in counts)) if counts else None
+
     def take_in(self, events: list[Any]) -> list[RunStarted]:
         """Fold events in; returns the runs that started."""
         shown = [self._fold(event) for event in events]
@@ -72,7 +80,8 @@ class ConsoleState:
         Args:
             dropped: Events lost so far because they came too fast.
         """
-        self.vitals = self.vitals.counted(self.in_flight, 0, dropped)
+        vitals = self.vitals.with_cancelling(self.cancelling)
+        self.vitals = vitals.counted(self.in_flight, 0, dropped)
 
     async def learn_usual(self, started: RunStarted) -> None:
         """Learn how long a run and its tasks usually take, where the journal can be read."""

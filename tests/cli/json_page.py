@@ -50,9 +50,9 @@ SECTIONS: tuple[tuple[str, str, tuple[type[Printed], ...]], ...] = (
     (
         "watch, replay, resume",
         "One object for each run, also if it outlasts the `watch`. Its steps are those of `run`.",
-        (objects.RunReport,),
+        (objects.RunReport, objects.Cancelling),
     ),
-    ("cancel", "One object.", (objects.CancelledRun,)),
+    ("cancel", "One object.", (objects.CancelledRun, objects.LeftTask)),
     ("replay --dry-run", "An object for each step that would run.", (objects.ReplayedCall,)),
     ("runs", "An object for each run, the newest first.", (objects.ListedRun,)),
     (

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from kimera_tui.config.friends import Friend
-from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.step import StepState
 from tests.process.redis.console import until
 from tests.process.redis.servers import Server, kill_group, worker
 

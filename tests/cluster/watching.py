@@ -20,7 +20,7 @@ from kimera_tui.process import TaskManager
 from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.runs.index import RunIndex
-from kimera_tui.runs.state import StepState
+from kimera_tui.runs.step import StepState
 
 SECONDS = 40.0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kimera_tui.execution.cancel import _outcome
-from kimera_tui.execution.replay import ReplayRequest
+from kimera_tui.execution.replay.plan import ReplayRequest
 from kimera_tui.runs.index import RunIndex
 from tests.console.test_guard import MENDED_BY_GLASS, left
 from tests.console.test_states import connected

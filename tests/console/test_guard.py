@@ -12,7 +12,7 @@ import pytest
 from kimera_tui.console.console import Console, build_console
 from kimera_tui.console.guard import friends_left
 from kimera_tui.errors import UsageError
-from kimera_tui.execution.replay import ReplayRequest
+from kimera_tui.execution.replay.plan import ReplayRequest
 from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.process import events as e
 from kimera_tui.process.loop.clock import SystemClock

@@ -21,7 +21,7 @@ from kimera_tui.process.outcome import Outcome
 from kimera_tui.runs.events import RunEnded
 from kimera_tui.runs.index import RunIndex, RunState
 from kimera_tui.runs.journal.journal import Journal
-from kimera_tui.runs.state import StepState
+from kimera_tui.runs.step import StepState
 from tests.runs.fake_broker import FakeBroker, FakeEngine
 
 from .conftest import document

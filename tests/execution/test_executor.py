@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from kimera_tui.errors import PublishUncertain, RunTaken, TaskFailed, UsageError
 from kimera_tui.execution import attempts
-from kimera_tui.execution.replay import ReplayRequest
+from kimera_tui.execution.replay.plan import ReplayRequest
 from kimera_tui.execution.start_timeout import Starts
 from kimera_tui.runs.events import StepRetried
 from kimera_tui.runs.plan import RetryRule
@@ -327,13 +327,13 @@ class SlowRevoke:
 
     def __init__(self, console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reached, self.go = asyncio.Event(), asyncio.Event()
-        self._revoke = console.manager.revoke
-        monkeypatch.setattr(console.manager, "revoke", self)
+        self._stop_all = console.manager.stop_all
+        monkeypatch.setattr(console.manager, "stop_all", self)
 
-    async def __call__(self, *args: Any) -> Any:
+    async def __call__(self, *args: Any, **options: Any) -> Any:
         self.reached.set()
         await self.go.wait()
-        return await self._revoke(*args)
+        return await self._stop_all(*args, **options)
 
 
 async def test_a_branch_that_is_given_up_sends_nothing_more(

@@ -16,8 +16,8 @@ from kimera_tui.documents.parse import read_formed
 from kimera_tui.documents.references import TemplateError
 from kimera_tui.documents.save import text_of
 from kimera_tui.errors import UsageError
-from kimera_tui.execution.from_run import document_of
 from kimera_tui.execution.planning import DocumentPlanner, plan_of
+from kimera_tui.execution.replay.from_run import document_of
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.runs.events import RunStarted
 from kimera_tui.runs.plan import Node

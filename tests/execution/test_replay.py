@@ -13,7 +13,7 @@ from kimera_tui.documents.document import Document
 from kimera_tui.documents.dump import header_of
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.planning import planner_of
-from kimera_tui.execution.replay import ReplayPlan, ReplayRequest, planned_replay
+from kimera_tui.execution.replay.plan import ReplayPlan, ReplayRequest, planned_replay
 from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.process import events as e
 from kimera_tui.runs.events import (

@@ -22,8 +22,9 @@ from kimera_tui.runs.journal.event_codec import decode, encode
 from kimera_tui.runs.journal.value_codec import Packer, unpack
 from kimera_tui.runs.plan import Node, PlannedTask, Rules
 from kimera_tui.runs.recovery import Past
-from kimera_tui.runs.state import StepState, begin
+from kimera_tui.runs.state import begin
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.step import StepState
 from kimera_tui.values.placeholders import is_whole
 
 from .conftest import document

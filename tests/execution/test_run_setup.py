@@ -8,7 +8,7 @@ from typing import Any
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.dump import header_of
 from kimera_tui.execution.planning import planner_of
-from kimera_tui.execution.replay import ReplayRequest, planned_replay
+from kimera_tui.execution.replay.plan import ReplayRequest, planned_replay
 from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.execution.run_setup import replay_of
 from kimera_tui.runs.events import RunStarted

@@ -9,7 +9,7 @@ import pytest
 
 from kimera_tui.errors import KimeraError, RunRefused, UsageError
 from kimera_tui.execution.completion import RunTimedOut
-from kimera_tui.execution.replay import ReplayRequest
+from kimera_tui.execution.replay.plan import ReplayRequest
 from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.runs.events import StepRetried
 from kimera_tui.runs.index import RunState
@@ -254,8 +254,15 @@ async def test_a_queue_nobody_serves_ends_at_start_timeout(console: Console) -> 
 async def test_a_timeout_is_retried_where_that_is_named(console: Console) -> None:
     retry = {"max": 1, "delay": "0.05s", "on": ["TIMEOUT"]}
     run = await console.run(
-        {"steps": [step("slow", "step", timeout="0.3s", retry=retry, with_={"pause": 1.0})]}
-    )
+        {
+            "steps": [
+                step(
+                    "slow", "step", timeout="0.3s", retry=retry, idempotent=True,
+                    with_={"pause": 1.0},
+                )
+            ]
+        }
+    )  # fmt: skip
     assert of(run, "slow").attempt == 2
     assert of(run, "slow").status in (Status.TIMED_OUT, Status.FINISHED_LATE)
 

@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kimera_tui.errors import PublishUncertain, ResultUnknown, TaskFailed, TaskRevoked
+from kimera_tui.errors import (
+    PublishUncertain,
+    ResultUnknown,
+    TaskFailed,
+    TaskRevoked,
+    TimeoutException,
+)
 from kimera_tui.execution.actions import (
     Action,
     Adopt,
@@ -23,6 +29,7 @@ from kimera_tui.execution.actions import (
     Send,
     Skip,
     Stop,
+    Withdraw,
 )
 from kimera_tui.execution.completion import GIVEN_UP, ResultNeeded, RunStopped, RunTimedOut
 from kimera_tui.execution.schedule import Schedule
@@ -92,13 +99,17 @@ def handled(part: Part, *handlers: Part) -> Part:
 
 
 RETRIES = st.none() | st.builds(
-    RetryRule, most=st.integers(1, 2), delay=st.sampled_from([0.0, 5.0])
+    RetryRule,
+    most=st.integers(1, 2),
+    delay=st.sampled_from([0.0, 5.0]),
+    on=st.sampled_from([(), ("TIMEOUT",)]),
 )
 TASK_RULES = st.builds(
     Rules,
     retry=RETRIES,
     goes_on=st.booleans(),
     idempotent=st.booleans(),
+    on_timeout=st.sampled_from(["leave", "revoke", "terminate"]),
     passing=st.sampled_from(["auto", "auto", "first", "none"]),
 )
 CHAIN_RULES = st.builds(Rules, goes_on=st.booleans())
@@ -154,6 +165,10 @@ class World:
         """Paths of the steps that continue as their operator decided."""
         self.lost: set[str] = set()
         """Paths of the steps whose para was given up."""
+        self.loose: dict[str, str] = {}
+        """Task id of each step's attempt that timed out and is not proven to be over."""
+        self.withdrawn: set[str] = set()
+        """Ids of the tasks that were to be withdrawn."""
         self._sent: set[str] = set()
         """Ids of all tasks that were ever sent."""
         self._over: set[str] = set()
@@ -196,6 +211,9 @@ class World:
                 assert path not in self.in_flight, "a step is sent once at a time"
                 assert path not in self._over, "what has ended is not sent"
                 assert self.finish is None
+                assert (
+                    path not in self.loose or action.node.rules.idempotent or (path in self.decided)
+                ), "what may still run is not sent a second time"
                 self._check_open(path)
                 self._sent.add(task_id)
                 self.in_flight[path] = task_id
@@ -234,6 +252,10 @@ class World:
                         not_needed=action.not_needed,
                     )
                 )
+            case Withdraw():
+                assert action.task.task_id in self._sent
+                assert action.path not in self.in_flight
+                self.withdrawn.add(action.task.task_id)
             case GiveUp():
                 self.giving_up[action.path] = action.paths
                 self.lost |= action.paths
@@ -273,6 +295,7 @@ class World:
             "failed": TaskFailed("lab.step", task_id, "ValueError", "bad"),
             "revoked": TaskRevoked("lab.step", task_id),
             "uncertain": PublishUncertain("lost"),
+            "timed out": TimeoutException("lab.step", "lab", 9, task_id),
         }
         match how:
             case "failed":
@@ -281,6 +304,9 @@ class World:
                 self._tell(e.RemotelyRevoked, task_id)
             case "uncertain":
                 self._doubt(task_id)
+            case "timed out":
+                self._tell(e.TimedOut, task_id, seconds=9)
+                self.loose[path] = task_id
         self.schedule.attempts.failed(path, errors[how])
 
     def lose(self, path: str) -> None:
@@ -289,6 +315,15 @@ class World:
         self._over.add(path)
         self._tell(e.EndedUnknown, task_id, reason="it is a pickle")
         self.schedule.attempts.failed(path, ResultUnknown("lab.step", task_id, "it is a pickle"))
+
+    def withdraw(self, path: str, *, over: bool) -> None:
+        """What was withdrawn is over, or nobody can tell."""
+        task_id = self.schedule.attempts.open[path].task.task_id
+        assert task_id in self.withdrawn
+        if over:
+            del self.loose[path]
+            self._tell(e.TakenOut, task_id, queue="q")
+        self.schedule.attempts.withdrawn(path, task_id, over, "nobody acknowledged it")
 
     def decide(self, path: str, what: Any) -> None:
         decided = StepDecided(at=self.now, run_id=RUN, path=path, what=what, by="ann", result=1)
@@ -346,10 +381,14 @@ class World:
             dict(self.in_flight),
             set(self.giving_up),
             set(self.schedule.attempts.asking),
+            set(self.schedule.attempts.withdrawing),
             self.schedule.next_time(),
             self.schedule.phase,
             self.finish is not None,
         )
+
+
+ENDS = ["done", "done", "failed", "revoked", "uncertain", "unknown", "timed out"]
 
 
 def play(
@@ -362,6 +401,7 @@ def play(
         moves: list[tuple[str, str]] = [("end", path) for path in sorted(world.in_flight)]
         moves += [("give up", path) for path in sorted(world.giving_up)]
         moves += [("decide", path) for path in sorted(world.schedule.attempts.asking)]
+        moves += [("withdrawn", path) for path in sorted(world.schedule.attempts.withdrawing)]
         if world.schedule.next_time() is not None:
             moves.append(("wait", ""))
         if world.stopping or (cancels and world.schedule.phase in world.halted):
@@ -375,14 +415,15 @@ def play(
         move, path = data.draw(st.sampled_from(moves))
         match move:
             case "end":
-                hows = ["done", "done", "failed", "revoked", "uncertain", "unknown"]
-                how = data.draw(st.sampled_from(hows))
+                how = data.draw(st.sampled_from(ENDS))
                 if how == "done":
                     world.succeed(path)
                 elif how == "unknown":
                     world.lose(path)
                 else:
                     world.fail(path, how)
+            case "withdrawn":
+                world.withdraw(path, over=data.draw(st.booleans()))
             case "give up":
                 world.end_giving_up(path)
             case "decide":
@@ -574,6 +615,77 @@ def test_an_uncertain_step_is_asked_about_where_somebody_can_answer(asks: bool) 
     world.fail("", "uncertain")
     (action,) = world.schedule.todo(world.now)
     assert isinstance(action, Ask if asks else Finish)
+
+
+TRY_AGAIN = RetryRule(1, on=("TIMEOUT",))
+
+
+def test_a_timed_out_task_is_withdrawn_and_its_step_has_ended() -> None:
+    world = World(planned(task(on_timeout="revoke")))
+    world.fail("", "timed out")
+    withdraw, finish = world.schedule.todo(world.now)
+    assert isinstance(withdraw, Withdraw)
+    assert (withdraw.task.task_id, withdraw.terminate, withdraw.awaited) == ("troot", False, False)
+    assert isinstance(finish, Finish)
+
+
+def test_what_is_left_to_run_is_not_withdrawn() -> None:
+    world = World(planned(task()))
+    world.fail("", "timed out")
+    (finish,) = world.schedule.todo(world.now)
+    assert isinstance(finish, Finish)
+
+
+def test_a_second_try_after_a_timeout_waits_for_proof_that_the_first_is_over() -> None:
+    world = World(planned(task(on_timeout="terminate", retry=TRY_AGAIN)))
+    world.fail("", "timed out")
+    (withdraw,) = world.schedule.todo(world.now)
+    assert isinstance(withdraw, Withdraw)
+    assert (withdraw.terminate, withdraw.awaited) == (True, True)
+    world.schedule.attempts.withdrawn("", "another", True, "")
+    assert world.schedule.todo(world.now) == []
+    world.schedule.attempts.withdrawn("", "troot", True, "")
+    retry, *_ = world.schedule.todo(world.now)
+    assert isinstance(retry, Retry)
+    assert retry.because == "no result within 9 s"
+
+
+@pytest.mark.parametrize("on_timeout", ["leave", "revoke"])
+@pytest.mark.parametrize("asks", [True, False])
+def test_without_proof_a_timed_out_step_is_uncertain(on_timeout: str, asks: bool) -> None:
+    world = World(planned(task(on_timeout=on_timeout, retry=TRY_AGAIN)), asks=asks)
+    world.fail("", "timed out")
+    world.turn()
+    if on_timeout == "revoke":
+        world.withdraw("", over=False)
+        world.turn()
+    step = world.folded().steps[""]
+    assert step.status is Status.UNCERTAIN or not asks
+    assert (world.finish is None) is asks
+    if not asks:
+        assert world.finish is not None
+        assert isinstance(world.finish.error, PublishUncertain)
+        assert "it is not sent a second time" in str(world.finish.error)
+
+
+def test_an_idempotent_step_is_tried_again_at_once() -> None:
+    rules = {"on_timeout": "revoke", "idempotent": True, "retry": TRY_AGAIN}
+    world = World(planned(task(**rules)))
+    world.fail("", "timed out")
+    withdraw, retry, *_ = world.schedule.todo(world.now)
+    assert isinstance(withdraw, Withdraw)
+    assert not withdraw.awaited
+    assert isinstance(retry, Retry)
+
+
+def test_a_cancelled_run_does_not_wait_for_proof() -> None:
+    world = World(planned(task(on_timeout="revoke", retry=TRY_AGAIN)))
+    world.fail("", "timed out")
+    world.turn()
+    world.cancel()
+    world.turn()
+    assert world.finish is not None
+    assert isinstance(world.finish.error, RunStopped)
 
 
 def test_a_halted_run_ends_once_its_tasks_have() -> None:

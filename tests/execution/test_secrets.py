@@ -9,7 +9,7 @@ import pytest
 
 from kimera_tui.documents.document import Document
 from kimera_tui.execution.planning import planner_of
-from kimera_tui.execution.step_matching import argument_references
+from kimera_tui.execution.replay.step_matching import argument_references
 from kimera_tui.execution.template_scope import NOTHING, payload
 from kimera_tui.runs.journal.plan_codec import plain_plan, plan_from
 from kimera_tui.runs.journal.value_codec import Packer

@@ -93,7 +93,7 @@ class FakeEngine:
     async def look_up(self, task_ids: Sequence[str]) -> dict[str, Outcome | None]:
         return {task_id: self._broker.results.get(task_id) for task_id in task_ids}
 
-    def release(self, task_id: str) -> None:
+    def release(self, task_id: str, *, revoke: bool = True) -> None:
         self._broker.results.pop(task_id, None)
         self._broker.markers.discard(task_id)
 

@@ -26,8 +26,9 @@ from kimera_tui.runs.events import (
 from kimera_tui.runs.index import RunIndex
 from kimera_tui.runs.journal.event_codec import decode
 from kimera_tui.runs.plan import Node, PlannedTask
-from kimera_tui.runs.state import LastKnown, StepState, begin, fold, progress_of
+from kimera_tui.runs.state import begin, fold, progress_of
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.step import LastKnown, StepState
 
 IDS = ["t0", "t1", "t2"]
 PLAN = Node(

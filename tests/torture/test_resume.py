@@ -15,7 +15,7 @@ from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.friends import Friend
 from kimera_tui.documents.calls import Chain, Para, Step, Task, Workflow
 from kimera_tui.errors import JournalError, RunTaken, UsageError
-from kimera_tui.execution.replay import ReplayRequest
+from kimera_tui.execution.replay.plan import ReplayRequest
 from kimera_tui.execution.runner import Runner
 from kimera_tui.process import TaskManager
 from kimera_tui.process.loop.clock import Clock, SystemClock

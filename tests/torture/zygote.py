@@ -23,7 +23,7 @@ import kimera_tui.runs.journal.queries
 import kimera_tui.runs.journal.writer  # noqa: F401
 from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.friends import Friend
-from kimera_tui.execution.replay import ReplayRequest
+from kimera_tui.execution.replay.plan import ReplayRequest
 from kimera_tui.execution.runner import Runner
 from kimera_tui.process import TaskManager
 from kimera_tui.process.loop.clock import SystemClock

@@ -34,7 +34,7 @@ from kimera_tui.execution.detach.blockers import Blocker, Ground, find_blockers
 from kimera_tui.execution.detach.handover import CannotDetach
 from kimera_tui.execution.planning import DocumentPlanner, plan_of
 from kimera_tui.execution.preflight import Facts
-from kimera_tui.execution.replay import ReplayRequest
+from kimera_tui.execution.replay.plan import ReplayRequest
 from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.execution.runner import NO_INPUTS, Decision, Runner
 from kimera_tui.process import events as e

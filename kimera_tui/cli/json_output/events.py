@@ -8,7 +8,8 @@ from kimera_tui.cli.json_output import objects
 from kimera_tui.process.events import StateSeen
 from kimera_tui.runs.event_text import Words, narrate
 from kimera_tui.runs.index import RunIndex, RunState
-from kimera_tui.runs.state import RUNS, LastKnown, StepState, worker_of
+from kimera_tui.runs.state import RUNS, worker_of
+from kimera_tui.runs.step import LastKnown, StepState
 
 E = TypeVar("E")
 

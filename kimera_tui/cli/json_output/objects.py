@@ -132,6 +132,15 @@ class Step(WithChildren):
     """`TYPE: MESSAGE` of its exception; empty if it raised none."""
 
 
+class Cancelling(Printed):
+    """How far the cancellation of a run is."""
+
+    done: int
+    """How many of the tasks that were in flight have ended."""
+    of: int
+    """How many tasks were in flight."""
+
+
 class RunReport(Printed):
     """A run with its steps."""
 
@@ -144,6 +153,8 @@ class RunReport(Printed):
     """The same as `status`."""
     cause: str | None
     """Why it ended as it did; null if it succeeded or has not ended."""
+    cancelling: Cancelling | None
+    """Only while it is being cancelled: how far that is; else null."""
     steps: list[Step]
 
 
@@ -173,6 +184,23 @@ class RunEvent(TaskFacts):
     """What the step calls, as `friend.task`."""
 
 
+class LeftTask(Printed):
+    """A task of a cancelled run that could not be stopped for certain."""
+
+    task_id: str
+    """Celery's id of the task."""
+    step: str
+    """The step's id, or else its path."""
+    task: str
+    """What it calls, as `friend.task`."""
+    worker: str | None
+    """The worker that was last seen to have it; null if none was seen."""
+    running: bool
+    """Whether a worker was seen to run it."""
+    why: str
+    """Why it was not stopped, in a few words."""
+
+
 class CancelledRun(Printed):
     """What became of a run that was cancelled."""
 
@@ -186,6 +214,12 @@ class CancelledRun(Printed):
     """The workers that acknowledged a revoke."""
     unacknowledged: list[str]
     """Ids of tasks in flight whose revoke no worker acknowledged."""
+    taken_out: list[str]
+    """Ids of tasks that were taken out of their queues: they never ran, and never will."""
+    revoked: list[str]
+    """Ids of other tasks that ended as revoked."""
+    left: list[LeftTask]
+    """The tasks that could not be stopped for certain."""
 
 
 class Detached(Printed):
@@ -239,6 +273,8 @@ class ListedRun(Printed):
     """Number of steps that are done."""
     total: int
     """Number of steps, without those that were not needed."""
+    cancelling: Cancelling | None
+    """Only while it is being cancelled: how far that is; else null."""
     error: str
     """Why it ended as it did; empty if it succeeded or has not ended."""
     parent: str
@@ -288,6 +324,8 @@ class ListedFriend(Printed):
     read_only: bool
     timeout: float
     """Seconds."""
+    release: Literal["revoke", "forget"]
+    """How its finished tasks are released."""
     tasks: dict[str, TaskOfFriend]
     """By name."""
 

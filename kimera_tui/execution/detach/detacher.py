@@ -22,8 +22,8 @@ from kimera_tui.runs.events import RunDetached
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.plan import Node
 from kimera_tui.runs.recovery import Past, traces_of
-from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.step import StepState
 
 
 def nothing_known(path: str) -> StepState | None:

@@ -9,8 +9,8 @@ from typing import Any, Final
 from kimera_tui.execution.template_scope import NOTHING
 from kimera_tui.execution.unknown_results import STATUS
 from kimera_tui.runs.plan import Node
-from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.step import StepState
 
 PENDING: Final = object()
 """Stands for a result that is not known yet."""

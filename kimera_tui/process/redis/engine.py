@@ -22,7 +22,9 @@ from kimera_tui.process.redis.rendering import Renderer
 from kimera_tui.process.redis.revoke_new_workers import RedisNewWorkerRevoker
 from kimera_tui.process.redis.revoker import Revoker
 from kimera_tui.process.redis.run_id import ask_for_run_id
+from kimera_tui.process.redis.unqueue import RedisUnqueuer
 from kimera_tui.process.redis.watcher import RedisWatcher
+from kimera_tui.process.stopping.revoke_count import RevokeCount
 
 
 def build(app: Celery, emitter: Emitter, is_over: IsOver) -> Engine:
@@ -60,10 +62,12 @@ class _Parts:
         workers = KnownWorkers(
             f"{prefix}_kombu.binding.{pidbox}".encode(), capture.separator, f".{pidbox}"
         )
-        self._revoker = Revoker(app, self._broker, workers)
+        count = RevokeCount(emitter)
+        self._revoker = Revoker(app, self._broker, workers, count)
+        self._stopper = Revoker(app, self._broker, workers, count, "kimera-stop")
         self._locator = RedisLocator(app, self._broker, workers)
         self._releaser = RedisReleaser(
-            self._revoker,
+            (self._revoker, self._stopper),
             self._broker,
             self._backend,
             self._publisher.marker,
@@ -78,6 +82,7 @@ class _Parts:
             self._close,
             new_worker_revoker=RedisNewWorkerRevoker(app),
             locator=self._locator,
+            unqueuer=RedisUnqueuer(app, self._broker),
             outages=outages,
         )
 
@@ -104,4 +109,5 @@ class _Parts:
     def _end_threads(self) -> None:
         self._publisher.thread.close()
         self._revoker.close()
+        self._stopper.close()
         self._locator.close()

@@ -116,7 +116,7 @@ class MessageLocator:
             tags = {
                 wanted[task_id]: tag
                 for tag, message in zip(fields[::2], fields[1::2], strict=True)
-                if (task_id := _id_of(message)) in wanted
+                if (task_id := id_of(message)) in wanted
             }
             back_at |= await self._back_at(tags)
         return back_at
@@ -147,7 +147,7 @@ class MessageLocator:
                 pack(b"LLEN", key), pack(b"LRANGE", key, b"%d" % start, b"%d" % stop)
             )
             for index, message in enumerate(messages, start):
-                if (task_id := wanted.get(_id_of(message))) is not None:
+                if (task_id := wanted.get(id_of(message))) is not None:
                     ahead[task_id] = max(0, length - 1 - index)
             if len(messages) < count:
                 return ahead, True
@@ -218,7 +218,7 @@ def _by_bytes(task_ids: Collection[str]) -> dict[bytes, str]:
     return {task_id.encode(): task_id for task_id in task_ids}
 
 
-def _id_of(message: bytes) -> bytes:
+def id_of(message: bytes) -> bytes:
     """A message's task id, found without parsing: its properties come last.
 
     No text inside a message can look like it, because quotes there are escaped.

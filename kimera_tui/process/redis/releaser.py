@@ -34,7 +34,8 @@ class RedisReleaser:
     result in its place, which stays for a day.
 
     Args:
-        revoker: Sends the revokes.
+        revokers: Sends the revokes of finished tasks, and those that were asked for, which wait
+            for none of the former.
         broker: The connection to the publish markers.
         backend: The connection to the results.
         marker: Returns a task's marker key.
@@ -45,7 +46,7 @@ class RedisReleaser:
 
     def __init__(
         self,
-        revoker: Revoker,
+        revokers: tuple[Revoker, Revoker],
         broker: RedisConnection,
         backend: RedisConnection,
         marker: Callable[[str], bytes],
@@ -53,7 +54,7 @@ class RedisReleaser:
         emitter: Emitter,
         on_end: Callable[[], Awaitable[None]],
     ) -> None:
-        self._revoker = revoker
+        self._revoker, self._asked = revokers
         self._broker = broker
         self._backend = backend
         self._marker = marker
@@ -61,6 +62,8 @@ class RedisReleaser:
         self._emitter = emitter
         self._on_end = on_end
         self._pending: list[str] = []
+        self._forget_only: set[str] = set()
+        """Those of them that are not revoked."""
         self._work = asyncio.Event()
         self._hurry = asyncio.Event()
         self._idle = asyncio.Event()
@@ -75,9 +78,11 @@ class RedisReleaser:
             self.loop = asyncio.get_running_loop()
             self._task = self.loop.create_task(self._run(), name="kimera releaser")
 
-    def release(self, task_id: str) -> None:
+    def release(self, task_id: str, *, revoke: bool = True) -> None:
         """Add the task to the next batch; see ``engine.Releaser``."""
         self._pending.append(task_id)
+        if not revoke:
+            self._forget_only.add(task_id)
         self._idle.clear()
         self._work.set()
         self.start()
@@ -86,7 +91,7 @@ class RedisReleaser:
         self, task_ids: Sequence[str], *, terminate: bool = False, signal: str = "SIGTERM"
     ) -> Sequence[Receipt]:
         """Revoke now and return the acknowledgements; see ``engine.Releaser``."""
-        return await self._revoker.revoke(task_ids, terminate=terminate, signal=signal)
+        return await self._asked.revoke(task_ids, terminate=terminate, signal=signal)
 
     async def settle(self) -> None:
         """Return once every task passed to ``release`` so far is released, or given up."""
@@ -135,12 +140,14 @@ class RedisReleaser:
         self, batch: list[str], patience: float = _PATIENCE, seconds: float = ANSWER_SECONDS
     ) -> None:
         receipts: Sequence[Receipt] = ()
+        revoked = [task_id for task_id in batch if task_id not in self._forget_only]
         try:
             for last_try in (False,) * (_TRIES - 1) + (True,):
                 try:
-                    receipts = receipts or await self._revoker.revoke(
-                        batch, answer_seconds=seconds, patience=patience
-                    )
+                    if revoked and not receipts:
+                        receipts = await self._revoker.revoke(
+                            revoked, answer_seconds=seconds, patience=patience
+                        )
                     await self._forget(batch, patience)
                     break
                 except (BrokerUnavailable, ConnectionError) as error:
@@ -151,7 +158,8 @@ class RedisReleaser:
         except asyncio.CancelledError:
             self._pending[:0] = batch
             raise
-        await self._emit_released(batch, receipts)
+        self._forget_only.difference_update(batch)
+        await self._emit_released(batch, frozenset(revoked), receipts)
 
     async def _forget(self, batch: Sequence[str], patience: float) -> None:
         results = [self._key_prefix + task_id.encode() for task_id in batch]
@@ -170,12 +178,15 @@ class RedisReleaser:
         except TimeoutError:
             logger.warning("%d tasks were not released before the end.", len(batch))
 
-    async def _emit_released(self, batch: Sequence[str], receipts: Sequence[Receipt]) -> None:
+    async def _emit_released(
+        self, batch: Sequence[str], revoked: frozenset[str], receipts: Sequence[Receipt]
+    ) -> None:
         if not self._emitter.has_listeners:
             return
         at, receipts = self._emitter.now(), tuple(receipts)
         for start in range(0, len(batch), _EVENTS_PER_TURN):
             for task_id in batch[start : start + _EVENTS_PER_TURN]:
-                self._emitter.emit(RevokeSent(at=at, task_id=task_id, receipts=receipts))
+                if task_id in revoked:
+                    self._emitter.emit(RevokeSent(at=at, task_id=task_id, receipts=receipts))
                 self._emitter.emit(Forgotten(at=at, task_id=task_id))
             await asyncio.sleep(0)

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from kimera_tui.process.engine import Receipt, read_receipts
+from kimera_tui.process.engine import Receipt
 from kimera_tui.process.events import Forgotten, RevokeSent
 from kimera_tui.process.failures import broker_failure
 from kimera_tui.process.loop.bus import Emitter
 from kimera_tui.process.loop.call_thread import CallThread
+from kimera_tui.process.stopping.broadcast import broadcast_revoke
+from kimera_tui.process.stopping.revoke_count import RevokeCount
 
 RELEASE_WINDOW = 0.2
 """Seconds in which finished tasks are collected into one batch."""
@@ -54,11 +56,15 @@ class ThreadReleaser:
         self._dispose = dispose
         self._emitter = emitter
         self._pending: list[str] = []
+        self._forget_only: set[str] = set()
+        self._count = RevokeCount(emitter)
         self._task: asyncio.Task[None] | None = None
 
-    def release(self, task_id: str) -> None:
+    def release(self, task_id: str, *, revoke: bool = True) -> None:
         """Add the task to the next batch."""
         self._pending.append(task_id)
+        if not revoke:
+            self._forget_only.add(task_id)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._later())
 
@@ -67,11 +73,13 @@ class ThreadReleaser:
     ) -> Sequence[Receipt]:
         """Revoke now; a stand-in without ``control`` revokes through its result objects."""
         try:
-            return await self._control.call(self._revoke, list(task_ids), terminate, signal)
+            receipts = await self._control.call(self._revoke, list(task_ids), terminate, signal)
         except Exception as error:
             if (failure := broker_failure(error)) is not None:
                 raise failure from error
             raise
+        self._count.add(len(task_ids))
+        return receipts
 
     async def settle(self) -> None:
         """Wait for the current batch."""
@@ -97,22 +105,28 @@ class ThreadReleaser:
 
     async def _release(self, ids: list[str]) -> None:
         receipts: Sequence[Receipt] | None = None
+        revoked = [task_id for task_id in ids if task_id not in self._forget_only]
+        self._forget_only.difference_update(ids)
         try:
-            receipts = await self._control.call(self._revoke, ids, False, "SIGTERM")
+            if revoked:
+                receipts = await self._control.call(self._revoke, revoked, False, "SIGTERM")
+                self._count.add(len(revoked))
         except Exception as error:
             # A revoke that arrives after the result is gone would leave a REVOKED result behind.
             if broker_failure(error) is not None:
                 self._thread.call(self._dispose_all, ids)
                 raise
         await self._thread.call(self._forget, ids)
-        self._emit_released(ids, receipts)
+        self._emit_released(ids, frozenset(revoked), receipts)
 
-    def _emit_released(self, ids: Sequence[str], receipts: Sequence[Receipt] | None) -> None:
+    def _emit_released(
+        self, ids: Sequence[str], revoked: frozenset[str], receipts: Sequence[Receipt] | None
+    ) -> None:
         if not self._emitter.has_listeners:
             return
         at = self._emitter.now()
         for task_id in ids:
-            if receipts is not None:
+            if receipts is not None and task_id in revoked:
                 self._emitter.emit(RevokeSent(at=at, task_id=task_id, receipts=tuple(receipts)))
             self._emitter.emit(Forgotten(at=at, task_id=task_id))
 
@@ -142,21 +156,20 @@ class ThreadReleaser:
                 self._connection.ensure_connection(
                     max_retries=1, interval_start=0, timeout=CONNECT_SECONDS
                 )
-            replies = self._app.control.revoke(
+            receipts = broadcast_revoke(
+                self._app.control,
+                self._connection,
                 ids,
                 terminate=terminate,
                 signal=signal,
-                reply=True,
-                timeout=REVOKE_SECONDS,
+                seconds=REVOKE_SECONDS,
                 # Without an expected number of answers, every call waits its full timeout.
-                limit=self._workers,
-                connection=self._connection,
+                expected=self._workers,
             )
         except Exception:
             self.disconnect()
             raise
-        receipts = [receipt for reply in replies or [] for receipt in read_receipts(reply)]
-        self._workers = len(receipts) or None
+        self._workers = len({receipt.worker for receipt in receipts}) or None
         return receipts
 
 

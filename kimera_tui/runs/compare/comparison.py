@@ -12,8 +12,8 @@ from kimera_tui.runs.compare.align import Place, aligned
 from kimera_tui.runs.compare.value_diff import Change, changes
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.plan import Node, Rules
-from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.step import StepState
 from kimera_tui.values.placeholders import TooLarge
 
 MAX_WORKFLOW_CHANGES = 50

@@ -176,7 +176,7 @@ def _written(event: e.Event, field: str, packer: Packer) -> Any:
         return [[each.worker, packer.text(each.answer), each.ok] for each in value]
     if isinstance(value, frozenset):
         return sorted(value)
-    if field == "despite":
+    if field in ("despite", "why_not"):
         return [packer.text(sentence) for sentence in value]
     return list(value) if isinstance(value, tuple) else value
 
@@ -197,6 +197,8 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "paths": tuple,
     "children": tuple,
     "despite": tuple,
+    "workers": tuple,
+    "why_not": tuple,
     "inputs": unpack,
     "header": unpack,
 }

@@ -59,6 +59,10 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE run ADD COLUMN detached INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    ALTER TABLE run ADD COLUMN stopping INTEGER;
+    ALTER TABLE run ADD COLUMN stopped INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 """Script number n, counted from 1, turns version n - 1 into version n."""
 

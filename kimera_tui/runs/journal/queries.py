@@ -68,7 +68,7 @@ def runs(db: sqlite3.Connection, search: Search, limit: int, now: float) -> list
     cursor.row_factory = sqlite3.Row
     rows = cursor.execute(
         f"SELECT run_id, name, {STATUS} AS status, started, ended, done, total, friends, tasks,"  # noqa: S608 - made of constants
-        f" error, parent FROM run WHERE {condition(search, values)}"
+        f" error, parent, stopped, stopping FROM run WHERE {condition(search, values)}"
         " ORDER BY started DESC, key DESC LIMIT :limit",
         values,
     )
@@ -157,6 +157,9 @@ def _row(row: sqlite3.Row) -> RunRow:
         tasks=cells.names("tasks"),
         error=cells.text("error"),
         parent=cells.text("parent"),
+        cancelling=None
+        if row["stopping"] is None
+        else (cells.count("stopped"), cells.count("stopping")),
     )
     if not cells.unusable:
         return run

@@ -11,7 +11,7 @@ from kimera_tui.runs.events import RunStarted
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.journal.batch_sql import insert, update_steps
 from kimera_tui.runs.journal.value_codec import Packer
-from kimera_tui.runs.state import StepState
+from kimera_tui.runs.step import StepState
 
 StepRow = tuple[str, str, float | None, float | None, float | None, str]
 """Path, status, when sent, when started if known, when ended, error."""
@@ -62,9 +62,9 @@ def update_run(
     """Update a run's row, and the rows of some of its steps, from the fold."""
     update_steps(db, key, [step_row(run.steps[path], packer) for path in paths])
     db.execute(
-        "UPDATE run SET status = ?, done = ?, total = ?, ended = ?, error = ?, detached = ?"
-        " WHERE key = ?",
-        (*run_summary(run, packer), run.detached, key),
+        "UPDATE run SET status = ?, done = ?, total = ?, ended = ?, error = ?, detached = ?,"
+        " stopped = ?, stopping = ? WHERE key = ?",
+        (*run_summary(run, packer), run.detached, *(run.cancelling or (0, None)), key),
     )
 
 

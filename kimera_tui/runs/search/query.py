@@ -52,6 +52,8 @@ class RunRow:
     error: str = ""
     parent: str = ""
     """The run that this one replays, or an empty string."""
+    cancelling: tuple[int, int] | None = None
+    """While it is being cancelled: how many tasks that were in flight have ended, of how many."""
 
 
 def parse(line: str) -> Search:

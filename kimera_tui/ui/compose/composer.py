@@ -16,7 +16,7 @@ from kimera_tui.documents.document import Document, Step, TaskStep
 from kimera_tui.documents.renaming import free_id
 from kimera_tui.documents.store import Stored
 from kimera_tui.errors import UsageError
-from kimera_tui.execution.from_run import LastRun
+from kimera_tui.execution.replay.from_run import LastRun
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.ui.compose.secrets import declared_secrets, prompts_added, without_secrets
 

@@ -21,7 +21,7 @@ from kimera_tui.documents.data_flow import (
 )
 from kimera_tui.documents.document import Document, Input, ParaStep, Step, TaskStep, called
 from kimera_tui.documents.step_text import retry_words
-from kimera_tui.execution.from_run import LastRun
+from kimera_tui.execution.replay.from_run import LastRun
 from kimera_tui.redaction import redact
 from kimera_tui.safetext import compact, safe, trimmed
 from kimera_tui.ui.compose.lookups import reference_lines

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kimera_tui.execution.runner import Decision
-from kimera_tui.runs.state import StepState
+from kimera_tui.runs.step import StepState
 from kimera_tui.ui.compose.forms import FormWindow
 from kimera_tui.ui.text import safe
 from kimera_tui.ui.widgets.field import Field

@@ -14,7 +14,7 @@ from kimera_tui.runs.event_text import narrate
 from kimera_tui.runs.events import RunEvent
 from kimera_tui.runs.index import RunIndex
 from kimera_tui.runs.masking import glimpse
-from kimera_tui.runs.state import StepState
+from kimera_tui.runs.step import StepState
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.text import clock_time, content, safe
 from kimera_tui.ui.widgets.lines import Line, LineView

@@ -71,13 +71,16 @@ class HistoryTable(ListPane[RunRow]):
         """When, state, steps, duration and name of a run."""
         row = item
         status = status_of(row.status)
+        state, style, done, of = status.short, STYLES[status], row.done, row.total
+        if row.cancelling is not None and status is not Status.INTERRUPTED:
+            state, style, (done, of) = "cancelling", "warning", row.cancelling
         when = self._when(row.started)
         took_ = took(row.ended - row.started) if row.ended is not None else "open"
         return (
             ("◆" if row.run_id == self.marked else " ", "key"),
             (f"{when} ", "dim"),
-            (f"{GLYPHS[status]} {status.short:<{self._wide}}", STYLES[status]),
-            (f"{row.done:>3}/{row.total:<3}", ""),
+            (f"{GLYPHS[status]} {state:<{self._wide}}", style),
+            (f"{done:>3}/{of:<3}", ""),
             (f"{took_:>6}  ", "dim"),
             (safe(row.name, 300), "strong"),
             (f"  ↺ {safe(row.parent[:8])}" if row.parent else "", "dim"),

@@ -13,8 +13,8 @@ from kimera_tui.jsontext import to_json
 from kimera_tui.redaction import by_place, redact, redact_text
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.masking import hidden_result
-from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.step import StepState
 from kimera_tui.safetext import PAGE, compact, pretty, safe, trimmed
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.text import clock_time

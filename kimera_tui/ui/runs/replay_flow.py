@@ -11,10 +11,10 @@ from kimera_tui.config.friends import TaskInfo
 from kimera_tui.documents.document import Document
 from kimera_tui.documents.dump import document_from
 from kimera_tui.errors import UsageError
-from kimera_tui.execution.replay import ReplayRequest
+from kimera_tui.execution.replay.plan import ReplayRequest
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.plan import PlannedTask
-from kimera_tui.runs.state import StepState
+from kimera_tui.runs.step import StepState
 from kimera_tui.ui.compose.arguments_form import Arguments, arguments_form
 from kimera_tui.ui.compose.forms import FormWindow
 from kimera_tui.ui.kimera import Kimera

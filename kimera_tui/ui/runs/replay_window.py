@@ -13,10 +13,10 @@ from textual.containers import VerticalScroll
 from textual.widgets import OptionList
 
 from kimera_tui.errors import KimeraError
-from kimera_tui.execution.replay import ReplayPlan, ReplayRequest
+from kimera_tui.execution.replay.plan import ReplayPlan, ReplayRequest
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.plan import is_handler
-from kimera_tui.runs.state import StepState
+from kimera_tui.runs.step import StepState
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.friends.call_text import call_words
 from kimera_tui.ui.widgets.unmarked import PlainStatic

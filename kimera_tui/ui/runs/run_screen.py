@@ -11,7 +11,7 @@ from textual.binding import BindingType
 from textual.containers import Container
 
 from kimera_tui.runs.index import RunState
-from kimera_tui.runs.state import StepState
+from kimera_tui.runs.step import StepState
 from kimera_tui.ui.actions import bindings
 from kimera_tui.ui.kimera import Command
 from kimera_tui.ui.mode_screen import ModeScreen

@@ -64,12 +64,15 @@ class RunsTable(ListPane[RunState]):
         """State, steps, age and name of a run."""
         run = item
         status, style = run.status, STYLES[run.status]
-        steps = f"{run.done}/{run.total}"
+        state, done, of = status.short, run.done, run.total
+        if (cancelling := run.cancelling) is not None:
+            state, style, (done, of) = "cancelling", "warning", cancelling
+        steps = f"{done}/{of}"
         seconds = (run.ended or self._now) - run.started
         usual = self._usual.get(run.name)
         slow = usual is not None and seconds > usual[1]
         return (
-            (f" {GLYPHS[status]} {status.short:<{self._wide}}", style),
+            (f" {GLYPHS[status]} {state:<{self._wide}}", style),
             (f"{steps:>7} ", ""),
             (f"{took(seconds):>6}  ", "warning" if slow else "dim"),
             *self._usual_spans(usual),

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from kimera_tui.errors import UsageError
 from kimera_tui.runs.index import RunState
-from kimera_tui.runs.state import StepState
+from kimera_tui.runs.step import StepState
 from kimera_tui.ui.acts import Acts
 from kimera_tui.ui.kimera import Command, Kimera
 from kimera_tui.ui.runs.payload_view import text_for_file, yankable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.plan import Node
-from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.step import StepState
 from kimera_tui.ui.selection import Selection
 from kimera_tui.ui.text import safe, took
 from kimera_tui.ui.theme import GLYPHS, STYLES

@@ -24,6 +24,9 @@ class Vitals:
     events: int = 0
     dropped: int = 0
     read_only: bool = False
+    cancelling: tuple[int, int] | None = None
+    """How many tasks of the runs being cancelled have ended, of how many; None if there are none.
+    """
     lost: Mapping[str, str] = field(default_factory=dict)
     """Why the broker or the result backend is away."""
 
@@ -42,6 +45,10 @@ class Vitals:
         """With the workers' latest answers."""
         return replace(self, view=view)
 
+    def with_cancelling(self, cancelling: tuple[int, int] | None) -> Vitals:
+        """With runs being cancelled, or none."""
+        return replace(self, cancelling=cancelling)
+
     def counted(self, in_flight: int, events: int, dropped: int) -> Vitals:
         """With so many more events, so many tasks in flight and so many events lost in all."""
         return replace(self, in_flight=in_flight, events=self.events + events, dropped=dropped)
@@ -53,6 +60,8 @@ class StatusLine(PlainStatic):
     def show(self, vitals: Vitals, now: float) -> None:
         """Show the vitals at a moment."""
         parts = [_broker(vitals), _workers(vitals, now), f"{vitals.in_flight} in flight here"]
+        if vitals.cancelling is not None:
+            parts.append("cancelling {}/{}".format(*vitals.cancelling))
         if vitals.read_only:
             parts.insert(0, "READ-ONLY")
         if vitals.events:

@@ -17,8 +17,9 @@ from kimera_tui.execution.detach.remaining import rest_of
 from kimera_tui.execution.planning import DocumentPlanner
 from kimera_tui.execution.template_scope import Scope
 from kimera_tui.runs.plan import Node
-from kimera_tui.runs.state import StepState, begin
+from kimera_tui.runs.state import begin
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.step import StepState
 from kimera_tui.values.placeholders import Withheld
 from tests.execution.conftest import FRIENDS, document
 

@@ -13,7 +13,7 @@ import pytest
 
 from kimera_tui.errors import BrokerUnavailable, UsageError
 from kimera_tui.execution.detach.handover import CannotDetach
-from kimera_tui.execution.replay import ReplayRequest
+from kimera_tui.execution.replay.plan import ReplayRequest
 from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.process.redis.publisher import RedisPublisher
 from kimera_tui.runs.events import RunDetached, StepHandedOver, StepIntended

@@ -87,6 +87,7 @@ def steps(self, count=3, pause=0.05):
 
 @app.task(bind=True, name="lab.tasks.sleep")
 def sleep(self, seconds):
+    _counts.hincrby("runs", self.request.id, 1)
     time.sleep(seconds)
     return seconds
 

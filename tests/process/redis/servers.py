@@ -121,6 +121,7 @@ def worker(
     pool: str = "threads",
     slots: int = 4,
     heartbeat: bool = False,
+    prefetch: int = 4,
     conf: Mapping[str, Any] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A real ``celery worker`` process on the tests' tasks; ``conf`` is Celery's configuration.
@@ -133,8 +134,8 @@ def worker(
     process = subprocess.Popen(
         [
             sys.executable, "-m", "celery", "-A", "lab_tasks", "worker",
-            "-P", pool, "-c", f"{slots}", "-Q", queues, "-n", f"{name}@lab",
-            "--without-gossip", "-l", "WARNING",
+            "-P", pool, "-c", f"{slots}", "--prefetch-multiplier", str(prefetch),
+            "-Q", queues, "-n", f"{name}@lab", "--without-gossip", "-l", "WARNING",
             *([] if mingle else ["--without-mingle"]), *(["-E"] if events else []),
             *([] if heartbeat else ["--without-heartbeat"]),
         ],

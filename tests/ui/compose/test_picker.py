@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kimera_tui.console.workflows import SavedWorkflow
-from kimera_tui.execution.replay import ReplayRequest
+from kimera_tui.execution.replay.plan import ReplayRequest
 from kimera_tui.ui.compose.workflow_picker import WorkflowPicker
 from kimera_tui.ui.runs.live import LiveScreen
 from kimera_tui.ui.runs.replay_window import AskReplay

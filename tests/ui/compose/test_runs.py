@@ -9,7 +9,7 @@ import pytest
 
 from kimera_tui.cluster.view import ClusterView
 from kimera_tui.documents.document import Document
-from kimera_tui.execution.from_run import LastRun
+from kimera_tui.execution.replay.from_run import LastRun
 from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.ui.compose.forms import FormWindow
 from kimera_tui.ui.compose.preflight_window import Preflight

@@ -7,8 +7,8 @@ from textual.pilot import Pilot
 from textual.worker import WorkerFailed
 
 from kimera_tui.documents.calls import Workflow
-from kimera_tui.execution.replay import ReplayRequest
-from kimera_tui.execution.uncertain_steps import Doubt, StepsInDoubt
+from kimera_tui.execution.replay.plan import ReplayRequest
+from kimera_tui.execution.replay.uncertain_steps import Doubt, StepsInDoubt
 from kimera_tui.process import events as e
 from kimera_tui.runs.events import StepIntended
 from kimera_tui.runs.recovery import Fate

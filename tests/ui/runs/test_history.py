@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 
 from kimera_tui.documents.document import Document
 from kimera_tui.errors import JournalError
-from kimera_tui.execution.replay import ReplayPlan, ReplayRequest
+from kimera_tui.execution.replay.plan import ReplayPlan, ReplayRequest
 from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.runs.events import RunStarted
 from kimera_tui.runs.index import RunIndex

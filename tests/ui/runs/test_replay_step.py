@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kimera_tui.documents.document import Document
-from kimera_tui.execution.replay import ReplayRequest
+from kimera_tui.execution.replay.plan import ReplayRequest
 from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.ui.runs.history import HistoryScreen
 from kimera_tui.ui.runs.live import LiveScreen

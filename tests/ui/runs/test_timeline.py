@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from kimera_tui.runs.plan import PlannedTask
-from kimera_tui.runs.state import StepState, begin
+from kimera_tui.runs.state import begin
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.step import StepState
 from kimera_tui.ui.runs.timeline import Scale, bar
 
 SCALE = Scale(start=0, span=10, cells=10)

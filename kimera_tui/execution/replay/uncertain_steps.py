@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from kimera_tui.errors import UsageError
 from kimera_tui.runs.events import StepIntended
 from kimera_tui.runs.recovery import Fate, Fates, Past, open_steps
-from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.step import StepState
 
 
 @dataclass(frozen=True, slots=True)

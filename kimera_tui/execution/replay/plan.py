@@ -14,14 +14,14 @@ from kimera_tui.documents.references import Reference, escape, references_in
 from kimera_tui.documents.save import equal
 from kimera_tui.errors import UsageError
 from kimera_tui.execution.planning import planner_of
-from kimera_tui.execution.run_inputs import RunInputs, inputs_again
-from kimera_tui.execution.step_matching import (
+from kimera_tui.execution.replay.step_matching import (
     argument_references,
     condition_references,
     matching_steps,
     takes_result,
 )
-from kimera_tui.execution.uncertain_steps import Doubt, Doubtful, StepsInDoubt
+from kimera_tui.execution.replay.uncertain_steps import Doubt, Doubtful, StepsInDoubt
+from kimera_tui.execution.run_inputs import RunInputs, inputs_again
 from kimera_tui.process.events import Sending
 from kimera_tui.process.loop.clock import new_id
 from kimera_tui.process.task_manager import TaskManager
@@ -29,8 +29,8 @@ from kimera_tui.runs.events import StepHandedOver, StepIntended
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.plan import PLAIN, Node, PlannedTask, is_handler
 from kimera_tui.runs.recovery import Fates, Past, fates_of
-from kimera_tui.runs.state import StepState
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.step import StepState
 from kimera_tui.values.placeholders import is_whole, missing_in
 
 Mode = Literal["again", "from_failed", "from_step", "only_step"]

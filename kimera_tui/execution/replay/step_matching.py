@@ -12,7 +12,7 @@ from kimera_tui.documents.references import Reference, references_in
 from kimera_tui.documents.save import equal
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.plan import Node
-from kimera_tui.runs.state import StepState
+from kimera_tui.runs.step import StepState
 
 
 def matching_steps(run: RunState, plan: Node) -> dict[str, StepState]:
