@@ -54,7 +54,7 @@ class Monitor:
         """What is known of the default broker's workers; None before the first answer."""
         self.failure: KimeraError | None = None
         """Why nothing can be sent at the moment, or None."""
-        manager.confirm_revokes(self.is_over)
+        manager.confirm_revokes(self.is_over, self.may_drop)
 
     async def probe_broker(self, label: str) -> None:
         """Probe the operator's own broker and result backend; publish a change."""
@@ -101,12 +101,12 @@ class Monitor:
                 return observer.is_over(task_id)
         return True
 
-    def confirmed_at(self, task_id: str) -> float:
-        """When somebody last confirmed where a task in flight is, in seconds since the epoch."""
+    def may_drop(self, task_id: str, worker: str) -> bool:
+        """Whether a worker may have a task or serves its queue; see ``outcome.MayDrop``."""
         for observer in self._observers.values():
             if task_id in observer.in_flight.flights:
-                return observer.world.sighting(task_id, self._emitter.now()).at
-        return 0.0
+                return observer.may_drop(task_id, worker)
+        return True
 
     def close(self) -> None:
         """Stop observing; the threads end by themselves."""

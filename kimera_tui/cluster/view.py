@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from kimera_tui.cluster.worker import Worker, WorkerState
 from kimera_tui.cluster.world import World
 
+CANNOT_TERMINATE = ("solo", "threads")
+"""Kinds of pools that can't end a task that they run."""
 NAMED = 3
 """How many workers a sentence names."""
 
@@ -45,6 +47,8 @@ class ClusterView:
     """The workers that are known and not online."""
     without_pool: frozenset[str] = frozenset()
     """The workers that are online and whose pool has lost all its processes."""
+    pools: Mapping[str, str] = field(default_factory=dict)
+    """The kind of pool of each worker that has told, such as ``prefork``."""
     running: int | None = None
     """How many tasks the workers said they run, of all programs; None if none has said."""
 
@@ -60,6 +64,11 @@ class ClusterView:
     def consumers(self, queue: str) -> list[str]:
         """The online workers that consume a queue."""
         return sorted(worker for worker, consumed in self.queues.items() if queue in consumed)
+
+    def can_terminate(self, worker: str) -> bool | None:
+        """Whether a worker can end a task that it runs; None if its pool is not known."""
+        pool = self.pools.get(worker)
+        return None if pool is None else pool not in CANNOT_TERMINATE
 
     def knows(self, task: str) -> bool | None:
         """Whether a worker has registered the task; None if no worker has told."""
@@ -132,6 +141,7 @@ def view_of(world: World, now: float, problem: str = "") -> ClusterView:
             if name not in online
         },
         without_pool=frozenset(name for name, each in online.items() if each.has_no_pool),
+        pools={name: each.pool for name, each in world.workers.items() if each.pool},
         running=_running(online.values()),
     )
 
@@ -157,7 +167,16 @@ def same(one: ClusterView, other: ClusterView) -> bool:
     """Whether two views say the same, apart from their time."""
     return all(
         getattr(one, name) == getattr(other, name)
-        for name in ("queues", "tasks", "problem", "untold", "away", "without_pool", "running")
+        for name in (
+            "queues",
+            "tasks",
+            "problem",
+            "untold",
+            "away",
+            "without_pool",
+            "pools",
+            "running",
+        )
     )
 
 

@@ -27,8 +27,8 @@ from kimera_tui.execution.replay.plan import (
 )
 from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.execution.runner import NO_INPUTS, Decision
-from kimera_tui.process.engine import Receipt
 from kimera_tui.process.loop.clock import Clock, new_id
+from kimera_tui.process.stopping.stop_all import Stopped
 from kimera_tui.runs.events import RunStarted
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.recovery import Recovery, Resumed, recover
@@ -176,10 +176,12 @@ class Runs:
         await self._connection.ready_runner()
         await self.resume(run_id)
 
-    async def revoke(self, task_id: str, *, terminate: bool, signal: str) -> Sequence[Receipt]:
-        """Revoke a task; returns which workers acknowledged."""
+    async def stop(self, task_id: str, *, terminate: bool, signal: str) -> Stopped:
+        """Revoke a task, and take it out of its queue where it waits; returns what that brought."""
         self._guard.may_act()
-        return await (await self._connection.manager()).revoke(task_id, terminate, signal)
+        manager = await self._connection.manager()
+        report = await manager.stop_all([task_id], terminate, signal)
+        return report.tasks[task_id]
 
     async def keep_revoking(self, unheard: Sequence[tuple[str, str]]) -> str:
         """Repeat revokes until workers acknowledge them; returns the outcome in a sentence.

@@ -267,7 +267,10 @@ class Executor:
         over, why = False, ""
         try:
             stopped = await self._context.stop_soon(action.task, action.terminate)
-            over, why = stopped.taken_out, words_of(stopped)
+            why = words_of(stopped)
+            over = stopped.taken_out or (
+                action.awaited and await self._context.seen_to_be_over(action.task)
+            )
         except KimeraError as error:
             why = str(error).rstrip(".")
         finally:

@@ -19,6 +19,9 @@ from kimera_tui.runs.events import RunEvent, StepHeld
 from kimera_tui.runs.journal.journal import Journal
 from kimera_tui.runs.plan import PlannedTask
 
+PROOF_SECONDS = 15.0
+"""Seconds for which proof is waited for that a revoked task is over."""
+PROOF_EVERY = 0.5
 KEEP_AGAIN = 1.0
 """Seconds between two attempts to save a result."""
 
@@ -88,6 +91,15 @@ class RunContext:
         """
         stop_all = self.manager.stop_all
         return await self.batch.stop(stop_all, task.task_id, task.friend, terminate)
+
+    async def seen_to_be_over(self, task: PlannedTask) -> bool:
+        """Whether somebody observes that a revoked task is over, within some seconds."""
+        for _ in range(round(PROOF_SECONDS / PROOF_EVERY)):
+            over = self.manager.is_over(task.task_id)
+            if over is not False:
+                return bool(over)
+            await asyncio.sleep(PROOF_EVERY)
+        return False
 
     async def keep_event(self, event: RunEvent) -> None:
         """Emit an event and record it on disk; raises JournalError if that fails."""

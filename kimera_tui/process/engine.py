@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from kimera_tui.process.outages import Outages
-from kimera_tui.process.outcome import Outcome
+from kimera_tui.process.outcome import MayDrop, Outcome
+
+NO_PART = "it neither has the task nor serves its queue"
+"""Why a worker's acknowledgement of a revoke is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +232,16 @@ def read_receipts(reply: Any) -> list[Receipt]:
         ok = ok and not str(text).endswith(UNKNOWN)
         receipts.append(Receipt(worker=str(worker), answer=str(text), ok=ok))
     return receipts
+
+
+def checked(receipts: Iterable[Receipt], task_id: str, may_drop: MayDrop) -> tuple[Receipt, ...]:
+    """The receipts for one task; an acknowledgement of a worker that can't drop it is none."""
+    return tuple(
+        receipt
+        if not receipt.ok or may_drop(task_id, receipt.worker)
+        else Receipt(receipt.worker, f"{receipt.answer}, but {NO_PART}", ok=False)
+        for receipt in receipts
+    )
 
 
 def receipts_by_task(

@@ -13,7 +13,7 @@ from kimera_tui.errors import CeleryDisabled, UsageError
 from kimera_tui.process.celery_app import is_plain_celery, make_app
 from kimera_tui.process.engine import Engine
 from kimera_tui.process.loop.bus import Emitter
-from kimera_tui.process.outcome import IsOver, always_over
+from kimera_tui.process.outcome import IsOver, MayDrop, always_over
 from kimera_tui.process.threaded.engine import thread_engine
 
 SCHEMES = ("redis://", "rediss://", "redis+socket://")
@@ -46,6 +46,8 @@ class Engines:
         """Each friend's configuration, by name."""
         self.is_over: IsOver = always_over
         """Asked about every stored REVOKED, whether its task has ended."""
+        self.may_drop: MayDrop = lambda task_id, worker: True
+        """Asked about every worker that acknowledges a revoke."""
         self._variables = variables
         self._emitter = emitter
         self._enabled = enabled
@@ -66,6 +68,11 @@ class Engines:
         self.close()
         self._enabled = app is not None
         self._apps = {self._default: app}
+
+    @property
+    def observed(self) -> bool:
+        """Whether somebody observes what becomes of tasks."""
+        return self.is_over is not always_over
 
     def require_celery(self) -> None:
         """Raise CeleryDisabled when Celery is off."""

@@ -90,6 +90,11 @@ IsOver = Callable[[str], bool]
 hears a revoke stores REVOKED, even for a task that another worker is running."""
 
 
+MayDrop = Callable[[str, str], bool]
+"""Returns whether a worker may have a task or serves its queue, by the ids of the task and the name
+of the worker. Every worker acknowledges a revoke, also one that has nothing to do with the task."""
+
+
 def always_over(task_id: str) -> bool:
     """Take every stored REVOKED for an end, as Celery itself does."""
     return True

@@ -22,7 +22,7 @@ from kimera_tui.process.helpers import Helpers
 from kimera_tui.process.loop.bus import Emitter, EventBus
 from kimera_tui.process.loop.clock import Clock, SystemClock, new_id
 from kimera_tui.process.loop.gather import gather_in_order, start_in_slices
-from kimera_tui.process.outcome import IsOver, Outcome
+from kimera_tui.process.outcome import IsOver, MayDrop, Outcome
 from kimera_tui.process.stopping.revoke_until_acked import (
     RETRY_EVERY,
     RETRY_LIMIT,
@@ -407,7 +407,14 @@ class TaskManager:
             UnknownFriend: no friend of that name is configured.
         """
         engine = await self._engines.engine(friend)
-        return await revoke_until_acked(engine, self._emitter, task_ids, every=every, limit=limit)
+        return await revoke_until_acked(
+            engine,
+            self._emitter,
+            task_ids,
+            every=every,
+            limit=limit,
+            may_drop=self._engines.may_drop,
+        )
 
     async def conclude(self, task_id: str, outcome: Outcome) -> None:
         """End the wait for a task in flight with an outcome that was learned elsewhere.
@@ -417,14 +424,23 @@ class TaskManager:
         """
         await self._dispatcher.conclude(task_id, outcome)
 
-    def confirm_revokes(self, is_over: IsOver) -> None:
-        """Have every stored REVOKED confirmed before it ends a task.
+    def confirm_revokes(self, is_over: IsOver, may_drop: MayDrop | None = None) -> None:
+        """Have every stored REVOKED confirmed before it ends a task, and receipts checked.
 
         Args:
             is_over: Called with a task's id; returns whether it has ended. Called on the loop, and
                 again for as long as it returns False, up to every ``max_poll`` seconds.
+            may_drop: Called with the ids of a task and the name of a worker that acknowledged its
+                revoke; returns whether the worker may have the task, or serves its queue. The
+                receipts of others are not ``ok``.
         """
         self._engines.is_over = is_over
+        if may_drop is not None:
+            self._engines.may_drop = may_drop
+
+    def is_over(self, task_id: str) -> bool | None:
+        """Whether a revoked task is known to have ended; None if nobody observes tasks."""
+        return self._engines.is_over(task_id) if self._engines.observed else None
 
     async def settle(self) -> None:
         """Return once every ended task is released."""

@@ -22,6 +22,7 @@ from kimera_tui.execution.run_inputs import RunInputs
 from kimera_tui.runs.index import RunState
 from kimera_tui.runs.status import Status
 from kimera_tui.runs.step import StepState
+from kimera_tui.safetext import safe
 from kimera_tui.ui.compose.files import WorkflowFiles
 from kimera_tui.ui.kimera import Kimera
 from kimera_tui.ui.runs.detach_windows import DetachBlockers
@@ -213,13 +214,13 @@ class Acts:
         if cancelled.unacknowledged:
             await self._insist(run.name, cancelled.unacknowledged)
 
-    async def revoke(self, step: StepState, *, terminate: bool, signal: str) -> None:
-        """Revoke a task and name the workers that acknowledged; its end is shown when it ends."""
-        revoke = self._services.runs.revoke
-        receipts = await revoke(step.task_id, terminate=terminate, signal=signal)
-        workers = [receipt.worker for receipt in receipts if receipt.ok]
-        if workers:
-            self._kimera.flash(f"Acknowledged by {', '.join(workers)}. Watching until it is gone.")
+    async def stop(self, step: StepState, *, terminate: bool, signal: str) -> None:
+        """Revoke a task, and say what that brought; its end is shown when it ends."""
+        stopped = await self._services.runs.stop(step.task_id, terminate=terminate, signal=signal)
+        if stopped.taken_out:
+            self._kimera.flash(f"Taken out of queue {safe(stopped.queue)}: it will never run.")
+        elif workers := ", ".join(stopped.workers):
+            self._kimera.flash(f"Acknowledged by {safe(workers)}. Watching until it is gone.")
         else:
             await self._insist(step.name, [(step.friend, step.task_id)])
 
@@ -228,8 +229,9 @@ class Acts:
         count = len(unheard)
         question = Question(
             title="No worker acknowledged the revoke",
-            text=f"{name}\n\n{count} task{'s' if count != 1 else ''} revoked, but no worker"
-            " answered. A worker that starts later does not know of it and runs what is queued."
+            text=f"{name}\n\n{count} task{'s' if count != 1 else ''} revoked, but no worker that"
+            " may have them answered. A worker that starts later does not know of it and runs what"
+            " is queued."
             "\n\nRepeat the revoke for 10 minutes, also for workers that start meanwhile?",
             act="Keep asking",
         )

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from kimera_tui.config.friends import Friend
+from kimera_tui.process.events import Sending
 from kimera_tui.runs.status import Status
 from kimera_tui.runs.step import StepState
 from tests.process.redis.console import until
@@ -86,7 +87,9 @@ async def test_a_revoked_task_that_no_worker_serves_is_told_to_be_in_its_queue(
     assert step.cause == (
         "in queue celery, next in line. No worker consumes queue celery (0 of 1 workers)."
     )
-    await it.manager.revoke(step.task_id)
+    (receipt,) = await it.manager.revoke(step.task_id)
+    assert (receipt.worker, receipt.ok) == ("bystander@lab", False)
+    assert receipt.answer.endswith("but it neither has the task nor serves its queue")
     step, _ = await it.until(run, lambda step: step.cause.startswith("revoke asked; in queue"), 15)
     await asyncio.sleep(2)
     assert it.step(run).status is Status.QUEUED
@@ -106,6 +109,18 @@ async def test_a_reserved_task_that_is_revoked_ends_without_running(
         await it.manager.revoke(step.task_id)
         step, _ = await it.until(run, lambda step: step.status.ended)
         assert (step.status, ran(broker, step.task_id)) == (Status.REVOKED, 0)
+
+
+async def test_a_timed_out_task_is_tried_again_once_its_worker_dropped_it(
+    it: Watching, broker: Server
+) -> None:
+    with start(broker, pool="prefork", slots=1):
+        it.send("write", 6.0, timeout=60)
+        run = it.run("task: lab.write, timeout: 3s, retry: {max: 1, delay: 0s, on: [TIMEOUT]}")
+        step, _ = await it.until(run, lambda step: step.status is Status.DONE)
+        assert step.attempt == 2
+        ids = [event.task_id for event in it.seen if isinstance(event, Sending)][1:]
+    assert [ran(broker, task_id) for task_id in ids] == [0, 1]
 
 
 async def test_a_task_whose_worker_is_killed_is_lost(it: Watching, broker: Server) -> None:

@@ -15,6 +15,7 @@ from kimera_tui.cluster.view import ClusterView
 from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.friends import Friend
 from kimera_tui.documents.calls import Task, Workflow
+from kimera_tui.documents.parse import read_formed
 from kimera_tui.execution.runner import Runner
 from kimera_tui.process import TaskManager
 from kimera_tui.process.loop.clock import SystemClock
@@ -40,6 +41,11 @@ class Watching:
         """Send a task as a run of its own; returns the run's id."""
         params = TaskParams(task_name=task, friend=friend, args=list(args), **options)
         return self.runner.start(Workflow(task, Task(params)))
+
+    def run(self, step: str) -> str:
+        """Start a workflow of one step, written in YAML; returns the run's id."""
+        document = read_formed(f"kimera: 1\nname: n\nsteps: [{{id: one, {step}}}]", "n")
+        return self.runner.run(document)
 
     @property
     def view(self) -> ClusterView:

@@ -40,6 +40,7 @@ from kimera_tui.execution.runner import NO_INPUTS, Decision, Runner
 from kimera_tui.process import events as e
 from kimera_tui.process.engine import Receipt
 from kimera_tui.process.loop.bus import EventBus
+from kimera_tui.process.stopping.stop_all import Stopped
 from kimera_tui.runs.events import RunDetached, RunEnded, RunStarted
 from kimera_tui.runs.index import RunIndex
 from kimera_tui.runs.journal.journal import Journal
@@ -236,13 +237,13 @@ class StageRuns(Runs):
             run_id, "Cancelled: 1 revoked, 1 never sent. Acknowledged by demo@kimera."
         )
 
-    async def revoke(self, task_id: str, *, terminate: bool, signal: str) -> Sequence[Receipt]:
+    async def stop(self, task_id: str, *, terminate: bool, signal: str) -> Stopped:
         self.stage.acts.append((task_id, terminate, signal))
         receipts, at = self.stage.receipts, self.stage.clock.now()
         self.stage.publish(
             e.RevokeSent(at=at, task_id=task_id, terminate=terminate, receipts=receipts, asked=True)
         )
-        return receipts
+        return Stopped(task_id, receipts=receipts)
 
     async def keep_revoking(self, unheard: Sequence[tuple[str, str]]) -> str:
         self.stage.acts.append(("keep revoking", list(unheard)))

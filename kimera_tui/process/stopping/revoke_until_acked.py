@@ -7,9 +7,10 @@ import contextlib
 from collections.abc import Sequence
 
 from kimera_tui.errors import BrokerUnavailable
-from kimera_tui.process.engine import Engine, Receipt, ResultLookup
+from kimera_tui.process.engine import Engine, Receipt, ResultLookup, checked
 from kimera_tui.process.events import RevokeSent
 from kimera_tui.process.loop.bus import Emitter
+from kimera_tui.process.outcome import MayDrop
 
 RETRY_EVERY = 5.0
 RETRY_LIMIT = 600.0
@@ -26,15 +27,20 @@ async def revoke_until_acked(
     *,
     every: float = RETRY_EVERY,
     limit: float = RETRY_LIMIT,
+    may_drop: MayDrop = lambda task_id, worker: True,
 ) -> str:
     """Revoke an engine's tasks; see ``TaskManager.revoke_until_acked``."""
     left = list(task_ids)
+
+    def serves(worker: str) -> bool:
+        return any(may_drop(task_id, worker) for task_id in left)
+
     worker_started = asyncio.Event()
     loop = asyncio.get_running_loop()
     until, tries = loop.time() + limit, 0
 
     def told(worker: str) -> None:
-        _emit(emitter, left, [Receipt(worker, TOLD_AT_START, ok=True)])
+        _emit(emitter, left, [Receipt(worker, TOLD_AT_START, ok=True)], may_drop)
         worker_started.set()
 
     revoker = engine.new_worker_revoker
@@ -52,18 +58,23 @@ async def revoke_until_acked(
                     return "It has ended." if len(task_ids) == 1 else "All have ended."
                 receipts = await engine.releaser.revoke(left)
                 tries += 1
-                workers = sorted({receipt.worker for receipt in receipts if receipt.ok})
+                workers = sorted(
+                    {each.worker for each in receipts if each.ok and serves(each.worker)}
+                )
                 if workers or _is_power_of_two(tries):
-                    _emit(emitter, left, receipts)
+                    _emit(emitter, left, receipts, may_drop)
                 if workers:
                     return f"Acknowledged by {', '.join(workers)}."
     return f"No worker acknowledged the revoke in {limit / 60:.3g} min: gave up."
 
 
-def _emit(emitter: Emitter, task_ids: Sequence[str], receipts: Sequence[Receipt]) -> None:
+def _emit(
+    emitter: Emitter, task_ids: Sequence[str], receipts: Sequence[Receipt], may_drop: MayDrop
+) -> None:
     at = emitter.now()
     for task_id in task_ids:
-        emitter.emit(RevokeSent(at=at, task_id=task_id, receipts=tuple(receipts), asked=True))
+        found = checked(receipts, task_id, may_drop)
+        emitter.emit(RevokeSent(at=at, task_id=task_id, receipts=found, asked=True))
 
 
 async def _not_ended(engine: Engine, task_ids: Sequence[str]) -> list[str]:

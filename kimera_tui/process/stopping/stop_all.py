@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kimera_tui.errors import KimeraError
-from kimera_tui.process.engine import Engine, Receipt, Unqueuer, receipts_by_task
+from kimera_tui.process.engine import Engine, Receipt, Unqueuer, checked, receipts_by_task
 from kimera_tui.process.engines import Engines
 from kimera_tui.process.events import RevokeSent, TakenOut
 from kimera_tui.process.loop.bus import Emitter
@@ -161,7 +161,11 @@ class Stopper:
         self, engine: Engine, ids: Sequence[str], terminate: bool, signal: str
     ) -> dict[str, tuple[Receipt, ...]]:
         answers = await engine.releaser.revoke(ids, terminate=terminate, signal=signal)
-        receipts = receipts_by_task(answers, ids)
+        may_drop = self._engines.may_drop
+        receipts = {
+            task_id: checked(found, task_id, may_drop)
+            for task_id, found in receipts_by_task(answers, ids).items()
+        }
         at = self._emitter.now()
         if self._emitter.has_listeners:
             for number, task_id in enumerate(ids, 1):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kimera_tui.runs.status import Status
+from kimera_tui.runs.step import StepState
 from kimera_tui.ui.acts import Acts
 from kimera_tui.ui.kimera import Command, Kimera
 from kimera_tui.ui.runs.decide import AskDecision, result_form
 from kimera_tui.ui.runs.detach_windows import detaching_rest
 from kimera_tui.ui.runs.selection_actions import RunView
+from kimera_tui.ui.text import safe
 from kimera_tui.ui.windows.confirm import Confirm, Question
 
 
@@ -84,15 +86,46 @@ class LiveActions:
         if step is None or step.sent_at is None or step.status.ended:
             self._kimera.flash("Select a step that is in flight.")
             return
+        if terminate and (why_not := self._cannot_terminate(step)):
+            self._kimera.flash(why_not)
+            return
         act = "Terminate" if terminate else "Revoke"
-        means = "A worker that has not started it will skip it; one that runs it continues."
-        if terminate:
-            means = "The worker process that runs it is killed; what it did so far stays done."
         question = Question(
             title=f"{act} the task",
-            text=f"{step.name}\n{step.task_id}\n\n{means}",
+            text=f"{step.name}\n{step.task_id}\n\n{_what_it_does(step, terminate=terminate)}",
             act=act,
             choices=("SIGTERM", "SIGKILL", "SIGINT") if terminate else (),
         )
-        if answer := await self._kimera.ask(Confirm(question)):
-            await self._acts.revoke(step, terminate=terminate, signal=answer)
+        if not (answer := await self._kimera.ask(Confirm(question))):
+            return
+        place = self._kimera.state.run_index.place_of(step.task_id)
+        if place is None or place[1].status.ended:
+            self._kimera.flash("It has ended meanwhile, so nothing was sent.")
+        else:
+            await self._acts.stop(step, terminate=terminate, signal=answer)
+
+    def _cannot_terminate(self, step: StepState) -> str:
+        """Why the worker that has a task can't end it; empty if it can, or is not known."""
+        view = self._kimera.state.vitals.view
+        if view is None or not step.worker or view.can_terminate(step.worker) is not False:
+            return ""
+        worker, pool = safe(step.worker, 60), view.pools[step.worker]
+        return f"{worker} has a {pool} pool, which can't end a task that runs. R revokes it."
+
+
+def _what_it_does(step: StepState, *, terminate: bool) -> str:
+    """What a revoke does to a task in its present state."""
+    worker = safe(step.worker, 60) or "a worker"
+    match step.status:
+        case Status.RUNNING | Status.PROGRESS if terminate:
+            return f"It runs on {worker}: its process is killed. What it did so far stays done."
+        case Status.RUNNING | Status.PROGRESS:
+            return f"It runs on {worker}, and a revoke does not stop it. T terminates it."
+        case Status.RESERVED:
+            return f"{worker} has received it, and will skip it."
+        case Status.QUEUED:
+            return (
+                f"It waits in queue {safe(step.queue, 60)}. On Redis its message is taken out, so"
+                " that it never runs; elsewhere the workers that are there now will skip it."
+            )
+    return "A worker that has not started it will skip it; one that runs it continues."
