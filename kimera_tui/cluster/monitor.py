@@ -85,10 +85,29 @@ class Monitor:
         await self._default.roll_call.everybody()
         self._publish_view()
 
-    async def fresh_view(self) -> ClusterView:
-        """What is known of the default broker's workers after all of them were asked just now."""
-        await self._default.roll_call.everybody()
-        return self._view_of(self._default)
+    async def fresh_view(self, friend: str = "") -> ClusterView:
+        """What is known of workers after all of them were asked just now.
+
+        Args:
+            friend: The workers of this friend's broker; of the default broker if empty.
+        """
+        observer = await self._observer_of(friend) if friend else self._default
+        await observer.roll_call.everybody()
+        return self._view_of(observer)
+
+    def view_for(self, friend: str) -> ClusterView | None:
+        """What is known of the workers of a friend's own broker; observes it from now on.
+
+        None before they had time to answer.
+        """
+        observer = self._by_friend.get(friend)
+        if observer is None:
+            self._start(self._observe(friend))
+            return None
+        return self._view_of(observer) if observer.has_asked else None
+
+    async def _observe(self, friend: str) -> None:
+        await self._observer_of(friend)
 
     async def queue_depths(self, queues: Collection[str]) -> Mapping[str, int]:
         """Ready messages by queue; queues whose depth is unknown are left out."""

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from kimera_tui.cluster.connections import Connections
 from kimera_tui.cluster.depths import QueueDepths
 from kimera_tui.cluster.endings import conclusion
 from kimera_tui.cluster.facts import Fact, TaskHeld, TaskQueued, TaskReported, TaskUnacked
@@ -60,7 +61,10 @@ class Observer:
         self._calling = Questions(app, clock, self.take, "kimera-calling")
         self._searching = Questions(app, clock, self.take, "kimera-searching")
         self._depths = QueueDepths(app)
-        self.roll_call = RollCall(self.world, clock, self._asking, self._calling, self.take)
+        self._connections = Connections(app)
+        self.roll_call = RollCall(
+            self.world, clock, self._asking, self._calling, self._connections, self.take
+        )
         self._reader = queue_reader_of(app, clock)
         self._search = FlightSearch(
             self.world, clock, self._searching, self._reader, self._depths.look, self.take
@@ -91,8 +95,10 @@ class Observer:
         self.roll_call.close()
         if self._search_task is not None:
             self._search_task.cancel()
-        for thread in (self._asking, self._calling, self._searching, self._depths):
-            thread.close()
+        for questions in (self._asking, self._calling, self._searching):
+            questions.close()
+        self._depths.close()
+        self._connections.close()
         await self._feed.close()
         if self._reader is not None:
             await self._reader.close()

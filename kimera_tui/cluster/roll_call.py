@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any
 
-from kimera_tui.cluster.facts import Fact, WorkerSilent
+from kimera_tui.cluster.connections import Connections
+from kimera_tui.cluster.facts import Fact, WorkerGone, WorkerSilent
 from kimera_tui.cluster.questions import ANSWER_SECONDS, Questions
 from kimera_tui.cluster.worker import Worker, WorkerState
 from kimera_tui.cluster.world import World
@@ -32,6 +33,7 @@ class RollCall:
         clock: Tells the time.
         asking: Asks workers that answer.
         calling: Asks everybody, and workers that may not answer; on another thread.
+        connections: Tells which workers have no connection any more.
         on_facts: Called with what is learned beside the answers.
     """
 
@@ -41,12 +43,14 @@ class RollCall:
         clock: Clock,
         asking: Questions,
         calling: Questions,
+        connections: Connections,
         on_facts: Callable[[Sequence[Fact]], None],
     ) -> None:
         self._world = world
         self._clock = clock
         self._asking = asking
         self._calling = calling
+        self._connections = connections
         self._on_facts = on_facts
         self._asked_at: dict[str, float] = {}
         """When each worker was last asked for its details."""
@@ -118,11 +122,11 @@ class RollCall:
 
     async def _call(self, names: Collection[str], now: float) -> None:
         self._called_at |= dict.fromkeys(names, now)
-        answered = await self._calling.ask("ping", names)
+        silent = set(names) - await self._calling.ask("ping", names)
         at = self._clock.now()
-        self._on_facts(
-            [WorkerSilent(at=at, worker=name, asked_at=now) for name in set(names) - answered]
-        )
+        self._on_facts([WorkerSilent(at=at, worker=name, asked_at=now) for name in silent])
+        if gone := await self._connections.gone(silent):
+            self._on_facts([WorkerGone(at=self._clock.now(), worker=name) for name in gone])
 
     async def _call_everybody(self, now: float, seconds: float = START_SECONDS) -> None:
         seconds = ANSWER_SECONDS if self._world.workers else seconds

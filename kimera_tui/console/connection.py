@@ -10,6 +10,7 @@ from typing import Any
 
 from kimera_tui.cluster.events import BrokerChanged
 from kimera_tui.cluster.monitor import Monitor, publish_failure
+from kimera_tui.cluster.view import ClusterView
 from kimera_tui.config.bootstrap import Bootstrap
 from kimera_tui.config.friends import Friend
 from kimera_tui.console.permissions import Permissions
@@ -156,6 +157,10 @@ class Connection:
         if self._monitor is None:
             raise self._why_down()
         return self._monitor
+
+    def view_for(self, friend: str) -> ClusterView | None:
+        """What is known of the workers of a friend's own broker; None while nothing is."""
+        return None if self._monitor is None else self._monitor.view_for(friend)
 
     def poll_workers(self) -> None:
         """Poll the workers now rather than at the next turn."""

@@ -174,6 +174,8 @@ class Runs:
     async def _take_over(self, run_id: str) -> None:
         await self._connection.start()
         await self._connection.ready_runner()
+        # Which workers serve which queue decides whose acknowledgement counts.
+        await (await self._connection.monitor()).look()
         await self.resume(run_id)
 
     async def stop(self, task_id: str, *, terminate: bool, signal: str) -> Stopped:

@@ -187,9 +187,11 @@ class Workflows:
             monitor = await self._connection.monitor()
         except KimeraError as error:
             return Facts(broker_problem=str(error))
-        view = monitor.view
-        if view is None or not view.workers:
-            view = await monitor.fresh_view()
+        names = {friend for friend, _ in tasks_of(document)}
+        own = [name for name in names if self._has_own_broker(name)]
+        view, *views = await asyncio.gather(
+            monitor.fresh_view(), *(monitor.fresh_view(name) for name in own)
+        )
         usual = {}
         for friend, task in tasks_of(document):
             with contextlib.suppress(KimeraError):  # the journal can't be read
@@ -200,7 +202,11 @@ class Workflows:
             await monitor.queue_depths(queues_of(document, self._friends)),
             usual,
             "" if monitor.failure is None else monitor.failure.message,
+            dict(zip(own, views, strict=True)),
         )
+
+    def _has_own_broker(self, friend: str) -> bool:
+        return friend in self._friends and self._friends[friend].broker is not None
 
     async def dry_run(
         self, document: Document, run_inputs: RunInputs, file: Path | None

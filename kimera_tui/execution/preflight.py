@@ -47,6 +47,8 @@ class Facts:
     """Median running time by friend and task, in seconds."""
     broker_problem: str = ""
     """Why the broker or the result backend cannot be used, or an empty string."""
+    views: Mapping[str, ClusterView] = field(default_factory=dict)
+    """What is known of the workers of friends that have their own broker, by friend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +160,11 @@ def _step(
         yield Finding(step.id, f"Friend `{name}` is read-only in friends.yaml.")
     for _, sentence in call_problems(document, address, step, friend, task):
         yield Finding(step.id, sentence)
-    if friend.broker is not None:
-        text = f"Friend `{name}` has its own broker: its workers are not checked."
-        yield Finding(step.id, text, against=False)
-    elif facts.view is None:
+    view = facts.view if friend.broker is None else facts.views.get(name)
+    if view is None:
         yield Finding(step.id, "No worker has answered yet.")
     else:
-        yield from _workers(step, friend, (name, task), facts.view, facts)
+        yield from _workers(step, friend, (name, task), view, facts)
 
 
 def _workers(

@@ -116,7 +116,7 @@ async def test_a_timed_out_task_is_tried_again_once_its_worker_dropped_it(
 ) -> None:
     with start(broker, pool="prefork", slots=1):
         it.send("write", 6.0, timeout=60)
-        run = it.run("task: lab.write, timeout: 3s, retry: {max: 1, delay: 0s, on: [TIMEOUT]}")
+        run = it.run("task: lab.write, timeout: 3s, retry: {max: 1, delay: 1s, on: [TIMEOUT]}")
         step, _ = await it.until(run, lambda step: step.status is Status.DONE)
         assert step.attempt == 2
         ids = [event.task_id for event in it.seen if isinstance(event, Sending)][1:]
@@ -191,7 +191,7 @@ async def test_a_consumer_that_is_cancelled_is_noticed_while_a_task_waits(
     it: Watching, broker: Server
 ) -> None:
     with start(broker):
-        await until(lambda: it.view.consumers("celery"))
+        await until(lambda: it.view.consumers("celery"), 30)
         control = it.manager.celery_app.control
         await asyncio.to_thread(control.cancel_consumer, "celery", destination=["w1@lab"])
         run = it.send("write", 0.0, timeout=60)
@@ -207,7 +207,7 @@ async def test_a_worker_without_remote_control_is_named_as_not_answering(
 ) -> None:
     conf = {"worker_enable_remote_control": False}
     with start(broker, conf=conf, heartbeat=True, slots=1, pool="prefork"):
-        await until(lambda: "w1@lab" in it.view.untold)
+        await until(lambda: "w1@lab" in it.view.untold, 30)
         it.send("write", 5.0, timeout=60)
         run = it.send("write", 0.0, timeout=60)
         step, _ = await it.until(run, lambda step: "w1@lab" in step.cause, 20)
@@ -229,7 +229,7 @@ async def test_a_task_that_keeps_no_result_ends_with_its_result_unknown(
 
 async def test_a_busy_solo_worker_counts_and_is_not_lost(it: Watching, broker: Server) -> None:
     with start(broker, pool="solo", slots=1, heartbeat=True):
-        await until(lambda: it.view.consumers("celery"))
+        await until(lambda: it.view.consumers("celery"), 30)
         first = it.send("write", 20.0, timeout=60)
         run = it.send("write", 0.0, timeout=60)
         await it.until(run, lambda step: step.sent_at is not None)

@@ -64,6 +64,12 @@ def test_what_is_ready_is_reported_with_its_workers() -> None:
     assert backlog == "a: 3 messages ahead of it in queue lab_q."
 
 
+def test_the_workers_of_a_friends_own_broker_are_checked() -> None:
+    far = ClusterView(at=1, queues={"w9": frozenset({"other"})}, tasks={"w9": frozenset()})
+    found = findings_for(document({"id": "a", "task": "far.act"}), Facts(VIEW, views={"far": far}))
+    assert "! a: No worker consumes queue far_q (0 of 1 workers)." in found
+
+
 @pytest.mark.parametrize(
     ("step", "finding"),
     [
@@ -73,10 +79,7 @@ def test_what_is_ready_is_reported_with_its_workers() -> None:
         ({"task": "glass.act"}, "! a: Friend `glass` is read-only in friends.yaml."),
         ({"task": "glass.act"}, "! a: No worker consumes queue glass_q (0 of 2 workers)."),
         ({"task": "prod.act"}, "! Marked as dangerous: prod."),
-        (
-            {"task": "far.act"},
-            "a: Friend `far` has its own broker: its workers are not checked.",
-        ),
+        ({"task": "far.act"}, "! a: No worker has answered yet."),
     ],
 )
 def test_what_speaks_against_a_run_is_reported(step: dict[str, Any], finding: str) -> None:

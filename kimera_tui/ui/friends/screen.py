@@ -198,15 +198,15 @@ class FriendsScreen(ModeScreen):
             self.preflight.say("")
             return
         friend = self.kimera.services.friends[form.friend]
+        view = vitals.view
         if friend.broker is not None:
-            self.preflight.say("This friend has its own broker, and its workers are not asked.")
-            return
-        if vitals.view is None:
+            view = self.kimera.services.connection.view_for(form.friend)
+        if view is None:
             self.preflight.say(f"Queue {friend.queue}: the workers have not been asked yet.")
             self.preflight.set_classes("")
             return
-        consumers = vitals.view.consumers(friend.queue)
-        found = vitals.view.findings(friend.queue, f"{friend.route}.{form.named}")
+        consumers = view.consumers(friend.queue)
+        found = view.findings(friend.queue, f"{friend.route}.{form.named}")
         if consumers and not form.named:  # so far only the queue is known
             found = []
         if found:

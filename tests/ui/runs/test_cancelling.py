@@ -32,6 +32,7 @@ def test_live_and_the_bar_of_a_command_show_it() -> None:
     book.apply_all([para_of(4), *EVENTS])
     table: Any = SimpleNamespace(
         _now=5.0,
+        _wide=13,
         _usual={},
         _usual_spans=lambda usual: (),
         size=SimpleNamespace(width=80),
@@ -49,7 +50,7 @@ async def test_the_journal_knows_it_until_the_run_has_ended(tmp_path: Path) -> N
         await journal.keep(event)
     (row,) = await journal.runs("run:r")
     assert row.cancelling == (1, 3)
-    table: Any = SimpleNamespace(marked="", _when=lambda at: "today")
+    table: Any = SimpleNamespace(marked="", _wide=12, _when=lambda at: "today")
     assert "cancelling    1/3" in text_of(HistoryTable.line_of(table, row))
     assert "cancelling" in _line(row)
     shown = _public(row).cancelling
