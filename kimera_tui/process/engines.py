@@ -46,7 +46,7 @@ class Engines:
         """Each friend's configuration, by name."""
         self.is_over: IsOver = always_over
         """Asked about every stored REVOKED, whether its task has ended."""
-        self.may_drop: MayDrop = lambda task_id, worker: True
+        self.may_drop: MayDrop = lambda task_id, worker, queue: True
         """Asked about every worker that acknowledges a revoke."""
         self._variables = variables
         self._emitter = emitter
