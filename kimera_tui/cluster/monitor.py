@@ -120,12 +120,12 @@ class Monitor:
                 return observer.is_over(task_id)
         return True
 
-    def may_drop(self, task_id: str, worker: str) -> bool:
+    def may_drop(self, task_id: str, worker: str, queue: str) -> bool:
         """Whether a worker may have a task or serves its queue; see ``outcome.MayDrop``."""
         for observer in self._observers.values():
             if task_id in observer.in_flight.flights:
-                return observer.may_drop(task_id, worker)
-        return True
+                return observer.may_drop(task_id, worker, queue)
+        return self._default.may_drop(task_id, worker, queue)
 
     def close(self) -> None:
         """Stop observing; the threads end by themselves."""

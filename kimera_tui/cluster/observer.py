@@ -159,12 +159,13 @@ class Observer:
                 return asked and bool(consumers) and flight.acked.issuperset(consumers)
         return False
 
-    def may_drop(self, task_id: str, worker: str) -> bool:
+    def may_drop(self, task_id: str, worker: str, queue: str) -> bool:
         """Whether a worker may have a task or serves its queue; see ``outcome.MayDrop``."""
         flight, known = self.in_flight.flights.get(task_id), self.world.workers.get(worker)
-        if flight is None or known is None or known.queues is None:
+        queue = queue or ("" if flight is None else flight.queue)
+        if not queue or known is None or known.queues is None:
             return True
-        return flight.queue in known.queues or flight.believed[1] == worker
+        return queue in known.queues or (flight is not None and flight.believed[1] == worker)
 
     async def _turn(self, now: float) -> None:
         self.roll_call.turn(now)

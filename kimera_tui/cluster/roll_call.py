@@ -74,7 +74,7 @@ class RollCall:
 
     async def everybody(self) -> None:
         """Ask all workers that listen now, and return when they had time to answer."""
-        if (running := self._busy.get("everybody")) is not None:
+        while (running := self._busy.get("everybody")) is not None:
             await asyncio.wait({running})  # it may have begun before the worker came
         self._start("everybody", self._call_everybody(self._clock.now(), ANSWER_SECONDS))
         await asyncio.wait({self._busy["everybody"]})

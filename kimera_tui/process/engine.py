@@ -234,11 +234,13 @@ def read_receipts(reply: Any) -> list[Receipt]:
     return receipts
 
 
-def checked(receipts: Iterable[Receipt], task_id: str, may_drop: MayDrop) -> tuple[Receipt, ...]:
+def checked(
+    receipts: Iterable[Receipt], task_id: str, queue: str, may_drop: MayDrop
+) -> tuple[Receipt, ...]:
     """The receipts for one task; an acknowledgement of a worker that can't drop it is none."""
     return tuple(
         receipt
-        if not receipt.ok or may_drop(task_id, receipt.worker)
+        if not receipt.ok or may_drop(task_id, receipt.worker, queue)
         else Receipt(receipt.worker, f"{receipt.answer}, but {NO_PART}", ok=False)
         for receipt in receipts
     )

@@ -92,8 +92,8 @@ hears a revoke stores REVOKED, even for a task that another worker is running.""
 
 MayDrop = Callable[[str, str, str], bool]
 """Returns whether a worker may have a task or serves its queue, by the task's id, the worker's name
-and the queue that the task was sent to, which may be empty. Every worker acknowledges a revoke, also
-one that has nothing to do with the task."""
+and the queue that the task was sent to, which may be empty. Every worker acknowledges a revoke,
+also one that has nothing to do with the task."""
 
 
 def always_over(task_id: str) -> bool:

@@ -430,9 +430,9 @@ class TaskManager:
         Args:
             is_over: Called with a task's id; returns whether it has ended. Called on the loop, and
                 again for as long as it returns False, up to every ``max_poll`` seconds.
-            may_drop: Called with the ids of a task and the name of a worker that acknowledged its
-                revoke; returns whether the worker may have the task, or serves its queue. The
-                receipts of others are not ``ok``.
+            may_drop: Called with the id of a task, the name of a worker that acknowledged its
+                revoke, and the task's queue if known; returns whether the worker may have the task,
+                or serves its queue. The receipts of others are not ``ok``.
         """
         self._engines.is_over = is_over
         if may_drop is not None:

@@ -284,7 +284,8 @@ def test_a_run_that_is_cancelled_by_another_console(run: Run, where: Where) -> N
         "Cancelled: 1 was taken out of its queue and never ran, 1 never sent."
     )
     assert (len(cancelled["taken_out"]), cancelled["revoked"], cancelled["left"]) == (1, [], [])
-    assert (cancelled["workers"], cancelled["unacknowledged"]) == ([], [])  # none serves it
+    # It serves the queue of the second step, which is revoked as well.
+    assert (cancelled["workers"], cancelled["unacknowledged"]) == (["demo@kimera"], [])
 
 
 # What is listed

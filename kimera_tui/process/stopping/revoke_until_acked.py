@@ -27,13 +27,13 @@ async def revoke_until_acked(
     *,
     every: float = RETRY_EVERY,
     limit: float = RETRY_LIMIT,
-    may_drop: MayDrop = lambda task_id, worker: True,
+    may_drop: MayDrop = lambda task_id, worker, queue: True,
 ) -> str:
     """Revoke an engine's tasks; see ``TaskManager.revoke_until_acked``."""
     left = list(task_ids)
 
     def serves(worker: str) -> bool:
-        return any(may_drop(task_id, worker) for task_id in left)
+        return any(may_drop(task_id, worker, "") for task_id in left)
 
     worker_started = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -73,7 +73,7 @@ def _emit(
 ) -> None:
     at = emitter.now()
     for task_id in task_ids:
-        found = checked(receipts, task_id, may_drop)
+        found = checked(receipts, task_id, "", may_drop)
         emitter.emit(RevokeSent(at=at, task_id=task_id, receipts=found, asked=True))
 
 

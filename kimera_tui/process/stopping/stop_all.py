@@ -117,9 +117,7 @@ class Stopper:
         """Revoke tasks with one broadcast for each broker; see ``TaskManager.revoke_all``."""
         receipts: dict[str, tuple[Receipt, ...]] = {}
         groups = await self._groups(task_ids, friends)
-        strokes = (
-            self._revoke(group.engine, list(group.queues), terminate, signal) for group in groups
-        )
+        strokes = (self._revoke(group, list(group.queues), terminate, signal) for group in groups)
         for found in await asyncio.gather(*strokes, return_exceptions=True):
             if isinstance(found, BaseException):
                 raise found
@@ -158,12 +156,13 @@ class Stopper:
         return list(groups.values())
 
     async def _revoke(
-        self, engine: Engine, ids: Sequence[str], terminate: bool, signal: str
+        self, group: _Group, ids: Sequence[str], terminate: bool, signal: str
     ) -> dict[str, tuple[Receipt, ...]]:
+        engine, queues = group.engine, group.queues
         answers = await engine.releaser.revoke(ids, terminate=terminate, signal=signal)
         may_drop = self._engines.may_drop
         receipts = {
-            task_id: checked(found, task_id, may_drop)
+            task_id: checked(found, task_id, queues.get(task_id, ""), may_drop)
             for task_id, found in receipts_by_task(answers, ids).items()
         }
         at = self._emitter.now()
@@ -187,14 +186,14 @@ class Stopper:
         """
         ids, engine = list(group.queues), group.engine
         first = ids if engine.unqueuer is None else ids[:PER_BROADCAST]
-        revoking = asyncio.ensure_future(self._revoke(engine, first, terminate, signal))
+        revoking = asyncio.ensure_future(self._revoke(group, first, terminate, signal))
         try:
             taken, why_not = await self._take_out(group)
             receipts, error = await _outcome_of(revoking)
         finally:
             revoking.cancel()
         if rest := [task_id for task_id in ids[len(first) :] if task_id not in taken]:
-            more, problem = await _outcome_of(self._revoke(engine, rest, terminate, signal))
+            more, problem = await _outcome_of(self._revoke(group, rest, terminate, signal))
             receipts, error = {**receipts, **more}, error or problem
         return {
             task_id: Stopped(
