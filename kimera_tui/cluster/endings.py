@@ -5,7 +5,7 @@ from __future__ import annotations
 from kimera_tui.cluster.facts import TaskReported
 from kimera_tui.cluster.in_flight import Flight
 from kimera_tui.cluster.sightings import Sighting, Where
-from kimera_tui.process.outcome import FAILURE, REVOKED, Outcome, unreadable
+from kimera_tui.process.outcome import ENDED, FAILURE, REVOKED, Outcome
 
 RESULT_SECONDS = 2.0
 """Seconds after a worker's report for a result to arrive, which says more."""
@@ -31,14 +31,15 @@ def conclusion(sighting: Sighting, flight: Flight, now: float) -> tuple[Outcome 
         if now - sighting.since < MISSING_SECONDS:
             return None, True
         why = "it is in no queue and with no worker: it left no result, or was discarded"
-        return unreadable(why), False
+        return Outcome(ENDED, error_message=why, source="inspect"), False
     return None, False
 
 
 def _reported(report: TaskReported) -> Outcome | None:
     match report.report:
         case "succeeded":
-            return unreadable("its worker reported success, and no result was stored here")
+            why = "its worker reported success, and no result was stored here"
+            return Outcome(ENDED, error_message=why, source="event")
         case "failed":
             error_type, message = _exception_in(report.detail)
             return Outcome(FAILURE, error_type=error_type, error_message=message)

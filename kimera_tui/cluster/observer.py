@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 TURN_SECONDS = 0.5
 """Seconds between two turns."""
+CROWD = 500
+"""With more tasks in flight, their places in queues are not announced."""
 TOLD_PER_TURN = 500
 """Tasks whose sighting is compared in one turn of the loop."""
 _ABOUT_TASKS = (TaskReported, TaskHeld, TaskQueued, TaskUnacked)
@@ -257,11 +259,24 @@ class Observer:
         if ending is not None:
             with contextlib.suppress(KimeraError):
                 await self._conclude(flight.task_id, ending)
-        elif is_news(flight, sighting) or (flight.retell and sighting.where is not Where.UNSEEN):
+        elif self._is_worth_telling(flight, sighting):
             flight.retell = False
             self._emitter.emit(observed(flight.task_id, sighting, now))
             flight.believed = (sighting.where, sighting.worker, sighting.phase or "")
             flight.before, flight.doubt = sighting.before, sighting.doubt
+
+    def _is_worth_telling(self, flight: Flight, sighting: Sighting) -> bool:
+        """Whether to announce a sighting; among many tasks, not how far each has come."""
+        if flight.retell and sighting.where is not Where.UNSEEN:
+            return True
+        crowded = len(self.in_flight.flights) > CROWD
+        waits = sighting.where is Where.QUEUED and flight.believed[0] in (
+            Where.UNSEEN,
+            Where.QUEUED,
+        )
+        if crowded and waits:
+            return sighting.doubt != flight.doubt
+        return is_news(flight, sighting)
 
 
 def is_news(flight: Flight, sighting: Sighting) -> bool:

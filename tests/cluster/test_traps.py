@@ -224,6 +224,7 @@ async def test_a_task_that_keeps_no_result_ends_with_its_result_unknown(
     with start(broker, events=events):
         run = it.send(task, timeout=60)
         step, _ = await it.until(run, lambda step: step.status.ended, 40)
+        assert step.status is Status.RESULT_UNKNOWN
         assert "no result" in step.cause
 
 
