@@ -10,24 +10,27 @@ from textual._compositor import CompositorUpdate
 
 from benchmarks.ground import Ground, Lag, Stopwatch, manager, stub_worker
 from kimera_tui import ui
+from kimera_tui.cluster.monitor import Monitor
 from kimera_tui.documents.calls import Para, Task, Workflow
 from kimera_tui.execution.runner import Runner
 from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.process.task_manager import TaskManager
 from kimera_tui.process.task_params import TaskParams
 from kimera_tui.ui.app import KimeraApp
+from tests import quick_screen
 from tests.ui.stage import Stage
 
 SECONDS = 300.0
 
 
 def run(place: Ground, scale: float) -> list[dict[str, Any]]:
-    """Rows: the run alone, and with the screen on its loop."""
+    """Rows: the run alone, while its broker is observed, and with the screen on its loop, too."""
     count = int(10_000 * scale)
+    quick_screen.paint_every_frame()
     rows = []
     with stub_worker(place):
-        for screen in (False, True):
-            rows.append(asyncio.run(_measured(count, screen)))
+        for observed, screen in ((False, False), (True, False), (True, True)):
+            rows.append(asyncio.run(_measured(count, observed=observed, screen=screen)))
             place.client().flushall()
     return rows
 
@@ -45,8 +48,21 @@ class _Screen(KimeraApp):
         super()._display(screen, renderable)
 
 
-async def _measured(count: int, screen: bool) -> dict[str, Any]:
+async def _measured(count: int, *, observed: bool, screen: bool) -> dict[str, Any]:
     console = manager()
+    if not observed:
+        return await _on_stage(console, count, screen=screen)
+    monitor = Monitor(console, SystemClock(), embedded=False)
+    observing = asyncio.create_task(monitor.run("bench"))
+    try:
+        row = await _on_stage(console, count, screen=screen)
+    finally:
+        observing.cancel()
+        await asyncio.gather(observing, return_exceptions=True)
+    return {**row, "way": f"{row['way']}, observed"}
+
+
+async def _on_stage(console: TaskManager, count: int, *, screen: bool) -> dict[str, Any]:
     stage = Stage({})
     stage.bus, stage.clock = console.events, SystemClock()
     stage.runner = Runner(console, SystemClock())

@@ -46,6 +46,7 @@ EXAMPLES, MOST_EXAMPLES = 30, 1000
 ONE_BY_ONE = ("tests/ui", "tests/pictures")
 """Folders whose tests share nothing, so that each can go to another process."""
 SLOW_FIRST = (
+    "tests/cluster",
     "tests/torture",
     "tests/process/threaded",
     "tests/stress",

@@ -57,6 +57,11 @@ def _paint_later(self: Screen[Any]) -> None:
 Screen._compositor_refresh = _paint_later  # type: ignore[method-assign]
 
 
+def paint_every_frame() -> None:
+    """Paint as the console does; for what measures the painting."""
+    Screen._compositor_refresh = _refresh  # type: ignore[method-assign]
+
+
 def paint(app: App[Any]) -> None:
     """Paint all that has changed since the last time."""
     app.screen._compositor.render_update(screen_stack=app._background_screens)
