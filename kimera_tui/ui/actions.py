@@ -75,6 +75,7 @@ SCOPES = {
     "history": "History",
     "cluster": "Cluster",
     "lines": "In lists and panes",
+    "tables": "In lists with columns",
     "tree": "In the tree of friends",
     "events": "In the event pane",
     "payload": "In the pane of input and output",
@@ -233,6 +234,12 @@ ACTIONS: tuple[Action, ...] = (
     *_in(
         "cluster",
         Action("refresh", "r", "refresh", "Ask again", "Ask the workers now", True),
+    ),
+    *_in(
+        "tables",
+        Action("sort-right", ">", "sort(1)", "Sort", "Sort by the next column"),
+        Action("sort-left", "<", "sort(-1)", "Sort back", "Sort by the column before"),
+        Action("sort-turn", "=", "turn", "Turn", "Sort the other way round"),
     ),
     *_in(
         "lines",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import date
 
 from rich.text import Text
 from textual.content import Content
@@ -25,6 +26,19 @@ def clock_time(at: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(at)) + f".{int(at % 1 * 1000):03}"
 
 
+def day_time(at: float, now: float) -> str:
+    """A moment with its day in words: today, yesterday, a weekday, or the date."""
+    then, today = time.localtime(at), time.localtime(now)
+    days = date(*today[:3]).toordinal() - date(*then[:3]).toordinal()
+    if days == 0:
+        return time.strftime("today %H:%M:%S", then)
+    if days == 1:
+        return time.strftime("yesterday %H:%M", then)
+    if 1 < days < 7:
+        return time.strftime("%a %H:%M", then)
+    return time.strftime("%Y-%m-%d", then)
+
+
 def took(seconds: float) -> str:
     """A duration, short enough for a table."""
     if seconds < 10:
@@ -37,4 +51,4 @@ def took(seconds: float) -> str:
     return f"{minutes // 60}h{minutes % 60:02}m"
 
 
-__all__ = ["clock_time", "compact", "content", "label", "pretty", "safe", "took"]
+__all__ = ["clock_time", "compact", "content", "day_time", "label", "pretty", "safe", "took"]

@@ -128,6 +128,6 @@ class ComposeTree(ListPane[Row]):
         lines = EMPTY_TEXT.split("\n") if len(self.items) == HEAD else []
         below = y - HEAD - 1
         if 0 <= below < len(lines):
-            strip = Strip([Segment(f"   {lines[below]}", base + self._style("dim"))])
+            strip = Strip([Segment(f"   {lines[below]}", base + self.painter.style("dim"))])
             return strip.crop_extend(0, width, base)
         return Strip.blank(width, base)

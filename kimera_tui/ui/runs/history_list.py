@@ -18,7 +18,7 @@ from kimera_tui.runs.search.query import ENDED_BADLY, parse
 from kimera_tui.runs.search.tree import EVERYTHING, All, written
 from kimera_tui.ui.kimera import Kimera
 from kimera_tui.ui.runs.history_table import HistoryTable
-from kimera_tui.ui.text import content
+from kimera_tui.ui.text import content, safe
 from kimera_tui.ui.widgets.unmarked import PlainInput
 
 TYPING_DELAY = 0.15
@@ -113,8 +113,9 @@ class HistoryList(Vertical):
             unread: Why the run under the cursor could not be read.
         """
         problem = self._problem or unread
-        below = [problem, ONLY_BAD if self.only_bad else ""]
-        self.table.border_subtitle = _joined(below) or None
+        notes = [safe(problem, 300), ONLY_BAD if self.only_bad else ""]
+        self.table.notes = [note for note in notes if note]
+        self.table.say_below()
         # A short screen has no room for a border below.
         short = self.screen.has_class("-short")
         above = ["failed only" if self.only_bad else "", problem if short else ""]

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
+from kimera_tui.redaction import redact_text
 from kimera_tui.runs.search.query import RunRow
 from kimera_tui.runs.status import Status
 from kimera_tui.ui.selection import Selection
-from kimera_tui.ui.text import safe, took
+from kimera_tui.ui.text import day_time, safe, took
 from kimera_tui.ui.theme import GLYPHS, STYLES
-from kimera_tui.ui.widgets.lines import Line
-from kimera_tui.ui.widgets.panes import ListPane
-
-STATE = 12
-"""Cells of a state; more where one of those shown is longer."""
+from kimera_tui.ui.widgets.lines import Line, Span
+from kimera_tui.ui.widgets.table import Column, TablePane
 
 
-class HistoryTable(ListPane[RunRow]):
+class HistoryTable(TablePane[RunRow]):
     """One line a run.
 
     Args:
@@ -27,10 +24,23 @@ class HistoryTable(ListPane[RunRow]):
     empty_text = "No runs here yet.\nWhat you send from Friends (1) or Compose (2) is kept."
 
     def __init__(self, selection: Selection, **kwargs: object) -> None:
-        super().__init__(**kwargs)
+        columns: Sequence[Column[RunRow]] = (
+            Column(
+                "Started",
+                lambda row: (day_time(row.started, self._now), "dim"),
+                lambda row: row.started,
+                largest_first=True,
+            ),
+            Column("State", _state, lambda row: row.status),
+            Column("Steps", _steps, lambda row: row.total, right=True, largest_first=True, rank=3),
+            Column("Took", _took, _seconds, right=True, largest_first=True, rank=2),
+            Column("Name", _name, lambda row: row.name.lower(), most=48),
+            Column("Error", _error, lambda row: row.error, rank=1, grows=True),
+            Column("Run", _run, rank=4),
+        )
+        super().__init__(columns, lambda row: row.run_id, **kwargs)
         self._selection = selection
-        self._today = ""
-        self._wide = STATE
+        self._now = 0.0
         self.marked = ""
         """Id of the run to compare others with, or an empty string."""
         self.border_title = "History"
@@ -45,10 +55,9 @@ class HistoryTable(ListPane[RunRow]):
 
         Args:
             rows: The runs, newest first.
-            now: Seconds since the epoch; today's runs show their time only.
+            now: Seconds since the epoch; days near it are in words.
         """
-        self._today = time.strftime("%Y-%m-%d", time.localtime(now))
-        self._wide = max([STATE, *(len(status_of(row.status).short) for row in rows)])
+        self._now = now
         old_id = self.selected_id
         places = {row.run_id: place for place, row in enumerate(rows)}
         self.show(rows, places.get(self._selection.run_id, places.get(old_id, 0)))
@@ -68,28 +77,48 @@ class HistoryTable(ListPane[RunRow]):
             self.refresh()
 
     def line_of(self, item: RunRow) -> Line:
-        """When, state, steps, duration and name of a run."""
-        row = item
-        status = status_of(row.status)
-        state, style, done, of = status.short, STYLES[status], row.done, row.total
-        if row.cancelling is not None and status is not Status.INTERRUPTED:
-            state, style, (done, of) = "cancelling", "warning", row.cancelling
-        when = self._when(row.started)
-        took_ = took(row.ended - row.started) if row.ended is not None else "open"
-        return (
-            ("◆" if row.run_id == self.marked else " ", "key"),
-            (f"{when} ", "dim"),
-            (f"{GLYPHS[status]} {state:<{self._wide}}", style),
-            (f"{done:>3}/{of:<3}", ""),
-            (f"{took_:>6}  ", "dim"),
-            (safe(row.name, 300), "strong"),
-            (f"  ↺ {safe(row.parent[:8])}" if row.parent else "", "dim"),
-        )
+        """A mark for the run to compare others with, and the cells of a run."""
+        _, *cells = super().line_of(item)
+        return [("◆" if item.run_id == self.marked else " ", "key"), *cells]
 
-    def _when(self, at: float) -> str:
-        """The time of today's runs, the day of others."""
-        day, clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)).split(" ")
-        return clock if day == self._today else f"{day[2:]}"
+
+def _state(row: RunRow) -> Span:
+    status = status_of(row.status)
+    if _is_cancelling(row):
+        return f"{GLYPHS[status]} cancelling", "warning"
+    return f"{GLYPHS[status]} {status.short}", STYLES[status]
+
+
+def _is_cancelling(row: RunRow) -> bool:
+    return row.cancelling is not None and status_of(row.status) is not Status.INTERRUPTED
+
+
+def _steps(row: RunRow) -> Span:
+    done, of = row.done, row.total
+    if row.cancelling is not None and _is_cancelling(row):
+        done, of = row.cancelling
+    return f"{done}/{of}", ""
+
+
+def _took(row: RunRow) -> Span:
+    return (took(row.ended - row.started) if row.ended is not None else "open"), "dim"
+
+
+def _seconds(row: RunRow) -> float:
+    return row.ended - row.started if row.ended is not None else float("inf")
+
+
+def _name(row: RunRow) -> Span:
+    return safe(row.name, 300), "strong"
+
+
+def _error(row: RunRow) -> Span:
+    return safe(redact_text(row.error[:2000]), 400), "dim"
+
+
+def _run(row: RunRow) -> Span:
+    replays = f" ↺ {safe(row.parent[:8])}" if row.parent else ""
+    return f"{safe(row.run_id[:8])}{replays}", "dim"
 
 
 def status_of(word: str) -> Status:

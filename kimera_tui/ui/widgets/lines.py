@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from rich.cells import cell_len
@@ -17,13 +16,11 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from kimera_tui.ui.actions import bindings
-
-Span = tuple[str, str]
-"""A safe text and the name of a component class, or an empty name."""
-Line = Sequence[Span]
+from kimera_tui.ui.widgets.painting import Line, LinePainter, Span
 
 MEASURED = 100
 """Lines of a pane that are measured each time they change."""
+__all__ = ["Line", "LineView", "Span"]
 STYLE_NAMES = ("dim", "active", "queued", "good", "bad", "warning", "strong", "key")
 
 
@@ -57,6 +54,8 @@ class LineView(ScrollView, can_focus=True):
     }
     """
     has_cursor: ClassVar[bool] = True
+    head: ClassVar[int] = 0
+    """Lines at the top that stay while the others scroll: 1 for a ``header_line``."""
     empty_text: str = ""
     """Shown instead of lines: what the pane is for, and what to do next."""
 
@@ -77,7 +76,7 @@ class LineView(ScrollView, can_focus=True):
         """A line was chosen with enter or a double click."""
 
     def __init__(self, **kwargs: Any) -> None:
-        self._styles: dict[str, Style] = {}
+        self.painter = LinePainter(self.get_component_rich_style)
         self._painted: dict[int, Line] = {}
         super().__init__(**kwargs)
         self.cursor = 0
@@ -91,6 +90,10 @@ class LineView(ScrollView, can_focus=True):
     @abstractmethod
     def line_at(self, index: int) -> Line:
         """What is on a line."""
+
+    def header_line(self) -> Line:
+        """What is on the line at the top that stays, if ``head`` is 1."""
+        return ()
 
     # Painting
 
@@ -106,13 +109,13 @@ class LineView(ScrollView, can_focus=True):
         painted, self._painted = self._painted, {}
         for index, line in painted.items():
             if index >= self.line_count() or self.line_at(index) != line:
-                self.refresh_line(index)
+                self.refresh_line(index + self.head)
             else:
                 self._painted[index] = line
 
     def _measure(self) -> None:
         width = max((_width(self.line_at(index)) for index in self._measured()), default=0)
-        self.virtual_size = Size(width, self.line_count())
+        self.virtual_size = Size(width, self.line_count() + self.head)
 
     def _measured(self) -> range:
         """Lines whose width is measured; of very many, the last ones."""
@@ -122,37 +125,28 @@ class LineView(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """Paint one line of the visible part."""
         scroll_x, scroll_y = self.scroll_offset
-        width, index = self.scrollable_content_region.width, scroll_y + y
+        width, index = self.scrollable_content_region.width, scroll_y + y - self.head
         base = self.rich_style
-        if index >= self.line_count():
+        if y < self.head and self.line_count():
+            return self.painter.strip(self.header_line(), base, scroll_x, width)
+        if not 0 <= index < self.line_count():
             return self._blank(y, width, base)
         if self.has_cursor and index == self.cursor:
             name = "line--cursor" if self.has_focus else "line--cursor-blurred"
             base += self.get_component_rich_style(name)
         line = self._painted[index] = self.line_at(index)
-        segments = [
-            Segment(text, base + self._style(name) if name else base) for text, name in line
-        ]
-        strip = Strip(segments).crop_extend(scroll_x, scroll_x + width, base)
-        return strip.apply_offsets(scroll_x, index)
+        return self.painter.strip(line, base, scroll_x, width).apply_offsets(scroll_x, index)
 
     def _blank(self, y: int, width: int, base: Style) -> Strip:
         lines = self.empty_text.split("\n") if self.line_count() == 0 else []
         if y < len(lines):
-            strip = Strip([Segment(f" {lines[y]}", base + self._style("dim"))])
+            strip = Strip([Segment(f" {lines[y]}", base + self.painter.style("dim"))])
             return strip.crop_extend(0, width, base)
         return Strip.blank(width, base)
 
-    def _style(self, name: str) -> Style:
-        # Colour and weight only: the background may be the cursor's.
-        if name not in self._styles:
-            style = self.get_component_rich_style(f"line--{name}")
-            self._styles[name] = Style(color=style.color, bold=style.bold)
-        return self._styles[name]
-
     def notify_style_update(self) -> None:
         """Forget the colours of the theme before."""
-        self._styles.clear()
+        self.painter.forget()
         super().notify_style_update()
 
     # Moving
@@ -164,16 +158,20 @@ class LineView(ScrollView, can_focus=True):
         if count == 0 or index == self.cursor:
             return
         old, self.cursor = self.cursor, index
-        self.refresh_line(old)
-        self.refresh_line(index)
+        self.refresh_line(old + self.head)
+        self.refresh_line(index + self.head)
         self.scroll_to_region(
-            Region(self.scroll_offset.x, index, 1, 1), animate=False, force=True, immediate=True
+            # The line that stays hides the one below it.
+            Region(self.scroll_offset.x, index, 1, 1 + self.head),
+            animate=False,
+            force=True,
+            immediate=True,
         )
         self.post_message(self.Selected(self, index))
 
     def show_cursor(self) -> None:
         """Bring the cursor's line into view."""
-        height = self.scrollable_content_region.height
+        height = self.scrollable_content_region.height - self.head
         top = self.scroll_offset.y
         if height and not top <= self.cursor < top + height:
             middle = max(0, self.cursor - height // 2)
@@ -206,8 +204,8 @@ class LineView(ScrollView, can_focus=True):
         place = event.get_content_offset(self)
         if place is None or not self.has_cursor:
             return
-        index = place.y + self.scroll_offset.y
-        if index >= self.line_count():
+        index = place.y + self.scroll_offset.y - self.head
+        if not 0 <= index < self.line_count():
             return
         self.move_cursor(index)
         if event.chain == 2:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from kimera_tui.cli.progress import _bar
@@ -12,8 +11,8 @@ from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.runs.events import RunCancelled, RunEnded
 from kimera_tui.runs.index import RunIndex
 from kimera_tui.runs.journal.journal import Journal
-from kimera_tui.ui.runs.history_table import HistoryTable
-from kimera_tui.ui.runs.runs_table import RunsTable
+from kimera_tui.ui.runs import history_table
+from kimera_tui.ui.runs.runs_table import _state, _steps
 from tests.runs.test_cancel_report import para_of, sent, taken_out
 
 EVENTS: list[Any] = [
@@ -23,22 +22,11 @@ EVENTS: list[Any] = [
 ]
 
 
-def text_of(line: Any) -> str:
-    return "".join(span[0] for span in line)
-
-
 def test_live_and_the_bar_of_a_command_show_it() -> None:
     book = RunIndex()
     book.apply_all([para_of(4), *EVENTS])
-    table: Any = SimpleNamespace(
-        _now=5.0,
-        _wide=13,
-        _usual={},
-        _usual_spans=lambda usual: (),
-        size=SimpleNamespace(width=80),
-        _friends=lambda run: "",
-    )
-    assert "cancelling       1/3" in text_of(RunsTable.line_of(table, book.runs["r"]))
+    assert _state(book.runs["r"]) == ("▶ cancelling", "warning")
+    assert _steps(book.runs["r"]) == ("1/3", "")
     assert _bar(book.runs["r"]).endswith("0/4, cancelling 1/3")
 
 
@@ -50,8 +38,8 @@ async def test_the_journal_knows_it_until_the_run_has_ended(tmp_path: Path) -> N
         await journal.keep(event)
     (row,) = await journal.runs("run:r")
     assert row.cancelling == (1, 3)
-    table: Any = SimpleNamespace(marked="", _wide=12, _when=lambda at: "today")
-    assert "cancelling    1/3" in text_of(HistoryTable.line_of(table, row))
+    assert history_table._state(row) == ("▶ cancelling", "warning")
+    assert history_table._steps(row) == ("1/3", "")
     assert "cancelling" in _line(row)
     shown = _public(row).cancelling
     assert shown is not None

@@ -67,7 +67,7 @@ async def test_what_is_composed_is_detached_once_that_is_chosen() -> None:
         await settle(pilot)
         assert isinstance(app.screen, LiveScreen)
         assert [document.name for document, _ in stage.documents] == ["two steps"]
-        assert "two steps  detached" in grid(app)
+        assert "two steps (detached)" in grid(app)
         assert "timeout 30 s, while the run was here" in grid(app)
 
 

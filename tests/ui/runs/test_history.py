@@ -31,17 +31,18 @@ ADD = {"id": "add", "task": "calculator.add"}
 
 
 def pane(app: KimeraApp, name: str) -> list[str]:
-    """The lines of one pane of the screen."""
+    """The texts of one pane of the screen, whatever its size."""
     region = app.screen.query_one(name).region
     rows = grid(app).split("\n")[region.y + 1 : region.bottom - 1]
-    return [row.ljust(region.right)[region.x : region.right] for row in rows]
+    lines = [row.ljust(region.right)[region.x : region.right].strip("│ ") for row in rows]
+    return [line for line in lines if line]
 
 
 @pytest.mark.parametrize("scene", [live_failed, live_unknown])
 async def test_a_run_looks_the_same_live_and_from_the_journal(scene: Scene) -> None:
     stage = Stage()
     app = KimeraApp(stage)
-    async with app.run_test(size=(120, 36)) as pilot:
+    async with app.run_test(size=(300, 60)) as pilot:
         await settle(pilot)
         await scene(pilot, stage)
         await pilot.press("3", "r")
@@ -179,7 +180,7 @@ async def test_a_run_that_can_not_be_read_is_reported_at_the_list_and_no_key_tak
         journal.failure = ""
         await pilot.press("k")
         await settle(pilot)
-        assert not screen.table.border_subtitle  # type: ignore[attr-defined]
+        assert str(screen.table.border_subtitle) == "2"  # type: ignore[attr-defined]
         assert screen.shown_run.name == "newer"  # type: ignore[attr-defined]
 
 
