@@ -49,9 +49,24 @@ class HistoryScreen(RunScreen):
             **super().commands,
             **HistoryActions(self.kimera, self.kimera.acts, self, self.past).commands,
             "search": lambda _: self.past.go_to_search(),
-            "to-list": lambda _: self.past.back(),
+            "to-list": lambda _: self.to_list(),
             "only-bad": lambda _: self.past.toggle_only_bad(),
         }
+
+    def focus_steps(self) -> None:
+        """Go to the steps; a short screen shows them in place of the list."""
+        self.add_class("-detail")
+        super().focus_steps()
+
+    def action_toggle_output(self) -> None:
+        """Show the output; a short screen shows it in place of the list."""
+        self.add_class("-detail")
+        super().action_toggle_output()
+
+    def to_list(self) -> None:
+        """Go back to the list, and from there clear the search."""
+        self.remove_class("-detail")
+        self.past.back()
 
     def compose_list(self) -> ComposeResult:
         """The list with its search line."""

@@ -240,3 +240,26 @@ async def test_a_way_to_replay_is_planned_once_however_often_it_is_pointed_at(
             await settle(pilot)
         assert planned == [ReplayRequest("from_failed"), ReplayRequest("again")]
         assert "Will run 1, reuse 1: fail." in grid(pilot.app)
+
+
+async def test_a_short_screen_shows_the_list_alone_until_a_run_is_opened() -> None:
+    stage = Stage()
+    app = KimeraApp(stage)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await live_failed(pilot, stage)
+        await pilot.press("4")
+        await settle(pilot)
+        screen: Any = app.screen
+        assert screen.table.has_focus
+        assert not screen.steps.is_on_screen
+        assert screen.table.region.height >= 15
+        await pilot.press("enter")
+        await settle(pilot)
+        assert screen.steps.has_focus
+        assert screen.steps.is_on_screen
+        assert not screen.table.is_on_screen
+        await pilot.press("escape")
+        await settle(pilot)
+        assert screen.table.has_focus
+        assert not screen.steps.is_on_screen
