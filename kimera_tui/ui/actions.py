@@ -261,7 +261,14 @@ ACTIONS: tuple[Action, ...] = (
     ),
     *_in(
         "events",
-        Action("polls", "v", "polls", "Polls", "All polls, or a task's first three", True),
+        Action(
+            "engine-events",
+            "v",
+            "engine",
+            "Polls",
+            "Also polls, callbacks and releases, or only the life of the tasks",
+            True,
+        ),
         Action("pause", "space", "pause", "Pause", "Hold the pane still, or continue", True),
     ),
     *_in("payload", Action("more", "+", "more", "More", "More of a huge value")),

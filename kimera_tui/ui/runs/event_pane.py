@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 from textual.binding import BindingType
 
-from kimera_tui.process.events import Polled, StateSeen
+from kimera_tui.process import events as e
 from kimera_tui.runs.event_text import narrate
-from kimera_tui.runs.events import RunEvent
+from kimera_tui.runs.events import ResultKept, RunEvent
 from kimera_tui.runs.index import RunIndex
 from kimera_tui.runs.masking import glimpse
 from kimera_tui.runs.step import StepState
@@ -21,8 +21,8 @@ from kimera_tui.ui.widgets.lines import Line, LineView
 
 RING = 5000
 """How many events the pane remembers."""
-POLLS_SHOWN = 3
-"""Later polls of a task are shown on demand."""
+_ENGINE = (e.Polled, e.CallbackStarted, e.CallbackFinished, e.Forgotten, ResultKept)
+"""What the engine does for a task; the life of the task shows without it."""
 _FAULTS = ("bad", "warning")
 """Styles of faults, and of what may become one."""
 
@@ -38,7 +38,7 @@ class EventLine:
     style: str
     text: str
     routine: bool = False
-    """One of many like it, such as a task's fourth poll."""
+    """What the engine does, or what is known already; shown on demand."""
 
 
 def event_line(event: object, index: RunIndex) -> EventLine | None:
@@ -65,12 +65,12 @@ def event_line(event: object, index: RunIndex) -> EventLine | None:
 
 
 def _is_routine(event: object, step: StepState | None) -> bool:
-    """Whether an event is one of many like it: a later poll, or a start that was known already."""
-    if isinstance(event, Polled):
-        return event.attempt > POLLS_SHOWN and event.next_delay > 0
-    if isinstance(event, StateSeen) and event.state == "STARTED" and step is not None:
+    """Whether an event is the engine's own, or a start that was known already."""
+    if isinstance(event, e.RevokeSent):
+        return not event.asked
+    if isinstance(event, e.StateSeen) and event.state == "STARTED" and step is not None:
         return step.started_at is not None and step.started_at < event.at
-    return False
+    return isinstance(event, _ENGINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +83,12 @@ class EventFilter:
     """Only what went wrong, or may."""
     words: str = ""
     """Only lines with all these words, in lower case."""
-    all_polls: bool = False
-    """Every poll, or only the first ones of each task."""
+    engine: bool = False
+    """Also what the engine does for the tasks: polls, callbacks, releases."""
 
     def passes(self, line: EventLine) -> bool:
         """Whether an event is shown."""
-        if line.routine and not self.all_polls:
+        if line.routine and not self.engine:
             return False
         if self.faults and line.style not in _FAULTS:
             return False
@@ -104,7 +104,7 @@ class EventFilter:
             one_run: Whether there are only events of one run anyway.
         """
         parts = ["this run" if self.run_id is not None or one_run else "all runs"]
-        parts += ["all polls"] if self.all_polls else []
+        parts += ["with polls and releases"] if self.engine else []
         parts += ["only faults"] if self.faults else []
         return " · ".join([*parts, self.words] if self.words else parts)
 
@@ -115,7 +115,7 @@ class EventPane(LineView):
     BINDINGS: ClassVar[list[BindingType]] = bindings("events")
     has_cursor: ClassVar[bool] = False
     empty_text = (
-        "What the engine does appears here as it happens:\npolls, states, callbacks, revokes."
+        "What becomes of tasks appears here as it happens.\nv also shows polls and releases."
     )
 
     def __init__(self, **kwargs: object) -> None:
@@ -190,9 +190,9 @@ class EventPane(LineView):
         self._to_end_if_following()
         self._title()
 
-    def action_polls(self) -> None:
-        """Show every poll, or only the first ones of each task."""
-        self.show_only(all_polls=not self.filter.all_polls)
+    def action_engine(self) -> None:
+        """Also show what the engine does for the tasks, or no longer."""
+        self.show_only(engine=not self.filter.engine)
 
     def action_pause(self) -> None:
         """Hold the pane, or continue with everything that came meanwhile."""
