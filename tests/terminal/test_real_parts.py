@@ -149,7 +149,7 @@ async def test_history_replays_a_failed_run_as_a_new_one(opened: Open) -> None:
         await it.keys("enter")
         await it.sees("Events · all runs", "✗ lab.fail  failed")  # it is in Live
         await it.keys("4")
-        await it.sees("lab.fail  ↺ ")
+        await it.sees("lab.fail", "↺ ")
         assert it.picture.count("✗ failed") == 2
 
 
