@@ -30,6 +30,24 @@ class AwayWorker:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerDetails:
+    """What an online worker has told of itself; None for what it has not."""
+
+    heard_at: float
+    """When it last sent an event or answered, in seconds since the epoch."""
+    running: int | None = None
+    """How many tasks it runs, of all programs."""
+    slots: int | None = None
+    """How many it can run at a time."""
+    processed: int | None = None
+    """How many it has run since its start."""
+    load: float | None = None
+    """Its machine's load over the last minute."""
+    version: str = ""
+    """Its version of Celery."""
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterView:
     """What is known of the workers at one moment. No answer does not mean no worker."""
 
@@ -49,6 +67,8 @@ class ClusterView:
     """The workers that are online and whose pool has lost all its processes."""
     pools: Mapping[str, str] = field(default_factory=dict)
     """The kind of pool of each worker that has told, such as ``prefork``."""
+    details: Mapping[str, WorkerDetails] = field(default_factory=dict)
+    """More about the workers that are online."""
     running: int | None = None
     """How many tasks the workers said they run, of all programs; None if none has said."""
 
@@ -142,7 +162,19 @@ def view_of(world: World, now: float, problem: str = "") -> ClusterView:
         },
         without_pool=frozenset(name for name, each in online.items() if each.has_no_pool),
         pools={name: each.pool for name, each in world.workers.items() if each.pool},
+        details={name: _details(each) for name, each in online.items()},
         running=_running(online.values()),
+    )
+
+
+def _details(worker: Worker) -> WorkerDetails:
+    return WorkerDetails(
+        worker.last_word,
+        worker.active,
+        worker.slots,
+        worker.processed,
+        worker.load[0] if worker.load else None,
+        worker.version,
     )
 
 
