@@ -7,12 +7,16 @@ from typing import Any
 
 from textual.pilot import Pilot
 
+from kimera_tui.cluster.events import ClusterSeen
+from kimera_tui.cluster.view import AwayWorker, ClusterView, WorkerDetails
+from kimera_tui.cluster.worker import WorkerState
 from kimera_tui.documents.document import Document
+from kimera_tui.process.events import Observed
 from kimera_tui.runs.events import StepSkipped
 from kimera_tui.ui.app import KimeraApp
 from kimera_tui.ui.friends.task_form import TaskForm
 from tests.pictures.compose_scenes import COMPOSE_SCENES
-from tests.ui.stage import Stage, settle
+from tests.ui.stage import NOON, Stage, settle
 
 TRACEBACK = """Traceback (most recent call last):
   File "/srv/flaky/tasks.py", line 12, in fail
@@ -20,6 +24,7 @@ TRACEBACK = """Traceback (most recent call last):
 ValueError: this task always fails
 """
 
+NOBODY = "No worker consumes queue echo (0 of 2 workers)."
 Scene = Callable[[Pilot[Any], Stage], Awaitable[None]]
 
 
@@ -125,6 +130,34 @@ async def live_unknown(pilot: Pilot[Any], stage: Stage) -> None:
     await pilot.press("o")
 
 
+async def live_observed(pilot: Pilot[Any], stage: Stage) -> None:
+    """Tasks in flight where they were seen: queued, held, silent, lost, delivered again."""
+    steps = [_call("echo.a_dict") | {"id": f"s{number}"} for number in range(7)]
+    _compose(pilot, [{"id": "all", "para": steps}], "seven at once")
+    await pilot.press("2")
+    await settle(pilot)
+    await pilot.press("ctrl+r")
+    await settle(pilot)
+    tasks = [task for _, task in stage.plans[-1]]
+    for task in tasks:
+        stage.sent(task)
+    stage.clock.at += 20
+    at = stage.clock.now()
+    sights: list[dict[str, Any]] = [
+        {"where": "queued", "queue": "echo", "before": 3, "source": "queue"},
+        {"where": "queued", "queue": "echo", "doubt": NOBODY, "source": "queue"},
+        {"where": "held", "worker": "w1@vm", "phase": "reserved"},
+        {"where": "held", "worker": "w2@vm", "phase": "running", "earlier": "w1@vm"},
+        {"where": "silent", "worker": "w3@vm", "phase": "running", "since": at - 9},
+        {"where": "lost", "worker": "w4@vm", "phase": "running", "since": at - 18},
+        {"where": "unacked", "worker": "w4@vm", "back_at": at + 3600, "source": "queue"},
+    ]
+    for task, seen in zip(tasks, sights, strict=True):
+        stage.publish(Observed(at=at, task_id=task.task_id, confirmed_at=at, **seen))
+    await settle(pilot)
+    await pilot.press("3", "down", "down", "down", "down", "down", "o")
+
+
 async def live_timeline(pilot: Pilot[Any], stage: Stage) -> None:
     """The timeline of a chain under way, with what is usual."""
     app = pilot.app
@@ -157,6 +190,27 @@ async def history_replay(pilot: Pilot[Any], stage: Stage) -> None:
 
 async def cluster(pilot: Pilot[Any], stage: Stage) -> None:
     """The workers."""
+    await pilot.press("5")
+
+
+async def cluster_lost(pilot: Pilot[Any], stage: Stage) -> None:
+    """A worker that is lost with what it had, one that is silent, and one that stopped."""
+    away = {
+        "w3@vm": AwayWorker(WorkerState.SILENT, NOON - 9, frozenset({"echo"}), held=1),
+        "w4@vm": AwayWorker(WorkerState.LOST, NOON - 18, frozenset({"echo"}), held=5),
+        "w5@vm": AwayWorker(WorkerState.STOPPED, NOON - 300, frozenset({"reports"})),
+    }
+    details = {"w1@vm": WorkerDetails(NOON - 1, 2, 2, 1204, 0.31, "5.7.0")}
+    view = ClusterView(
+        at=NOON,
+        queues={"w1@vm": frozenset({"echo", "reports"})},
+        tasks={"w1@vm": frozenset({"echo.a_dict"})},
+        away=away,
+        pools={"w1@vm": "prefork"},
+        details=details,
+        running=2,
+    )
+    stage.publish(ClusterSeen(at=NOON, view=view))
     await pilot.press("5")
 
 
@@ -196,11 +250,13 @@ SCENES: dict[str, Scene] = {
         live_chain,
         live_failed,
         live_unknown,
+        live_observed,
         live_timeline,
         confirm_terminate,
         history,
         history_replay,
         cluster,
+        cluster_lost,
         keys,
     )
 }

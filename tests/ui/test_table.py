@@ -120,6 +120,13 @@ async def test_the_header_stays_and_hides_no_row_under_the_cursor(pilot: Pilot[A
         assert any(table.selected[0] in row for row in rows), keys
 
 
+async def test_a_column_without_a_text_is_left_out(pilot: Pilot[Any]) -> None:
+    empty: Column[Fruit] = Column("Nothing", lambda fruit: ("", ""))
+    columns = Columns([*COLUMNS, empty])
+    columns.lay_out(FRUITS, 100)
+    assert [text.strip() for text, _ in columns.header] == ["", "Name", "Count", "Taste"]
+
+
 async def test_columns_are_left_out_by_rank_where_there_is_no_room(pilot: Pilot[Any]) -> None:
     await pilot.resize_terminal(24, 8)
     await pilot.pause()

@@ -90,7 +90,11 @@ class Columns(Generic[T]):
         """
         earlier = self._shown
         widths = {column.title: _width_of(column, items[:MEASURED]) for column in self._all}
-        kept = list(self._all)
+        kept = [
+            each
+            for each in self._all
+            if each.grows or not items or any(each.cell(item)[0] for item in items[:MEASURED])
+        ]
         while len(kept) > 1 and 0 < room < _least(kept, widths):
             kept.remove(max(kept, key=lambda each: each.rank))
         left = max(0, room - _least(kept, widths)) // max(1, sum(each.grows for each in kept))
