@@ -73,6 +73,8 @@ class Worker:
     queues_at: float = 0.0
     registered: frozenset[str] | None = None
     """The tasks that it has registered; None if it never told."""
+    limited: frozenset[str] = frozenset()
+    """The tasks that it runs only so often, and holds back in between."""
     registered_at: float = 0.0
     pool: str = ""
     """The kind of its pool; empty if it never told."""
@@ -107,8 +109,11 @@ class Worker:
 
     @property
     def may_be_busy(self) -> bool:
-        """Whether it can't answer while it runs a task."""
-        return self.pool in _BLOCKING_POOLS
+        """Whether it can't answer while it runs a task, as far as is known.
+
+        A worker that said that it runs a task has shown that it can speak meanwhile.
+        """
+        return self.pool in _BLOCKING_POOLS or not (self.pool or self.active)
 
     @property
     def has_no_pool(self) -> bool:
@@ -132,6 +137,7 @@ class Worker:
             self.queues, self.queues_at = fact.queues, fact.at
         if fact.registered is not None and fact.at >= self.registered_at:
             self.registered, self.registered_at = fact.registered, fact.at
+            self.limited = fact.limited
         if fact.pool is not None and fact.at >= self.pool_at:
             self.pool, self.slots, self.processes = fact.pool, fact.slots, fact.processes
             self.pool_at = fact.at

@@ -162,7 +162,7 @@ def test_a_task_is_held_only_by_the_worker_of_which_the_newest_fact_speaks(
 
 
 def heard(at: float, **rest: Any) -> WorkerHeard:
-    return WorkerHeard(at=at, worker="w", every=2.0, **rest)
+    return WorkerHeard(**{"at": at, "worker": "w", "every": 2.0, "active": 1, **rest})
 
 
 def silent(asked_at: float) -> WorkerSilent:
@@ -186,6 +186,9 @@ def silent(asked_at: float) -> WorkerSilent:
             160,
             WorkerState.SILENT,  # it can't answer while it runs a task
         ),
+        # Nor can it perhaps if its pool was never told, unless it spoke while it ran one.
+        ([heard(100, active=0), silent(106)], 160, WorkerState.SILENT),
+        ([heard(100, active=None), silent(106)], 160, WorkerState.SILENT),
     ],
 )
 def test_the_states_of_a_worker(facts: list[Fact], now: float, state: WorkerState) -> None:
@@ -220,6 +223,8 @@ SOUGHT = TasksSought(at=110, task_ids=frozenset({"t"}), doubt="w is silent", lef
         ([heard(100), held(100.5), silent(107)], 130, Where.LOST),
         ([held(100), MISSING], 111, Where.MISSING),
         ([held(109), MISSING], 111, Where.HELD),
+        ([held(100), report(101, "rejected"), MISSING], 111, Where.MISSING),
+        ([held(100), report(109, "rejected"), MISSING], 111, Where.ENDED),
         ([held(100), TaskQueued(at=101, task_id="t", queue="q", before=3)], 102, Where.QUEUED),
         ([TaskUnacked(at=101, task_id="t", back_at=9000)], 102, Where.UNACKED),
         ([heard(99, pid=1), held(100), heard(101, pid=2), MISSING], 111, Where.LOST),
