@@ -65,6 +65,8 @@ class WorkerAnswered(Fact):
     worker: str
     queues: frozenset[str] | None = None
     registered: frozenset[str] | None = None
+    limited: frozenset[str] = frozenset()
+    """Those of ``registered`` that have a rate limit."""
     pool: str | None = None
     """The pool's kind: ``prefork``, ``threads``, ``solo``, ``gevent``, ``eventlet`` or another."""
     slots: int | None = None
