@@ -57,7 +57,7 @@ def _held(event: Observed, status: Status) -> tuple[Status, str]:
         case "running":
             kept = status if status in (Status.PROGRESS,) else Status.RUNNING
             return kept, f"on {event.worker}{again}"
-        case "scheduled":
+        case "scheduled" if status is not Status.RETRYING:
             return Status.RESERVED, f"held by {event.worker} until its ETA{again}"
     if status is Status.RETRYING:
         return status, f"{event.worker} will retry it"

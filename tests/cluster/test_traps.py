@@ -282,7 +282,8 @@ async def test_a_retry_that_its_worker_holds_until_its_eta_is_not_lost(
     with start(broker, pool="prefork", events=events):
         await until(lambda: it.view.consumers("celery"), 30)
         run = it.send("retried", 1, 9.0, timeout=60)
-        await it.until(run, lambda step: "until its ETA" in step.cause)
+        step, _ = await it.until(run, lambda step: step.cause == "w1@lab will retry it")
+        assert step.status is Status.RETRYING
         step, _ = await it.until(run, lambda step: step.status.ended)
         assert step.status is Status.DONE
         assert told(it, run).isdisjoint({"lost", "unacked"})
