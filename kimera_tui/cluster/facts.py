@@ -39,6 +39,8 @@ class WorkerHeard(Fact):
     worker: str
     every: float | None = None
     """Seconds between its heartbeats; None if the event does not say."""
+    online: bool = False
+    """Whether it said that it comes online."""
     pid: int | None = None
     """The process id of its parent process; it changes when the worker restarts."""
     active: int | None = None
@@ -74,6 +76,8 @@ class WorkerAnswered(Fact):
     processes: int | None = None
     """How many processes its pool has; None for pools without."""
     pid: int | None = None
+    began: float | None = None
+    """When its process began or shortly before, in seconds since the epoch, by our clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,7 +70,7 @@ class Questions:
         """
         loop = asyncio.get_running_loop()
         answered: set[str] = set()
-        wanted = frozenset(task_ids)
+        wanted, asked_at = frozenset(task_ids), self._clock.now()
 
         def arrived(reply: object) -> None:
             answers = list(answers_in(reply))
@@ -79,7 +79,7 @@ class Questions:
             facts = [
                 fact
                 for worker, said in answers
-                for fact in _facts(question, worker, said, at, wanted)
+                for fact in _facts(question, worker, said, at, wanted, asked_at)
             ]
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(self._on_facts, facts)
@@ -138,7 +138,12 @@ def answers_in(reply: object) -> Iterator[tuple[str, Any]]:
 
 
 def _facts(
-    question: Question, worker: str, said: Any, at: float, wanted: Collection[str]
+    question: Question,
+    worker: str,
+    said: Any,
+    at: float,
+    wanted: Collection[str],
+    asked_at: float,
 ) -> Iterator[Fact]:
     """What an answer says; one of an unexpected shape still shows that the worker is there."""
     match question:
@@ -153,7 +158,7 @@ def _facts(
                 limited=frozenset(name.split(" [", 1)[0] for name in said if _LIMIT.search(name)),
             )
         case "stats" if isinstance(said, Mapping):
-            yield _stats(worker, said, at)
+            yield _stats(worker, said, at, asked_at)
         case _:
             yield WorkerAnswered(at=at, worker=worker)
             if question == "query_task" and isinstance(said, Mapping):
@@ -186,10 +191,11 @@ def _scheduled(
             yield TaskHeld(at=at, task_id=task_id, worker=worker, phase="scheduled")
 
 
-def _stats(worker: str, said: Mapping[str, Any], at: float) -> WorkerAnswered:
+def _stats(worker: str, said: Mapping[str, Any], at: float, asked_at: float) -> WorkerAnswered:
     pool, pid = said.get("pool"), said.get("pid")
     pool = pool if isinstance(pool, Mapping) else {}
     kind = str(pool.get("implementation", "")).rpartition(":")[0].rpartition(".")[2]
+    up = said.get("uptime")
     slots, processes = pool.get("max-concurrency"), pool.get("processes")
     return WorkerAnswered(
         at=at,
@@ -198,6 +204,8 @@ def _stats(worker: str, said: Mapping[str, Any], at: float) -> WorkerAnswered:
         slots=slots if isinstance(slots, int) else None,
         processes=len(processes) if isinstance(processes, list) else None,
         pid=pid if isinstance(pid, int) else None,
+        # Uptime is told in whole seconds, and was less when the worker was asked.
+        began=asked_at - up - 1 if isinstance(up, int | float) else None,
     )
 
 

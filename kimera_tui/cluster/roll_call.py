@@ -99,7 +99,8 @@ class RollCall:
 
     def _lacks_details(self, worker: Worker, now: float) -> bool:
         known_at = min(worker.queues_at, worker.registered_at, worker.pool_at)
-        return known_at < worker.restarted_at or now - known_at >= DETAILS_SECONDS
+        came_at = max(worker.restarted_at, worker.online_at)
+        return known_at < came_at or now - known_at >= DETAILS_SECONDS
 
     def _not_heard(self, now: float) -> list[str]:
         """The workers that have not been heard for three intervals, and are to be called now."""

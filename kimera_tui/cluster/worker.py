@@ -62,6 +62,10 @@ class Worker:
     """Seconds between its heartbeats."""
     pids: dict[int, tuple[float, float]] = field(default_factory=dict)
     """When each process id of its parent process was first and last seen."""
+    began_at: float = 0.0
+    """When its latest process began, within a few seconds, if it ever told; 0 if it never did."""
+    online_at: float = 0.0
+    """When it last said that it comes online; 0 for never."""
     active: int | None = None
     """How many tasks it said it runs."""
     processed: int | None = None
@@ -123,6 +127,8 @@ class Worker:
     def heard(self, fact: WorkerHeard) -> None:
         """It sent an event."""
         self.heard_at = max(self.heard_at, fact.at)
+        if fact.online:
+            self.online_at = max(self.online_at, fact.at)
         if fact.every is not None and fact.at >= self.beat_at:
             self.beat_at = fact.at
             self.every = max(fact.every, 0.1)
@@ -141,6 +147,7 @@ class Worker:
         if fact.pool is not None and fact.at >= self.pool_at:
             self.pool, self.slots, self.processes = fact.pool, fact.slots, fact.processes
             self.pool_at = fact.at
+        self.began_at = max(self.began_at, fact.began or 0.0)
         self._saw_pid(fact.pid, fact.at)
 
     def left(self, fact: WorkerLeft) -> None:
@@ -162,12 +169,17 @@ class Worker:
 
     @property
     def restarted_at(self) -> float:
-        """When it was first seen after a restart: it no longer holds what it held. 0 for never."""
+        """Since when it holds nothing that it held before, as far as is known; 0 if unknown.
+
+        In a container its process may have the same id after each restart: how long it says that
+        it has been up counts, too.
+        """
         pid = self.pid
         if pid is None or len(self.pids) == 1:
-            return 0.0
+            return self.began_at
         first = self.pids[pid][0]
-        return first if any(seen[0] < first for seen in self.pids.values()) else 0.0
+        is_another = any(seen[0] < first for seen in self.pids.values())
+        return max(self.began_at, first if is_another else 0.0)
 
     def _saw_pid(self, pid: int | None, at: float) -> None:
         if pid is None:

@@ -43,6 +43,7 @@ def _fact_of(event: Mapping[str, Any], at: float) -> Fact | None:
                 at=at,
                 worker=worker,
                 every=_number(event.get("freq")),
+                online=kind == "worker-online",
                 pid=_whole(event.get("pid")),
                 active=_whole(event.get("active")),
                 processed=_whole(event.get("processed")),

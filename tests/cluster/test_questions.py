@@ -18,6 +18,7 @@ GOOD: Mapping[Question, Any] = {
     "registered": ["add [rate_limit=0]", "a task with spaces [rate_limit=4/m]", "fail"],
     "stats": {
         "pid": 7,
+        "uptime": 60,
         "pool": {
             "implementation": "celery.concurrency.prefork:TaskPool",
             "max-concurrency": 2,
@@ -89,6 +90,8 @@ async def test_each_answer_is_a_fact(question: Question) -> None:
             assert fact.limited == frozenset({"a task with spaces"})
         case "stats":
             assert (fact.pool, fact.slots, fact.processes, fact.pid) == ("prefork", 2, 2, 7)
+            assert fact.began is not None
+            assert fact.began <= fact.at - 61
         case "query_task":
             held = [each for each in facts if isinstance(each, TaskHeld)]
             assert [(each.task_id, each.phase) for each in held] == [

@@ -51,6 +51,7 @@ FACTS: st.SearchStrategy[tuple[Fact, float]] = st.tuples(
             every=st.none() | st.just(2.0),
             pid=st.none() | st.integers(1, 3),
             active=st.integers(0, 2),
+            online=st.booleans(),
         ),
         st.builds(WorkerLeft, at=WHEN, worker=WORKERS),
         st.builds(
@@ -61,6 +62,7 @@ FACTS: st.SearchStrategy[tuple[Fact, float]] = st.tuples(
             registered=NAMES,
             pool=st.none() | st.sampled_from(["prefork", "solo"]),
             pid=st.none() | st.integers(1, 3),
+            began=st.none() | st.sampled_from([900.0, 1010.0]),
         ),
         st.builds(WorkerSilent, at=WHEN, worker=WORKERS, asked_at=WHEN),
         st.builds(WorkerGone, at=WHEN, worker=WORKERS),
@@ -165,6 +167,10 @@ def heard(at: float, **rest: Any) -> WorkerHeard:
     return WorkerHeard(**{"at": at, "worker": "w", "every": 2.0, "active": 1, **rest})
 
 
+def up(at: float, began: float) -> WorkerAnswered:
+    return WorkerAnswered(at=at, worker="w", pid=1, began=began)
+
+
 def silent(asked_at: float) -> WorkerSilent:
     return WorkerSilent(at=asked_at + 1, worker="w", asked_at=asked_at)
 
@@ -218,6 +224,11 @@ SOUGHT = TasksSought(at=110, task_ids=frozenset({"t"}), doubt="w is silent", lef
         ([held(100), TasksNotHeld(at=101, task_ids=frozenset({"t"}), worker="w")], 102, Where.LEFT),
         ([held(100), TasksNotHeld(at=101, task_ids=frozenset({"t"}), worker="v")], 102, Where.HELD),
         ([heard(99, pid=1), held(100), heard(101, pid=2)], 102, Where.LEFT),
+        # A worker in a container comes back with the same process id.
+        ([heard(99, pid=1), held(100), up(109, began=104)], 109, Where.LEFT),
+        ([heard(99, pid=1), held(100), up(109, began=104), MISSING], 111, Where.LOST),
+        ([heard(99, pid=1), held(100), up(109, began=50)], 109, Where.HELD),
+        ([heard(99, pid=1), held(100), up(109, began=50), MISSING], 111, Where.MISSING),
         ([held(100), WorkerLeft(at=101, worker="w")], 102, Where.LEFT),
         ([heard(100), held(100.5), silent(107)], 109, Where.SILENT),
         ([heard(100), held(100.5), silent(107)], 130, Where.LOST),
