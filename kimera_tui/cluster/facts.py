@@ -114,6 +114,11 @@ class BrokerRestarted(Fact):
     """The broker's server was found to be another process than before."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerBack(Fact):
+    """The broker can be used again, after a time in which nobody could be heard."""
+
+
 # --- tasks ---------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any
 
 from kimera_tui.cluster.connections import Connections
-from kimera_tui.cluster.facts import Fact, WorkerGone, WorkerSilent
+from kimera_tui.cluster.facts import BrokerBack, Fact, WorkerGone, WorkerSilent
 from kimera_tui.cluster.questions import ANSWER_SECONDS, Questions
 from kimera_tui.cluster.worker import Worker, WorkerState
 from kimera_tui.cluster.world import World
@@ -149,6 +149,8 @@ class RollCall:
 
         try:
             await work
+            if self.problem:
+                self._on_facts([BrokerBack(at=self._clock.now())])
             self.problem = ""
         except Exception as error:  # noqa: BLE001 - told as the problem
             failure = broker_failure(error)

@@ -56,6 +56,8 @@ class Worker:
     """When its connections were last seen to be gone; 0 for never."""
     unanswered_at: float = 0.0
     """When the latest question that it did not answer was asked; 0 for none."""
+    excused_at: float = 0.0
+    """Until when it could not be heard, because the broker was away; 0 for never."""
     beat_at: float = 0.0
     """When its latest heartbeat arrived; 0 for never."""
     every: float = HEARTBEAT_SECONDS
@@ -101,7 +103,8 @@ class Worker:
         age = now - last
         if self.unanswered_at > last:  # asked since, in vain
             gone = self.gone_at > last
-            if gone or (age >= LOST_SECONDS and not self.may_be_busy):
+            unheard = now - max(last, self.excused_at)
+            if gone or (unheard >= LOST_SECONDS and not self.may_be_busy):
                 return WorkerState.LOST
             return WorkerState.SILENT if age >= self.silence else WorkerState.ONLINE
         return WorkerState.ONLINE if age < max(TRUST_SECONDS, self.silence) else WorkerState.SILENT

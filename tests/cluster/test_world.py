@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kimera_tui.cluster.facts import (
+    BrokerBack,
     BrokerRestarted,
     Fact,
     QueueSeen,
@@ -66,6 +67,7 @@ FACTS: st.SearchStrategy[tuple[Fact, float]] = st.tuples(
         ),
         st.builds(WorkerSilent, at=WHEN, worker=WORKERS, asked_at=WHEN),
         st.builds(WorkerGone, at=WHEN, worker=WORKERS),
+        st.builds(BrokerBack, at=WHEN),
         st.builds(QueueSeen, at=WHEN, queue=QUEUES, ready=st.integers(0, 9)),
         st.builds(
             TaskReported,
@@ -184,6 +186,9 @@ def silent(asked_at: float) -> WorkerSilent:
         ([heard(100), silent(106)], 100 + LOST_SECONDS, WorkerState.LOST),
         ([heard(100), silent(106), WorkerGone(at=107, worker="w")], 107, WorkerState.LOST),
         ([heard(100), silent(106), heard(110)], 111, WorkerState.ONLINE),
+        # It could not be heard before the broker was back.
+        ([heard(100), BrokerBack(at=130), silent(131)], 140, WorkerState.SILENT),
+        ([heard(100), BrokerBack(at=130), silent(131)], 130 + LOST_SECONDS, WorkerState.LOST),
         ([heard(100), silent(99)], 107, WorkerState.ONLINE),  # asked before it was heard
         ([heard(100), WorkerLeft(at=101, worker="w")], 102, WorkerState.STOPPED),
         ([heard(100), WorkerLeft(at=101, worker="w"), heard(103)], 104, WorkerState.ONLINE),
