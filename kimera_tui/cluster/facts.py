@@ -39,6 +39,8 @@ class WorkerHeard(Fact):
     worker: str
     every: float | None = None
     """Seconds between its heartbeats; None if the event does not say."""
+    online: bool = False
+    """Whether it said that it comes online."""
     pid: int | None = None
     """The process id of its parent process; it changes when the worker restarts."""
     active: int | None = None
@@ -65,6 +67,8 @@ class WorkerAnswered(Fact):
     worker: str
     queues: frozenset[str] | None = None
     registered: frozenset[str] | None = None
+    limited: frozenset[str] = frozenset()
+    """Those of ``registered`` that have a rate limit."""
     pool: str | None = None
     """The pool's kind: ``prefork``, ``threads``, ``solo``, ``gevent``, ``eventlet`` or another."""
     slots: int | None = None
@@ -72,6 +76,8 @@ class WorkerAnswered(Fact):
     processes: int | None = None
     """How many processes its pool has; None for pools without."""
     pid: int | None = None
+    began: float | None = None
+    """When its process began or shortly before, in seconds since the epoch, by our clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +112,11 @@ class QueueSeen(Fact):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerRestarted(Fact):
     """The broker's server was found to be another process than before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerBack(Fact):
+    """The broker can be used again, after a time in which nobody could be heard."""
 
 
 # --- tasks ---------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from kimera_tui.cluster.facts import (
     TaskUnacked,
 )
 from kimera_tui.cluster.in_flight import Flight
-from kimera_tui.cluster.questions import Questions
+from kimera_tui.cluster.questions import Question, Questions
 from kimera_tui.cluster.queue_reader import QueueReader
 from kimera_tui.cluster.view import named
 from kimera_tui.cluster.worker import WorkerState
@@ -152,34 +152,47 @@ class FlightSearch:
         known = self._world.named(self._clock.now(), WorkerState.ONLINE, WorkerState.SILENT)
         if not left:
             return frozenset()
-        try:
-            answered = await self._questions.ask("query_task", None, list(left))
-        except Exception as error:
-            from kimera_tui.process.failures import broker_failure
-
-            raise broker_failure(error) or BrokerUnavailable(f"{error}") from error
+        began = self._clock.now()
+        answered = await self._ask("query_task", None, list(left))
         now = self._clock.now()
         for worker in answered:
             gone = frozenset(
                 task_id
                 for task_id, flight in left.items()
-                if flight.believed[1] == worker and not self._holds(worker, task_id, now)
+                if flight.believed[1] == worker and not self._holds(worker, task_id, began)
             )
             if gone:
                 await self._tell([TasksNotHeld(at=now, task_ids=gone, worker=worker)])
-        _found(left, [each for each in left if any(self._holds(w, each, now) for w in answered)])
+        _found(left, [each for each in left if any(self._holds(w, each, began) for w in answered)])
         return frozenset(known) - answered
 
-    def _holds(self, worker: str, task_id: str, now: float) -> bool:
-        """Whether a worker that has just been asked said that it holds a task."""
+    async def _ask(
+        self, question: Question, workers: Collection[str] | None, task_ids: Sequence[str]
+    ) -> set[str]:
+        """Ask the workers about tasks; returns those that answered, raises BrokerUnavailable."""
+        try:
+            return await self._questions.ask(question, workers, task_ids)
+        except Exception as error:
+            from kimera_tui.process.failures import broker_failure
+
+            raise broker_failure(error) or BrokerUnavailable(f"{error}") from error
+
+    def _holds(self, worker: str, task_id: str, asked_at: float) -> bool:
+        """Whether a worker said that it holds a task since it was asked."""
         task = self._world.tasks.get(task_id)
         held = None if task is None else task.held.get(worker)
-        return held is not None and now - held.at < SURE_SECONDS
+        return held is not None and held.at >= asked_at
 
     async def _unacknowledged(
         self, reader: QueueReader, left: dict[str, Flight], silent: frozenset[str]
     ) -> None:
-        back_at = await reader.held(list(left))
+        back_at = dict(await reader.held(list(left)))
+        if back_at:
+            waiting, late = await self._until_eta(back_at)
+            _found(left, waiting)
+            silent |= late
+            for task_id in waiting:
+                del back_at[task_id]
         now = self._clock.now()
         await self._tell(
             [
@@ -187,12 +200,40 @@ class FlightSearch:
                     at=now,
                     task_id=each,
                     back_at=back,
-                    doubt=self._doubt(left[each].queue, silent, now),
+                    doubt=self._doubt(left[each].queue, silent, now)
+                    or self._held_back(left[each], now),
                 )
                 for each, back in back_at.items()
             ]
         )
         _found(left, back_at)
+
+    async def _until_eta(self, task_ids: Collection[str]) -> tuple[list[str], frozenset[str]]:
+        """The tasks that workers hold until their ETA, and the workers that did not answer.
+
+        They don't find all of those by their ids: before Celery 5.7 none, and since then not one
+        that was received for a retry before the try that asked for it was over.
+        """
+        began = self._clock.now()
+        asked = self._world.named(began, WorkerState.ONLINE)
+        if not asked:
+            return [], frozenset()
+        answered = await self._ask("scheduled", asked, list(task_ids))
+        waiting = [
+            task_id
+            for task_id in task_ids
+            if any(self._holds(worker, task_id, began) for worker in answered)
+        ]
+        return waiting, frozenset(asked) - answered
+
+    def _held_back(self, flight: Flight, now: float) -> str:
+        """Which workers may hold a task back for its rate limit, of which they tell nothing."""
+        may_have = [
+            name
+            for name in self._world.consumers(flight.queue, now)
+            if flight.name in self._world.workers[name].limited
+        ]
+        return f"{named(may_have)} may hold it back for its rate limit" if may_have else ""
 
     def _missed(
         self,

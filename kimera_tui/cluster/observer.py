@@ -259,6 +259,8 @@ class Observer:
         if ending is not None:
             with contextlib.suppress(KimeraError):
                 await self._conclude(flight.task_id, ending)
+        elif self.roll_call.problem and sighting.where in (Where.SILENT, Where.LOST):
+            self._changed[flight.task_id] = None  # the broker does not answer, not the worker
         elif self._is_worth_telling(flight, sighting):
             flight.retell = False
             self._emitter.emit(observed(flight.task_id, sighting, now))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -15,7 +16,7 @@ ANSWER_SECONDS = 1.0
 """How long workers may take to answer."""
 _REDIS_TIMEOUTS = {"socket_timeout": 5.0, "socket_connect_timeout": 3.0}
 
-Question = Literal["ping", "active_queues", "registered", "stats", "query_task"]
+Question = Literal["ping", "active_queues", "registered", "stats", "query_task", "scheduled"]
 """Named as Celery's remote control names it."""
 _PHASES: Final[Mapping[str, Phase]] = {
     "active": "running",
@@ -60,7 +61,8 @@ class Questions:
         Args:
             question: What to ask.
             workers: The workers to ask; None for all that listen, which takes the whole time.
-            task_ids: The tasks that ``query_task`` asks about.
+            task_ids: The tasks that ``query_task`` asks about, and that are looked for among those
+                that are ``scheduled``.
             seconds: How long they may take.
 
         Raises:
@@ -68,13 +70,16 @@ class Questions:
         """
         loop = asyncio.get_running_loop()
         answered: set[str] = set()
+        wanted, asked_at = frozenset(task_ids), self._clock.now()
 
         def arrived(reply: object) -> None:
             answers = list(answers_in(reply))
             answered.update(worker for worker, _ in answers)
             at = self._clock.now()
             facts = [
-                fact for worker, said in answers for fact in _facts(question, worker, said, at)
+                fact
+                for worker, said in answers
+                for fact in _facts(question, worker, said, at, wanted, asked_at)
             ]
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(self._on_facts, facts)
@@ -132,21 +137,34 @@ def answers_in(reply: object) -> Iterator[tuple[str, Any]]:
                 yield str(worker), said
 
 
-def _facts(question: Question, worker: str, said: Any, at: float) -> Iterator[Fact]:
+def _facts(
+    question: Question,
+    worker: str,
+    said: Any,
+    at: float,
+    wanted: Collection[str],
+    asked_at: float,
+) -> Iterator[Fact]:
     """What an answer says; one of an unexpected shape still shows that the worker is there."""
     match question:
         case "active_queues" if _is_list_of(said, Mapping):
             queues = frozenset(str(queue["name"]) for queue in said if "name" in queue)
             yield WorkerAnswered(at=at, worker=worker, queues=queues)
         case "registered" if _is_list_of(said, str):
-            names = frozenset(name.split(" [", 1)[0] for name in said)
-            yield WorkerAnswered(at=at, worker=worker, registered=names)
+            yield WorkerAnswered(
+                at=at,
+                worker=worker,
+                registered=frozenset(name.split(" [", 1)[0] for name in said),
+                limited=frozenset(name.split(" [", 1)[0] for name in said if _LIMIT.search(name)),
+            )
         case "stats" if isinstance(said, Mapping):
-            yield _stats(worker, said, at)
+            yield _stats(worker, said, at, asked_at)
         case _:
             yield WorkerAnswered(at=at, worker=worker)
             if question == "query_task" and isinstance(said, Mapping):
                 yield from _held(worker, said, at)
+            elif question == "scheduled" and _is_list_of(said, Mapping):
+                yield from _scheduled(worker, said, at, wanted)
 
 
 def _held(worker: str, said: Mapping[str, Any], at: float) -> Iterator[TaskHeld]:
@@ -162,10 +180,22 @@ def _held(worker: str, said: Mapping[str, Any], at: float) -> Iterator[TaskHeld]
             )
 
 
-def _stats(worker: str, said: Mapping[str, Any], at: float) -> WorkerAnswered:
+def _scheduled(
+    worker: str, said: Sequence[Mapping[str, Any]], at: float, wanted: Collection[str]
+) -> Iterator[TaskHeld]:
+    """The wanted tasks among all that a worker holds until their ETA."""
+    for entry in said:
+        request = entry.get("request")
+        task_id = request.get("id") if isinstance(request, Mapping) else None
+        if isinstance(task_id, str) and task_id in wanted:
+            yield TaskHeld(at=at, task_id=task_id, worker=worker, phase="scheduled")
+
+
+def _stats(worker: str, said: Mapping[str, Any], at: float, asked_at: float) -> WorkerAnswered:
     pool, pid = said.get("pool"), said.get("pid")
     pool = pool if isinstance(pool, Mapping) else {}
     kind = str(pool.get("implementation", "")).rpartition(":")[0].rpartition(".")[2]
+    up = said.get("uptime")
     slots, processes = pool.get("max-concurrency"), pool.get("processes")
     return WorkerAnswered(
         at=at,
@@ -174,9 +204,13 @@ def _stats(worker: str, said: Mapping[str, Any], at: float) -> WorkerAnswered:
         slots=slots if isinstance(slots, int) else None,
         processes=len(processes) if isinstance(processes, list) else None,
         pid=pid if isinstance(pid, int) else None,
+        # Uptime is told in whole seconds, and was less when the worker was asked.
+        began=asked_at - up - 1 if isinstance(up, int | float) else None,
     )
 
 
+_LIMIT: Final = re.compile(r" \[.*\brate_limit=(?!0\b|None\b)")
+"""Celery shows a task's rate limit behind its name; 0 and None stand for none."""
 _POOLS: Final = {"thread": "threads"}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any
 
 from kimera_tui.cluster.connections import Connections
-from kimera_tui.cluster.facts import Fact, WorkerGone, WorkerSilent
+from kimera_tui.cluster.facts import BrokerBack, Fact, WorkerGone, WorkerSilent
 from kimera_tui.cluster.questions import ANSWER_SECONDS, Questions
 from kimera_tui.cluster.worker import Worker, WorkerState
 from kimera_tui.cluster.world import World
@@ -99,7 +99,8 @@ class RollCall:
 
     def _lacks_details(self, worker: Worker, now: float) -> bool:
         known_at = min(worker.queues_at, worker.registered_at, worker.pool_at)
-        return known_at < worker.restarted_at or now - known_at >= DETAILS_SECONDS
+        came_at = max(worker.restarted_at, worker.online_at)
+        return known_at < came_at or now - known_at >= DETAILS_SECONDS
 
     def _not_heard(self, now: float) -> list[str]:
         """The workers that have not been heard for three intervals, and are to be called now."""
@@ -148,6 +149,8 @@ class RollCall:
 
         try:
             await work
+            if self.problem:
+                self._on_facts([BrokerBack(at=self._clock.now())])
             self.problem = ""
         except Exception as error:  # noqa: BLE001 - told as the problem
             failure = broker_failure(error)

@@ -145,7 +145,7 @@ class SeenTask:
         """Where it is at a moment, judged from what is known of the workers, too."""
         end = self._end
         newest = self._newest
-        if end is not None and (newest is None or end.at >= newest.at):
+        if end is not None and (newest is None or end.at >= newest.at) and not self._dropped(end):
             return Sighting(
                 Where.ENDED, end.at, "event", worker=end.worker, since=end.at, report=end
             )
@@ -175,6 +175,11 @@ class SeenTask:
                     doubt=newest.doubt,
                 )
         return self._with_worker(newest, workers.get(newest.worker), now)
+
+    def _dropped(self, end: TaskReported) -> bool:
+        """Whether it was rejected, which may put it back into its queue, and was missed since."""
+        missing = self.missing
+        return end.report == "rejected" and missing is not None and missing.since > end.at
 
     def _has_left_queue(self, seen_at: float) -> bool:
         """Whether it was in none of its queues since it was last seen in one."""

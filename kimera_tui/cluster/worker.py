@@ -56,12 +56,18 @@ class Worker:
     """When its connections were last seen to be gone; 0 for never."""
     unanswered_at: float = 0.0
     """When the latest question that it did not answer was asked; 0 for none."""
+    excused_at: float = 0.0
+    """Until when it could not be heard, because the broker was away; 0 for never."""
     beat_at: float = 0.0
     """When its latest heartbeat arrived; 0 for never."""
     every: float = HEARTBEAT_SECONDS
     """Seconds between its heartbeats."""
     pids: dict[int, tuple[float, float]] = field(default_factory=dict)
     """When each process id of its parent process was first and last seen."""
+    began_at: float = 0.0
+    """When its latest process began, within a few seconds, if it ever told; 0 if it never did."""
+    online_at: float = 0.0
+    """When it last said that it comes online; 0 for never."""
     active: int | None = None
     """How many tasks it said it runs."""
     processed: int | None = None
@@ -73,6 +79,8 @@ class Worker:
     queues_at: float = 0.0
     registered: frozenset[str] | None = None
     """The tasks that it has registered; None if it never told."""
+    limited: frozenset[str] = frozenset()
+    """The tasks that it runs only so often, and holds back in between."""
     registered_at: float = 0.0
     pool: str = ""
     """The kind of its pool; empty if it never told."""
@@ -95,7 +103,8 @@ class Worker:
         age = now - last
         if self.unanswered_at > last:  # asked since, in vain
             gone = self.gone_at > last
-            if gone or (age >= LOST_SECONDS and not self.may_be_busy):
+            unheard = now - max(last, self.excused_at)
+            if gone or (unheard >= LOST_SECONDS and not self.may_be_busy):
                 return WorkerState.LOST
             return WorkerState.SILENT if age >= self.silence else WorkerState.ONLINE
         return WorkerState.ONLINE if age < max(TRUST_SECONDS, self.silence) else WorkerState.SILENT
@@ -107,8 +116,11 @@ class Worker:
 
     @property
     def may_be_busy(self) -> bool:
-        """Whether it can't answer while it runs a task."""
-        return self.pool in _BLOCKING_POOLS
+        """Whether it can't answer while it runs a task, as far as is known.
+
+        A worker that said that it runs a task has shown that it can speak meanwhile.
+        """
+        return self.pool in _BLOCKING_POOLS or not (self.pool or self.active)
 
     @property
     def has_no_pool(self) -> bool:
@@ -118,6 +130,8 @@ class Worker:
     def heard(self, fact: WorkerHeard) -> None:
         """It sent an event."""
         self.heard_at = max(self.heard_at, fact.at)
+        if fact.online:
+            self.online_at = max(self.online_at, fact.at)
         if fact.every is not None and fact.at >= self.beat_at:
             self.beat_at = fact.at
             self.every = max(fact.every, 0.1)
@@ -132,9 +146,11 @@ class Worker:
             self.queues, self.queues_at = fact.queues, fact.at
         if fact.registered is not None and fact.at >= self.registered_at:
             self.registered, self.registered_at = fact.registered, fact.at
+            self.limited = fact.limited
         if fact.pool is not None and fact.at >= self.pool_at:
             self.pool, self.slots, self.processes = fact.pool, fact.slots, fact.processes
             self.pool_at = fact.at
+        self.began_at = max(self.began_at, fact.began or 0.0)
         self._saw_pid(fact.pid, fact.at)
 
     def left(self, fact: WorkerLeft) -> None:
@@ -156,12 +172,17 @@ class Worker:
 
     @property
     def restarted_at(self) -> float:
-        """When it was first seen after a restart: it no longer holds what it held. 0 for never."""
+        """Since when it holds nothing that it held before, as far as is known; 0 if unknown.
+
+        In a container its process may have the same id after each restart: how long it says that
+        it has been up counts, too.
+        """
         pid = self.pid
         if pid is None or len(self.pids) == 1:
-            return 0.0
+            return self.began_at
         first = self.pids[pid][0]
-        return first if any(seen[0] < first for seen in self.pids.values()) else 0.0
+        is_another = any(seen[0] < first for seen in self.pids.values())
+        return max(self.began_at, first if is_another else 0.0)
 
     def _saw_pid(self, pid: int | None, at: float) -> None:
         if pid is None:

@@ -11,6 +11,8 @@ DETAIL_CHARACTERS = 1_000
 """How much of an exception's text is kept."""
 _REPORTS: Final = frozenset(get_args(Report))
 _TASK = "task-"
+_APART = 1e-6
+"""Seconds between two events of one message, which keep their order by it."""
 
 
 def facts_of(events: object, at: float) -> Iterator[Fact]:
@@ -20,9 +22,9 @@ def facts_of(events: object, at: float) -> Iterator[Fact]:
         events: The decoded message; anything that is not an event is left out.
         at: When it arrived, in seconds since the epoch.
     """
-    for event in events if isinstance(events, list) else [events]:
+    for number, event in enumerate(events if isinstance(events, list) else [events]):
         if isinstance(event, Mapping):
-            fact = _fact_of(event, at)
+            fact = _fact_of(event, at + number * _APART)
             if fact is not None:
                 yield fact
 
@@ -41,6 +43,7 @@ def _fact_of(event: Mapping[str, Any], at: float) -> Fact | None:
                 at=at,
                 worker=worker,
                 every=_number(event.get("freq")),
+                online=kind == "worker-online",
                 pid=_whole(event.get("pid")),
                 active=_whole(event.get("active")),
                 processed=_whole(event.get("processed")),

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from kimera_tui.cluster.facts import (
+    BrokerBack,
     BrokerRestarted,
     Fact,
     QueueSeen,
@@ -50,6 +51,8 @@ class World:
     """By task id."""
     restarted_at: float = 0.0
     """When the broker was last found to be restarted, in seconds since the epoch; 0 for never."""
+    back_at: float = 0.0
+    """When the broker was last found to be back, in seconds since the epoch; 0 for never."""
     kept: int = TASKS_KEPT
     """How many tasks are remembered."""
     _counted: dict[str, tuple[float, int]] = field(default_factory=dict, compare=False)
@@ -133,6 +136,10 @@ class World:
                 self._worker(fact.worker).left(fact)
             case WorkerGone():
                 self._worker(fact.worker).gone(fact)
+            case BrokerBack():
+                self.back_at = max(self.back_at, fact.at)
+                for worker in self.workers.values():
+                    worker.excused_at = self.back_at
             case BrokerRestarted():
                 self.restarted_at = max(self.restarted_at, fact.at)
             case QueueSeen():
@@ -153,7 +160,7 @@ class World:
     def _worker(self, name: str) -> Worker:
         worker = self.workers.get(name)
         if worker is None:
-            worker = self.workers[name] = Worker(name)
+            worker = self.workers[name] = Worker(name, excused_at=self.back_at)
         return worker
 
     def _forget_tasks(self) -> None:

@@ -33,8 +33,10 @@ def observation(event: Observed, status: Status) -> tuple[Status, str]:
             return Status.LOST, _lost(event)
         case "unacked" if event.doubt:
             return Status.RESERVED, f"taken from its queue; {event.doubt}"
-        case "unacked":
+        case "unacked" if event.worker:
             return Status.LOST, _unacked(event)
+        case "unacked":  # by a worker that was never heard, which is no proof that it is gone
+            return Status.RESERVED, _unacked(event)
         case "missing":
             return Status.LOST, _missing(event)
     left = f"no longer in queue {event.queue}; " if event.queue else ""
@@ -55,7 +57,7 @@ def _held(event: Observed, status: Status) -> tuple[Status, str]:
         case "running":
             kept = status if status in (Status.PROGRESS,) else Status.RUNNING
             return kept, f"on {event.worker}{again}"
-        case "scheduled":
+        case "scheduled" if status is not Status.RETRYING:
             return Status.RESERVED, f"held by {event.worker} until its ETA{again}"
     if status is Status.RETRYING:
         return status, f"{event.worker} will retry it"
@@ -72,9 +74,12 @@ def _lost(event: Observed) -> str:
 
 
 def _unacked(event: Observed) -> str:
-    holder = event.worker or "a worker"
     when = f"from {_at(event.back_at, minutes=True)}, {REDELIVERY}" if event.back_at else "later"
-    return f"taken by {holder}, which no longer answers for it; the broker redelivers it {when}"
+    if event.worker:
+        took = f"taken by {event.worker}, which no longer answers for it"
+        return f"{took}; the broker redelivers it {when}"
+    took = "taken by a worker that does not answer"
+    return f"{took}; unless it ends the task, the broker redelivers it {when}"
 
 
 def _missing(event: Observed) -> str:

@@ -15,9 +15,10 @@ from kimera_tui.process.loop.clock import SystemClock
 
 GOOD: Mapping[Question, Any] = {
     "active_queues": [{"name": "celery"}, {"name": "slow"}],
-    "registered": ["add [rate_limit=0]", "a task with spaces", "fail"],
+    "registered": ["add [rate_limit=0]", "a task with spaces [rate_limit=4/m]", "fail"],
     "stats": {
         "pid": 7,
+        "uptime": 60,
         "pool": {
             "implementation": "celery.concurrency.prefork:TaskPool",
             "max-concurrency": 2,
@@ -26,6 +27,10 @@ GOOD: Mapping[Question, Any] = {
     },
     "query_task": {"a": ["active", {"acknowledged": True}], "b": ["scheduled", {}]},
     "ping": {"ok": "pong"},
+    "scheduled": [
+        {"eta": None, "priority": 6, "request": {"id": "a"}},
+        {"request": {"id": "foreign"}},
+    ],
 }
 ODD: list[Any] = [None, "text", 7, [None], ["x", 1], [[]], [{}], {"a": 3}, {"pool": 3}]
 
@@ -82,8 +87,11 @@ async def test_each_answer_is_a_fact(question: Question) -> None:
             assert fact.queues == frozenset({"celery", "slow"})
         case "registered":
             assert fact.registered == frozenset({"add", "a task with spaces", "fail"})
+            assert fact.limited == frozenset({"a task with spaces"})
         case "stats":
             assert (fact.pool, fact.slots, fact.processes, fact.pid) == ("prefork", 2, 2, 7)
+            assert fact.began is not None
+            assert fact.began <= fact.at - 61
         case "query_task":
             held = [each for each in facts if isinstance(each, TaskHeld)]
             assert [(each.task_id, each.phase) for each in held] == [
@@ -91,6 +99,9 @@ async def test_each_answer_is_a_fact(question: Question) -> None:
                 ("b", "scheduled"),
             ]
             assert [each.acknowledged for each in held] == [True, False]
+        case "scheduled":
+            found = [each for each in facts if isinstance(each, TaskHeld)]
+            assert [(each.task_id, each.phase) for each in found] == [("a", "scheduled")]
 
 
 @pytest.mark.parametrize("odd", ODD, ids=str)

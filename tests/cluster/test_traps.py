@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from kimera_tui.config.friends import Friend
-from kimera_tui.process.events import Sending
+from kimera_tui.process.events import Observed, Sending
 from kimera_tui.runs.status import Status
 from kimera_tui.runs.step import StepState
 from tests.process.redis.console import until
@@ -273,3 +273,70 @@ async def test_what_a_broker_that_restarted_empty_has_lost_is_told(own_server: S
         assert step.cause == "the broker was restarted without it"
         await asyncio.sleep(3)
         assert it.step(run).status is Status.LOST
+
+
+@pytest.mark.parametrize("events", [True, False], ids=["with events", "without events"])
+async def test_a_retry_that_its_worker_holds_until_its_eta_is_not_lost(
+    it: Watching, broker: Server, events: bool
+) -> None:
+    with start(broker, pool="prefork", events=events):
+        await until(lambda: it.view.consumers("celery"), 30)
+        run = it.send("retried", 1, 9.0, timeout=60)
+        step, _ = await it.until(run, lambda step: step.cause == "w1@lab will retry it")
+        assert step.status is Status.RETRYING
+        step, _ = await it.until(run, lambda step: step.status.ended)
+        assert step.status is Status.DONE
+        assert told(it, run).isdisjoint({"lost", "unacked"})
+
+
+async def test_a_task_that_its_worker_holds_back_for_its_rate_limit_is_not_lost(
+    it: Watching, broker: Server
+) -> None:
+    with start(broker):
+        await until(lambda: it.view.consumers("celery"), 30)
+        it.send("limited", timeout=60)
+        run = it.send("limited", timeout=60)
+        step, _ = await it.until(run, lambda step: "rate limit" in step.cause)
+        assert step.cause == "taken from its queue; w1@lab may hold it back for its rate limit"
+        step, _ = await it.until(run, lambda step: step.status.ended)
+        assert step.status is Status.DONE
+
+
+def told(it: Watching, run_id: str) -> set[str]:
+    """Where a run's task was told to be."""
+    task_id = it.step(run_id).task_id
+    return {
+        each.where for each in it.seen if isinstance(each, Observed) and each.task_id == task_id
+    }
+
+
+@pytest.mark.parametrize("heartbeat", [True, False], ids=["with heartbeat", "without heartbeat"])
+async def test_a_solo_worker_that_was_busy_before_it_was_asked_is_not_lost(
+    server_with_bystander: Server, heartbeat: bool
+) -> None:
+    seconds = 20.0 if heartbeat else 8.0
+    with start(server_with_bystander, pool="solo", slots=1, heartbeat=heartbeat):
+        async with watching(server_with_bystander.url(DB)) as it:
+            run = it.send("write", seconds, timeout=60)
+            await it.until(run, lambda step: step.sent_at is not None)
+            while not (step := it.step(run)).status.ended:
+                assert step.status is not Status.LOST, step.cause
+                await asyncio.sleep(0.1)
+            assert step.status is Status.DONE
+
+
+async def test_no_worker_is_told_to_be_silent_while_the_broker_is(own_server: Server) -> None:
+    url = own_server.url()
+    with worker(url, url, own_server.url(5), events=True, heartbeat=True):
+        async with watching(url) as it:
+            run = it.send("write", 35.0, timeout=90)
+            await it.until(run, runs, 15)
+            own_server.freeze()
+            try:
+                await asyncio.sleep(18)
+                assert it.view.problem
+            finally:
+                own_server.thaw()
+            step, _ = await it.until(run, lambda step: step.status.ended, 60)
+            assert step.status is Status.DONE
+            assert told(it, run).isdisjoint({"silent", "lost"})

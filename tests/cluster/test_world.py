@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kimera_tui.cluster.facts import (
+    BrokerBack,
     BrokerRestarted,
     Fact,
     QueueSeen,
@@ -51,6 +52,7 @@ FACTS: st.SearchStrategy[tuple[Fact, float]] = st.tuples(
             every=st.none() | st.just(2.0),
             pid=st.none() | st.integers(1, 3),
             active=st.integers(0, 2),
+            online=st.booleans(),
         ),
         st.builds(WorkerLeft, at=WHEN, worker=WORKERS),
         st.builds(
@@ -61,9 +63,11 @@ FACTS: st.SearchStrategy[tuple[Fact, float]] = st.tuples(
             registered=NAMES,
             pool=st.none() | st.sampled_from(["prefork", "solo"]),
             pid=st.none() | st.integers(1, 3),
+            began=st.none() | st.sampled_from([900.0, 1010.0]),
         ),
         st.builds(WorkerSilent, at=WHEN, worker=WORKERS, asked_at=WHEN),
         st.builds(WorkerGone, at=WHEN, worker=WORKERS),
+        st.builds(BrokerBack, at=WHEN),
         st.builds(QueueSeen, at=WHEN, queue=QUEUES, ready=st.integers(0, 9)),
         st.builds(
             TaskReported,
@@ -162,7 +166,11 @@ def test_a_task_is_held_only_by_the_worker_of_which_the_newest_fact_speaks(
 
 
 def heard(at: float, **rest: Any) -> WorkerHeard:
-    return WorkerHeard(at=at, worker="w", every=2.0, **rest)
+    return WorkerHeard(**{"at": at, "worker": "w", "every": 2.0, "active": 1, **rest})
+
+
+def up(at: float, began: float) -> WorkerAnswered:
+    return WorkerAnswered(at=at, worker="w", pid=1, began=began)
 
 
 def silent(asked_at: float) -> WorkerSilent:
@@ -178,6 +186,9 @@ def silent(asked_at: float) -> WorkerSilent:
         ([heard(100), silent(106)], 100 + LOST_SECONDS, WorkerState.LOST),
         ([heard(100), silent(106), WorkerGone(at=107, worker="w")], 107, WorkerState.LOST),
         ([heard(100), silent(106), heard(110)], 111, WorkerState.ONLINE),
+        # It could not be heard before the broker was back.
+        ([heard(100), BrokerBack(at=130), silent(131)], 140, WorkerState.SILENT),
+        ([heard(100), BrokerBack(at=130), silent(131)], 130 + LOST_SECONDS, WorkerState.LOST),
         ([heard(100), silent(99)], 107, WorkerState.ONLINE),  # asked before it was heard
         ([heard(100), WorkerLeft(at=101, worker="w")], 102, WorkerState.STOPPED),
         ([heard(100), WorkerLeft(at=101, worker="w"), heard(103)], 104, WorkerState.ONLINE),
@@ -186,6 +197,9 @@ def silent(asked_at: float) -> WorkerSilent:
             160,
             WorkerState.SILENT,  # it can't answer while it runs a task
         ),
+        # Nor can it perhaps if its pool was never told, unless it spoke while it ran one.
+        ([heard(100, active=0), silent(106)], 160, WorkerState.SILENT),
+        ([heard(100, active=None), silent(106)], 160, WorkerState.SILENT),
     ],
 )
 def test_the_states_of_a_worker(facts: list[Fact], now: float, state: WorkerState) -> None:
@@ -215,11 +229,18 @@ SOUGHT = TasksSought(at=110, task_ids=frozenset({"t"}), doubt="w is silent", lef
         ([held(100), TasksNotHeld(at=101, task_ids=frozenset({"t"}), worker="w")], 102, Where.LEFT),
         ([held(100), TasksNotHeld(at=101, task_ids=frozenset({"t"}), worker="v")], 102, Where.HELD),
         ([heard(99, pid=1), held(100), heard(101, pid=2)], 102, Where.LEFT),
+        # A worker in a container comes back with the same process id.
+        ([heard(99, pid=1), held(100), up(109, began=104)], 109, Where.LEFT),
+        ([heard(99, pid=1), held(100), up(109, began=104), MISSING], 111, Where.LOST),
+        ([heard(99, pid=1), held(100), up(109, began=50)], 109, Where.HELD),
+        ([heard(99, pid=1), held(100), up(109, began=50), MISSING], 111, Where.MISSING),
         ([held(100), WorkerLeft(at=101, worker="w")], 102, Where.LEFT),
         ([heard(100), held(100.5), silent(107)], 109, Where.SILENT),
         ([heard(100), held(100.5), silent(107)], 130, Where.LOST),
         ([held(100), MISSING], 111, Where.MISSING),
         ([held(109), MISSING], 111, Where.HELD),
+        ([held(100), report(101, "rejected"), MISSING], 111, Where.MISSING),
+        ([held(100), report(109, "rejected"), MISSING], 111, Where.ENDED),
         ([held(100), TaskQueued(at=101, task_id="t", queue="q", before=3)], 102, Where.QUEUED),
         ([TaskUnacked(at=101, task_id="t", back_at=9000)], 102, Where.UNACKED),
         ([heard(99, pid=1), held(100), heard(101, pid=2), MISSING], 111, Where.LOST),

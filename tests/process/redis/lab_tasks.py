@@ -60,11 +60,16 @@ def spawn(self, count):
 
 
 @app.task(bind=True, name="lab.tasks.retried", max_retries=3)
-def retried(self, times):
+def retried(self, times, countdown=0.5):
     _counts.hincrby("runs", self.request.id, 1)
     if self.request.retries < times:
-        raise self.retry(exc=ConnectionError("smtp 451"), countdown=0.5)
+        raise self.retry(exc=ConnectionError("smtp 451"), countdown=countdown)
     return self.request.retries
+
+
+@app.task(name="lab.tasks.limited", rate_limit="12/m")
+def limited():
+    """Run only once in five seconds."""
 
 
 @app.task(bind=True, name="lab.tasks.replaced")
