@@ -193,7 +193,9 @@ async def test_a_consumer_that_is_cancelled_is_noticed_while_a_task_waits(
     with start(broker):
         await until(lambda: it.view.consumers("celery"), 30)
         control = it.manager.celery_app.control
-        await asyncio.to_thread(control.cancel_consumer, "celery", destination=["w1@lab"])
+        # Until it has answered it may still take what is sent.
+        answered = {"destination": ["w1@lab"], "reply": True, "timeout": 20}
+        assert await asyncio.to_thread(control.cancel_consumer, "celery", **answered)
         run = it.send("write", 0.0, timeout=60)
         step, _ = await it.until(run, lambda step: "No worker consumes" in step.cause, 20)
         assert "(0 of 2 workers)" in step.cause

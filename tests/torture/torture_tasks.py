@@ -26,6 +26,13 @@ def step(self, *args, of, pause=0.0, **kwargs):
     return {f"n{len(args)}": len(kwargs)}
 
 
+@app.task(bind=True, name="torture.held")
+def held(self, *args, of, key, **kwargs):
+    """Waits until something is pushed to a list of the counts' server."""
+    _count(self.request.id, of)
+    _counts.blpop(key, 60)
+
+
 @app.task(bind=True, name="torture.fail")
 def fail(self, *args, of, **kwargs):
     _count(self.request.id, of)
