@@ -179,6 +179,7 @@ class TablePane(ListPane[T]):
 
     def say_below(self) -> None:
         """Say the notes below the list, how many items there are, and how they are sorted."""
+        self.set_class(bool(self.notes), "-noted")
         parts = [f"{len(self.items):,}"] if self.items else []
         if self.items and (column := self.columns.sorted_by) is not None:
             parts.append(f"by {column.title.lower()}")
