@@ -13,6 +13,8 @@ FIRST_LOOK = 2.0
 """Seconds after the send at which a task is looked for, unless it has ended."""
 LONGEST_PAUSE = 10.0
 """The longest time between two looks for a task, in seconds."""
+ENDED_KEPT = 10_000
+"""Tasks that have ended whose ids are remembered."""
 LATE_KEPT = 10_000
 """Tasks whose wait timed out that are followed further."""
 
@@ -68,6 +70,8 @@ class InFlight:
     """All tasks in flight, by id."""
 
     flights: dict[str, Flight] = field(default_factory=dict)
+    ended: dict[str, None] = field(default_factory=dict)
+    """The latest ones that have ended, oldest first."""
     _late: int = 0
 
     def take(self, event: object) -> Flight | None:
@@ -129,6 +133,9 @@ class InFlight:
     def _end(self, flight: Flight) -> None:
         del self.flights[flight.task_id]
         self._late -= flight.late
+        self.ended[flight.task_id] = None
+        if len(self.ended) > ENDED_KEPT:
+            del self.ended[next(iter(self.ended))]
 
 
 def worker_in(meta: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from kimera_tui.process.events import Adopted, ConnectionBack, Sending
 from kimera_tui.process.loop.bus import Emitter, EventBus
 from kimera_tui.process.loop.clock import Clock
 from kimera_tui.process.task_manager import TaskManager
+
+logger = logging.getLogger(__name__)
 
 PROBE_SECONDS = 5.0
 """Seconds between two checks of the operator's own broker while no worker answers."""
@@ -115,10 +118,8 @@ class Monitor:
 
     def is_over(self, task_id: str) -> bool:
         """Whether a task whose stored state is REVOKED has ended; see ``outcome.IsOver``."""
-        for observer in self._observers.values():
-            if task_id in observer.in_flight.flights:
-                return observer.is_over(task_id)
-        return True
+        # One that no observer knows yet is asked about again.
+        return any(observer.is_over(task_id) for observer in self._observers.values())
 
     def may_drop(self, task_id: str, worker: str, queue: str) -> bool:
         """Whether a worker may have a task or serves its queue; see ``outcome.MayDrop``."""
@@ -199,7 +200,12 @@ class Monitor:
     def _start(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("Observing failed.", exc_info=error)
 
 
 def publish_failure(bus: EventBus, clock: Clock, label: str, error: KimeraError) -> None:

@@ -85,7 +85,10 @@ class Observer:
         self._feed.start()
         try:
             while True:
-                await self._turn(self._emitter.now())
+                try:
+                    await self._turn(self._emitter.now())
+                except Exception:  # one odd fact must not end the observing
+                    logger.exception("A turn of observing failed.")
                 self._wake.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), TURN_SECONDS)
@@ -140,7 +143,7 @@ class Observer:
         """
         flight = self.in_flight.flights.get(task_id)
         if flight is None:
-            return True
+            return task_id in self.in_flight.ended
         now = self._emitter.now()
         sighting = self._sighting(flight, now)
         if not flight.revoked_at:

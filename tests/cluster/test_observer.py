@@ -119,6 +119,7 @@ def test_a_task_is_in_flight_until_it_ends(end: e.TaskEvent) -> None:
     assert tasks.flights["t"].late
     tasks.take(end)
     assert tasks.flights == {}
+    assert list(tasks.ended) == ["t"]
 
 
 def test_a_revoke_that_is_stored_or_answered_has_the_task_looked_for_at_once() -> None:
