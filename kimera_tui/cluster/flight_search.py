@@ -200,7 +200,8 @@ class FlightSearch:
                     at=now,
                     task_id=each,
                     back_at=back,
-                    doubt=self._doubt(left[each].queue, silent, now)
+                    doubt=self._leaving(each, now)
+                    or self._doubt(left[each].queue, silent, now)
                     or self._held_back(left[each], now),
                 )
                 for each, back in back_at.items()
@@ -226,6 +227,12 @@ class FlightSearch:
         ]
         return waiting, frozenset(asked) - answered
 
+    def _leaving(self, task_id: str, now: float) -> str:
+        """That the worker that had a task may still run it, although it said that it leaves."""
+        task = self._world.tasks.get(task_id)
+        worker = "" if task is None else task.leaving(self._world.workers, now)
+        return f"{worker}, which is shutting down, may still run it" if worker else ""
+
     def _held_back(self, flight: Flight, now: float) -> str:
         """Which workers may hold a task back for its rate limit, of which they tell nothing."""
         may_have = [
@@ -248,7 +255,8 @@ class FlightSearch:
         doubtful: defaultdict[tuple[str, bool], set[str]] = defaultdict(set)
         for task_id, flight in left.items():
             not_read = unread.get(flight.queue, "")
-            if doubt := not_read or self._doubt(flight.queue, silent, now):
+            leaving = self._leaving(task_id, now)
+            if doubt := not_read or leaving or self._doubt(flight.queue, silent, now):
                 doubtful[doubt, not not_read].add(task_id)
                 flight.missed_at = 0.0
             elif not flight.missed_at:

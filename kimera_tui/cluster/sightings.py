@@ -227,6 +227,18 @@ class SeenTask:
             earlier=max(others, key=others.__getitem__, default=""),
         )
 
+    def leaving(self, workers: Mapping[str, Worker], now: float) -> str:
+        """The worker that had it last, if that goes offline: it ends first what it runs.
+
+        From then on it answers and reports nothing. Empty if it is another, or back already.
+        """
+        last = self._last_holder
+        worker = None if last is None else workers.get(last.worker)
+        if last is None or worker is None or worker.state(now) is not WorkerState.STOPPED:
+            return ""
+        at = max(last.at, self.not_held.get(last.worker, 0.0))
+        return worker.name if at == last.at and worker.left_at > at else ""
+
     def _missing(
         self, missing: TasksMissing, workers: Mapping[str, Worker], now: float
     ) -> Sighting:

@@ -8,6 +8,7 @@ from kimera_tui.process.events import Observed
 from kimera_tui.runs.status import Status
 
 _WITH_WORKER = (Status.RESERVED, Status.RUNNING, Status.PROGRESS, Status.RETRYING, Status.LOST)
+_UNDER_WAY = (Status.RUNNING, Status.PROGRESS, Status.RETRYING)
 REDELIVERY = "within about two minutes"
 """How long Celery's Redis transport may take beyond the visibility timeout."""
 
@@ -32,7 +33,8 @@ def observation(event: Observed, status: Status) -> tuple[Status, str]:
         case "lost":
             return Status.LOST, _lost(event)
         case "unacked" if event.doubt:
-            return Status.RESERVED, f"taken from its queue; {event.doubt}"
+            kept = status if status in _UNDER_WAY else Status.RESERVED
+            return kept, f"taken from its queue; {event.doubt}"
         case "unacked" if event.worker:
             return Status.LOST, _unacked(event)
         case "unacked":  # by a worker that was never heard, which is no proof that it is gone

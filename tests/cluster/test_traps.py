@@ -342,3 +342,16 @@ async def test_no_worker_is_told_to_be_silent_while_the_broker_is(own_server: Se
             step, _ = await it.until(run, lambda step: step.status.ended, 60)
             assert step.status is Status.DONE
             assert told(it, run).isdisjoint({"silent", "lost"})
+
+
+@pytest.mark.parametrize("late", [True, False], ids=["acknowledged late", "acknowledged early"])
+async def test_a_worker_that_shuts_down_ends_first_what_it_runs(
+    it: Watching, broker: Server, late: bool
+) -> None:
+    conf = {"task_acks_late": late}
+    with start(broker, pool="prefork", slots=1, heartbeat=True, conf=conf) as process:
+        run = it.send("write", 30.0, timeout=90)
+        await it.until(run, runs, 15)
+        process.send_signal(signal.SIGTERM)
+        step, _ = await it.until(run, lambda step: step.status is not Status.RUNNING)
+        assert step.status is Status.DONE, step.cause
