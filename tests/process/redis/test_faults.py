@@ -108,7 +108,7 @@ async def test_broker_and_backend_fail_and_return_each_on_its_own(
     # A publish that waited for the dead backend would be refused when its patience ends.
     await console.publish("a.b", queue="far")
     await asyncio.to_thread(own_server.start)
-    await until(lambda: console.of(ConnectionBack), 8)
+    await until(lambda: console.of(ConnectionBack))
     assert [event.which for event in console.of(ConnectionLost)] == ["result backend"]
     assert [event.which for event in console.of(ConnectionBack)] == ["result backend"]
     assert not future.done()
