@@ -63,7 +63,7 @@ async def test_a_probe_asks_broker_and_backend_and_names_who_is_away(
 
 async def test_workers_of_every_queue_are_seen(lab: Server) -> None:
     async with watching(lab.url()) as it:
-        await until(lambda: len(it.view.tasks) == 2, 10)
+        await until(lambda: len(it.view.tasks) == 2)
         view = await it.monitor.fresh_view()
     assert view.queues == {"w1@lab": {"celery"}, "w2@lab": {"elsewhere"}}
     assert view.findings("celery", "lab.tasks.add") == []
@@ -94,11 +94,11 @@ async def test_a_feed_hears_of_every_task_of_workers_that_send_events(
     feed = feed_type(app, SystemClock(), heard.extend)
     feed.start()
     try:
-        await until(lambda: any(isinstance(each, WorkerHeard) for each in heard), 10)
+        await until(lambda: any(isinstance(each, WorkerHeard) for each in heard))
         task_id, quiet = new_id(), new_id()
         for each, queue in ((task_id, "told"), (quiet, "quiet")):
             app.send_task("lab.tasks.add", [1], task_id=each, queue=queue)
-        await until(lambda: len(reports_in(heard)) == 3, 10)
+        await until(lambda: len(reports_in(heard)) == 3)
         await asyncio.to_thread(app.AsyncResult(quiet).get, 10)
     finally:
         await feed.close()

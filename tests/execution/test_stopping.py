@@ -19,7 +19,7 @@ from kimera_tui.config.friends import Friend
 from kimera_tui.execution.cancel import cancel_run
 from kimera_tui.execution.runner import Runner
 from kimera_tui.process import TaskManager
-from kimera_tui.process.events import TakenOut
+from kimera_tui.process.events import Dispatched, TakenOut
 from kimera_tui.process.loop.clock import SystemClock
 from kimera_tui.process.redis.queue_locator import id_of
 from kimera_tui.runs.events import StepRetried, StopReported
@@ -132,8 +132,12 @@ async def test_a_cancelled_run_leaves_nothing_that_waits_to_a_worker(
 
 async def test_ten_thousand_waiting_tasks_are_cancelled(server: Server, tmp_path: Path) -> None:
     async with opened(server, tmp_path / "runs.db") as lab:
-        run_id = lab.run(calls(10_000, "idle.add", [1], timeout="10m"))
-        await until(lambda: server.client().llen("nobody-consumes-this") == 10_000)
+        with lab.manager.events.subscribe(100_000) as mailbox:
+            run_id, sent_tasks = lab.run(calls(10_000, "idle.add", [1], timeout="10m")), 0
+            while sent_tasks < 10_000:
+                await mailbox.wait()
+                sent_tasks += sum(isinstance(each, Dispatched) for each in mailbox.drain())
+        assert server.client().llen("nobody-consumes-this") == 10_000
         with broadcasts(server) as sent:
             await lab.runner.cancel(run_id)
             run = await lab.ended(run_id)

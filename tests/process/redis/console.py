@@ -78,7 +78,7 @@ class Console:
         return [event for event in self.events if isinstance(event, kind)]
 
 
-async def until(condition: Any, seconds: float = 5.0) -> None:
+async def until(condition: Any, seconds: float = 20.0) -> None:
     """Wait for a condition; the test fails when it doesn't come true."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():

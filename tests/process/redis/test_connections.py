@@ -29,7 +29,7 @@ async def check(
     await console.publish("a.b", 1, task_id=task_id, queue="far")
     assert broker.llen("far") == 1
     store(backend, task_id, success("here"))
-    assert (await asyncio.wait_for(future, 3)).result == "here"
+    assert (await asyncio.wait_for(future, 20)).result == "here"
     console.engine.releaser.release(task_id)
     await console.engine.releaser.settle()
     assert not backend.exists(f"celery-task-meta-{task_id}")
@@ -51,7 +51,7 @@ async def test_result_key_prefix(server: Server) -> None:
     task_id, client = new_id(), server.client(12)
     future = console.engine.watcher.watch(task_id, 0.1, 0.5)
     client.set(f"team_celery-task-meta-{task_id}", '{"status": "SUCCESS", "result": 7}')
-    assert (await asyncio.wait_for(future, 3)).result == 7
+    assert (await asyncio.wait_for(future, 20)).result == 7
     console.engine.releaser.release(task_id)
     await console.engine.releaser.settle()
     assert not client.exists(f"team_celery-task-meta-{task_id}")

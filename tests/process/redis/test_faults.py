@@ -35,10 +35,11 @@ async def test_cut_every_100_ms_nothing_is_lost_and_nothing_doubled(lab: Server)
             )
             return int(outcome.result)
 
+        first = await one(0)  # a broker that never answered is not waited for
         cutting = asyncio.ensure_future(keep_cutting())
-        results = await asyncio.gather(*(one(number) for number in range(len(ids))))
+        others = await asyncio.gather(*(one(number) for number in range(1, len(ids))))
         cutting.cancel()
-        assert results == list(range(len(ids)))
+        assert [first, *others] == list(range(len(ids)))
         assert executions(lab, ids) == [1] * len(ids)
         assert proxy.cuts > 15
         assert len(console.of(ConnectionLost)) > 5
@@ -108,7 +109,7 @@ async def test_broker_and_backend_fail_and_return_each_on_its_own(
     # A publish that waited for the dead backend would be refused when its patience ends.
     await console.publish("a.b", queue="far")
     await asyncio.to_thread(own_server.start)
-    await until(lambda: console.of(ConnectionBack), 8)
+    await until(lambda: console.of(ConnectionBack))
     assert [event.which for event in console.of(ConnectionLost)] == ["result backend"]
     assert [event.which for event in console.of(ConnectionBack)] == ["result backend"]
     assert not future.done()

@@ -175,7 +175,7 @@ async def test_a_transaction_waits_for_a_server_that_is_loading(own_server: Serv
         waiting = asyncio.ensure_future(console.publish("a.b", 1, queue=FAR))
         await until(lambda: proxy.answered > 2)
         proxy.answers = {}
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 20)
         assert client.llen(FAR) == 2
 
 
@@ -257,7 +257,7 @@ async def test_after_a_restart_the_marker_is_looked_for_until_all_is_loaded(
     async with published_at_a_restart(own_server) as (proxy, lost):
         own_server.client().set("kimera:pub:lost", 1)  # as if it had been kept
         proxy.answers = {}
-        await asyncio.wait_for(lost, 3)
+        await asyncio.wait_for(lost, 20)
         assert own_server.client().llen(FAR) == 0  # what the marker vouches for isn't sent again
 
 
@@ -274,7 +274,7 @@ async def test_an_engine_that_is_closed_leaves_no_publish_waiting(own_server: Se
     async with published_at_a_restart(own_server) as (_, lost):
         assert not lost.done()
     with pytest.raises(PublishUncertain, match="the engine was closed"):
-        await asyncio.wait_for(lost, 3)
+        await asyncio.wait_for(lost, 20)
 
 
 async def test_a_publish_waits_out_a_short_outage(own_server: Server) -> None:

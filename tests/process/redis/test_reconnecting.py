@@ -37,7 +37,7 @@ async def test_the_pause_between_two_tries_grows_to_the_longest_and_no_further(
     link = RedisConnection(away, health)  # type: ignore[arg-type]
     link.open()
     # Without an end to their growth the pauses of 12 tries add up to 20 s.
-    await until(lambda: len(away.dialled) == 12, 8)
+    await until(lambda: len(away.dialled) == 12)
     await link.close()
     pauses = [after - before for before, after in zip(away.dialled, away.dialled[1:], strict=False)]
     assert min(pauses[3:]) > 0.055  # 0.08 s, give or take a quarter
