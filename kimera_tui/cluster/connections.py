@@ -10,13 +10,16 @@ from typing import Any
 from kimera_tui.process.loop.call_thread import CallThread
 
 ANSWER_SECONDS = 5.0
+NOT_FOUND = 404
+"""AMQP's code for a queue that does not exist."""
 
 
 class Connections:
-    """Looks at the queues on which workers listen for remote control.
+    """Looks for the queues on which workers listen for remote control.
 
-    RabbitMQ removes a consumer as soon as its connection is gone, long before a worker's silence
-    proves anything. Other brokers don't tell.
+    RabbitMQ deletes such a queue with its consumer, as soon as the worker's connection is gone and
+    long before the worker's silence proves anything. Other brokers don't tell. The number of its
+    consumers proves nothing: one that does not read for a while is not counted.
 
     Args:
         app: The Celery app.
@@ -46,7 +49,7 @@ class Connections:
         gone: set[str] = set()
         with contextlib.suppress(Exception), self._app.connection_for_read() as connection:
             for worker in workers:
-                if not _has_consumer(connection, f"{worker}.{_namespace(self._app)}.pidbox"):
+                if not _exists(connection, f"{worker}.{_namespace(self._app)}.pidbox"):
                     gone.add(worker)
         return gone
 
@@ -55,12 +58,14 @@ def _namespace(app: Any) -> str:
     return str(app.control.mailbox.namespace)
 
 
-def _has_consumer(connection: Any, queue: str) -> bool:
+def _exists(connection: Any, queue: str) -> bool:
     channel = connection.channel()
     try:
-        return bool(channel.queue_declare(queue, passive=True).consumer_count)
-    except connection.channel_errors:  # the queue went with its consumer
-        return False
+        channel.queue_declare(queue, passive=True)
+    except connection.channel_errors as error:
+        return getattr(error, "code", None) != NOT_FOUND
+    else:
+        return True
     finally:
         with contextlib.suppress(*connection.channel_errors, *connection.connection_errors):
             channel.close()
