@@ -83,14 +83,14 @@ async def test_a_revoked_task_that_no_worker_serves_is_told_to_be_in_its_queue(
     it: Watching, broker: Server
 ) -> None:
     run = it.send("write", 0.0, timeout=60)
-    step, _ = await it.until(run, lambda step: "No worker consumes" in step.cause, 15)
+    step, _ = await it.until(run, lambda step: "No worker consumes" in step.cause, 40)
     assert step.cause == (
         "in queue celery, next in line. No worker consumes queue celery (0 of 1 workers)."
     )
     (receipt,) = await it.manager.revoke(step.task_id)
     assert (receipt.worker, receipt.ok) == ("bystander@lab", False)
     assert receipt.answer.endswith("but it neither has the task nor serves its queue")
-    step, _ = await it.until(run, lambda step: step.cause.startswith("revoke asked; in queue"), 15)
+    step, _ = await it.until(run, lambda step: step.cause.startswith("revoke asked; in queue"), 40)
     await asyncio.sleep(2)
     assert it.step(run).status is Status.QUEUED
     with start(broker):
@@ -104,7 +104,7 @@ async def test_a_reserved_task_that_is_revoked_ends_without_running(
     with start(broker, pool="prefork", slots=1):
         it.send("write", 4.0, timeout=60)
         run = it.send("write", 0.0, timeout=60)
-        step, _ = await it.until(run, lambda step: step.status is Status.RESERVED, 15)
+        step, _ = await it.until(run, lambda step: step.status is Status.RESERVED, 40)
         assert step.cause == "received by w1@lab"
         await it.manager.revoke(step.task_id)
         step, _ = await it.until(run, lambda step: step.status.ended)
@@ -126,7 +126,7 @@ async def test_a_timed_out_task_is_tried_again_once_its_worker_dropped_it(
 async def test_a_task_whose_worker_is_killed_is_lost(it: Watching, broker: Server) -> None:
     with start(broker, pool="prefork", slots=2, heartbeat=True) as process:
         run = it.send("write", 60.0, timeout=120)
-        await it.until(run, runs, 15)
+        await it.until(run, runs, 40)
         kill_group(process)
         step, _ = await it.until(run, lambda step: step.status is Status.LOST, 40)
         assert step.cause.startswith("w1@lab was running it and is lost; last heard ")
@@ -139,9 +139,9 @@ async def test_prefetched_tasks_of_a_worker_that_shuts_down_are_back_in_the_queu
     with start(broker, pool="prefork", slots=1, heartbeat=True) as process:
         it.send("write", 3.0, timeout=60)
         run = it.send("write", 0.0, timeout=60)
-        await it.until(run, lambda step: step.status is Status.RESERVED, 15)
+        await it.until(run, lambda step: step.status is Status.RESERVED, 40)
         process.send_signal(signal.SIGTERM)
-        step, _ = await it.until(run, lambda step: step.status is Status.QUEUED, 30)
+        step, _ = await it.until(run, lambda step: step.status is Status.QUEUED, 40)
         assert step.cause.startswith("back in queue celery, next in line.")
 
 
@@ -151,7 +151,7 @@ async def test_a_task_delivered_again_is_told_with_the_worker_that_runs_it_now(
     conf = {"task_acks_late": True}
     with start(broker, conf=conf, heartbeat=True, slots=1) as process:
         run = it.send("write", 6.0, timeout=120)
-        await it.until(run, runs, 15)
+        await it.until(run, runs, 40)
         kill_group(process)
         step, _ = await it.until(run, lambda step: "redelivers" in step.cause, 40)
         assert step.cause.startswith("taken by w1@lab, which no longer answers for it; the broker")
@@ -176,10 +176,10 @@ def deliver_again(broker: Server) -> None:
 async def test_a_frozen_worker_is_told_to_be_silent(it: Watching, broker: Server) -> None:
     with start(broker, pool="threads", heartbeat=True) as process:
         run = it.send("write", 20.0, timeout=60)
-        await it.until(run, runs, 15)
+        await it.until(run, runs, 40)
         process.send_signal(signal.SIGSTOP)
         try:
-            step, _ = await it.until(run, lambda step: "does not answer" in step.cause, 25)
+            step, _ = await it.until(run, lambda step: "does not answer" in step.cause, 40)
             assert step.cause.startswith("on w1@lab, which does not answer; last heard ")
         finally:
             process.send_signal(signal.SIGCONT)
@@ -191,13 +191,13 @@ async def test_a_consumer_that_is_cancelled_is_noticed_while_a_task_waits(
     it: Watching, broker: Server
 ) -> None:
     with start(broker):
-        await until(lambda: it.view.consumers("celery"), 30)
+        await until(lambda: it.view.consumers("celery"), 40)
         control = it.manager.celery_app.control
         # Until it has answered it may still take what is sent.
         answered = {"destination": ["w1@lab"], "reply": True, "timeout": 20}
         assert await asyncio.to_thread(control.cancel_consumer, "celery", **answered)
         run = it.send("write", 0.0, timeout=60)
-        step, _ = await it.until(run, lambda step: "No worker consumes" in step.cause, 20)
+        step, _ = await it.until(run, lambda step: "No worker consumes" in step.cause, 40)
         assert "(0 of 2 workers)" in step.cause
         await asyncio.to_thread(control.add_consumer, "celery", destination=["w1@lab"])
         step, _ = await it.until(run, lambda step: step.status.ended)
@@ -209,10 +209,10 @@ async def test_a_worker_without_remote_control_is_named_as_not_answering(
 ) -> None:
     conf = {"worker_enable_remote_control": False}
     with start(broker, conf=conf, heartbeat=True, slots=1, pool="prefork"):
-        await until(lambda: "w1@lab" in it.view.untold, 30)
+        await until(lambda: "w1@lab" in it.view.untold, 40)
         it.send("write", 5.0, timeout=60)
         run = it.send("write", 0.0, timeout=60)
-        step, _ = await it.until(run, lambda step: "w1@lab" in step.cause, 20)
+        step, _ = await it.until(run, lambda step: "w1@lab" in step.cause, 40)
         assert "No worker consumes" not in step.cause
         step, _ = await it.until(run, lambda step: step.status.ended)
         assert step.status is Status.DONE
@@ -232,7 +232,7 @@ async def test_a_task_that_keeps_no_result_ends_with_its_result_unknown(
 
 async def test_a_busy_solo_worker_counts_and_is_not_lost(it: Watching, broker: Server) -> None:
     with start(broker, pool="solo", slots=1, heartbeat=True):
-        await until(lambda: it.view.consumers("celery"), 30)
+        await until(lambda: it.view.consumers("celery"), 40)
         first = it.send("write", 20.0, timeout=60)
         run = it.send("write", 0.0, timeout=60)
         await it.until(run, lambda step: step.sent_at is not None)
@@ -254,7 +254,7 @@ async def test_a_friend_with_its_own_broker_is_observed_there(
     }
     async with watching(broker.url(DB), friends=friends) as it:
         run = it.send("write", 0.0, friend="far", timeout=60)
-        step, _ = await it.until(run, lambda step: "No worker" in step.cause, 20)
+        step, _ = await it.until(run, lambda step: "No worker" in step.cause, 40)
         assert step.cause == (
             "in queue celery, next in line. No worker answered: nobody may take this task."
         )
@@ -271,7 +271,7 @@ async def test_what_a_broker_that_restarted_empty_has_lost_is_told(own_server: S
         own_server.stop()
         await asyncio.sleep(0.5)
         own_server.start()
-        step, _ = await it.until(run, lambda step: step.status is Status.LOST, 25)
+        step, _ = await it.until(run, lambda step: step.status is Status.LOST, 40)
         assert step.cause == "the broker was restarted without it"
         await asyncio.sleep(3)
         assert it.step(run).status is Status.LOST
@@ -282,7 +282,7 @@ async def test_a_retry_that_its_worker_holds_until_its_eta_is_not_lost(
     it: Watching, broker: Server, events: bool
 ) -> None:
     with start(broker, pool="prefork", events=events):
-        await until(lambda: it.view.consumers("celery"), 30)
+        await until(lambda: it.view.consumers("celery"), 40)
         run = it.send("retried", 1, 9.0, timeout=60)
         step, _ = await it.until(run, lambda step: step.cause == "w1@lab will retry it")
         assert step.status is Status.RETRYING
@@ -295,7 +295,7 @@ async def test_a_task_that_its_worker_holds_back_for_its_rate_limit_is_not_lost(
     it: Watching, broker: Server
 ) -> None:
     with start(broker):
-        await until(lambda: it.view.consumers("celery"), 30)
+        await until(lambda: it.view.consumers("celery"), 40)
         it.send("limited", timeout=60)
         run = it.send("limited", timeout=60)
         step, _ = await it.until(run, lambda step: "rate limit" in step.cause)
@@ -332,7 +332,7 @@ async def test_no_worker_is_told_to_be_silent_while_the_broker_is(own_server: Se
     with worker(url, url, own_server.url(5), events=True, heartbeat=True):
         async with watching(url) as it:
             run = it.send("write", 35.0, timeout=90)
-            await it.until(run, runs, 15)
+            await it.until(run, runs, 40)
             own_server.freeze()
             try:
                 await asyncio.sleep(18)
@@ -351,7 +351,7 @@ async def test_a_worker_that_shuts_down_ends_first_what_it_runs(
     conf = {"task_acks_late": late}
     with start(broker, pool="prefork", slots=1, heartbeat=True, conf=conf) as process:
         run = it.send("write", 30.0, timeout=90)
-        await it.until(run, runs, 15)
+        await it.until(run, runs, 40)
         process.send_signal(signal.SIGTERM)
         step, _ = await it.until(run, lambda step: step.status is not Status.RUNNING)
         assert step.status is Status.DONE, step.cause

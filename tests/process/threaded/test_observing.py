@@ -52,7 +52,7 @@ async def test_a_task_that_runs_survives_the_revoke_that_another_worker_heard(
 ) -> None:
     with start(rabbit, redis_server, pool="prefork", slots=2):
         run = it.send("write", 6.0, timeout=60)
-        step, _ = await it.until(run, lambda step: step.status is Status.RUNNING, 15)
+        step, _ = await it.until(run, lambda step: step.status is Status.RUNNING, 40)
         await it.manager.revoke(step.task_id)
         await asyncio.sleep(2)
         assert it.step(run).status is Status.RUNNING
@@ -64,7 +64,7 @@ async def test_a_revoked_task_that_no_worker_serves_does_not_end(
     it: Watching, rabbit: Rabbit, redis_server: Server
 ) -> None:
     run = it.send("write", 0.0, timeout=60)
-    step, _ = await it.until(run, lambda step: "No worker consumes" in step.cause, 15)
+    step, _ = await it.until(run, lambda step: "No worker consumes" in step.cause, 40)
     await it.manager.revoke(step.task_id)
     await asyncio.sleep(4)
     assert it.step(run).status is Status.QUEUED
@@ -79,7 +79,7 @@ async def test_a_reserved_task_that_is_revoked_ends_without_running(
     with start(rabbit, redis_server, pool="prefork", slots=1):
         it.send("write", 6.0, timeout=60)
         run = it.send("write", 0.0, timeout=60)
-        step, _ = await it.until(run, lambda step: step.status is Status.RESERVED, 15)
+        step, _ = await it.until(run, lambda step: step.status is Status.RESERVED, 40)
         await it.manager.revoke(step.task_id)
         step, _ = await it.until(run, lambda step: step.status.ended)
         assert step.status is Status.REVOKED
@@ -92,8 +92,8 @@ async def test_what_a_killed_worker_ran_is_lost_or_delivered_again(
     with start(rabbit, redis_server, pool="prefork", slots=1) as process:
         run = it.send("write", 60.0, timeout=120)
         held = it.send("write", 0.0, timeout=120)
-        await it.until(run, lambda step: step.status is Status.RUNNING, 15)
-        await it.until(held, lambda step: step.status is Status.RESERVED, 15)
+        await it.until(run, lambda step: step.status is Status.RUNNING, 40)
+        await it.until(held, lambda step: step.status is Status.RESERVED, 40)
         kill_group(process)
         step, _ = await it.until(run, lambda step: step.status is Status.LOST)
         assert step.cause.startswith("w1@lab was running it and is lost; last heard ")
@@ -107,10 +107,10 @@ async def test_a_frozen_worker_is_told_to_be_silent(
 ) -> None:
     with start(rabbit, redis_server) as process:
         run = it.send("write", 16.0, timeout=60)
-        await it.until(run, lambda step: step.status is Status.RUNNING, 15)
+        await it.until(run, lambda step: step.status is Status.RUNNING, 40)
         process.send_signal(signal.SIGSTOP)
         try:
-            await it.until(run, lambda step: "does not answer" in step.cause, 25)
+            await it.until(run, lambda step: "does not answer" in step.cause, 40)
         finally:
             process.send_signal(signal.SIGCONT)
         step, _ = await it.until(run, lambda step: step.status.ended)
