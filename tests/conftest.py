@@ -9,6 +9,7 @@ import shutil
 import signal
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+IN_PARTS = {"tests/cluster/test_traps.py": 3}
+"""Modules whose tests wait for long, and how many processes share them."""
+
+
 class Grouped(LoadScopeScheduling):
     """Keeps a module in one process, where its tests share servers."""
 
@@ -98,6 +103,8 @@ class Grouped(LoadScopeScheduling):
         module = nodeid.partition("::")[0]
         if module.startswith(ONE_BY_ONE):
             return nodeid
+        if (parts := IN_PARTS.get(module)) is not None:
+            return f"{module} {zlib.crc32(nodeid.encode()) % parts}"
         rabbit = "tests/process/threaded"  # starts once for all of them
         return rabbit if module.startswith(rabbit) else module
 
