@@ -20,6 +20,7 @@ from kimera_tui.cluster.facts import (
 from kimera_tui.cluster.in_flight import Flight
 from kimera_tui.cluster.questions import Question, Questions
 from kimera_tui.cluster.queue_reader import QueueReader
+from kimera_tui.cluster.sightings import Where
 from kimera_tui.cluster.view import named
 from kimera_tui.cluster.worker import WorkerState
 from kimera_tui.cluster.world import World
@@ -93,9 +94,16 @@ class FlightSearch:
         began = self._clock.now()
         for flight in flights:
             flight.looked(began)
-        left = {flight.task_id: flight for flight in flights}
+        left = {each.task_id: each for each in flights if each.believed[0] is not Where.HELD}
+        held = {each.task_id: each for each in flights if each.believed[0] is Where.HELD}
         unread = await self._in_queues(left)
+        left |= held
         silent = await self._with_workers(left)
+        # Only what its worker no longer has may be back: a queue is not read for what runs.
+        returned = {each: held[each] for each in left.keys() & held.keys()}
+        unread |= await self._in_queues(returned)
+        for task_id in held.keys() - returned.keys():
+            left.pop(task_id, None)
         if self._reader is not None and left:
             await self._unacknowledged(self._reader, left, silent)
         self._note_server()
@@ -113,7 +121,7 @@ class FlightSearch:
         for flight in left.values():
             by_queue[flight.queue].append(flight.task_id)
         if self._reader is None:
-            return await self._count(by_queue)
+            return await self._count(by_queue) if by_queue else {}
         unread = {}
         for queue, task_ids in by_queue.items():
             began = time.monotonic()
@@ -154,16 +162,16 @@ class FlightSearch:
             return frozenset()
         began = self._clock.now()
         answered = await self._ask("query_task", None, list(left))
-        now = self._clock.now()
-        for worker in answered:
-            gone = frozenset(
-                task_id
-                for task_id, flight in left.items()
-                if flight.believed[1] == worker and not self._holds(worker, task_id, began)
-            )
-            if gone:
-                await self._tell([TasksNotHeld(at=now, task_ids=gone, worker=worker)])
-        _found(left, [each for each in left if any(self._holds(w, each, began) for w in answered)])
+        gone: defaultdict[str, set[str]] = defaultdict(set)
+        for task_id, flight in left.items():
+            worker = flight.believed[1]
+            if worker in answered and worker not in self._holders(task_id, began):
+                gone[worker].add(task_id)
+        at = self._clock.now()
+        await self._tell(
+            [TasksNotHeld(at=at, task_ids=frozenset(ids), worker=w) for w, ids in gone.items()]
+        )
+        _found(left, [each for each in left if self._holders(each, began)])
         return frozenset(known) - answered
 
     async def _ask(
@@ -177,11 +185,11 @@ class FlightSearch:
 
             raise broker_failure(error) or BrokerUnavailable(f"{error}") from error
 
-    def _holds(self, worker: str, task_id: str, asked_at: float) -> bool:
-        """Whether a worker said that it holds a task since it was asked."""
+    def _holders(self, task_id: str, asked_at: float) -> list[str]:
+        """The workers that said that they hold a task since they were asked."""
         task = self._world.tasks.get(task_id)
-        held = None if task is None else task.held.get(worker)
-        return held is not None and held.at >= asked_at
+        held = () if task is None else task.held.values()
+        return [each.worker for each in held if each.at >= asked_at]
 
     async def _unacknowledged(
         self, reader: QueueReader, left: dict[str, Flight], silent: frozenset[str]
@@ -220,11 +228,7 @@ class FlightSearch:
         if not asked:
             return [], frozenset()
         answered = await self._ask("scheduled", asked, list(task_ids))
-        waiting = [
-            task_id
-            for task_id in task_ids
-            if any(self._holds(worker, task_id, began) for worker in answered)
-        ]
+        waiting = [task_id for task_id in task_ids if self._holders(task_id, began)]
         return waiting, frozenset(asked) - answered
 
     def _leaving(self, task_id: str, now: float) -> str:

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from kimera_tui.cluster.depths import QueueDepths
 from kimera_tui.cluster.events import BrokerChanged, ClusterSeen
 from kimera_tui.cluster.observer import Observer
 from kimera_tui.cluster.probe import Probe
@@ -47,7 +46,6 @@ class Monitor:
         self._mailbox = manager.events.subscribe(MAILBOX)
         app = manager.celery_app
         self._probe = None if embedded else Probe(app)
-        self._depths = QueueDepths(app)
         self._observers: dict[int, Observer] = {}
         """By the identity of their app: friends with one broker share it."""
         self._by_friend: dict[str, Observer] = {}
@@ -107,14 +105,14 @@ class Monitor:
         if observer is None:
             self._start(self._observe(friend))
             return None
-        return self._view_of(observer) if observer.has_asked else None
+        return self._view_of(observer) if observer.roll_call.has_asked else None
 
     async def _observe(self, friend: str) -> None:
         await self._observer_of(friend)
 
     async def queue_depths(self, queues: Collection[str]) -> Mapping[str, int]:
         """Ready messages by queue; queues whose depth is unknown are left out."""
-        return await self._depths.look(queues) if queues else {}
+        return await self._default.depths.look(queues) if queues else {}
 
     def is_over(self, task_id: str) -> bool:
         """Whether a task whose stored state is REVOKED has ended; see ``outcome.IsOver``."""
@@ -131,7 +129,6 @@ class Monitor:
     def close(self) -> None:
         """Stop observing; the threads end by themselves."""
         self._mailbox.close()
-        self._depths.close()
         for task in self._tasks:
             task.cancel()
         if self._probe is not None:
@@ -189,7 +186,8 @@ class Monitor:
         view, known = self._view_of(self._default), self.view
         if known is not None and same(known, view) and view.at - known.at < REFRESH_SECONDS:
             return
-        if known is None and not (view.workers or view.problem or self._default.has_asked):
+        asked = self._default.roll_call.has_asked
+        if known is None and not (view.workers or view.problem or asked):
             return
         self.view = view
         self._emitter.emit(ClusterSeen(at=view.at, view=view))

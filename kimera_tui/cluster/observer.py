@@ -62,14 +62,14 @@ class Observer:
         self._asking = Questions(app, clock, self.take, "kimera-asking")
         self._calling = Questions(app, clock, self.take, "kimera-calling")
         self._searching = Questions(app, clock, self.take, "kimera-searching")
-        self._depths = QueueDepths(app)
+        self.depths = QueueDepths(app)
         self._connections = Connections(app)
         self.roll_call = RollCall(
             self.world, clock, self._asking, self._calling, self._connections, self.take
         )
         self._reader = queue_reader_of(app, clock)
         self._search = FlightSearch(
-            self.world, clock, self._searching, self._reader, self._depths.look, self.take
+            self.world, clock, self._searching, self._reader, self.depths.look, self.take
         )
         self._states: dict[str, WorkerState] = {}
         """The state of each worker in the last turn."""
@@ -102,7 +102,7 @@ class Observer:
             self._search_task.cancel()
         for questions in (self._asking, self._calling, self._searching):
             questions.close()
-        self._depths.close()
+        self.depths.close()
         self._connections.close()
         await self._feed.close()
         if self._reader is not None:
@@ -122,24 +122,19 @@ class Observer:
                 ids = getattr(fact, "task_ids", ())
                 self._changed |= dict.fromkeys(each for each in ids if each in flights)
 
-    @property
-    def has_asked(self) -> bool:
-        """Whether all workers had time to answer at least once."""
-        return self.roll_call.has_asked
-
-    def look_soon(self, task_ids: Sequence[str] | None = None) -> None:
-        """Look for tasks in flight now: these, or all of them."""
+    def look_soon(self) -> None:
+        """Look for all tasks in flight now."""
         now = self._emitter.now()
-        for task_id in self.in_flight.flights if task_ids is None else task_ids:
-            if (flight := self.in_flight.flights.get(task_id)) is not None:
-                flight.look_soon(now)
+        for flight in self.in_flight.flights.values():
+            flight.look_soon(now)
         self._wake.set()
 
     def is_over(self, task_id: str) -> bool:
         """Whether a task whose stored state is REVOKED has ended; see ``outcome.IsOver``.
 
         Its worker reported the end; or a search that began after REVOKED was stored found it
-        nowhere; or no worker has it, and each that serves its queue has acknowledged the revoke.
+        nowhere; or no worker that answers has it, and each that serves its queue, or may do so, has
+        acknowledged the revoke.
         """
         flight = self.in_flight.flights.get(task_id)
         if flight is None:
@@ -159,9 +154,9 @@ class Observer:
                 waits = sighting.phase != "running" and sighting.at > flight.revoked_at
                 return waits and sighting.worker in flight.acked
             case Where.UNSEEN:
-                consumers = self.world.consumers(flight.queue, now)
+                may_have = self.world.may_consume(flight.queue, now)
                 asked = sighting.at > flight.revoked_at
-                return asked and bool(consumers) and flight.acked.issuperset(consumers)
+                return asked and bool(may_have) and flight.acked.issuperset(may_have)
         return False
 
     def may_drop(self, task_id: str, worker: str, queue: str) -> bool:
@@ -173,6 +168,7 @@ class Observer:
         return queue in known.queues or (flight is not None and flight.believed[1] == worker)
 
     async def _turn(self, now: float) -> None:
+        self.world.forget_workers(now)
         self.roll_call.turn(now)
         self._note_workers(now)
         due = self._search.due(self.in_flight.flights.values(), now)

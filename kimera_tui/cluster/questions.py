@@ -6,15 +6,15 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Literal
 
 from kimera_tui.cluster.facts import Fact, Phase, TaskHeld, WorkerAnswered
-from kimera_tui.process.loop.call_thread import CallThread
+from kimera_tui.process.control import ControlThread, within
 from kimera_tui.process.loop.clock import Clock
 
 ANSWER_SECONDS = 1.0
 """How long workers may take to answer."""
-_REDIS_TIMEOUTS = {"socket_timeout": 5.0, "socket_connect_timeout": 3.0}
 
 Question = Literal["ping", "active_queues", "registered", "stats", "query_task", "scheduled"]
 """Named as Celery's remote control names it."""
@@ -43,11 +43,9 @@ class Questions:
         on_facts: Callable[[Sequence[Fact]], None],
         name: str = "kimera-questions",
     ) -> None:
-        self._app = app
         self._clock = clock
         self._on_facts = on_facts
-        self._thread = CallThread(name)
-        self._connection: Any = None
+        self._control = ControlThread(app, name)
 
     async def ask(
         self,
@@ -84,49 +82,23 @@ class Questions:
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(self._on_facts, facts)
 
-        names = None if workers is None else sorted(workers)
-        await self._thread.call(self._broadcast, question, names, task_ids, seconds, arrived)
+        def broadcast(control: Any, connection: Any) -> None:
+            send = partial(
+                control.broadcast,
+                question,
+                arguments={"ids": list(task_ids)} if question == "query_task" else {},
+                destination=None if workers is None else sorted(workers),
+                limit=None if workers is None else len(workers),
+                connection=connection,
+            )
+            within(seconds, arrived, send)
+
+        await self._control.call(broadcast)
         return answered
 
     def close(self) -> None:
         """Let the thread end; never waits."""
-        if self._connection is not None:
-            with contextlib.suppress(RuntimeError):  # no running loop: the collector closes it
-                self._thread.call(self._disconnect)
-        self._thread.close()
-
-    def _broadcast(
-        self,
-        question: Question,
-        workers: list[str] | None,
-        task_ids: Sequence[str],
-        seconds: float,
-        arrived: Callable[[object], None],
-    ) -> None:
-        """Runs on the thread."""
-        if self._connection is None:
-            redis = str(self._app.conf.broker_write_url).startswith(("redis", "sentinel"))
-            options = _REDIS_TIMEOUTS if redis else {}
-            self._connection = self._app.connection_for_write(transport_options=options)
-        try:
-            self._app.control.broadcast(
-                question,
-                arguments={"ids": list(task_ids)} if question == "query_task" else {},
-                destination=workers,
-                reply=True,
-                timeout=seconds,
-                limit=len(workers) if workers is not None else None,
-                callback=arrived,
-                connection=self._connection,
-            )
-        except Exception:
-            self._disconnect()
-            raise
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        with contextlib.suppress(Exception):
-            connection.release()
+        self._control.close()
 
 
 def answers_in(reply: object) -> Iterator[tuple[str, Any]]:

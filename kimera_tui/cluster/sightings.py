@@ -68,7 +68,7 @@ class Sighting:
     since: float = 0.0
     """When its worker was last heard, or when it was first missed."""
     report: TaskReported | None = None
-    """The event that told its end, or its latest retry."""
+    """The event that told its end."""
     earlier: str = ""
     """Another worker that had started it before."""
     restarted: bool = False
@@ -101,12 +101,6 @@ class SeenTask:
     unacked: TaskUnacked | None = None
     missing: TasksMissing | None = None
     sought: TasksSought | None = None
-
-    @property
-    def name(self) -> str:
-        """Its name; empty if no event told."""
-        names = (each.name for each in self.reports.values() if each.name)
-        return next(names, "")
 
     def was_with(self, worker: str) -> bool:
         """Whether a worker was the last that was seen to have it, and no end was seen since."""
@@ -223,7 +217,6 @@ class SeenTask:
             worker=newest.worker,
             phase=_phase_of(newest),
             since=since,
-            report=self.reports.get("retried"),
             earlier=max(others, key=others.__getitem__, default=""),
         )
 
@@ -236,8 +229,8 @@ class SeenTask:
         worker = None if last is None else workers.get(last.worker)
         if last is None or worker is None or worker.state(now) is not WorkerState.STOPPED:
             return ""
-        at = max(last.at, self.not_held.get(last.worker, 0.0))
-        return worker.name if at == last.at and worker.left_at > at else ""
+        dropped = self.not_held.get(last.worker, 0.0) > last.at
+        return worker.name if not dropped and worker.left_at > last.at else ""
 
     def _missing(
         self, missing: TasksMissing, workers: Mapping[str, Worker], now: float

@@ -94,6 +94,14 @@ class World:
             if queue in (self.workers[name].queues or ())
         ]
 
+    def may_consume(self, queue: str, now: float) -> set[str]:
+        """The workers that consume a queue or may do so: those that have not told, too."""
+        return {
+            name
+            for name in self.named(now, WorkerState.ONLINE, WorkerState.SILENT)
+            if (queues := self.workers[name].queues) is None or queue in queues
+        }
+
     def held_by(self, name: str) -> int:
         """How many tasks a worker had when it was last heard."""
         last = self.workers[name].last_word

@@ -5,12 +5,25 @@ from __future__ import annotations
 import pytest
 
 from kimera_tui.cluster.endings import MISSING_SECONDS, RESULT_SECONDS, conclusion
-from kimera_tui.cluster.facts import Report, TaskReported
+from kimera_tui.cluster.facts import (
+    Fact,
+    Report,
+    TaskHeld,
+    TaskReported,
+    TasksMissing,
+    TasksSought,
+    WorkerAnswered,
+)
 from kimera_tui.cluster.in_flight import Flight, InFlight
-from kimera_tui.cluster.observer import is_news
+from kimera_tui.cluster.observer import Observer, is_news
 from kimera_tui.cluster.sightings import Sighting, Where
+from kimera_tui.cluster.world import World
 from kimera_tui.process import events as e
 from kimera_tui.process.engine import Receipt
+from kimera_tui.process.loop.bus import Emitter, EventBus
+from kimera_tui.process.outcome import Outcome
+from tests.process.redis.console import make_app
+from tests.runs.lab import Clock
 
 
 def flight(**rest: object) -> Flight:
@@ -132,3 +145,54 @@ def test_a_revoke_that_is_stored_or_answered_has_the_task_looked_for_at_once() -
     receipts = (Receipt("w", "ok", ok=True), Receipt("v", "no", ok=False))
     tasks.take(e.RevokeSent(at=6, task_id="t", receipts=receipts, asked=True))
     assert (known.acked, known.look_at, known.retell) == (frozenset({"w"}), 6, True)
+
+
+async def concluded(task_id: str, outcome: Outcome) -> None:
+    """Nobody waits for these tasks."""
+
+
+def judging(*facts: Fact, acked: frozenset[str]) -> bool:
+    """Whether a task that was revoked at 150 is over, by what an observer knows at 200."""
+    app = make_app("redis://nowhere/0")
+    observer = Observer(app, Emitter(EventBus(), Clock(200.0)), concluded)
+    observer.world.take(facts)
+    observer.in_flight.flights["t"] = flight(revoked_at=150.0, acked=acked)
+    return observer.is_over("t")
+
+
+def answered(worker: str, at: float = 199, queues: frozenset[str] | None = None) -> WorkerAnswered:
+    return WorkerAnswered(at=at, worker=worker, queues=queues)
+
+
+SOUGHT = TasksSought(at=190, task_ids=frozenset({"t"}), doubt="it may be in queue q")
+SERVES = answered("w", queues=frozenset({"q"}))
+
+
+@pytest.mark.parametrize(
+    ("facts", "acked", "over"),
+    [
+        ((SERVES, SOUGHT), {"w"}, True),
+        ((SERVES, SOUGHT), set(), False),
+        ((SERVES, SOUGHT, answered("v", queues=frozenset({"q"}))), {"w"}, False),
+        ((SERVES, SOUGHT, answered("v", queues=frozenset({"r"}))), {"w"}, True),
+        ((SERVES, SOUGHT, answered("mute")), {"w"}, False),
+        ((SERVES, SOUGHT, answered("frozen", 100, frozenset({"q"}))), {"w"}, False),
+        ((answered("v", queues=frozenset({"r"})), SOUGHT), {"v"}, False),
+        ((SERVES,), {"w"}, False),
+        ((SERVES, TaskHeld(at=190, task_id="t", worker="w", phase="reserved")), {"w"}, True),
+        ((SERVES, TaskHeld(at=190, task_id="t", worker="w", phase="running")), {"w"}, False),
+        ((SERVES, TasksMissing(at=199, task_ids=frozenset({"t"}), since=160)), set(), True),
+        ((SERVES, TasksMissing(at=199, task_ids=frozenset({"t"}), since=140)), set(), False),
+    ],
+)
+def test_a_stored_revoked_ends_a_task_only_with_proof(
+    facts: tuple[Fact, ...], acked: set[str], over: bool
+) -> None:
+    assert judging(*facts, acked=frozenset(acked)) is over
+
+
+def test_a_worker_that_has_been_away_for_a_day_is_forgotten() -> None:
+    world = World()
+    world.take([answered("old", 100), answered("new", 90_000)])
+    world.forget_workers(90_001)
+    assert list(world.workers) == ["new"]

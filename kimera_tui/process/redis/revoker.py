@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
 from celery import Celery
 
+from kimera_tui.process.control import ControlThread
 from kimera_tui.process.engine import Receipt
-from kimera_tui.process.loop.call_thread import CallThread
-from kimera_tui.process.redis.endpoint import TIMEOUTS
 from kimera_tui.process.redis.known_workers import KnownWorkers
 from kimera_tui.process.redis.reconnecting import RedisConnection, as_unavailable
 from kimera_tui.process.stopping.broadcast import broadcast_revoke
@@ -41,12 +39,10 @@ class Revoker:
         count: RevokeCount,
         name: str = "kimera-control",
     ) -> None:
-        self._app = app
         self._broker = broker
         self._workers = workers
         self._count = count
-        self._thread = CallThread(name)
-        self._connection: Any = None
+        self._control = ControlThread(app, name)
         self._turn = asyncio.Lock()
 
     async def revoke(
@@ -68,13 +64,16 @@ class Revoker:
             wire = await self._broker.connected(patience)
             try:
                 expected = await self._workers.expected(wire)
-                receipts = await self._thread.call(
-                    self._broadcast,
-                    list(task_ids),
-                    terminate,
-                    signal,
-                    len(expected),
-                    answer_seconds,
+                # Broadcast even if no worker is expected to answer.
+                receipts = await self._control.call(
+                    partial(
+                        broadcast_revoke,
+                        task_ids=list(task_ids),
+                        terminate=terminate,
+                        signal=signal,
+                        seconds=answer_seconds,
+                        expected=len(expected),
+                    )
                 )
             except Exception as error:
                 raise as_unavailable(error, self._broker.endpoint) from error
@@ -84,32 +83,4 @@ class Revoker:
 
     def close(self) -> None:
         """Close the connection and let the thread end; never waits."""
-        if self._connection is not None:
-            with contextlib.suppress(RuntimeError):  # no running loop: the collector closes it
-                self._thread.call(self._disconnect)
-        self._thread.close()
-
-    def _broadcast(
-        self, task_ids: list[str], terminate: bool, signal: str, expected: int, seconds: float
-    ) -> list[Receipt]:
-        """Runs on the thread. Broadcasts even if no worker is expected to answer."""
-        if self._connection is None:
-            self._connection = self._app.connection_for_write(transport_options=TIMEOUTS)
-        try:
-            return broadcast_revoke(
-                self._app.control,
-                self._connection,
-                task_ids,
-                terminate=terminate,
-                signal=signal,
-                seconds=seconds,
-                expected=expected,
-            )
-        except Exception:
-            self._disconnect()
-            raise
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        with contextlib.suppress(Exception):
-            connection.release()
+        self._control.close()

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+from kimera_tui.process.control import within
 from kimera_tui.process.engine import Receipt, read_receipts
 
 PER_BROADCAST = 1000
 """Ids per message: a worker's main loop handles nothing else meanwhile."""
 SECONDS_PER_ID = 0.001
 """What a worker needs for each id before it answers: it reads the result, and stores REVOKED."""
-
-
-class _InTime(Exception):
-    """The time for answers is over."""
 
 
 def broadcast_revoke(
@@ -48,35 +46,19 @@ def broadcast_revoke(
     for start in range(0, len(task_ids), PER_BROADCAST):
         batch = list(task_ids[start : start + PER_BROADCAST])
         last = start + PER_BROADCAST >= len(task_ids)
-        waiting: dict[str, Any] = {"reply": False}
+        send = partial(
+            control.revoke, batch, terminate=terminate, signal=signal, connection=connection
+        )
         left = until - time.monotonic()
         if expected != 0 and (last or terminate) and left > 0:
-            waiting = {
-                "reply": True,
-                "timeout": left,
-                "limit": expected,
-                "callback": _Answers(receipts, until),
-            }
-        try:
-            control.revoke(
-                batch, terminate=terminate, signal=signal, connection=connection, **waiting
+            within(
+                left,
+                lambda reply: receipts.extend(read_receipts(reply)),
+                partial(send, limit=expected),
             )
-        except _InTime:
-            continue
+        else:
+            send(reply=False)
     return [_shortened(receipt, len(task_ids)) for receipt in receipts]
-
-
-class _Answers:
-    """Takes answers as they come, and ends the wait in time: kombu's starts anew with each."""
-
-    def __init__(self, receipts: list[Receipt], until: float) -> None:
-        self._receipts = receipts
-        self._until = until
-
-    def __call__(self, reply: Any) -> None:
-        self._receipts += read_receipts(reply)
-        if time.monotonic() > self._until:
-            raise _InTime
 
 
 def _shortened(receipt: Receipt, count: int) -> Receipt:

@@ -19,19 +19,19 @@ class RunsTable(TablePane[RunState]):
     empty_text = "No runs yet.\nSend a task from Friends (1), or compose one (2)."
 
     def __init__(self, **kwargs: object) -> None:
-        times = _Durations()
+        facts = _Facts()
         columns: Sequence[Column[RunState]] = (
             Column("State", _state, lambda run: run.status.value),
             Column("Steps", _steps, lambda run: run.total, right=True, largest_first=True, rank=2),
-            Column("Took", times.took, times.seconds, right=True, largest_first=True, rank=1),
-            Column("Usually", times.usually, right=True, rank=4),
+            Column("Took", facts.took, facts.seconds, right=True, largest_first=True, rank=1),
+            Column("Usually", facts.usually, right=True, rank=4),
             Column("Name", _name, lambda run: run.name.lower(), grows=True, least=30),
-            Column("Friends", _friends, most=30, rank=3),
+            Column("Friends", facts.friends, most=30, rank=3),
         )
         super().__init__(columns, lambda run: run.run_id, **kwargs)
         self._shown_runs: tuple[int, str] = (0, "")
         """How many runs the index had, and which was the newest."""
-        self._times = times
+        self._facts = facts
         self.faults_only = False
         """Whether only runs with faults are shown."""
         self.border_title = "Runs"
@@ -47,7 +47,7 @@ class RunsTable(TablePane[RunState]):
             usual: Median and 95th percentile of runs, in seconds, by name.
             select: The run to put the cursor on; None keeps it where it is.
         """
-        self._times.now, self._times.usual = now, usual
+        self._facts.now, self._facts.usual = now, usual
         there = (len(index.runs), next(reversed(index.runs), ""))
         if there == self._shown_runs and not (select or self.faults_only):
             self.refresh_changed()
@@ -56,16 +56,19 @@ class RunsTable(TablePane[RunState]):
         self.notes = ["only faults"] if self.faults_only else []
         runs = [run for run in reversed(index.runs.values()) if run.faulty or not self.faults_only]
         self.show(runs)
-        if select is not None and select in index.runs:
-            self.move_cursor(self.items.index(index.runs[select]))
+        places = (place for place, run in enumerate(self.items) if run.run_id == select)
+        if (place := next(places, None)) is not None:
+            self.move_cursor(place)
 
 
-class _Durations:
-    """How long runs have taken so far, and how long they usually take."""
+class _Facts:
+    """What is known of runs beside their steps: how long they take, and whom they are sent to."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.usual: Usual = {}
+        self._friends: dict[str, str] = {}
+        """By run: they never change, and a run may have many thousand steps."""
 
     def seconds(self, run: RunState) -> float:
         """Seconds from the start to the end, or until now."""
@@ -82,6 +85,13 @@ class _Durations:
         usual = self.usual.get(run.name)
         return ("" if usual is None else f"{took(usual[0])} to {took(usual[1])}"), "dim"
 
+    def friends(self, run: RunState) -> Span:
+        """The friends that its steps are sent to, as a cell."""
+        if run.run_id not in self._friends:
+            names = sorted({step.friend for step in run.steps.values()})
+            self._friends[run.run_id] = safe(", ".join(names), 80)
+        return self._friends[run.run_id], "dim"
+
 
 def _state(run: RunState) -> Span:
     if run.cancelling is not None:
@@ -97,8 +107,3 @@ def _steps(run: RunState) -> Span:
 def _name(run: RunState) -> Span:
     detached = " (detached)" if run.detached else ""
     return f"{safe(run.name, 300)}{detached}", "strong"
-
-
-def _friends(run: RunState) -> Span:
-    names = sorted({step.friend for step in run.steps.values()})
-    return safe(", ".join(names), 80), "dim"
